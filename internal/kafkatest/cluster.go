@@ -1,0 +1,261 @@
+package kafkatest
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"math/big"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// Options say what Launch starts. The zero value is one plain broker.
+type Options struct {
+	// Brokers is 1 or 3. With 3, topics have replication factor 3 and need 2
+	// replicas in sync; with 1 they have one replica. Defaults to 1.
+	Brokers int
+	// Properties are more lines for every server.properties, "name=value"; they
+	// come last and so override what Launch sets.
+	Properties []string
+	// Proxy, if any, is put in front of every broker by a listener of its own:
+	// clients that start from ProxyBrokers are sent through it for good, those
+	// that start from Brokers go past it. The caller closes it.
+	Proxy *Proxy
+	// StartTimeout bounds how long the brokers may take until they serve.
+	// Defaults to 60s.
+	StartTimeout time.Duration
+}
+
+// Cluster is a running Kafka.
+type Cluster struct {
+	id      string
+	dir     string
+	timeout time.Duration
+	nodes   []*node
+	direct  []string
+	proxied []string
+
+	mu sync.Mutex // one change of a broker at a time
+}
+
+// errPortTaken makes Launch try again with other ports.
+var errPortTaken = errors.New("a port was taken meanwhile")
+
+// Launch fetches Kafka if need be, starts it and returns when every broker
+// knows every other. The cluster lives until Stop, or until this process ends.
+func Launch(ctx context.Context, o Options) (*Cluster, error) {
+	switch o.Brokers {
+	case 0:
+		o.Brokers = 1
+	case 1, 3:
+	default:
+		return nil, fmt.Errorf("launch Kafka: %d brokers asked for, 1 or 3 are possible", o.Brokers)
+	}
+	if o.StartTimeout == 0 {
+		o.StartTimeout = time.Minute
+	}
+	cache, err := Fetch(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for attempt := 0; ; attempt++ {
+		c, err := launch(ctx, cache, o)
+		if err == nil {
+			return c, nil
+		}
+		if attempt == 2 || !errors.Is(err, errPortTaken) {
+			return nil, fmt.Errorf("launch Kafka: %w", err)
+		}
+	}
+}
+
+func launch(ctx context.Context, cache string, o Options) (*Cluster, error) {
+	id := make([]byte, 16)
+	rand.Read(id)
+	id[0] &= 0x7f // an id that begins with a dash would be read as an option
+	dir, err := os.MkdirTemp(filepath.Join(cache, "run"), strconv.Itoa(os.Getpid())+"-")
+	if err != nil {
+		return nil, err
+	}
+	c := &Cluster{id: base64.RawURLEncoding.EncodeToString(id), dir: dir, timeout: o.StartTimeout}
+	ports, err := freePorts(3 * o.Brokers)
+	if err != nil {
+		return nil, err
+	}
+	for i := range o.Brokers {
+		n := &node{
+			cache: cache,
+			dir:   filepath.Join(dir, strconv.Itoa(i)),
+			log:   filepath.Join(cache, "log", fmt.Sprintf("%s-%d.log", filepath.Base(dir), i)),
+		}
+		c.nodes = append(c.nodes, n)
+		c.direct = append(c.direct, loopback(ports[3*i]))
+		if o.Proxy != nil {
+			addr, err := o.Proxy.Forward(loopback(ports[3*i+2]))
+			if err != nil {
+				return nil, err
+			}
+			c.proxied = append(c.proxied, addr)
+		}
+		if err := os.Mkdir(n.dir, 0o755); err != nil {
+			return nil, err
+		}
+		if err := os.WriteFile(n.properties(), []byte(c.serverProperties(i, ports, o)), 0o644); err != nil {
+			return nil, err
+		}
+	}
+	if err := c.each(func(_ int, n *node) error { return n.format(ctx, c.id) }); err != nil {
+		c.Stop()
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+	defer cancel()
+	err = c.each(func(i int, n *node) error {
+		if err := n.start(); err != nil {
+			return err
+		}
+		return c.ready(ctx, i)
+	})
+	if err != nil {
+		c.Stop()
+		return nil, err
+	}
+	return c, nil
+}
+
+// serverProperties is the configuration of broker i, whose three ports are at
+// 3i: for clients, for the controllers, and for the proxy.
+func (c *Cluster) serverProperties(i int, ports []int, o Options) string {
+	replicas, inSync := 1, 1
+	if o.Brokers == 3 {
+		replicas, inSync = 3, 2
+	}
+	var voters []string
+	for k := range o.Brokers {
+		voters = append(voters, fmt.Sprintf("%d@%s", k+1, loopback(ports[3*k+1])))
+	}
+	listeners := fmt.Sprintf("DIRECT://%s,CONTROLLER://%s", c.direct[i], loopback(ports[3*i+1]))
+	advertised := "DIRECT://" + c.direct[i]
+	if o.Proxy != nil {
+		listeners += ",PROXIED://" + loopback(ports[3*i+2])
+		advertised += ",PROXIED://" + c.proxied[i]
+	}
+	lines := []string{
+		"process.roles=broker,controller",
+		fmt.Sprintf("node.id=%d", i+1),
+		"controller.quorum.voters=" + strings.Join(voters, ","),
+		"controller.listener.names=CONTROLLER",
+		"listeners=" + listeners,
+		"advertised.listeners=" + advertised,
+		"inter.broker.listener.name=DIRECT",
+		"listener.security.protocol.map=DIRECT:PLAINTEXT,PROXIED:PLAINTEXT,CONTROLLER:PLAINTEXT",
+		"log.dirs=" + filepath.Join(c.nodes[i].dir, "data"),
+		"auto.create.topics.enable=false",
+		"group.initial.rebalance.delay.ms=0",
+		"offsets.topic.num.partitions=4",
+		"transaction.state.log.num.partitions=4",
+		fmt.Sprintf("default.replication.factor=%d", replicas),
+		fmt.Sprintf("min.insync.replicas=%d", inSync),
+		fmt.Sprintf("offsets.topic.replication.factor=%d", replicas),
+		fmt.Sprintf("transaction.state.log.replication.factor=%d", replicas),
+		fmt.Sprintf("transaction.state.log.min.isr=%d", inSync),
+	}
+	return strings.Join(append(lines, o.Properties...), "\n") + "\n"
+}
+
+// ready waits until broker i answers, belongs to this cluster and knows all
+// brokers that run.
+func (c *Cluster) ready(ctx context.Context, i int) error {
+	proc := c.nodes[i].running()
+	if proc == nil {
+		return fmt.Errorf("wait for broker %d: it is down", i)
+	}
+	client, err := kgo.NewClient(kgo.SeedBrokers(c.direct[i]))
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		asked, cancel := context.WithTimeout(ctx, time.Second)
+		meta, err := kadm.NewClient(client).BrokerMetadata(asked)
+		cancel()
+		if err == nil && meta.Cluster == c.id && len(meta.Brokers) >= c.up() {
+			return nil
+		}
+		select {
+		case <-proc.ended:
+			tail := c.nodes[i].tail()
+			if strings.Contains(tail, "already in use") || strings.Contains(tail, "BindException") {
+				return fmt.Errorf("broker %d: %w", i, errPortTaken)
+			}
+			return fmt.Errorf("broker %d ended, the end of its log %s:\n%s", i, c.nodes[i].log, tail)
+		case <-ctx.Done():
+			return fmt.Errorf("broker %d does not serve (%w), the end of its log %s:\n%s",
+				i, context.Cause(ctx), c.nodes[i].log, c.nodes[i].tail())
+		case <-tick.C:
+		}
+	}
+}
+
+// up counts the brokers that run.
+func (c *Cluster) up() int {
+	count := 0
+	for _, n := range c.nodes {
+		if n.running() != nil {
+			count++
+		}
+	}
+	return count
+}
+
+// each runs do for all nodes at once and waits for all.
+func (c *Cluster) each(do func(int, *node) error) error {
+	errs := make([]error, len(c.nodes))
+	var wg sync.WaitGroup
+	for i, n := range c.nodes {
+		wg.Go(func() { errs[i] = do(i, n) })
+	}
+	wg.Wait()
+	return errors.Join(errs...)
+}
+
+func loopback(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }
+
+// freePorts finds ports nobody listens on, below those the kernel gives to
+// outgoing connections: a client that keeps dialling a broker that is down must
+// neither take its port nor connect to itself.
+func freePorts(n int) ([]int, error) {
+	const low, high, tries = 20000, 32000, 1000
+	var ports []int
+	taken := map[int]bool{}
+	for range tries {
+		if len(ports) == n {
+			return ports, nil
+		}
+		offset, err := rand.Int(rand.Reader, big.NewInt(high-low))
+		if err != nil {
+			return nil, err
+		}
+		port := low + int(offset.Int64())
+		l, err := net.Listen("tcp", loopback(port))
+		if err != nil || taken[port] {
+			continue
+		}
+		l.Close()
+		taken[port] = true
+		ports = append(ports, port)
+	}
+	return nil, fmt.Errorf("find free ports: %d of %d after %d tries", len(ports), n, tries)
+}

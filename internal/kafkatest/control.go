@@ -1,0 +1,73 @@
+package kafkatest
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"time"
+)
+
+// stopGrace is how long a broker may take to hand over its partitions and flush.
+const stopGrace = 20 * time.Second
+
+// Brokers returns the brokers' addresses, in the order of the indexes that the
+// other methods take.
+func (c *Cluster) Brokers() []string { return append([]string(nil), c.direct...) }
+
+// ProxyBrokers returns the addresses that lead through Options.Proxy; none
+// without a proxy.
+func (c *Cluster) ProxyBrokers() []string { return append([]string(nil), c.proxied...) }
+
+// PID returns the process id of broker i, or 0 while it is down.
+func (c *Cluster) PID(i int) int {
+	if p := c.nodes[i].running(); p != nil {
+		return p.cmd.Process.Pid
+	}
+	return 0
+}
+
+// Log returns the path of the file that broker i logs to.
+func (c *Cluster) Log(i int) string { return c.nodes[i].log }
+
+// Stop ends all brokers at once and removes their data; the logs stay.
+func (c *Cluster) Stop() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	_ = c.each(func(_ int, n *node) error {
+		n.stop(0) // nobody will read the data again
+		return nil
+	})
+	_ = os.RemoveAll(c.dir) // what is left lies in a cache folder
+}
+
+// StopBroker ends broker i in good order: it hands its leaderships over first,
+// if there is another broker to take them.
+func (c *Cluster) StopBroker(i int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.nodes[i].stop(stopGrace)
+}
+
+// KillBroker ends broker i as a power cut would, except that the kernel keeps
+// what was written.
+func (c *Cluster) KillBroker(i int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.nodes[i].stop(0)
+}
+
+// StartBroker starts broker i again, on the same ports and data, and returns
+// when it serves and knows all brokers that run.
+func (c *Cluster) StartBroker(i int) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.nodes[i].start(); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), c.timeout)
+	defer cancel()
+	if err := c.ready(ctx, i); err != nil {
+		return fmt.Errorf("start broker %d again: %w", i, err)
+	}
+	return nil
+}

@@ -1,0 +1,106 @@
+package kafkatest
+
+import (
+	"bytes"
+	"context"
+	_ "embed"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+
+	"github.com/rogpeppe/go-internal/lockedfile"
+)
+
+// Version is the Apache Kafka that is fetched; pom.xml names the same.
+const Version = "4.3.1"
+
+//go:embed pom.xml
+var pom []byte
+
+//go:embed log4j2.properties
+var log4j2 []byte
+
+// ErrNoJava says that java or mvn is not on the PATH, and what to install.
+var ErrNoJava = errors.New("install JDK 17+ and Maven (Debian: apt-get install openjdk-17-jre-headless maven)")
+
+// Fetch makes sure that the jars are there and returns the cache folder that
+// holds them. It is idempotent, and safe when several processes call it at
+// once: one fetches, the others wait.
+func Fetch(ctx context.Context) (string, error) {
+	root, err := moduleRoot()
+	if err != nil {
+		return "", err
+	}
+	dir := filepath.Join(root, ".cache", "kafka-"+Version)
+	for _, program := range []string{"java", "mvn"} {
+		if _, err := exec.LookPath(program); err != nil {
+			return "", fmt.Errorf("find %s: %w", program, ErrNoJava)
+		}
+	}
+	for _, sub := range []string{"log", "run"} {
+		if err := os.MkdirAll(filepath.Join(dir, sub), 0o755); err != nil {
+			return "", fmt.Errorf("make the cache folder: %w", err)
+		}
+	}
+	unlock, err := lockedfile.MutexAt(filepath.Join(dir, "lock")).Lock()
+	if err != nil {
+		return "", fmt.Errorf("lock the cache folder: %w", err)
+	}
+	defer unlock()
+	if err := os.WriteFile(filepath.Join(dir, "log4j2.properties"), log4j2, 0o644); err != nil {
+		return "", fmt.Errorf("write log4j2.properties: %w", err)
+	}
+	// A changed pom.xml means other jars, so the one they came from is kept beside them.
+	have, err := os.ReadFile(filepath.Join(dir, "lib", "pom.xml"))
+	if err == nil && bytes.Equal(have, pom) {
+		return dir, nil
+	}
+	if err := download(ctx, dir); err != nil {
+		return "", fmt.Errorf("fetch Kafka %s: %w", Version, err)
+	}
+	return dir, nil
+}
+
+// download fills dir/lib by way of a second folder, so that an interrupted
+// download is never taken for a finished one.
+func download(ctx context.Context, dir string) error {
+	part, lib := filepath.Join(dir, "lib.part"), filepath.Join(dir, "lib")
+	if err := os.RemoveAll(part); err != nil {
+		return err
+	}
+	if err := os.Mkdir(part, 0o755); err != nil {
+		return err
+	}
+	file := filepath.Join(part, "pom.xml")
+	if err := os.WriteFile(file, pom, 0o644); err != nil {
+		return err
+	}
+	mvn := exec.CommandContext(ctx, "mvn", "-q", "-B", "-f", file,
+		"dependency:copy-dependencies", "-DoutputDirectory="+part)
+	if out, err := mvn.CombinedOutput(); err != nil {
+		return fmt.Errorf("mvn dependency:copy-dependencies: %w\n%s", err, out)
+	}
+	if err := os.RemoveAll(lib); err != nil {
+		return err
+	}
+	return os.Rename(part, lib)
+}
+
+// moduleRoot is the folder of the nearest go.mod at or above the working
+// directory: for a test that is its package's folder.
+func moduleRoot() (string, error) {
+	wd, err := os.Getwd()
+	if err != nil {
+		return "", fmt.Errorf("find the module's root: %w", err)
+	}
+	for dir := wd; ; dir = filepath.Dir(dir) {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			return dir, nil
+		}
+		if dir == filepath.Dir(dir) {
+			return "", fmt.Errorf("find the module's root: no go.mod at or above %s", wd)
+		}
+	}
+}

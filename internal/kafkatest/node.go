@@ -1,0 +1,155 @@
+package kafkatest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// node is one broker: a folder with its configuration and data, which stays the
+// same from start to start, and the process that runs on it now and then.
+type node struct {
+	cache string // the folder Fetch returned
+	dir   string // server.properties and data
+	log   string // where the process's output goes
+
+	mu   sync.Mutex
+	proc *process // nil while the broker is down
+}
+
+// process is one life of a broker.
+type process struct {
+	cmd   *exec.Cmd
+	watch *exec.Cmd
+	hold  io.Closer     // keeps watch waiting
+	ended chan struct{} // closed when the broker's process has ended
+}
+
+// format gives the node an empty data folder that belongs to the cluster id.
+func (n *node) format(ctx context.Context, clusterID string) error {
+	cmd := n.java(ctx, "-Xmx128m", "-XX:TieredStopAtLevel=1", "kafka.tools.StorageTool",
+		"format", "-t", clusterID, "-c", n.properties())
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("format the broker's storage: %w\n%s", err, out)
+	}
+	return nil
+}
+
+func (n *node) properties() string { return filepath.Join(n.dir, "server.properties") }
+
+// java is a JVM with Kafka's class path; args are JVM options, class, arguments.
+func (n *node) java(ctx context.Context, args ...string) *exec.Cmd {
+	return exec.CommandContext(ctx, "java", append([]string{
+		"-cp", filepath.Join(n.cache, "lib", "*"),
+		"-Dlog4j2.configurationFile=" + filepath.Join(n.cache, "log4j2.properties"),
+	}, args...)...)
+}
+
+// start begins a new life of the broker; it does not wait until it serves.
+func (n *node) start() error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.proc != nil {
+		return errors.New("start the broker: it runs already")
+	}
+	log, err := os.OpenFile(n.log, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
+	if err != nil {
+		return fmt.Errorf("open the broker's log: %w", err)
+	}
+	defer log.Close()
+	// Not bound to a context: the cluster decides when a broker ends.
+	cmd := n.java(context.Background(), "-Xmx512m", "-Xms256m", "-XX:+UseSerialGC", "kafka.Kafka", n.properties())
+	cmd.Stdout, cmd.Stderr = log, log
+	if err := cmd.Start(); err != nil {
+		return fmt.Errorf("start the broker: %w", err)
+	}
+	p := &process{cmd: cmd, ended: make(chan struct{})}
+	go func() {
+		_ = cmd.Wait() // how it ended is in its log
+		close(p.ended)
+	}()
+	if err := p.guard(n.dir); err != nil {
+		p.kill()
+		return err
+	}
+	n.proc = p
+	return nil
+}
+
+// guard starts the shell that kills the broker and removes its data when this
+// process is gone. A pipe from here is the shell's standard input: the kernel
+// closes it at our end, also after kill −9, and read returns. The shell ignores
+// Ctrl-C, which reaches the whole process group.
+func (p *process) guard(dir string) error {
+	p.watch = exec.Command("sh", "-c",
+		`trap "" INT TERM HUP; read -r _; kill -9 "$1"; rm -rf "$2"; rmdir "${2%/*}"`,
+		"sh", strconv.Itoa(p.cmd.Process.Pid), dir)
+	in, err := p.watch.StdinPipe()
+	if err != nil {
+		return fmt.Errorf("guard the broker: %w", err)
+	}
+	if err := p.watch.Start(); err != nil {
+		return fmt.Errorf("guard the broker: %w", err)
+	}
+	p.hold = in
+	return nil
+}
+
+// dismiss ends the guard without letting it act.
+func (p *process) dismiss() {
+	if p.hold == nil {
+		return
+	}
+	_ = p.watch.Process.Kill()
+	_ = p.watch.Wait() // closes the pipe
+	p.hold = nil
+}
+
+func (p *process) kill() {
+	p.dismiss()
+	_ = p.cmd.Process.Kill() // fails only if it has ended
+	<-p.ended
+}
+
+// stop ends the broker: at once, or in good order with up to grace for it.
+func (n *node) stop(grace time.Duration) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.proc == nil {
+		return
+	}
+	if grace > 0 && n.proc.cmd.Process.Signal(syscall.SIGTERM) == nil {
+		select {
+		case <-n.proc.ended:
+		case <-time.After(grace):
+		}
+	}
+	n.proc.kill()
+	n.proc = nil
+}
+
+// running returns the present process, or nil.
+func (n *node) running() *process {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.proc
+}
+
+// tail is the end of the broker's log, for error messages.
+func (n *node) tail() string {
+	data, err := os.ReadFile(n.log)
+	if err != nil {
+		return err.Error()
+	}
+	lines := strings.Split(strings.TrimRight(string(data), "\n"), "\n")
+	return strings.Join(lines[max(0, len(lines)-30):], "\n")
+}

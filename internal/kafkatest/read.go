@@ -1,0 +1,98 @@
+package kafkatest
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// ReadCommitted returns what a read_committed consumer sees of topic, up to the
+// topic's end as of the call, by partition and offset. It uses franz-go, so
+// that a test of our own reader and writer has an independent witness. It waits
+// for transactions that are open at the call; ctx bounds that.
+func ReadCommitted(ctx context.Context, brokers []string, topic string) ([]*kgo.Record, error) {
+	ends, err := endOffsets(ctx, brokers, topic)
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", topic, err)
+	}
+	from := map[int32]kgo.Offset{}
+	for partition := range ends {
+		from[partition] = kgo.NewOffset().AtStart()
+	}
+	if len(from) == 0 {
+		return nil, nil
+	}
+	// The last record before a partition's end may be a marker, or belong to an
+	// aborted transaction whose marker comes after it. So markers are asked for
+	// as well: whoever has got past the end sees a record that proves it.
+	client, err := kgo.NewClient(
+		kgo.SeedBrokers(brokers...),
+		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: from}),
+		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
+		kgo.KeepControlRecords(),
+	)
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", topic, err)
+	}
+	defer client.Close()
+
+	var records []*kgo.Record
+	for len(ends) > 0 {
+		fetches := client.PollFetches(ctx)
+		if err := ctx.Err(); err != nil {
+			return nil, fmt.Errorf("read %s: %d partitions not read to their end, is a transaction open? %w", topic, len(ends), err)
+		}
+		if err := fetches.Err(); err != nil {
+			return nil, fmt.Errorf("read %s: %w", topic, err)
+		}
+		fetches.EachRecord(func(r *kgo.Record) {
+			end, wanted := ends[r.Partition]
+			if !wanted {
+				return
+			}
+			if r.Offset < end && !r.Attrs.IsControl() {
+				records = append(records, r)
+			}
+			if r.Offset >= end-1 {
+				delete(ends, r.Partition)
+			}
+		})
+	}
+	slices.SortFunc(records, func(a, b *kgo.Record) int {
+		return cmp.Or(cmp.Compare(a.Partition, b.Partition), cmp.Compare(a.Offset, b.Offset))
+	})
+	return records, nil
+}
+
+// endOffsets returns the high watermark of every partition of topic that holds
+// anything.
+func endOffsets(ctx context.Context, brokers []string, topic string) (map[int32]int64, error) {
+	client, err := kgo.NewClient(kgo.SeedBrokers(brokers...))
+	if err != nil {
+		return nil, err
+	}
+	defer client.Close()
+	admin := kadm.NewClient(client)
+	starts, err := admin.ListStartOffsets(ctx, topic)
+	if err != nil {
+		return nil, err
+	}
+	listed, err := admin.ListEndOffsets(ctx, topic)
+	if err != nil {
+		return nil, err
+	}
+	if err := listed.Error(); err != nil {
+		return nil, err
+	}
+	ends := map[int32]int64{}
+	for partition, end := range listed[topic] {
+		if start, ok := starts.Lookup(topic, partition); ok && start.Offset < end.Offset {
+			ends[partition] = end.Offset
+		}
+	}
+	return ends, nil
+}
