@@ -1,0 +1,253 @@
+// Package config reads the settings of orderwalk: the ORDERWALK_ variables of
+// the environment and the shops file they may name. It applies the defaults,
+// checks everything at once and reports all faults together, each with the
+// variable or the field of the file it belongs to.
+//
+// It knows nothing of Kafka, of the API or of walking: it returns plain values,
+// and only internal/cli imports it and hands them on. Secrets leave it as
+// functions that read their file again at each call, so that a rotated secret
+// is picked up, and never as text that could be logged.
+package config
+
+import (
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"reflect"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/kelseyhightower/envconfig"
+)
+
+// Config is a complete and checked configuration.
+type Config struct {
+	Kafka Kafka
+
+	// Group is the worker group and the prefix of the transactional IDs.
+	Group string
+	// OffsetsTopic holds the checkpoints.
+	OffsetsTopic string
+	// OrdersTopics are the topics the shops write to, each once, in the order
+	// of the shops.
+	OrdersTopics []string
+	// TopicPartitions, OffsetsPartitions and ReplicationFactor are used only
+	// when a topic is created. ReplicationFactor 0 leaves it to the broker.
+	TopicPartitions, OffsetsPartitions, ReplicationFactor int
+
+	// APIURL is where lists and tokens come from, without a trailing slash.
+	APIURL string
+	// Shops are the shops to walk, at least one.
+	Shops []Shop
+
+	// PageSize is the number of orders asked for in one list call, 1 to 100.
+	PageSize int
+	// MaxWindow and MinWindow bound the length of a window; whole seconds.
+	MaxWindow, MinWindow time.Duration
+	// PollInterval is the wait between two looks when caught up.
+	PollInterval time.Duration
+	// SettleDelay is how far behind now the first pass stays.
+	SettleDelay time.Duration
+	// Lookback is the age at which a window is read a second time; 0 = never.
+	Lookback time.Duration
+	// Concurrency is how many windows of one shop are in flight in a backfill.
+	Concurrency int
+
+	// WorkerID names this process; empty when the port of Listen is 0 and no
+	// name was given.
+	WorkerID string
+	// SessionTimeout is how long a worker may be unheard of.
+	SessionTimeout time.Duration
+	// TransactionTimeout is after what time the broker aborts a transaction.
+	TransactionTimeout time.Duration
+	// Format is the form of the order records: "json".
+	Format string
+	// Compression is "none", "gzip", "snappy", "lz4" or "zstd".
+	Compression string
+
+	// Listen is the address of the HTTP listener.
+	Listen string
+	// LogLevel is the least level that is logged.
+	LogLevel slog.Level
+	// LogFormat is "json" or "text".
+	LogFormat string
+}
+
+// Kafka says how to reach the brokers.
+type Kafka struct {
+	// Brokers are the host:port pairs to start from.
+	Brokers []string
+	TLS     TLS
+	SASL    SASL
+}
+
+// TLS is the encryption of the connections to Kafka.
+type TLS struct {
+	Enable bool
+	// CAFile holds the authorities to trust; empty = the system's.
+	CAFile string
+	// CertFile and KeyFile are the client's own certificate; both or none.
+	CertFile, KeyFile string
+	// ServerName is the name expected in the broker's certificate; empty = the
+	// host that is dialled.
+	ServerName string
+}
+
+// SASL is the authentication to Kafka.
+type SASL struct {
+	// Mechanism is "PLAIN", "SCRAM-SHA-256" or "SCRAM-SHA-512"; empty = none.
+	Mechanism string
+	Username  string
+	Password  Secret
+}
+
+// Load reads the environment and the shops file. The defaults, keyed by full
+// variable names, stand in for variables that are not set and go before the
+// built-in defaults; a command that brings its own broker names it this way.
+//
+// A variable that is set to nothing counts as not set. What is wrong is
+// returned as an *Error that holds every fault.
+func Load(defaults map[string]string) (*Config, error) {
+	var env environment
+	if err := envconfig.Process(prefix, &env); err != nil {
+		return nil, fmt.Errorf("read environment: %w", err)
+	}
+	fillDefaults(&env, defaults)
+
+	var f faults
+	f.unknown(os.Environ())
+	c := &Config{
+		Group:             env.Group,
+		OffsetsTopic:      f.topicName("OFFSETS_TOPIC", env.OffsetsTopic),
+		TopicPartitions:   f.integer("TOPIC_PARTITIONS", env.TopicPartitions, 1, 10000),
+		OffsetsPartitions: f.integer("OFFSETS_PARTITIONS", env.OffsetsPartitions, 1, 1000),
+		ReplicationFactor: f.integer("REPLICATION_FACTOR", env.ReplicationFactor, 1, 100),
+
+		PageSize:     f.integer("PAGE_SIZE", env.PageSize, 1, 100),
+		MaxWindow:    f.wholeSeconds("MAX_WINDOW", env.MaxWindow, time.Second, 168*time.Hour),
+		MinWindow:    f.wholeSeconds("MIN_WINDOW", env.MinWindow, time.Second, 168*time.Hour),
+		PollInterval: f.duration("POLL_INTERVAL", env.PollInterval, 100*time.Millisecond, time.Hour),
+		SettleDelay:  f.duration("SETTLE_DELAY", env.SettleDelay, 0, 24*time.Hour),
+		Lookback:     f.duration("LOOKBACK", env.Lookback, 0, 31*24*time.Hour),
+		Concurrency:  f.integer("CONCURRENCY", env.Concurrency, 1, 256),
+
+		SessionTimeout:     f.duration("SESSION_TIMEOUT", env.SessionTimeout, time.Second, 30*time.Minute),
+		TransactionTimeout: f.duration("TRANSACTION_TIMEOUT", env.TransactionTimeout, time.Second, 15*time.Minute),
+		Format:             f.choice("FORMAT", env.Format, []string{"json"}, laterFormats),
+		Compression:        f.choice("COMPRESSION", env.Compression, []string{"none", "gzip", "snappy", "lz4", "zstd"}, nil),
+		LogLevel:           f.level("LOG_LEVEL", env.LogLevel),
+		LogFormat:          f.choice("LOG_FORMAT", env.LogFormat, []string{"json", "text"}, nil),
+	}
+	if c.MaxWindow < c.MinWindow && c.MaxWindow > 0 {
+		f.add(prefix+"_MAX_WINDOW", quote(env.MaxWindow),
+			fmt.Sprintf("give at least %s_MIN_WINDOW, which is %s", prefix, env.MinWindow))
+	}
+	c.Kafka = readKafka(&env, &f)
+	c.APIURL = f.apiURL("API_URL", env.APIUrl)
+	c.Shops = readShops(&env, &f)
+	c.OrdersTopics = ordersTopics(c.Shops, c.OffsetsTopic, &f)
+
+	var port string
+	c.Listen, port = f.listen("LISTEN", env.Listen)
+	c.WorkerID = workerID(env.WorkerID, port, &f)
+	if len(f) > 0 {
+		return nil, &Error{Faults: f}
+	}
+	return c, nil
+}
+
+// fillDefaults trims the values and sets those that are not given.
+func fillDefaults(env *environment, defaults map[string]string) {
+	fields := reflect.ValueOf(env).Elem()
+	for i, v := range Variables() {
+		value := strings.TrimSpace(fields.Field(i).String())
+		// envconfig has put in the built-in default already where nothing is
+		// set; what the caller brings goes before it.
+		if strings.TrimSpace(os.Getenv(v.Name)) == "" {
+			value = v.builtIn
+			if d, ok := defaults[v.Name]; ok {
+				value = d
+			}
+		}
+		fields.Field(i).SetString(value)
+	}
+}
+
+func readKafka(env *environment, f *faults) Kafka {
+	k := Kafka{
+		Brokers: f.brokers("KAFKA_BROKERS", env.KafkaBrokers),
+		TLS: TLS{
+			Enable:     f.boolean("KAFKA_TLS_ENABLE", env.KafkaTLSEnable),
+			CAFile:     f.readable("KAFKA_TLS_CA_FILE", env.KafkaTLSCaFile),
+			CertFile:   f.readable("KAFKA_TLS_CERT_FILE", env.KafkaTLSCertFile),
+			KeyFile:    f.readable("KAFKA_TLS_KEY_FILE", env.KafkaTLSKeyFile),
+			ServerName: env.KafkaTLSServerName,
+		},
+		SASL: SASL{
+			Mechanism: f.choice("KAFKA_SASL_MECHANISM", env.KafkaSASLMechanism,
+				[]string{"", "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"}, []string{"OAUTHBEARER", "AWS_MSK_IAM"}),
+			Username: env.KafkaSASLUsername,
+			Password: f.secret(variable("KAFKA_SASL_PASSWORD"), env.KafkaSASLPassword,
+				variable("KAFKA_SASL_PASSWORD_FILE"), env.KafkaSASLPasswordFile),
+		},
+	}
+	// Settings that would be ignored are refused: a connection in clear text
+	// must not be what somebody gets who configured certificates.
+	if on, err := strconv.ParseBool(env.KafkaTLSEnable); err == nil && !on && (env.KafkaTLSCaFile+env.KafkaTLSCertFile+env.KafkaTLSKeyFile+env.KafkaTLSServerName) != "" {
+		f.add(variable("KAFKA_TLS_ENABLE"), "is not on, but other TLS variables are set", "give true, or remove them")
+	}
+	if (env.KafkaTLSCertFile == "") != (env.KafkaTLSKeyFile == "") {
+		f.add(variable("KAFKA_TLS_CERT_FILE"), "and "+variable("KAFKA_TLS_KEY_FILE")+" go together", "give both or neither")
+	}
+	login := env.KafkaSASLUsername != "" || k.SASL.Password != nil
+	switch {
+	case env.KafkaSASLMechanism == "" && login:
+		f.add(variable("KAFKA_SASL_MECHANISM"), "is not set, but a user name or password is",
+			"give PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512")
+	case k.SASL.Mechanism != "" && k.SASL.Username == "":
+		f.add(variable("KAFKA_SASL_USERNAME"), "is not set", k.SASL.Mechanism+" needs one")
+	case k.SASL.Mechanism != "" && k.SASL.Password == nil &&
+		env.KafkaSASLPassword+env.KafkaSASLPasswordFile == "":
+		f.add(variable("KAFKA_SASL_PASSWORD"), "is not set",
+			k.SASL.Mechanism+" needs it, or "+variable("KAFKA_SASL_PASSWORD_FILE"))
+	}
+	return k
+}
+
+// workerID is the given name, or the host name and the port of the listener:
+// stable across restarts of a pod of a StatefulSet or of a process on a host.
+func workerID(given, port string, f *faults) string {
+	if given != "" {
+		return given
+	}
+	if port == "" || port == "0" {
+		return ""
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		f.add(variable("WORKER_ID"), "is not set and the host has no name", "give a name for this worker")
+		return ""
+	}
+	return net.JoinHostPort(host, port)
+}
+
+// LogValue shows what an operator wants to see once at the start. There is no
+// secret in it.
+func (c *Config) LogValue() slog.Value {
+	return slog.GroupValue(
+		slog.String("brokers", strings.Join(c.Kafka.Brokers, ",")),
+		slog.Bool("tls", c.Kafka.TLS.Enable),
+		slog.String("sasl", c.Kafka.SASL.Mechanism),
+		slog.String("group", c.Group),
+		slog.String("topics", strings.Join(c.OrdersTopics, ",")),
+		slog.String("offsets_topic", c.OffsetsTopic),
+		slog.String("api_url", c.APIURL),
+		slog.Int("shops", len(c.Shops)),
+		slog.String("worker_id", c.WorkerID),
+	)
+}
+
+// String is the text of LogValue.
+func (c *Config) String() string { return c.LogValue().String() }

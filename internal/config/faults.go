@@ -1,0 +1,290 @@
+package config
+
+import (
+	"fmt"
+	"log/slog"
+	"math"
+	"net"
+	"net/url"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Fault is one thing that is wrong.
+type Fault struct {
+	// Where is the variable, or the field of the shops file: shops[3].app_id.
+	Where string
+	// Problem says what is wrong; it quotes what was given, never a secret.
+	Problem string
+	// Allowed says what to give instead.
+	Allowed string
+}
+
+// String is the fault in one line.
+func (f Fault) String() string {
+	between := " "
+	if strings.HasPrefix(f.Problem, `"`) {
+		between = ": "
+	}
+	return f.Where + between + f.Problem + "; " + f.Allowed
+}
+
+// Error is a configuration with faults: all that could be found in one go.
+type Error struct{ Faults []Fault }
+
+// Error lists the faults, a line each.
+func (e *Error) Error() string {
+	lines := make([]string, 0, len(e.Faults)+1)
+	if len(e.Faults) == 1 {
+		lines = append(lines, "1 fault in the configuration:")
+	} else {
+		lines = append(lines, fmt.Sprintf("%d faults in the configuration:", len(e.Faults)))
+	}
+	for _, f := range e.Faults {
+		lines = append(lines, "  "+f.String())
+	}
+	return strings.Join(lines, "\n")
+}
+
+// faults collects what is wrong while values are converted. A conversion that
+// fails adds a fault and returns the zero value, so that the rest is looked at
+// too.
+type faults []Fault
+
+func (f *faults) add(where, problem, allowed string) {
+	*f = append(*f, Fault{where, problem, allowed})
+}
+
+func quote(given string) string { return strconv.Quote(given) + " is not allowed" }
+
+// unknown refuses variables with our prefix that are not ours: they would be
+// ignored without a word.
+func (f *faults) unknown(environ []string) {
+	known := map[string]bool{}
+	var names []string
+	for _, v := range Variables() {
+		known[v.Name] = true
+		names = append(names, strings.TrimPrefix(v.Name, prefix+"_"))
+	}
+	var strange []string
+	for _, pair := range environ {
+		name, _, _ := strings.Cut(pair, "=")
+		if strings.HasPrefix(name, prefix+"_") && !known[name] {
+			strange = append(strange, name)
+		}
+	}
+	slices.Sort(strange)
+	for _, name := range strange {
+		allowed := "remove it, or see `orderwalk config` for every name"
+		if near := Nearest(strings.TrimPrefix(name, prefix+"_"), names); near != "" {
+			allowed = "did you mean " + variable(near) + "?"
+		}
+		f.add(name, "is not a variable of this version", allowed)
+	}
+}
+
+func (f *faults) integer(name, given string, lowest, highest int) int {
+	if given == "" {
+		return 0
+	}
+	n, err := strconv.Atoi(given)
+	if err != nil || n < lowest || n > highest {
+		f.add(variable(name), quote(given), fmt.Sprintf("give a whole number from %d to %d", lowest, highest))
+		return 0
+	}
+	return n
+}
+
+func (f *faults) duration(name, given string, lowest, highest time.Duration) time.Duration {
+	d, err := time.ParseDuration(given)
+	if err != nil || d < lowest || d > highest {
+		f.add(variable(name), quote(given), fmt.Sprintf("give a duration from %s to %s, such as 30s, 10m or 24h",
+			short(lowest), short(highest)))
+		return 0
+	}
+	return d
+}
+
+// wholeSeconds is for what is sent to the API, whose times are seconds.
+func (f *faults) wholeSeconds(name, given string, lowest, highest time.Duration) time.Duration {
+	d, err := time.ParseDuration(given)
+	if err != nil || d < lowest || d > highest || d%time.Second != 0 {
+		f.add(variable(name), quote(given), fmt.Sprintf("give whole seconds from %s to %s, such as 30s, 10m or 24h",
+			short(lowest), short(highest)))
+		return 0
+	}
+	return d
+}
+
+// short is the duration as one would write it: 168h and not 168h0m0s.
+func short(d time.Duration) string {
+	s := d.String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
+}
+
+func (f *faults) boolean(name, given string) bool {
+	b, err := strconv.ParseBool(given)
+	if err != nil {
+		f.add(variable(name), quote(given), "give true or false")
+	}
+	return b
+}
+
+// choice takes one of the allowed words; later ones are known and not done yet.
+func (f *faults) choice(name, given string, allowed, later []string) string {
+	return f.choiceAt(variable(name), given, allowed, later)
+}
+
+func (f *faults) choiceAt(where, given string, allowed, later []string) string {
+	if slices.Contains(allowed, given) {
+		return given
+	}
+	list := allowed
+	if list[0] == "" {
+		list = list[1:]
+	}
+	hint := "give " + orList(list)
+	if slices.Contains(later, given) {
+		f.add(where, strconv.Quote(given)+" is not supported by this version", hint)
+	} else {
+		f.add(where, quote(given), hint)
+	}
+	return ""
+}
+
+func orList(words []string) string {
+	if len(words) == 1 {
+		return words[0]
+	}
+	return strings.Join(words[:len(words)-1], ", ") + " or " + words[len(words)-1]
+}
+
+func (f *faults) level(name, given string) slog.Level {
+	levels := map[string]slog.Level{
+		"debug": slog.LevelDebug, "info": slog.LevelInfo, "warn": slog.LevelWarn, "error": slog.LevelError,
+	}
+	l, ok := levels[strings.ToLower(given)]
+	if !ok {
+		f.add(variable(name), quote(given), "give debug, info, warn or error")
+	}
+	return l
+}
+
+// topicName takes what Kafka takes as the name of a topic.
+func (f *faults) topicName(name, given string) string { return f.topicNameAt(variable(name), given) }
+
+func (f *faults) topicNameAt(where, given string) string {
+	legal := func(r rune) bool {
+		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("._-", r)
+	}
+	if given == "" || len(given) > 249 || given == "." || given == ".." ||
+		strings.ContainsFunc(given, func(r rune) bool { return !legal(r) }) {
+		f.add(where, quote(given), "give up to 249 of the characters a–z, A–Z, 0–9, dot, underscore and dash")
+		return ""
+	}
+	return given
+}
+
+func (f *faults) brokers(name, given string) []string {
+	const allowed = "give host:port of one or more brokers, separated by commas"
+	if given == "" {
+		f.add(variable(name), "is not set", allowed)
+		return nil
+	}
+	var brokers []string
+	for b := range strings.SplitSeq(given, ",") {
+		b = strings.TrimSpace(b)
+		host, port, err := net.SplitHostPort(b)
+		if n, convErr := strconv.Atoi(port); err != nil || convErr != nil || host == "" || n < 1 || n > 65535 {
+			f.add(variable(name), quote(b), allowed)
+			continue
+		}
+		brokers = append(brokers, b)
+	}
+	return brokers
+}
+
+// listen returns the address and its port.
+func (f *faults) listen(name, given string) (addr, port string) {
+	_, port, err := net.SplitHostPort(given)
+	if n, convErr := strconv.Atoi(port); err != nil || convErr != nil || n < 0 || n > 65535 {
+		f.add(variable(name), quote(given), "give host:port or :port")
+		return "", ""
+	}
+	return given, port
+}
+
+func (f *faults) apiURL(name, given string) string {
+	u, err := url.Parse(given)
+	switch {
+	case err == nil && u.User != nil:
+		// Not quoted: what stands before the @ may be a password.
+		f.add(variable(name), "has a user name in it", "give scheme and host only")
+	case err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.RawQuery != "" || u.Fragment != "":
+		f.add(variable(name), quote(given), "give an address such as https://api.weixin.qq.com")
+	default:
+		return strings.TrimRight(given, "/")
+	}
+	return ""
+}
+
+// readable takes the path of a file that can be opened; none is fine.
+func (f *faults) readable(name, path string) string {
+	if path == "" {
+		return ""
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		f.add(variable(name), fileFault(path, err), "give a file that can be read")
+		return ""
+	}
+	_ = file.Close() // opened only to see that it can be
+	return path
+}
+
+// maxUnixSeconds is the year 2286: a greater number was meant as milliseconds.
+const maxUnixSeconds = 9_999_999_999
+
+// timeAt reads unix seconds or RFC 3339; 0 = not given.
+func (f *faults) timeAt(where, given string) int64 {
+	const allowed = "give unix seconds or RFC 3339, such as 2026-11-01T00:00:00+08:00"
+	if given == "" {
+		return 0
+	}
+	if n, err := strconv.ParseInt(given, 10, 64); err == nil {
+		if n < 1 {
+			f.add(where, quote(given), allowed)
+			return 0
+		}
+		if n > maxUnixSeconds {
+			f.add(where, strconv.Quote(given)+" looks like milliseconds", allowed)
+			return 0
+		}
+		return n
+	}
+	t, err := time.Parse(time.RFC3339, given)
+	if err != nil || t.Unix() < 1 {
+		f.add(where, quote(given), allowed)
+		return 0
+	}
+	return t.Unix()
+}
+
+// rateAt takes a number of calls a second.
+func (f *faults) rateAt(where, given string) float64 {
+	r, err := strconv.ParseFloat(given, 64)
+	if err != nil || !(r > 0) || math.IsInf(r, 0) || r > 10000 {
+		f.add(where, quote(given), "give a number above 0, at most 10000")
+		return 0
+	}
+	return r
+}

@@ -1,0 +1,241 @@
+package config
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+)
+
+// Shop is one shop and one of the two ranges it is walked by.
+type Shop struct {
+	// Name names it to people: in logs, metrics and over HTTP. Defaults to the
+	// app ID; unique.
+	Name string
+	// AppID is the shop's app ID: unique together with TimeRange.
+	AppID string
+	// Auth is "stable_token" or "static".
+	Auth string
+	// AppSecret is set with stable_token, AccessToken with static.
+	AppSecret, AccessToken Secret
+	// Topic is where its orders go.
+	Topic string
+	// TimeRange is "create_time" or "update_time".
+	TimeRange string
+	// Start and End bound the walk in unix seconds; 0 = not given.
+	Start, End int64
+	// Status and OpenID are passed on as filters; zero = none.
+	Status int
+	OpenID string
+	// RateLimit is the list calls a second for the app ID.
+	RateLimit float64
+}
+
+// shopFields are the fields a shop of the file may have.
+var shopFields = []string{
+	"app_id", "name", "auth", "app_secret", "app_secret_file", "access_token", "access_token_file",
+	"topic", "time_range", "start_time", "end_time", "status", "openid", "rate_limit",
+}
+
+// readShops returns the shops of the file, or the one of the variables.
+func readShops(env *environment, f *faults) []Shop {
+	base := f.baseShop(env)
+	if env.ShopsFile == "" {
+		if base.AppID == "" {
+			f.add(variable("SHOPS_FILE"), "and "+variable("APP_ID")+" are both not set: there is no shop to walk",
+				"give "+variable("APP_ID")+" with "+variable("APP_SECRET")+" for one shop, or a file that lists them")
+			return nil
+		}
+		if base.Name == "" {
+			base.Name = base.AppID
+		}
+		f.checkShop(base, variable)
+		return []Shop{base}
+	}
+
+	data, err := os.ReadFile(env.ShopsFile)
+	if err != nil {
+		f.add(variable("SHOPS_FILE"), fileFault(env.ShopsFile, err), "give a file that can be read")
+		return nil
+	}
+	listed, problems := parseShops(data)
+	for _, p := range problems {
+		if p.Where == "" {
+			p.Where = variable("SHOPS_FILE")
+			p.Problem = fmt.Sprintf("%q: %s", env.ShopsFile, p.Problem)
+		}
+		*f = append(*f, p)
+	}
+	if len(listed) == 0 {
+		if len(problems) == 0 {
+			f.add(variable("SHOPS_FILE"), fmt.Sprintf("%q lists no shop", env.ShopsFile), "list at least one under shops")
+		}
+		return nil
+	}
+
+	shops := make([]Shop, len(listed))
+	appIDUsed := base.AppID == ""
+	for i, fields := range listed {
+		at := func(field string) string { return fmt.Sprintf("shops[%d].%s", i, field) }
+		shops[i] = f.shop(base, fields, at, env.Auth)
+		f.checkShop(shops[i], func(name string) string { return at(strings.ToLower(name)) })
+		appIDUsed = appIDUsed || shops[i].AppID == base.AppID
+	}
+	if !appIDUsed {
+		f.add(variable("APP_ID"), strconv.Quote(base.AppID)+" is no shop of "+variable("SHOPS_FILE"),
+			"list it there, or remove one of the two")
+	}
+	f.duplicates(shops)
+	return shops
+}
+
+// baseShop is the shop of the variables: the only one, or what the shops of the
+// file leave out.
+func (f *faults) baseShop(env *environment) Shop {
+	values := map[string]string{
+		"app_id": env.AppID, "app_secret": env.AppSecret, "app_secret_file": env.AppSecretFile,
+		"access_token": env.AccessToken, "access_token_file": env.AccessTokenFile, "topic": env.Topic,
+		"time_range": env.TimeRange, "start_time": env.StartTime, "end_time": env.EndTime,
+		"status": env.Status, "openid": env.Openid, "rate_limit": env.RateLimit, "auth": env.Auth,
+	}
+	at := func(field string) string { return variable(strings.ToUpper(field)) }
+	return f.shop(Shop{}, values, at, "")
+}
+
+// shop reads what is given over what it inherits. wantedAuth is the mode to use
+// for a shop that brings a secret of its own and names no mode.
+func (f *faults) shop(s Shop, given map[string]string, at func(field string) string, wantedAuth string) Shop {
+	has := func(field string) bool { return given[field] != "" }
+	if has("app_id") {
+		s.AppID = given["app_id"]
+		if strings.ContainsFunc(s.AppID, func(r rune) bool { return r <= ' ' || r > '~' }) {
+			f.add(at("app_id"), quote(s.AppID), "give the shop's app ID, such as wx0123456789abcdef")
+		}
+	}
+	if has("name") {
+		s.Name = given["name"]
+	} else if s.AppID != "" {
+		s.Name = s.AppID
+	}
+
+	ownSecret := f.secret(at("app_secret"), given["app_secret"], at("app_secret_file"), given["app_secret_file"])
+	ownToken := f.secret(at("access_token"), given["access_token"], at("access_token_file"), given["access_token_file"])
+	triedSecret, triedToken := has("app_secret") || has("app_secret_file"), has("access_token") || has("access_token_file")
+	if triedSecret {
+		s.AppSecret = orUnreadable(ownSecret)
+	}
+	if triedToken {
+		s.AccessToken = orUnreadable(ownToken)
+	}
+	switch {
+	case has("auth"):
+		s.Auth = f.choiceAt(at("auth"), given["auth"], []string{"stable_token", "static"}, laterAuth)
+	case triedToken:
+		s.Auth = "static"
+	case triedSecret && (wantedAuth == "" || wantedAuth == "static"):
+		s.Auth = "stable_token"
+	case s.Auth == "":
+		s.Auth = "stable_token"
+	}
+
+	if has("topic") {
+		s.Topic = f.topicNameAt(at("topic"), given["topic"])
+	}
+	if has("time_range") {
+		s.TimeRange = f.choiceAt(at("time_range"), given["time_range"], []string{"create_time", "update_time"}, nil)
+	}
+	if has("start_time") {
+		s.Start = f.timeAt(at("start_time"), given["start_time"])
+	}
+	if has("end_time") {
+		s.End = f.timeAt(at("end_time"), given["end_time"])
+	}
+	if has("status") {
+		n, err := strconv.Atoi(given["status"])
+		if err != nil || n < 1 {
+			f.add(at("status"), quote(given["status"]), "give the number of one status, such as 20")
+		}
+		s.Status = n
+	}
+	if has("openid") {
+		s.OpenID = given["openid"]
+	}
+	if has("rate_limit") {
+		s.RateLimit = f.rateAt(at("rate_limit"), given["rate_limit"])
+	}
+	return s
+}
+
+// orUnreadable keeps a secret that was given and is at fault from being
+// reported a second time as missing, or from being inherited instead.
+func orUnreadable(s Secret) Secret {
+	if s == nil {
+		return secretText("")
+	}
+	return s
+}
+
+// checkShop looks at what only the whole shop can tell. at gives the place of a
+// field by the upper-case name of its variable.
+func (f *faults) checkShop(s Shop, at func(name string) string) {
+	if s.AppID == "" {
+		f.add(at("APP_ID"), "is not set", "give the shop's app ID")
+	}
+	switch {
+	case s.Auth == "stable_token" && s.AppSecret == nil:
+		f.add(at("APP_SECRET"), "is not set", "give it, or "+at("APP_SECRET_FILE")+
+			", or an access token ("+at("ACCESS_TOKEN_FILE")+")")
+	case s.Auth == "static" && s.AccessToken == nil:
+		f.add(at("ACCESS_TOKEN"), "is not set", "auth static needs it, or "+at("ACCESS_TOKEN_FILE"))
+	}
+	if s.Start > 0 && s.End > 0 && s.End < s.Start {
+		f.add(at("END_TIME"), "is before "+at("START_TIME"), "give a later time")
+	}
+}
+
+// duplicates refuses what two shops must not share.
+func (f *faults) duplicates(shops []Shop) {
+	type source struct{ appID, timeRange string }
+	sources, names, rates := map[source]int{}, map[string]int{}, map[string]int{}
+	for i, s := range shops {
+		if s.AppID == "" {
+			continue
+		}
+		at := func(field string) string { return fmt.Sprintf("shops[%d].%s", i, field) }
+		if first, ok := sources[source{s.AppID, s.TimeRange}]; ok {
+			f.add(at("app_id"), fmt.Sprintf("%q is walked by %s in shops[%d] already", s.AppID, s.TimeRange, first),
+				"list each app ID once for each time_range")
+			continue
+		}
+		sources[source{s.AppID, s.TimeRange}] = i
+		if first, ok := names[s.Name]; ok {
+			f.add(at("name"), fmt.Sprintf("%q is the name of shops[%d] already", s.Name, first), "give each shop a name of its own")
+		} else {
+			names[s.Name] = i
+		}
+		if first, ok := rates[s.AppID]; ok && shops[first].RateLimit != s.RateLimit {
+			f.add(at("rate_limit"), fmt.Sprintf("differs from that of shops[%d], which has the same app ID", first),
+				"give both the same: the limit belongs to the app ID")
+		} else if !ok {
+			rates[s.AppID] = i
+		}
+	}
+}
+
+// ordersTopics are the topics of the shops, each once. None may be the offsets
+// topic: it is compacted.
+func ordersTopics(shops []Shop, offsetsTopic string, f *faults) []string {
+	seen := map[string]bool{}
+	var topics []string
+	for _, s := range shops {
+		if s.Topic != "" && !seen[s.Topic] {
+			seen[s.Topic] = true
+			topics = append(topics, s.Topic)
+		}
+	}
+	if offsetsTopic != "" && seen[offsetsTopic] {
+		f.add(variable("OFFSETS_TOPIC"), strconv.Quote(offsetsTopic)+" is also a topic for orders",
+			"give each a topic of its own")
+	}
+	return topics
+}
