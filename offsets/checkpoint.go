@@ -1,0 +1,101 @@
+package offsets
+
+import "fmt"
+
+// State is where a tracked window stands in its current pass.
+type State string
+
+// The states of a window. A window is open while it is paged, waiting between
+// its first and second pass, and settled when it will not be read again.
+const (
+	Open    State = "open"
+	Waiting State = "waiting"
+	Settled State = "settled"
+)
+
+// Checkpoint is the source offset of one source partition: all that is needed
+// to go on exactly where it stopped.
+type Checkpoint struct {
+	// Watermark is the unix second before which every window has been read to
+	// its end once.
+	Watermark int64
+	// Length is the length the next backfill window shall have, in seconds.
+	Length int64
+	// Windows are the windows still tracked: open, waiting for their second
+	// pass, or settled but needed to drop the repeats of a neighbour. They are
+	// in order and share their boundary seconds, without a gap.
+	Windows []*Window
+}
+
+// Window is a slice of the source's time under the very parameters its page
+// token was issued for. Start, End and the parameters never change while it is
+// paged.
+type Window struct {
+	Start, End int64 // unix seconds, as sent to the API
+	State      State
+	Pass       int    // 1, or 2 for the second pass
+	Key        string // page token for the next page; empty = first page
+	Pages      int    // pages read in this pass
+	PageSize   int
+	Status     int    // filter; 0 = none
+	OpenID     string // filter; empty = none
+	// Opened is the API's time when the first pass asked for its first page;
+	// 0 = not yet asked.
+	Opened int64
+
+	// Seen are the IDs the API has listed for this window, in any pass.
+	Seen IDs
+	// Fresh are those of Seen that no part on the topic holds yet.
+	Fresh []string
+}
+
+// Frontier is where the next window begins.
+func (c *Checkpoint) Frontier() int64 {
+	if n := len(c.Windows); n > 0 {
+		return c.Windows[n-1].End
+	}
+	return c.Watermark
+}
+
+// See notes that the API listed id for the window and reports whether that is
+// new.
+func (w *Window) See(id string) bool {
+	if !w.Seen.Add(id) {
+		return false
+	}
+	w.Fresh = append(w.Fresh, id)
+	return true
+}
+
+// finished says that the window's first pass is over.
+func (w *Window) finished() bool { return w.State != Open || w.Pass > 1 }
+
+// check refuses what this program cannot have written.
+func (c *Checkpoint) check() error {
+	finished := true
+	watermark := c.Watermark
+	for i, w := range c.Windows {
+		switch {
+		case w.Start >= w.End:
+			return fmt.Errorf("window_end %d is not after window_start %d", w.End, w.Start)
+		case w.State != Open && w.State != Waiting && w.State != Settled:
+			return fmt.Errorf("unknown state %q", w.State)
+		case w.Pass != 1 && w.Pass != 2:
+			return fmt.Errorf("unknown pass %d", w.Pass)
+		case w.PageSize < 1 || w.PageSize > 100:
+			return fmt.Errorf("page_size %d is not between 1 and 100", w.PageSize)
+		case i > 0 && w.Start != c.Windows[i-1].End:
+			return fmt.Errorf("windows do not meet: one ends at %d, the next starts at %d", c.Windows[i-1].End, w.Start)
+		}
+		if finished && !w.finished() {
+			finished, watermark = false, w.Start
+		}
+	}
+	if finished && len(c.Windows) > 0 {
+		watermark = c.Frontier()
+	}
+	if c.Watermark != watermark {
+		return fmt.Errorf("watermark %d does not fit the windows stored beside it (they say %d)", c.Watermark, watermark)
+	}
+	return nil
+}

@@ -1,0 +1,161 @@
+package offsets
+
+import (
+	"encoding/base64"
+	"encoding/binary"
+	"errors"
+	"iter"
+	"strconv"
+)
+
+// IDs is an exact set of order IDs. Decimal IDs of up to 19 digits, which is
+// what the API sends, cost about 16 bytes each; anything else is kept as text.
+// The zero value is an empty set.
+type IDs struct {
+	numbers map[uint64]struct{}
+	texts   map[string]struct{}
+}
+
+// Add puts id into the set and reports whether it was new.
+func (s *IDs) Add(id string) bool {
+	if n, ok := number(id); ok {
+		if _, had := s.numbers[n]; had {
+			return false
+		}
+		if s.numbers == nil {
+			s.numbers = make(map[uint64]struct{})
+		}
+		s.numbers[n] = struct{}{}
+		return true
+	}
+	if _, had := s.texts[id]; had {
+		return false
+	}
+	if s.texts == nil {
+		s.texts = make(map[string]struct{})
+	}
+	s.texts[id] = struct{}{}
+	return true
+}
+
+// Has reports whether id is in the set.
+func (s *IDs) Has(id string) bool {
+	if n, ok := number(id); ok {
+		_, had := s.numbers[n]
+		return had
+	}
+	_, had := s.texts[id]
+	return had
+}
+
+// Len is the number of IDs.
+func (s *IDs) Len() int { return len(s.numbers) + len(s.texts) }
+
+// All yields every ID in no particular order.
+func (s *IDs) All() iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for n := range s.numbers {
+			if !yield(strconv.FormatUint(n, 10)) {
+				return
+			}
+		}
+		for t := range s.texts {
+			if !yield(t) {
+				return
+			}
+		}
+	}
+}
+
+// number reads an ID that is its own canonical decimal form, so that text and
+// number can be exchanged without loss.
+func number(id string) (uint64, bool) {
+	if len(id) == 0 || len(id) > 19 || id[0] == '0' && len(id) > 1 {
+		return 0, false
+	}
+	var n uint64
+	for i := 0; i < len(id); i++ {
+		c := id[i] - '0'
+		if c > 9 {
+			return 0, false
+		}
+		n = n*10 + uint64(c)
+	}
+	return n, true
+}
+
+// packIDs is the compact text of a list of IDs: base64 of (count, differences
+// between neighbours as zigzag varints; count, texts with their length).
+// Neighbouring IDs of a page are close to each other, so an ID takes 3 to 10
+// bytes.
+func packIDs(ids []string) string {
+	raw := make([]byte, 0, 10+8*len(ids))
+	numbers := 0
+	for _, id := range ids {
+		if _, ok := number(id); ok {
+			numbers++
+		}
+	}
+	raw = binary.AppendUvarint(raw, uint64(numbers))
+	var last uint64
+	for _, id := range ids {
+		if n, ok := number(id); ok {
+			raw = binary.AppendVarint(raw, int64(n-last))
+			last = n
+		}
+	}
+	raw = binary.AppendUvarint(raw, uint64(len(ids)-numbers))
+	for _, id := range ids {
+		if _, ok := number(id); !ok {
+			raw = binary.AppendUvarint(raw, uint64(len(id)))
+			raw = append(raw, id...)
+		}
+	}
+	return base64.StdEncoding.EncodeToString(raw)
+}
+
+var errPacked = errors.New("ids are damaged")
+
+// unpackIDs adds the IDs of a packed text to the set and returns how many it
+// held.
+func unpackIDs(text string, into *IDs) (int, error) {
+	raw, err := base64.StdEncoding.DecodeString(text)
+	if err != nil {
+		return 0, errPacked
+	}
+	count := 0
+	numbers, n := binary.Uvarint(raw)
+	if n <= 0 || numbers > uint64(len(raw)) {
+		return 0, errPacked
+	}
+	raw = raw[n:]
+	var last uint64
+	for range numbers {
+		d, n := binary.Varint(raw)
+		if n <= 0 {
+			return 0, errPacked
+		}
+		raw = raw[n:]
+		last += uint64(d)
+		into.Add(strconv.FormatUint(last, 10))
+		count++
+	}
+	texts, n := binary.Uvarint(raw)
+	if n <= 0 || texts > uint64(len(raw)) {
+		return 0, errPacked
+	}
+	raw = raw[n:]
+	for range texts {
+		size, n := binary.Uvarint(raw)
+		if n <= 0 || size > uint64(len(raw)-n) {
+			return 0, errPacked
+		}
+		into.Add(string(raw[n : n+int(size)]))
+		raw = raw[n+int(size):]
+		count++
+	}
+	if len(raw) != 0 {
+		return 0, errPacked
+	}
+	return count, nil
+}

@@ -1,0 +1,191 @@
+package offsets
+
+import (
+	"bytes"
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// Lane is what one Kafka partition of the offsets topic says.
+type Lane struct {
+	// Shops holds every source partition with records that can be used.
+	Shops map[Partition]*Shop
+	// Faults holds every source partition with a record that cannot be used;
+	// it must not be walked. It is not in Shops.
+	Faults map[Partition]error
+	// Claim is the lane's latest claim; the zero value when there is none.
+	Claim Claim
+}
+
+// Shop is one source partition as loaded.
+type Shop struct {
+	// Checkpoint is nil when the shop's own record was forgotten and only
+	// windows were left: the shop starts over, and its first update forgets
+	// the rest.
+	Checkpoint *Checkpoint
+	Stored     Stored
+}
+
+// Loader takes the records of one lane in the order of the topic and keeps the
+// last value of each key, as compaction would.
+type Loader struct {
+	Group  string
+	latest map[string][]byte
+}
+
+// Add takes one committed record; a nil value forgets the key. Key and value
+// are copied.
+func (l *Loader) Add(key, value []byte) {
+	if l.latest == nil {
+		l.latest = make(map[string][]byte)
+	}
+	if value == nil {
+		delete(l.latest, string(key))
+		return
+	}
+	l.latest[string(key)] = bytes.Clone(value)
+}
+
+// Load makes checkpoints of what was added. Records of other groups are passed
+// over; records that cannot be understood make their shop a fault.
+func (l *Loader) Load() Lane {
+	lane := Lane{Shops: make(map[Partition]*Shop), Faults: make(map[Partition]error)}
+	type record struct {
+		key   Key
+		value []byte
+	}
+	var records []record
+	for raw, value := range l.latest {
+		k, err := ParseKey(l.Group, []byte(raw))
+		if errors.Is(err, ErrForeign) {
+			continue
+		}
+		if err == nil && string(k.Bytes(l.Group)) != raw {
+			err = &RecordError{Key: raw, Problem: fmt.Sprintf("the key is not written as %s: forget this record and write that one", k.Bytes(l.Group))}
+		}
+		if err != nil {
+			lane.Faults[k.Partition] = err
+			continue
+		}
+		records = append(records, record{k, value})
+	}
+	// Windows before their parts, and all in the order of time.
+	slices.SortFunc(records, func(a, b record) int {
+		return cmp.Or(cmp.Compare(a.key.Kind, b.key.Kind), cmp.Compare(a.key.Window, b.key.Window), cmp.Compare(a.key.Part, b.key.Part))
+	})
+	for _, r := range records {
+		if err := lane.add(r.key, r.value); err != nil {
+			lane.Faults[r.key.Partition] = &RecordError{Key: string(r.key.Bytes(l.Group)), Problem: err.Error()}
+		}
+	}
+	for p, shop := range lane.Shops {
+		if shop.Checkpoint == nil {
+			continue
+		}
+		if err := shop.Checkpoint.check(); err != nil {
+			lane.Faults[p] = &RecordError{Key: string(Key{Kind: KindShop, Partition: p}.Bytes(l.Group)), Problem: err.Error()}
+		}
+	}
+	for p := range lane.Faults {
+		delete(lane.Shops, p)
+	}
+	return lane
+}
+
+func (lane *Lane) add(k Key, value []byte) error {
+	if k.Kind == KindLane {
+		// A damaged claim is worth nothing and costs nothing: the next owner
+		// writes its own.
+		var c Claim
+		if decode(value, &c, &c.V) == nil {
+			lane.Claim = c
+		}
+		return nil
+	}
+	shop := lane.Shops[k.Partition]
+	if shop == nil {
+		shop = &Shop{Stored: Stored{values: make(map[Key][]byte), parts: make(map[int64]int)}}
+		lane.Shops[k.Partition] = shop
+	}
+	switch k.Kind {
+	case KindShop:
+		return shop.addShop(k, value)
+	case KindWindow:
+		return shop.addWindow(k, value)
+	default:
+		return shop.addPart(k, value)
+	}
+}
+
+func (s *Shop) addShop(k Key, value []byte) error {
+	var v shopValue
+	if err := decode(value, &v, &v.V); err != nil {
+		return err
+	}
+	if v.Watermark == nil {
+		return errors.New("damaged value: watermark is missing")
+	}
+	w, err := v.window()
+	if err != nil {
+		return err
+	}
+	s.Stored.values[k] = value
+	s.Checkpoint = &Checkpoint{Watermark: *v.Watermark, Length: v.Length}
+	if w != nil {
+		s.Checkpoint.insert(w)
+	}
+	return nil
+}
+
+func (s *Shop) addWindow(k Key, value []byte) error {
+	s.Stored.values[k] = value
+	if s.Checkpoint == nil {
+		return nil
+	}
+	var v windowValue
+	if err := decode(value, &v, &v.V); err != nil {
+		return err
+	}
+	w, err := v.window()
+	if err != nil {
+		return err
+	}
+	if w == nil || w.Start != k.Window {
+		return errors.New("damaged value: window_start is not the key's")
+	}
+	s.Checkpoint.insert(w)
+	return nil
+}
+
+// addPart puts a part's IDs into its window. A part whose window is gone stays
+// counted, so that the next update forgets it.
+func (s *Shop) addPart(k Key, value []byte) error {
+	s.Stored.parts[k.Window] = max(s.Stored.parts[k.Window], k.Part+1)
+	if s.Checkpoint == nil {
+		return nil
+	}
+	i := slices.IndexFunc(s.Checkpoint.Windows, func(w *Window) bool { return w.Start == k.Window })
+	if i < 0 {
+		return nil
+	}
+	var v partValue
+	if err := decode(value, &v, &v.V); err != nil {
+		return err
+	}
+	n, err := unpackIDs(v.IDs, &s.Checkpoint.Windows[i].Seen)
+	if err == nil && n != v.Count {
+		err = fmt.Errorf("%d IDs where count says %d", n, v.Count)
+	}
+	if err != nil {
+		return fmt.Errorf("damaged value: %w", err)
+	}
+	return nil
+}
+
+// insert puts a window in its place in time.
+func (c *Checkpoint) insert(w *Window) {
+	i, _ := slices.BinarySearchFunc(c.Windows, w, func(a, b *Window) int { return cmp.Compare(a.Start, b.Start) })
+	c.Windows = slices.Insert(c.Windows, i, w)
+}

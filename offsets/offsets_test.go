@@ -1,0 +1,312 @@
+package offsets
+
+import (
+	"bytes"
+	"errors"
+	"flag"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// topic is a compacted topic in a map, with the order of writing kept.
+type topic struct {
+	latest map[string][]byte
+	log    []string
+}
+
+func (tp *topic) emit(key, value []byte) {
+	if tp.latest == nil {
+		tp.latest = make(map[string][]byte)
+	}
+	if value == nil {
+		delete(tp.latest, string(key))
+		tp.log = append(tp.log, fmt.Sprintf("%s -> (tombstone)", key))
+		return
+	}
+	tp.latest[string(key)] = value
+	tp.log = append(tp.log, fmt.Sprintf("%s -> %s", key, value))
+}
+
+func (tp *topic) load(group string) Lane {
+	l := Loader{Group: group}
+	for k, v := range tp.latest {
+		l.Add([]byte(k), v)
+	}
+	return l.Load()
+}
+
+var shop1 = Partition{Shop: "wx1", Range: "create_time"}
+
+func sample() *Checkpoint {
+	c := &Checkpoint{Watermark: 1658509200, Length: 7200, Windows: []*Window{
+		{Start: 1658505600, End: 1658509200, State: Waiting, Pass: 1, Pages: 1, PageSize: 100, Opened: 1658509300},
+		{Start: 1658509200, End: 1658516400, State: Open, Pass: 1, Key: "KEY<&>\"1", Pages: 2, PageSize: 10, Status: 20, OpenID: "oAbc", Opened: 1658516500},
+		{Start: 1658516400, End: 1658523600, State: Open, Pass: 1, PageSize: 100},
+	}}
+	for _, id := range []string{"3704612354559743232", "3704849110714209536", "not-a-number", "007"} {
+		c.Windows[1].See(id)
+	}
+	return c
+}
+
+// TestRecordsGolden holds the bytes other programs rely on.
+func TestRecordsGolden(t *testing.T) {
+	var tp topic
+	var s Stored
+	c := sample()
+	s.Update("orderwalk", shop1, c, tp.emit)
+	tp.emit(Key{Kind: KindLane, Lane: 3}.Bytes("orderwalk"), Claim{Worker: "host:8083", Instance: "ab12", At: 1658509300}.Value())
+	slices.Sort(tp.log)
+	got := strings.Join(tp.log, "\n") + "\n"
+	file := filepath.Join("testdata", "records.golden")
+	if *update {
+		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got != string(want) {
+		t.Errorf("records changed; other programs and older checkpoints rely on these bytes\ngot:\n%s\nwant:\n%s", got, want)
+	}
+}
+
+func TestKeyRoundTrip(t *testing.T) {
+	for _, k := range []Key{
+		{Kind: KindShop, Partition: shop1},
+		{Kind: KindWindow, Partition: shop1, Window: -5},
+		{Kind: KindPart, Partition: Partition{Shop: "店\"<>\\", Range: "update_time"}, Window: 7, Part: 12},
+		{Kind: KindLane, Lane: 15},
+	} {
+		raw := k.Bytes(`a"组<b>`)
+		got, err := ParseKey(`a"组<b>`, raw)
+		if err != nil || got != k {
+			t.Errorf("%s: got %+v, %v; want %+v", raw, got, err, k)
+		}
+		if _, err := ParseKey("other", raw); !errors.Is(err, ErrForeign) {
+			t.Errorf("%s read by another group: %v, want ErrForeign", raw, err)
+		}
+	}
+}
+
+// TestLoadIsTheInverseOfUpdate walks random checkpoints through random
+// changes; what is loaded after each is what was written.
+func TestLoadIsTheInverseOfUpdate(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(1, 2))
+	var tp topic
+	var s Stored
+	c := &Checkpoint{Watermark: 1000, Length: 60}
+	for step := range 400 {
+		mutate(rnd, c)
+		s.Update("g", shop1, c, tp.emit)
+		lane := tp.load("g")
+		if len(lane.Faults) > 0 {
+			t.Fatalf("step %d: %v", step, lane.Faults)
+		}
+		got := lane.Shops[shop1]
+		if !equal(got.Checkpoint, c) {
+			t.Fatalf("step %d: loaded\n%s\nwant\n%s", step, show(got.Checkpoint), show(c))
+		}
+		if !reflect.DeepEqual(got.Stored.parts, s.parts) || !maps.EqualFunc(got.Stored.values, s.values, bytes.Equal) {
+			t.Fatalf("step %d: loaded stored state differs: %v, want %v", step, got.Stored, s)
+		}
+		// A restart at any point goes on from what was loaded.
+		if rnd.IntN(10) == 0 {
+			c, s = got.Checkpoint, got.Stored
+		}
+	}
+	if n := len(tp.latest); n > 60 {
+		t.Errorf("%d records left on the topic: windows that are gone were not forgotten", n)
+	}
+}
+
+func mutate(rnd *rand.Rand, c *Checkpoint) {
+	if len(c.Windows) < 6 && rnd.IntN(2) == 0 {
+		f := c.Frontier()
+		c.Windows = append(c.Windows, &Window{Start: f, End: f + 1 + rnd.Int64N(100), State: Open, Pass: 1, PageSize: 1 + rnd.IntN(100)})
+	}
+	for _, w := range c.Windows {
+		switch {
+		case w.State == Open && rnd.IntN(3) == 0:
+			w.State, w.Key = Waiting, ""
+		case w.State == Open:
+			w.Key = "k" + strconv.Itoa(rnd.IntN(1000))
+			w.Pages++
+			for range rnd.IntN(5) {
+				w.See(strconv.FormatInt(3704612354559743232+rnd.Int64N(1e12), 10))
+			}
+			if rnd.IntN(4) == 0 {
+				w.See("text-" + strconv.Itoa(rnd.IntN(1000)))
+			}
+		case w.State == Waiting && rnd.IntN(3) == 0:
+			w.State = Settled
+		}
+	}
+	for len(c.Windows) > 1 && c.Windows[0].State == Settled {
+		c.Windows = c.Windows[1:]
+	}
+	c.Watermark = c.Frontier()
+	for _, w := range c.Windows {
+		if !w.finished() {
+			c.Watermark = w.Start
+			break
+		}
+	}
+}
+
+func equal(a, b *Checkpoint) bool { return show(a) == show(b) }
+
+func show(c *Checkpoint) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "watermark %d length %d\n", c.Watermark, c.Length)
+	for _, w := range c.Windows {
+		ids := slices.Sorted(w.Seen.All())
+		fmt.Fprintf(&b, "%d-%d %s pass %d key %q pages %d size %d status %d openid %q opened %d seen %v\n",
+			w.Start, w.End, w.State, w.Pass, w.Key, w.Pages, w.PageSize, w.Status, w.OpenID, w.Opened, ids)
+	}
+	return b.String()
+}
+
+// TestForgottenShopStartsOver: a tombstone on the shop's record is the
+// operator's way to say "start over"; what is left of its windows goes away
+// with the first update.
+func TestForgottenShopStartsOver(t *testing.T) {
+	var tp topic
+	var s Stored
+	s.Update("g", shop1, sample(), tp.emit)
+	tp.emit(Key{Kind: KindShop, Partition: shop1}.Bytes("g"), nil)
+	lane := tp.load("g")
+	got := lane.Shops[shop1]
+	if got == nil || got.Checkpoint != nil {
+		t.Fatalf("loaded %+v, faults %v; want a shop without a checkpoint", got, lane.Faults)
+	}
+	got.Stored.Update("g", shop1, &Checkpoint{Watermark: 5}, tp.emit)
+	if len(tp.latest) != 1 {
+		t.Errorf("left on the topic: %v; want the shop's new record alone", tp.latest)
+	}
+}
+
+// TestBadRecordsNameThemselves: no damaged or future record is taken for
+// "nothing stored", and the error names it.
+func TestBadRecordsNameThemselves(t *testing.T) {
+	shopKey := `["g",{"shop":"wx1","range":"create_time"}]`
+	windowKey := `["g",{"shop":"wx1","range":"create_time","window":100}]`
+	partKey := `["g",{"shop":"wx1","range":"create_time","window":100,"part":0}]`
+	good := `{"v":1,"watermark":100,"window_start":100,"window_end":200,"next_key":"k","page_size":10}`
+	for name, bad := range map[string][2]string{
+		"half a value":             {shopKey, `{"v":1,"watermark":`},
+		"empty value":              {shopKey, ``},
+		"not an object":            {shopKey, `[]`},
+		"null as a value":          {shopKey, `null`},
+		"no version":               {shopKey, `{"watermark":1}`},
+		"newer version":            {shopKey, `{"v":2,"watermark":1,"shape":"new"}`},
+		"unknown field":            {shopKey, `{"v":1,"watermark":1,"extra":1}`},
+		"no watermark":             {shopKey, `{"v":1}`},
+		"fraction":                 {shopKey, `{"v":1,"watermark":1.5}`},
+		"two values":               {shopKey, `{"v":1,"watermark":1}{}`},
+		"half a window":            {shopKey, `{"v":1,"watermark":100,"window_start":100}`},
+		"key without window":       {shopKey, `{"v":1,"watermark":100,"next_key":"k"}`},
+		"window of no length":      {shopKey, `{"v":1,"watermark":100,"window_start":100,"window_end":100,"page_size":1}`},
+		"no page size":             {shopKey, `{"v":1,"watermark":100,"window_start":100,"window_end":200}`},
+		"watermark off its window": {shopKey, `{"v":1,"watermark":90,"window_start":100,"window_end":200,"page_size":1}`},
+		"unknown state":            {shopKey, `{"v":1,"watermark":100,"window_start":100,"window_end":200,"page_size":1,"state":"new"}`},
+		"unknown pass":             {shopKey, `{"v":1,"watermark":100,"window_start":100,"window_end":200,"page_size":1,"pass":3}`},
+		"unknown key field":        {`["g",{"shop":"wx1","range":"create_time","slot":1}]`, `{"v":1}`},
+		"part without window":      {`["g",{"shop":"wx1","range":"create_time","part":1}]`, `{"v":1}`},
+		"key in another order":     {`["g",{"range":"create_time","shop":"wx1"}]`, `{"v":1,"watermark":1}`},
+		"window of another start":  {windowKey, `{"v":1,"window_start":101,"window_end":200,"page_size":1}`},
+		"window beside its copy":   {windowKey, `{"v":1,"window_start":100,"window_end":200,"page_size":1}`},
+		"gap between windows":      {`["g",{"shop":"wx1","range":"create_time","window":300}]`, `{"v":1,"window_start":300,"window_end":400,"page_size":1}`},
+		"damaged part":             {partKey, `{"v":1,"count":1,"ids":"!!"}`},
+		"part with a wrong count":  {partKey, `{"v":1,"count":2,"ids":"` + packIDs([]string{"1"}) + `"}`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := Loader{Group: "g"}
+			l.Add([]byte(shopKey), []byte(good))
+			l.Add([]byte(bad[0]), []byte(bad[1]))
+			l.Add([]byte(`["g",{"shop":"wx2","range":"create_time"}]`), []byte(`{"v":1,"watermark":7}`))
+			lane := l.Load()
+			err := lane.Faults[shop1]
+			if err == nil || lane.Shops[shop1] != nil {
+				t.Fatalf("loaded as if nothing were wrong: %+v", lane.Shops[shop1])
+			}
+			// Faults between records are reported at the shop's own record.
+			if !strings.Contains(err.Error(), bad[0]) && !strings.Contains(err.Error(), shopKey) {
+				t.Errorf("error does not name the record: %v", err)
+			}
+			if lane.Shops[Partition{"wx2", "create_time"}] == nil {
+				t.Error("a bad record of one shop stopped another")
+			}
+		})
+	}
+}
+
+// TestContractMinimum: start, end, key and page size are enough to resume a
+// window that somebody else wrote.
+func TestContractMinimum(t *testing.T) {
+	l := Loader{Group: "g"}
+	l.Add([]byte(`["g",{"shop":"wx1","range":"create_time"}]`), []byte(`{"v":1,"watermark":100,"window_start":100,"window_end":200,"next_key":"k","page_size":10}`))
+	lane := l.Load()
+	if len(lane.Faults) > 0 {
+		t.Fatal(lane.Faults)
+	}
+	w := lane.Shops[shop1].Checkpoint.Windows[0]
+	if w.Key != "k" || w.PageSize != 10 || w.State != Open || w.Pass != 1 {
+		t.Errorf("resumed %+v", w)
+	}
+}
+
+func TestPackedIDsAreExact(t *testing.T) {
+	ids := []string{"9999999999999999999", "0", "00", "1", "3704612354559743232", "18446744073709551616", "a,b", "", "ü", "-1", "9223372036854775808"}
+	var s IDs
+	n, err := unpackIDs(packIDs(ids), &s)
+	if err != nil || n != len(ids) || s.Len() != len(ids) {
+		t.Fatalf("unpacked %d (%d distinct), %v; want %d", n, s.Len(), err, len(ids))
+	}
+	for _, id := range ids {
+		if !s.Has(id) {
+			t.Errorf("%q was lost", id)
+		}
+	}
+	if got, want := slices.Sorted(s.All()), slices.Sorted(slices.Values(ids)); !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func FuzzLoad(f *testing.F) {
+	f.Add([]byte(`["g",{"shop":"wx1","range":"create_time"}]`), []byte(`{"v":1,"watermark":100,"window_start":100,"window_end":200,"next_key":"k","page_size":10}`), []byte(`["g",{"shop":"wx1","range":"create_time","window":100,"part":0}]`), []byte(`{"v":1,"count":1,"ids":"AQIA"}`))
+	f.Add([]byte(`["g",{"lane":1}]`), []byte(`{"v":1}`), []byte(`["g",{"shop":"wx1","range":"create_time","window":1}]`), []byte(`{"v":1,"window_start":1,"window_end":2,"page_size":1}`))
+	f.Fuzz(func(t *testing.T, k1, v1, k2, v2 []byte) {
+		l := Loader{Group: "g"}
+		l.Add(k1, v1)
+		l.Add(k2, v2)
+		lane := l.Load()
+		for p, shop := range lane.Shops {
+			if shop.Checkpoint == nil {
+				continue
+			}
+			// What was accepted survives being written and read again.
+			var tp topic
+			for k, v := range l.latest {
+				tp.emit([]byte(k), v)
+			}
+			shop.Stored.Update("g", p, shop.Checkpoint, tp.emit)
+			again := tp.load("g")
+			if len(again.Faults) > len(lane.Faults) || again.Shops[p] == nil || !equal(again.Shops[p].Checkpoint, shop.Checkpoint) {
+				t.Fatalf("accepted %q %q %q %q, wrote it, and read something else: %v", k1, v1, k2, v2, again.Faults)
+			}
+		}
+	})
+}

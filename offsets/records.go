@@ -1,0 +1,77 @@
+package offsets
+
+// idsPerPart bounds a part's value to about 250 kB, far below any broker's
+// limit for a batch.
+const idsPerPart = 20_000
+
+// Stored is what the topic holds of one source partition, as far as this
+// process knows: it wrote it, or read it when it opened the lane. The zero
+// value is an empty topic.
+type Stored struct {
+	values map[Key][]byte
+	parts  map[int64]int // window start → number of the next part
+}
+
+// Update emits the records that bring the topic from what is stored to the
+// checkpoint, tombstones (nil values) included, and remembers them as stored;
+// the windows' Fresh IDs become parts and are cleared. Emitted slices may be
+// kept.
+//
+// If the transaction that was to carry them does not commit, Stored is wrong
+// and must be read anew, like the checkpoint itself.
+func (s *Stored) Update(group string, p Partition, c *Checkpoint, emit func(key, value []byte)) {
+	if s.values == nil {
+		s.values = make(map[Key][]byte)
+		s.parts = make(map[int64]int)
+	}
+	next := Records(p, c)
+	for k, v := range next {
+		if string(s.values[k]) != string(v) {
+			emit(k.Bytes(group), v)
+		}
+	}
+	for k := range s.values {
+		if _, still := next[k]; !still {
+			emit(k.Bytes(group), nil)
+		}
+	}
+	s.values = next
+
+	tracked := make(map[int64]bool, len(c.Windows))
+	for _, w := range c.Windows {
+		tracked[w.Start] = true
+		for ids := w.Fresh; len(ids) > 0; {
+			n := min(len(ids), idsPerPart)
+			k := Key{Kind: KindPart, Partition: p, Window: w.Start, Part: s.parts[w.Start]}
+			emit(k.Bytes(group), encode(partValue{V: Version, Count: n, IDs: packIDs(ids[:n])}))
+			s.parts[w.Start]++
+			ids = ids[n:]
+		}
+		w.Fresh = nil
+	}
+	for start, n := range s.parts {
+		if tracked[start] {
+			continue
+		}
+		for part := range n {
+			emit(Key{Kind: KindPart, Partition: p, Window: start, Part: part}.Bytes(group), nil)
+		}
+		delete(s.parts, start)
+	}
+}
+
+// Records is the checkpoint as records, seen IDs apart: the shop's, which
+// carries the earliest open window, and one for each other window.
+func Records(p Partition, c *Checkpoint) map[Key][]byte {
+	records := make(map[Key][]byte, 1+len(c.Windows))
+	shop := shopValue{V: Version, Watermark: &c.Watermark, Length: c.Length}
+	for _, w := range c.Windows {
+		if w.State == Open && shop.Start == nil {
+			shop.windowFields = fieldsOf(w)
+			continue
+		}
+		records[Key{Kind: KindWindow, Partition: p, Window: w.Start}] = encode(windowValue{V: Version, windowFields: fieldsOf(w)})
+	}
+	records[Key{Kind: KindShop, Partition: p}] = encode(shop)
+	return records
+}

@@ -1,0 +1,129 @@
+package offsets
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+)
+
+// Version is the version of every value this program writes. A value with a
+// higher one was written by a newer program and is refused.
+const Version = 1
+
+// windowFields are a window's part of a value, in both kinds of records.
+type windowFields struct {
+	Start    *int64  `json:"window_start,omitempty"`
+	End      *int64  `json:"window_end,omitempty"`
+	Key      *string `json:"next_key,omitempty"`
+	PageSize int     `json:"page_size,omitempty"`
+	Status   int     `json:"status,omitempty"`
+	OpenID   string  `json:"openid,omitempty"`
+	State    State   `json:"state,omitempty"`
+	Pass     int     `json:"pass,omitempty"`
+	Pages    int     `json:"pages,omitempty"`
+	Opened   int64   `json:"opened,omitempty"`
+}
+
+type shopValue struct {
+	V         int    `json:"v"`
+	Watermark *int64 `json:"watermark"`
+	Length    int64  `json:"window_length,omitempty"`
+	windowFields
+}
+
+type windowValue struct {
+	V int `json:"v"`
+	windowFields
+}
+
+type partValue struct {
+	V     int    `json:"v"`
+	Count int    `json:"count"`
+	IDs   string `json:"ids"`
+}
+
+// Claim says which worker opened a lane last.
+type Claim struct {
+	V        int    `json:"v"`
+	Worker   string `json:"worker"`   // worker ID
+	Instance string `json:"instance"` // random for each opening of a lane
+	At       int64  `json:"claimed_at"`
+}
+
+// Value is the claim's record value.
+func (c Claim) Value() []byte {
+	c.V = Version
+	return encode(c)
+}
+
+func encode(v any) []byte {
+	var buf bytes.Buffer
+	enc := json.NewEncoder(&buf)
+	enc.SetEscapeHTML(false)
+	_ = enc.Encode(v) // flat structs of primitives always encode
+	return bytes.TrimRight(buf.Bytes(), "\n")
+}
+
+// decode reads a value strictly: damage, a newer version and unknown fields
+// are errors.
+func decode(raw []byte, v any, version *int) error {
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	dec.DisallowUnknownFields()
+	err := dec.Decode(v)
+	var probe struct {
+		V *int `json:"v"`
+	}
+	if json.Unmarshal(raw, &probe) == nil && probe.V != nil && *probe.V > Version {
+		return fmt.Errorf("version %d was written by a newer orderwalk (this one knows up to %d): run that one, or forget the checkpoint on purpose", *probe.V, Version)
+	}
+	if err == nil {
+		if _, extra := dec.Token(); !errors.Is(extra, io.EOF) {
+			err = errors.New("more than one JSON value")
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("damaged value: %w", err)
+	}
+	if *version != Version {
+		return fmt.Errorf("version %d is unknown", *version)
+	}
+	return nil
+}
+
+func fieldsOf(w *Window) windowFields {
+	f := windowFields{Start: &w.Start, End: &w.End, PageSize: w.PageSize, Status: w.Status, OpenID: w.OpenID,
+		State: w.State, Pass: w.Pass, Pages: w.Pages, Opened: w.Opened}
+	if w.State == Open {
+		f.Key = &w.Key
+	}
+	return f
+}
+
+// window reads the fields back; nil when there is no window in them.
+func (f windowFields) window() (*Window, error) {
+	if f.Start == nil && f.End == nil {
+		if f != (windowFields{}) {
+			return nil, errors.New("damaged value: window_start and window_end are missing")
+		}
+		return nil, nil
+	}
+	if f.Start == nil || f.End == nil {
+		return nil, errors.New("damaged value: window_start or window_end is missing")
+	}
+	w := &Window{Start: *f.Start, End: *f.End, State: f.State, Pass: f.Pass, Pages: f.Pages,
+		PageSize: f.PageSize, Status: f.Status, OpenID: f.OpenID, Opened: f.Opened}
+	if f.Key != nil {
+		w.Key = *f.Key
+	}
+	// The contract promises only start, end, key and page size to who writes
+	// an open window by hand.
+	if w.State == "" {
+		w.State = Open
+	}
+	if w.Pass == 0 {
+		w.Pass = 1
+	}
+	return w, nil
+}
