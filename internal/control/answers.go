@@ -1,0 +1,108 @@
+package control
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+)
+
+// root is what Connect's clients ask first, to learn what they talk to.
+func (s *Server) root(w http.ResponseWriter, _ *http.Request) {
+	clusterID := ""
+	if s.ClusterID != nil {
+		clusterID = s.ClusterID()
+	}
+	writeJSON(w, http.StatusOK, struct {
+		Version   string `json:"version"`
+		Commit    string `json:"commit"`
+		ClusterID string `json:"kafka_cluster_id"`
+	}{s.Version, s.Commit, clusterID})
+}
+
+// health is Connect's: 200 healthy, 503 starting, 500 unhealthy.
+func (s *Server) health(w http.ResponseWriter, _ *http.Request) {
+	type answer struct {
+		Status  string `json:"status"`
+		Message string `json:"message"`
+	}
+	switch err := s.check(); {
+	case err == nil:
+		writeJSON(w, http.StatusOK, answer{"healthy", "Worker has completed startup and is ready to handle requests."})
+	case s.wasReady.Load():
+		writeJSON(w, http.StatusInternalServerError, answer{"unhealthy", err.Error()})
+	default:
+		writeJSON(w, http.StatusServiceUnavailable, answer{"starting", err.Error()})
+	}
+}
+
+// live answers as long as the process can answer at all: a worker that waits
+// for Kafka or for the API is not helped by being restarted.
+func (s *Server) live(w http.ResponseWriter, _ *http.Request) { writeText(w, "ok\n") }
+
+func (s *Server) ready(w http.ResponseWriter, _ *http.Request) {
+	if err := s.check(); err != nil {
+		writeError(w, http.StatusServiceUnavailable, err.Error())
+		return
+	}
+	writeText(w, "ok\n")
+}
+
+func (s *Server) check() error {
+	if s.Ready != nil {
+		if err := s.Ready(); err != nil {
+			return err
+		}
+	}
+	s.wasReady.Store(true)
+	return nil
+}
+
+// errorBodies gives the mux's own refusals, unknown path and wrong verb, the
+// body that every error of Connect's REST has.
+func errorBodies(mux *http.ServeMux) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if _, pattern := mux.Handler(r); pattern != "" {
+			mux.ServeHTTP(w, r)
+			return
+		}
+		refusal := refusal{header: http.Header{}, status: http.StatusOK}
+		mux.ServeHTTP(&refusal, r)
+		if allow := refusal.header.Get("Allow"); allow != "" {
+			w.Header().Set("Allow", allow)
+		}
+		if location := refusal.header.Get("Location"); location != "" {
+			w.Header().Set("Location", location)
+		}
+		writeError(w, refusal.status, fmt.Sprintf("HTTP %d %s", refusal.status, http.StatusText(refusal.status)))
+	})
+}
+
+// refusal keeps the status and the headers of an answer and drops its text.
+type refusal struct {
+	header http.Header
+	status int
+}
+
+func (r *refusal) Header() http.Header         { return r.header }
+func (r *refusal) WriteHeader(status int)      { r.status = status }
+func (r *refusal) Write(b []byte) (int, error) { return len(b), nil }
+
+// writeError writes Connect's error body.
+func writeError(w http.ResponseWriter, status int, message string) {
+	writeJSON(w, status, struct {
+		Code    int    `json:"error_code"`
+		Message string `json:"message"`
+	}{status, message})
+}
+
+func writeJSON(w http.ResponseWriter, status int, body any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	// A client that has gone away is nobody's concern.
+	_ = json.NewEncoder(w).Encode(body)
+}
+
+func writeText(w http.ResponseWriter, text string) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	_, _ = w.Write([]byte(text))
+}

@@ -1,0 +1,97 @@
+// Package control is the HTTP face of a worker: metrics, the probes of
+// Kubernetes, and the answers that clients of Kafka Connect look for first.
+//
+// It is no place for decisions: what it says about the state comes from
+// functions the caller gives it. Only internal/cli uses it.
+package control
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// Server answers over HTTP. The zero value of an optional field is useful;
+// nothing may be changed once Run has been called.
+type Server struct {
+	// Version and Commit are those of the program.
+	Version, Commit string
+	// ClusterID returns Kafka's cluster ID, empty while it is not known.
+	ClusterID func() string
+	// Ready returns nil when the worker does its work, else why it does not.
+	Ready func() error
+	// Metrics is what GET /metrics shows.
+	Metrics prometheus.Gatherer
+	// Log gets what goes wrong with the listener. Defaults to slog.Default.
+	Log *slog.Logger
+
+	// wasReady tells a worker that starts from one that has got into trouble.
+	wasReady atomic.Bool
+}
+
+// Limits of a connection. A scrape of ten thousand shops takes well under a
+// second, so whoever is slower than this only holds the connection.
+const (
+	headerTimeout = 5 * time.Second
+	readTimeout   = 15 * time.Second
+	writeTimeout  = 30 * time.Second
+	idleTimeout   = 2 * time.Minute
+	// stopTimeout is how long requests under way may take when Run ends.
+	stopTimeout = 3 * time.Second
+)
+
+// Run serves on the listener until ctx ends, lets the requests under way
+// finish and closes the listener. It returns nil when ctx ended it.
+func (s *Server) Run(ctx context.Context, listener net.Listener) error {
+	log := s.Log
+	if log == nil {
+		log = slog.Default()
+	}
+	server := &http.Server{
+		Handler:           s.Handler(),
+		ReadHeaderTimeout: headerTimeout,
+		ReadTimeout:       readTimeout,
+		WriteTimeout:      writeTimeout,
+		IdleTimeout:       idleTimeout,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(listener) }()
+
+	select {
+	case err := <-served:
+		return fmt.Errorf("serve http: %w", err)
+	case <-ctx.Done():
+	}
+	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
+	defer cancel()
+	if err := server.Shutdown(stop); err != nil {
+		// Somebody holds a connection: it is closed under them.
+		if err := server.Close(); err != nil {
+			log.Warn("close http listener", "error", err)
+		}
+	}
+	if err := <-served; !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serve http: %w", err)
+	}
+	return nil
+}
+
+// Handler is what Run serves.
+func (s *Server) Handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /{$}", s.root)
+	mux.HandleFunc("GET /health", s.health)
+	mux.HandleFunc("GET /livez", s.live)
+	mux.HandleFunc("GET /readyz", s.ready)
+	mux.Handle("GET /metrics", promhttp.HandlerFor(s.Metrics, promhttp.HandlerOpts{}))
+	return errorBodies(mux)
+}
