@@ -1,0 +1,264 @@
+// Package topics makes sure that the topics orderwalk writes to are there and
+// fit for it, and makes a kafka-go transport look at the cluster anew.
+//
+// It creates what is missing, refuses an offsets topic that is not compacted,
+// and counts partitions. It alters no topic that exists, deletes none, and
+// knows nothing of records. Its users are the command line, at start and in
+// `orderwalk check`, and package txn, which needs [Refresh] when a leader has
+// moved.
+package topics
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"time"
+
+	"github.com/cenkalti/backoff/v4"
+	"github.com/segmentio/kafka-go"
+	"github.com/segmentio/kafka-go/protocol/createtopics"
+	"github.com/segmentio/kafka-go/protocol/metadata"
+)
+
+// requestLimit bounds one request, so that a lost answer is noticed.
+const requestLimit = 10 * time.Second
+
+// Spec is a topic as the program needs it. All but Name and Compacted counts
+// only when the topic has to be created.
+type Spec struct {
+	Name              string
+	Partitions        int               // 0 means the broker's default
+	ReplicationFactor int               // 0 or -1 means the broker's default
+	Compacted         bool              // cleanup.policy must be compact, without delete
+	Config            map[string]string // more of the topic's configuration
+}
+
+// Error says what is wrong with a topic and what an operator can do about it.
+type Error struct {
+	Topic   string
+	Problem string
+	Hint    string
+	Err     error // what Kafka answered, if anything
+}
+
+func (e *Error) Error() string {
+	text := fmt.Sprintf("topic %q: %s", e.Topic, e.Problem)
+	if e.Err != nil {
+		text += fmt.Sprintf(" (%v)", e.Err)
+	}
+	if e.Hint != "" {
+		text += "; " + e.Hint
+	}
+	return text
+}
+
+func (e *Error) Unwrap() error { return e.Err }
+
+// Ensure creates the topics that are missing, checks those that are there, and
+// returns how many partitions each of them has. When nothing is missing that
+// costs one round trip for metadata, and a second one if a spec is Compacted.
+// Somebody else creating the same topics meanwhile is fine. It returns when
+// every partition of the topics it created has a leader.
+//
+// While Kafka does not answer, Ensure goes on asking until ctx ends. Anything
+// an operator has to act on is an [*Error].
+func Ensure(ctx context.Context, addr net.Addr, transport *kafka.Transport, specs ...Spec) (map[string]int, error) {
+	e := ensuring{addr: addr, transport: transport, specs: specs, created: map[string]bool{}}
+	pause := backoff.NewExponentialBackOff(
+		backoff.WithInitialInterval(10*time.Millisecond),
+		backoff.WithMaxInterval(time.Second),
+		backoff.WithMaxElapsedTime(0))
+	for {
+		partitions, err := e.look(ctx)
+		if err == nil {
+			return partitions, nil
+		}
+		var final *Error
+		if errors.As(err, &final) || refused(err) {
+			return nil, fmt.Errorf("ensure topics: %w", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil, fmt.Errorf("ensure topics: %w: %w", ctx.Err(), err)
+		case <-time.After(pause.NextBackOff()):
+		}
+		if refreshErr := Refresh(ctx, addr, transport); refreshErr != nil && ctx.Err() == nil && refused(refreshErr) {
+			return nil, fmt.Errorf("ensure topics: %w", refreshErr)
+		}
+	}
+}
+
+// refused says whether a broker turned the client itself away, which asking
+// again does not change.
+func refused(err error) bool {
+	return errors.Is(err, kafka.SASLAuthenticationFailed) ||
+		errors.Is(err, kafka.UnsupportedSASLMechanism) || errors.Is(err, kafka.IllegalSASLState)
+}
+
+type ensuring struct {
+	addr      net.Addr
+	transport *kafka.Transport
+	specs     []Spec
+	created   map[string]bool // by us, or by somebody else while we tried
+	checked   bool            // the policies of the compacted ones
+}
+
+// look goes through the topics once. Errors other than *Error are about the
+// moment: a topic that is being made, a broker that is away.
+func (e *ensuring) look(ctx context.Context) (map[string]int, error) {
+	found, err := e.describe(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var missing []Spec
+	for _, s := range e.specs {
+		if found[s.Name].code == kafka.UnknownTopicOrPartition && !e.created[s.Name] {
+			missing = append(missing, s)
+		}
+	}
+	if len(missing) > 0 {
+		if err := e.create(ctx, missing); err != nil {
+			return nil, err
+		}
+		if found, err = e.describe(ctx); err != nil {
+			return nil, err
+		}
+	}
+	partitions := make(map[string]int, len(e.specs))
+	for _, s := range e.specs {
+		f := found[s.Name]
+		switch {
+		case f.code == kafka.TopicAuthorizationFailed:
+			return nil, &Error{s.Name, "not allowed to see it", "grant Describe, Read and Write on the topic to this client", f.code}
+		case f.code == kafka.InvalidTopic:
+			return nil, &Error{s.Name, "not a name Kafka takes", "use up to 249 letters, digits, '.', '_' and '-'", f.code}
+		case f.code != 0:
+			return nil, fmt.Errorf("wait for topic %q: %w", s.Name, f.code)
+		case f.leaderless > 0:
+			return nil, fmt.Errorf("wait for leaders: %d of %d partitions of topic %q have none", f.leaderless, f.partitions, s.Name)
+		}
+		partitions[s.Name] = f.partitions
+	}
+	if err := e.checkPolicies(ctx); err != nil {
+		return nil, err
+	}
+	return partitions, nil
+}
+
+type description struct {
+	code       kafka.Error
+	partitions int
+	leaderless int
+}
+
+func (e *ensuring) describe(ctx context.Context) (map[string]description, error) {
+	names := make([]string, len(e.specs))
+	for i, s := range e.specs {
+		names[i] = s.Name
+	}
+	ctx, cancel := context.WithTimeout(ctx, requestLimit)
+	defer cancel()
+	m, err := e.transport.RoundTrip(ctx, e.addr, &metadata.Request{TopicNames: names})
+	if err != nil {
+		return nil, fmt.Errorf("ask for metadata: %w", err)
+	}
+	found := make(map[string]description, len(names))
+	for _, t := range m.(*metadata.Response).Topics {
+		d := description{code: kafka.Error(t.ErrorCode), partitions: len(t.Partitions)}
+		for _, p := range t.Partitions {
+			if p.LeaderID < 0 {
+				d.leaderless++
+			}
+		}
+		if d.code == kafka.LeaderNotAvailable && d.partitions > 0 {
+			d.code = 0 // counted as leaderless
+		}
+		found[t.Name] = d
+	}
+	return found, nil
+}
+
+// create asks for the topics. The transport looks at the cluster anew when the
+// answer comes, whatever it is.
+func (e *ensuring) create(ctx context.Context, specs []Spec) error {
+	req := &createtopics.Request{TimeoutMs: int32(requestLimit.Milliseconds())}
+	for _, s := range specs {
+		t := createtopics.RequestTopic{Name: s.Name, NumPartitions: -1, ReplicationFactor: -1}
+		if s.Partitions > 0 {
+			t.NumPartitions = int32(s.Partitions)
+		}
+		if s.ReplicationFactor > 0 {
+			t.ReplicationFactor = int16(s.ReplicationFactor)
+		}
+		if s.Compacted {
+			t.Configs = append(t.Configs, createtopics.RequestConfig{Name: "cleanup.policy", Value: "compact"})
+		}
+		for name, value := range s.Config {
+			t.Configs = append(t.Configs, createtopics.RequestConfig{Name: name, Value: value})
+		}
+		req.Topics = append(req.Topics, t)
+	}
+	ctx, cancel := context.WithTimeout(ctx, requestLimit)
+	defer cancel()
+	m, err := e.transport.RoundTrip(ctx, e.addr, req)
+	if err != nil {
+		return fmt.Errorf("create topics: %w", err)
+	}
+	var denied []createtopics.ResponseTopic
+	for _, t := range m.(*createtopics.Response).Topics {
+		switch code := kafka.Error(t.ErrorCode); code {
+		case 0, kafka.TopicAlreadyExists:
+			e.created[t.Name] = true
+		case kafka.TopicAuthorizationFailed, kafka.ClusterAuthorizationFailed:
+			denied = append(denied, t)
+		case kafka.InvalidTopic:
+			return &Error{t.Name, "not a name Kafka takes", "use up to 249 letters, digits, '.', '_' and '-'", code}
+		case kafka.InvalidReplicationFactor:
+			return &Error{t.Name, "cannot be created: " + t.ErrorMessage, "set ORDERWALK_REPLICATION_FACTOR to at most the number of brokers", code}
+		case kafka.InvalidPartitionNumber, kafka.InvalidConfiguration, kafka.InvalidRequest, kafka.PolicyViolation, kafka.UnsupportedVersion:
+			return &Error{t.Name, "cannot be created: " + t.ErrorMessage, "create it by hand as the cluster's rules want it", code}
+		default:
+			return fmt.Errorf("create topic %q: %w", t.Name, code)
+		}
+	}
+	if len(denied) == 0 {
+		return nil
+	}
+	// A client that may not create topics still finds one that was made since
+	// the transport looked last.
+	found, err := e.describe(ctx)
+	if err != nil {
+		return err
+	}
+	for _, t := range denied {
+		if found[t.Name].code == kafka.UnknownTopicOrPartition {
+			return &Error{t.Name, "not there, or not to be seen, and this client may not create it",
+				"create it (" + createCommand(e.spec(t.Name)) + ") and grant Describe, Read and Write on it, or grant Create",
+				kafka.Error(t.ErrorCode)}
+		}
+	}
+	return nil
+}
+
+func (e *ensuring) spec(name string) Spec {
+	for _, s := range e.specs {
+		if s.Name == name {
+			return s
+		}
+	}
+	return Spec{Name: name}
+}
+
+func createCommand(s Spec) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "kafka-topics.sh --create --topic %s", s.Name)
+	if s.Partitions > 0 {
+		fmt.Fprintf(&b, " --partitions %d", s.Partitions)
+	}
+	if s.Compacted {
+		b.WriteString(" --config cleanup.policy=compact")
+	}
+	return b.String()
+}
