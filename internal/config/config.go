@@ -30,6 +30,8 @@ type Config struct {
 	Group string
 	// OffsetsTopic holds the checkpoints.
 	OffsetsTopic string
+	// Topic is where the orders of shops go that name no topic of their own.
+	Topic string
 	// OrdersTopics are the topics the shops write to, each once, in the order
 	// of the shops.
 	OrdersTopics []string
@@ -109,7 +111,13 @@ type SASL struct {
 //
 // A variable that is set to nothing counts as not set. What is wrong is
 // returned as an *Error that holds every fault.
-func Load(defaults map[string]string) (*Config, error) {
+func Load(defaults map[string]string) (*Config, error) { return load(defaults, true) }
+
+// LoadWithoutShops is Load for commands that only talk to Kafka: a shop need
+// not be configured, and Shops and OrdersTopics are left empty.
+func LoadWithoutShops(defaults map[string]string) (*Config, error) { return load(defaults, false) }
+
+func load(defaults map[string]string, withShops bool) (*Config, error) {
 	var env environment
 	if err := envconfig.Process(prefix, &env); err != nil {
 		return nil, fmt.Errorf("read environment: %w", err)
@@ -120,6 +128,7 @@ func Load(defaults map[string]string) (*Config, error) {
 	f.unknown(os.Environ())
 	c := &Config{
 		Group:             env.Group,
+		Topic:             env.Topic,
 		OffsetsTopic:      f.topicName("OFFSETS_TOPIC", env.OffsetsTopic),
 		TopicPartitions:   f.integer("TOPIC_PARTITIONS", env.TopicPartitions, 1, 10000),
 		OffsetsPartitions: f.integer("OFFSETS_PARTITIONS", env.OffsetsPartitions, 1, 1000),
@@ -146,8 +155,12 @@ func Load(defaults map[string]string) (*Config, error) {
 	}
 	c.Kafka = readKafka(&env, &f)
 	c.APIURL = f.apiURL("API_URL", env.APIUrl)
-	c.Shops = readShops(&env, &f)
-	c.OrdersTopics = ordersTopics(c.Shops, c.OffsetsTopic, &f)
+	if withShops {
+		c.Shops = readShops(&env, &f)
+		c.OrdersTopics = ordersTopics(c.Shops, c.OffsetsTopic, &f)
+	} else {
+		f.topicName("TOPIC", env.Topic) // the shops' part checks it otherwise
+	}
 
 	var port string
 	c.Listen, port = f.listen("LISTEN", env.Listen)

@@ -76,7 +76,7 @@ func TestDefaults(t *testing.T) {
 	}
 	want := config.Config{
 		Kafka: config.Kafka{Brokers: []string{"b1:9092", "b2:9092"}},
-		Group: "orderwalk", OffsetsTopic: "orderwalk.offsets", OrdersTopics: []string{"wechat.orders"},
+		Group: "orderwalk", Topic: "wechat.orders", OffsetsTopic: "orderwalk.offsets", OrdersTopics: []string{"wechat.orders"},
 		TopicPartitions: 6, OffsetsPartitions: 16,
 		APIURL: "https://api.weixin.qq.com", PageSize: 100, MaxWindow: 168 * time.Hour, MinWindow: time.Second,
 		PollInterval: 10 * time.Second, SettleDelay: 15 * time.Second, Lookback: 10 * time.Minute, Concurrency: 8,
@@ -97,6 +97,18 @@ func TestDefaults(t *testing.T) {
 	}
 	if !reflect.DeepEqual(*c, want) {
 		t.Errorf("config = %+v\nwant     %+v", *c, want)
+	}
+}
+
+func TestWithoutShops(t *testing.T) {
+	setenv(t, "ORDERWALK_KAFKA_BROKERS=b:1", "ORDERWALK_TOPIC=mine")
+	c, err := config.LoadWithoutShops(nil)
+	if err != nil || c.Topic != "mine" || len(c.Shops) != 0 {
+		t.Errorf("got %v, %v", c, err)
+	}
+	setenv(t, "ORDERWALK_KAFKA_BROKERS=b:1", "ORDERWALK_TOPIC=not mine")
+	if c, err := config.LoadWithoutShops(nil); err == nil || !strings.Contains(err.Error(), "ORDERWALK_TOPIC") {
+		t.Errorf("got %v, %v", c, err)
 	}
 }
 
