@@ -1,0 +1,139 @@
+package wechat
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"syscall"
+	"time"
+)
+
+const (
+	maxBody = 8 << 20
+	// A pooled buffer holds a full page of 100 IDs many times over; what a
+	// rare larger answer grew is not kept.
+	maxPooled = 64 << 10
+)
+
+var errTooLarge = errors.New("the answer is larger than 8 MiB")
+
+// answer is one HTTP answer, read to its end.
+type answer struct {
+	status int
+	body   string
+	readAt time.Time
+}
+
+// post makes one round trip. The answer counts whatever its status; the error
+// is of the way there and back only. token goes into the query when not empty.
+func (h *Host) post(ctx context.Context, path, token string, body []byte) (answer, error) {
+	ctx, cancel := context.WithTimeout(ctx, orDefault(h.Timeout, defaultTimeout))
+	defer cancel()
+
+	u := *h.base
+	u.Path += path
+	if token != "" {
+		u.RawQuery = "access_token=" + url.QueryEscape(token)
+	}
+	// The gateway answers 412 to chunked bodies, so the length must be known.
+	request := (&http.Request{
+		Method:        http.MethodPost,
+		URL:           &u,
+		Host:          u.Host,
+		Proto:         "HTTP/1.1",
+		ProtoMajor:    1,
+		ProtoMinor:    1,
+		Header:        http.Header{"Content-Type": {"application/json"}, "User-Agent": {"orderwalk"}},
+		Body:          io.NopCloser(bytes.NewReader(body)),
+		GetBody:       func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil },
+		ContentLength: int64(len(body)),
+	}).WithContext(ctx)
+
+	response, err := h.transport.RoundTrip(request)
+	if err != nil {
+		return answer{}, err
+	}
+	defer response.Body.Close()
+	h.hear(response.Header)
+	text, err := h.read(response.Body)
+	if err != nil {
+		return answer{}, err
+	}
+	return answer{status: response.StatusCode, body: text, readAt: time.Now()}, nil
+}
+
+func (h *Host) read(body io.Reader) (string, error) {
+	buffer, ok := h.buffers.Get().(*bytes.Buffer)
+	if !ok {
+		buffer = new(bytes.Buffer)
+	}
+	buffer.Reset()
+	_, err := buffer.ReadFrom(io.LimitReader(body, maxBody+1))
+	text := buffer.String()
+	if buffer.Cap() <= maxPooled {
+		h.buffers.Put(buffer)
+	}
+	if err != nil {
+		return "", err
+	}
+	if len(text) > maxBody {
+		return "", errTooLarge
+	}
+	return text, nil
+}
+
+// lost is the verdict on a call without an answer.
+func lost(op string, err error, clean *redactor) *Error {
+	return &Error{Op: op, Class: Retry, Message: clean.text(bare(err).Error()), result: lostLabel(err)}
+}
+
+// lostLabel names the way a call got lost, from a bounded set.
+func lostLabel(err error) string {
+	var dns *net.DNSError
+	var record tls.RecordHeaderError
+	var certificate *tls.CertificateVerificationError
+	var alert tls.AlertError
+	var network net.Error
+	switch {
+	case errors.Is(err, context.Canceled):
+		return "canceled"
+	case errors.As(err, &dns):
+		return "dns"
+	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &network) && network.Timeout():
+		return "timeout"
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return "refused"
+	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE),
+		errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF),
+		strings.Contains(err.Error(), "server closed idle connection"):
+		return "reset"
+	case errors.As(err, &record), errors.As(err, &certificate), errors.As(err, &alert):
+		return "tls"
+	case errors.Is(err, errTooLarge):
+		return "bad_body"
+	}
+	return "network"
+}
+
+// bare takes the URL off an error: it carries the access token.
+func bare(err error) error {
+	var wrapped *url.Error
+	for errors.As(err, &wrapped) {
+		err = wrapped.Err
+	}
+	return err
+}
+
+func orDefault[T comparable](value, otherwise T) T {
+	var zero T
+	if value == zero {
+		return otherwise
+	}
+	return value
+}

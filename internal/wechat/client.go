@@ -1,0 +1,306 @@
+package wechat
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+)
+
+// Range is the time of an order that a list call selects by.
+type Range string
+
+const (
+	CreateTime Range = "create_time"
+	UpdateTime Range = "update_time"
+)
+
+// Ways to come by access tokens, for Config.Auth.
+const (
+	AuthStableToken = "stable_token"
+	AuthStatic      = "static"
+)
+
+// What a client can be waiting for, as State tells it; "" is nothing.
+const (
+	StateRateLimited    = "rate_limited"
+	StateQuotaExhausted = "quota_exhausted"
+	StateRetrying       = "retrying"
+)
+
+const (
+	listOp   = "list orders"
+	listPath = "/channels/ec/order/list/get"
+)
+
+// Config is what a Client needs to know.
+type Config struct {
+	// Host is shared by the clients of all shops. Defaults to one of its own.
+	Host *Host
+	// AppID is the shop's.
+	AppID string
+	// Auth is AuthStableToken or AuthStatic. Defaults to AuthStableToken.
+	Auth string
+	// Secret is the app secret, for AuthStableToken: read at each token call,
+	// so that a changed file counts.
+	Secret func() (string, error)
+	// Token is the access token, for AuthStatic: read at each call.
+	Token func() (string, error)
+	// RateLimit is in list calls a second. Defaults to 50.
+	RateLimit float64
+	// Log should name the shop. Defaults to none.
+	Log *slog.Logger
+	// OnCall, if set, is told of each attempt of a list call: its result, from
+	// a bounded set ("ok", a known errcode, "other_errcode", "http_502",
+	// "bad_body", "timeout", "reset", "refused", "dns", "tls", "network",
+	// "canceled"), and how long it took.
+	OnCall func(result string, took time.Duration)
+	// OnTokenRefresh, if set, is told of each attempt of a token call: the
+	// same results, or "unreadable" for a secret that cannot be read.
+	OnTokenRefresh func(result string)
+}
+
+// Client is one app ID. All walkers of that app ID share it: one token, one
+// rate limit, one quota pause. Safe for concurrent use.
+type Client struct {
+	host           *Host
+	log            *slog.Logger
+	onCall         func(result string, took time.Duration)
+	onTokenRefresh func(result string)
+
+	tokens  tokenSource
+	pace    *pace
+	trouble trouble
+	redact  redactor
+	// refused is why no call can be made at all: configuration.
+	refused *Error
+}
+
+// New returns the client of one app ID. It makes no call; a configuration that
+// cannot work is the error of every call.
+func New(cfg Config) *Client {
+	c := &Client{
+		host:           orDefault(cfg.Host, &Host{}),
+		log:            orDefault(cfg.Log, slog.New(slog.DiscardHandler)),
+		onCall:         cfg.OnCall,
+		onTokenRefresh: cfg.OnTokenRefresh,
+		pace:           newPace(cfg.RateLimit),
+	}
+	c.trouble.log = c.log
+	refuse := func(message, hint string) {
+		c.refused = &Error{Op: listOp, Class: Stop, Message: message, Hint: hint}
+	}
+	switch orDefault(cfg.Auth, AuthStableToken) {
+	case AuthStableToken:
+		if cfg.AppID == "" || cfg.Secret == nil {
+			refuse("no app ID or no app secret", "stable_token needs both")
+		}
+		c.tokens = &stableTokens{client: c, appID: cfg.AppID, secret: cfg.Secret}
+	case AuthStatic:
+		if cfg.Token == nil {
+			refuse("no access token", "static needs one")
+		}
+		c.tokens = &staticTokens{read: cfg.Token, redact: &c.redact}
+	default:
+		refuse(fmt.Sprintf("way to authorise %q is not known", cfg.Auth), "use stable_token or static")
+	}
+	if err := c.host.open(); err != nil {
+		refuse("API URL cannot be used: "+err.Error(), "check the API URL")
+	}
+	return c
+}
+
+// Query is one list call: orders of one range of time, a page of them.
+type Query struct {
+	Range      Range
+	Start, End int64  // unix seconds, at most 7 days apart
+	Status     int    // 0 = any
+	OpenID     string // "" = any buyer
+	PageSize   int    // 1–100, 0 = the API's default
+	// Key is Next of the page before, which must have been asked with the same
+	// query otherwise; "" = first page.
+	Key string
+}
+
+// Page is one answer. The IDs are parts of one string, the answer's text.
+type Page struct {
+	IDs []string
+	// Next is the Key of the next page. The API may send one with the last
+	// page, or none although there is More: More alone tells whether to go on.
+	Next string
+	More bool
+	// ReadAt is when the answer was read, by the local clock.
+	ReadAt time.Time
+}
+
+// body leaves out what is not set: null is refused for some fields, and
+// whether "" is the first page for next_key is nowhere stated.
+func (q Query) body() ([]byte, *Error) {
+	type times struct {
+		Start int64 `json:"start_time"`
+		End   int64 `json:"end_time"`
+	}
+	var request struct {
+		CreateTime *times `json:"create_time_range,omitempty"`
+		UpdateTime *times `json:"update_time_range,omitempty"`
+		Status     int    `json:"status,omitempty"`
+		OpenID     string `json:"openid,omitempty"`
+		PageSize   int    `json:"page_size,omitempty"`
+		Key        string `json:"next_key,omitempty"`
+	}
+	switch q.Range {
+	case CreateTime:
+		request.CreateTime = &times{q.Start, q.End}
+	case UpdateTime:
+		request.UpdateTime = &times{q.Start, q.End}
+	default:
+		return nil, &Error{Op: listOp, Class: Stop, Message: fmt.Sprintf("time range %q is not known", q.Range), Hint: "use create_time or update_time"}
+	}
+	request.Status, request.OpenID, request.PageSize, request.Key = q.Status, q.OpenID, q.PageSize, q.Key
+	body, err := json.Marshal(request)
+	if err != nil {
+		return nil, &Error{Op: listOp, Class: Stop, Message: "encode the request: " + err.Error()}
+	}
+	return body, nil
+}
+
+// List blocks until it has a page or a verdict the caller must act on: an
+// *Error of class Shrink, KeyRefused, Wait or Stop. Everything that may pass
+// by itself is retried inside, without end; when ctx ends, the error is ctx's.
+func (c *Client) List(ctx context.Context, q Query) (Page, error) {
+	if c.refused != nil {
+		return Page{}, c.refused
+	}
+	body, v := q.body()
+	if v != nil {
+		return Page{}, v
+	}
+	r := c.retries(listOp)
+	defer r.end()
+	for refusals := 0; ; {
+		if err := c.pace.wait(ctx); err != nil {
+			return Page{}, interrupted(listOp, err, r.last)
+		}
+		used, err := c.tokens.get(ctx)
+		if err != nil {
+			return Page{}, err
+		}
+		sent := time.Now()
+		page, v := c.list(ctx, used, body, q.PageSize)
+		c.called(v, time.Since(sent))
+		switch {
+		case v == nil:
+			c.tokens.accepted(used)
+			r.passed = true
+			return page, nil
+		case v.Class == Token:
+			// The first refusal is how tokens end; the next ones are trouble.
+			if refusals++; refusals > 1 {
+				r.note(v)
+			}
+			err = c.tokens.renew(ctx, used, v)
+		default:
+			err = r.failed(ctx, v, sent)
+		}
+		if err != nil {
+			return Page{}, err
+		}
+	}
+}
+
+// list makes one list call.
+func (c *Client) list(ctx context.Context, used token, body []byte, capacity int) (Page, *Error) {
+	a, err := c.host.post(ctx, listPath, used.value, body)
+	if err != nil {
+		return Page{}, lost(listOp, err, &c.redact)
+	}
+	answer, err := parseListResponse(a.body, min(max(capacity, 0), 100))
+	switch {
+	case err == nil && answer.code != 0:
+		message, rid := c.redact.message(answer.errmsg)
+		return Page{}, refusal(listOp, a.status, answer.code, message, rid)
+	case err != nil:
+		return Page{}, noVerdict(listOp, a.status, unreadable(a, err))
+	case a.status < 200 || a.status > 299:
+		return Page{}, noVerdict(listOp, a.status, "a page under an error's status")
+	}
+	return Page{IDs: answer.ids, Next: answer.next, More: answer.more, ReadAt: a.readAt}, nil
+}
+
+// Hear makes one cheap call if the API's clock has not been heard: for a token
+// where tokens are asked for, else a list call for one second of a minute ago.
+func (c *Client) Hear(ctx context.Context) error {
+	if c.refused != nil {
+		return c.refused
+	}
+	if _, heard := c.host.Now(); heard {
+		return nil
+	}
+	if _, err := c.tokens.get(ctx); err != nil {
+		return err
+	}
+	now, heard := c.host.Now()
+	if heard {
+		return nil
+	}
+	end := now.Add(-time.Minute).Unix()
+	_, err := c.List(ctx, Query{Range: CreateTime, Start: end - 1, End: end, PageSize: 1})
+	var v *Error
+	if errors.As(err, &v) && v.Class == Shrink {
+		return nil
+	}
+	return err
+}
+
+// State tells what the client is waiting for: StateQuotaExhausted and
+// StateRateLimited with their end, StateRetrying with the latest failure, or
+// "".
+func (c *Client) State() (state string, until time.Time, last error) {
+	if state, until = c.pace.closed(time.Now()); state != "" {
+		return state, until, nil
+	}
+	if v := c.trouble.lastError(); v != nil {
+		return StateRetrying, time.Time{}, v
+	}
+	return "", time.Time{}, nil
+}
+
+func (c *Client) called(v *Error, took time.Duration) {
+	if c.onCall == nil {
+		return
+	}
+	result := "ok"
+	if v != nil {
+		result = v.result
+	}
+	c.onCall(result, took)
+}
+
+func (c *Client) refreshed(result string) {
+	if c.onTokenRefresh != nil {
+		c.onTokenRefresh(result)
+	}
+}
+
+func (c *Client) throttled(v *Error, sent time.Time) {
+	if perSecond, first := c.pace.throttle(sent, c.host.theirs()); first {
+		c.log.Warn("throttled, going on slower in the next minute", "error", v, "calls_per_second", perSecond)
+	}
+}
+
+func (c *Client) exhausted(v *Error) {
+	if until, first := c.pace.exhaust(c.host.theirs()); first {
+		c.log.Warn("daily quota used up, pausing", "error", v, "until", until)
+	}
+}
+
+// unreadable describes an answer that is not what was asked for. It quotes
+// nothing of it: gateways like to print the URL they were asked for.
+func unreadable(a answer, err error) string {
+	if a.body == "" {
+		return "the answer is empty"
+	}
+	return fmt.Sprintf("the answer cannot be read (%d bytes): %v", len(a.body), err)
+}

@@ -1,0 +1,139 @@
+package wechat
+
+import (
+	"errors"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+)
+
+// DefaultURL is the vendor's API host.
+const DefaultURL = "https://api.weixin.qq.com"
+
+const defaultTimeout = 20 * time.Second
+
+// Host is the vendor's API host as this process sees it: one connection pool
+// and one reading of its clock for all shops. The zero value is ready; the
+// fields must not change after the first call. Safe for concurrent use.
+type Host struct {
+	// URL is where lists and tokens come from. Defaults to DefaultURL.
+	URL string
+	// Transport carries the calls; redirects are not followed, since the token
+	// would go along. Defaults to a keep-alive HTTP/1.1 transport without
+	// compression: a page is 2 kB, and a stuck connection holds one call only.
+	Transport http.RoundTripper
+	// Timeout ends one call, its body included. Defaults to 20 s.
+	Timeout time.Duration
+
+	opened    sync.Once
+	base      *url.URL
+	baseErr   error
+	transport http.RoundTripper
+	buffers   sync.Pool
+
+	mu      sync.Mutex
+	heardAt time.Time // local clock, latest answer
+	date    time.Time // Date of the latest answer that had one
+	datedAt time.Time // local clock, that answer
+}
+
+// Now is the earlier of the local clock and the API's: the Date of the latest
+// answer that had one, of any kind, plus the monotonic time since. Before the
+// first Date it is the local clock; heard is false before the first answer.
+func (h *Host) Now() (now time.Time, heard bool) {
+	now = time.Now()
+	if theirs := h.theirs(); theirs.Before(now) {
+		now = theirs
+	}
+	return now, !h.LastHeard().IsZero()
+}
+
+// theirs is the API's clock: its minutes and days are what limits count by.
+// The local clock stands in before the first Date.
+func (h *Host) theirs() time.Time {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	now := time.Now()
+	if h.date.IsZero() {
+		return now
+	}
+	return h.date.Add(now.Sub(h.datedAt))
+}
+
+// LastHeard is when the latest answer came, by the local clock; zero before
+// the first.
+func (h *Host) LastHeard() time.Time {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.heardAt
+}
+
+// Close closes idle connections. Calls made later open new ones.
+func (h *Host) Close() {
+	h.open()
+	if t, ok := h.transport.(interface{ CloseIdleConnections() }); ok {
+		t.CloseIdleConnections()
+	}
+}
+
+// hear takes the clock's reading off an answer. Date is cut to the second and
+// older than its arrival, so what Now makes of it is never ahead of the API.
+func (h *Host) hear(header http.Header) {
+	now := time.Now()
+	date, err := http.ParseTime(header.Get("Date"))
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.heardAt = now
+	if err == nil {
+		h.date, h.datedAt = date, now
+	}
+}
+
+// open settles the defaults once; its error is about URL.
+func (h *Host) open() error {
+	h.opened.Do(func() {
+		h.base, h.baseErr = parseBase(h.URL)
+		h.transport = h.Transport
+		if h.transport == nil {
+			h.transport = newTransport()
+		}
+	})
+	return h.baseErr
+}
+
+func parseBase(text string) (*url.URL, error) {
+	if text == "" {
+		text = DefaultURL
+	}
+	u, err := url.Parse(text)
+	if err != nil {
+		return nil, bare(err)
+	}
+	if u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+		return nil, errors.New("it must be http://host or https://host")
+	}
+	if u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+		return nil, errors.New("it must not hold a user, a query or a fragment")
+	}
+	u.Path = strings.TrimRight(u.Path, "/")
+	u.RawPath = ""
+	return u, nil
+}
+
+func newTransport() *http.Transport {
+	dialer := &net.Dialer{Timeout: 10 * time.Second, KeepAlive: 15 * time.Second}
+	return &http.Transport{
+		Proxy:               http.ProxyFromEnvironment,
+		DialContext:         dialer.DialContext,
+		TLSHandshakeTimeout: 10 * time.Second,
+		MaxIdleConns:        1024,
+		MaxIdleConnsPerHost: 1024,
+		// Shorter than gateways keep a connection, so that few calls meet one
+		// that has just been closed.
+		IdleConnTimeout:    30 * time.Second,
+		DisableCompression: true,
+	}
+}

@@ -1,0 +1,171 @@
+package wechat
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+)
+
+const (
+	defaultRate = 50.0
+	lowestRate  = 0.2 // calls a second, however often the API throttles
+	// What a minute without a refusal gives back, as a share of the full rate.
+	recovery = 0.1
+	// Right after midnight the counters may still be yesterday's: then the
+	// next look is soon, not a day later.
+	resetGrace = 30 * time.Minute
+	resetRetry = 5 * time.Minute
+)
+
+// shanghai is the zone the vendor counts days in. It has had no daylight
+// saving since 1991, so no zone database is needed.
+var shanghai = time.FixedZone("Asia/Shanghai", 8*60*60)
+
+// pace says when the next call may go out: not before the minute of a 45011 or
+// the day of a 45009 is over, and within the rate.
+type pace struct {
+	full    float64 // calls a second, as configured
+	limiter *rate.Limiter
+
+	mu        sync.Mutex
+	lowered   float64   // the rate after the latest refusal
+	loweredAt time.Time // when it was lowered; zero = never
+	minute    time.Time // no call before, after 45011
+	day       time.Time // no call before, after 45009
+}
+
+func newPace(perSecond float64) *pace {
+	if perSecond <= 0 {
+		perSecond = defaultRate
+	}
+	return &pace{full: perSecond, lowered: perSecond, limiter: rate.NewLimiter(rate.Limit(perSecond), 1)}
+}
+
+// wait returns when one list call may go out.
+func (p *pace) wait(ctx context.Context) error {
+	for {
+		if err := p.gate(ctx); err != nil {
+			return err
+		}
+		p.mu.Lock()
+		p.restore(time.Now())
+		p.mu.Unlock()
+		if err := p.limiter.Wait(ctx); err != nil {
+			if ctx.Err() == nil {
+				// The limiter gives up ahead of a deadline it would miss.
+				return context.DeadlineExceeded
+			}
+			return ctx.Err()
+		}
+		// The gate may have closed while this call stood in line.
+		if _, until := p.closed(time.Now()); until.IsZero() {
+			return nil
+		}
+	}
+}
+
+// gate returns when neither the minute nor the day forbids a call.
+func (p *pace) gate(ctx context.Context) error {
+	for {
+		now := time.Now()
+		_, until := p.closed(now)
+		if until.IsZero() {
+			return ctx.Err()
+		}
+		if err := sleep(ctx, until.Sub(now)); err != nil {
+			return err
+		}
+	}
+}
+
+// closed names what forbids a call now, and until when; zero when nothing does.
+func (p *pace) closed(now time.Time) (state string, until time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case now.Before(p.day):
+		return StateQuotaExhausted, p.day
+	case now.Before(p.minute):
+		return StateRateLimited, p.minute
+	}
+	return "", time.Time{}
+}
+
+// throttle takes in a 45011 to a call sent at sent. Calls that were under way
+// together are refused together and count once. api is the API's clock, whose
+// minutes count.
+func (p *pace) throttle(sent, api time.Time) (perSecond float64, first bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.loweredAt.IsZero() && !sent.After(p.loweredAt) {
+		return p.lowered, false
+	}
+	now := time.Now()
+	p.restore(now)
+	p.lowered = max(float64(p.limiter.Limit())/2, min(lowestRate, p.full))
+	p.loweredAt = now
+	p.limiter.SetLimit(rate.Limit(p.lowered))
+	minute := api.Truncate(time.Minute).Add(time.Minute).Sub(api)
+	p.minute = now.Add(minute + rand.N(3*time.Second))
+	return p.lowered, true
+}
+
+// restore gives the rate back, a step for each whole minute since the end of
+// the throttled one. The caller holds mu.
+func (p *pace) restore(now time.Time) {
+	if p.loweredAt.IsZero() || now.Before(p.minute) {
+		return
+	}
+	steps := float64(now.Sub(p.minute) / time.Minute)
+	perSecond := min(p.full, p.lowered+steps*recovery*p.full)
+	if rate.Limit(perSecond) != p.limiter.Limit() {
+		p.limiter.SetLimit(rate.Limit(perSecond))
+	}
+}
+
+// exhaust takes in a 45009: no call before midnight in Shanghai by the API's
+// clock. first is true for the answer that began the pause.
+func (p *pace) exhaust(api time.Time) (until time.Time, first bool) {
+	now := time.Now()
+	wait := untilMidnight(api) + rand.N(30*time.Second)
+	if 24*time.Hour-untilMidnight(api) < resetGrace {
+		wait = resetRetry + rand.N(30*time.Second)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if now.Before(p.day) {
+		return p.day, false
+	}
+	p.day = now.Add(wait)
+	return p.day, true
+}
+
+// untilMidnight is the time left of the day in Shanghai, never 0.
+func untilMidnight(now time.Time) time.Duration {
+	year, month, day := now.In(shanghai).Date()
+	return time.Date(year, month, day+1, 0, 0, 0, 0, shanghai).Sub(now)
+}
+
+// sleep waits for d or for the end of ctx.
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// interrupted is the error of a call whose context ended while it waited.
+func interrupted(op string, err error, last *Error) error {
+	if last == nil {
+		return fmt.Errorf("%s: %w", op, err)
+	}
+	return fmt.Errorf("%s: %w (last failure: %v)", op, err, last)
+}

@@ -1,0 +1,213 @@
+package wechat
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+// listResponse is the answer of the list call, and the errcode of any other.
+type listResponse struct {
+	code   int
+	errmsg string
+	ids    []string
+	next   string
+	more   bool
+}
+
+// parseListResponse reads an answer in one pass; encoding/json takes as long
+// for a page as the whole rest of a call. It takes what clients have met:
+// IDs as strings or numbers (never through a float), null or missing lists,
+// errcode as a number or a numeric string. It refuses everything that could
+// make an order vanish: an ID that is neither, and an answer that holds
+// neither an errcode nor any field of a list. capacity is the number of IDs to
+// make room for.
+func parseListResponse(body string, capacity int) (listResponse, error) {
+	var r listResponse
+	// A field that is wrong counts only when the answer is a success, and of a
+	// repeated field the last one counts, as in encoding/json.
+	var codeErr, idsErr, nextErr, moreErr error
+	var hasCode, hasList bool
+	s := newScanner(body)
+	err := s.document(func(key string) (err error) {
+		switch key {
+		case "errcode":
+			r.code, hasCode, codeErr, err = s.code()
+		case "errmsg":
+			r.errmsg, _, err = s.text()
+		case "order_id_list":
+			hasList = true
+			r.ids, idsErr, err = s.ids(r.ids[:0], capacity)
+		case "next_key":
+			hasList = true
+			r.next, nextErr, err = s.text()
+		case "has_more":
+			hasList = true
+			r.more, moreErr, err = s.flag()
+		default:
+			err = s.skip(2)
+		}
+		return err
+	})
+	switch {
+	case err != nil:
+		return listResponse{}, fmt.Errorf("not a JSON object: %w", err)
+	case codeErr != nil:
+		return listResponse{}, fmt.Errorf("errcode: %w", codeErr)
+	case r.code != 0:
+		return listResponse{code: r.code, errmsg: r.errmsg}, nil
+	case idsErr != nil:
+		return listResponse{}, fmt.Errorf("order_id_list: %w", idsErr)
+	case nextErr != nil:
+		return listResponse{}, fmt.Errorf("next_key: %w", nextErr)
+	case moreErr != nil:
+		return listResponse{}, fmt.Errorf("has_more: %w", moreErr)
+	case !hasCode && !hasList:
+		return listResponse{}, errors.New("neither an errcode nor a list")
+	}
+	return r, nil
+}
+
+// tokenResponse is the answer of the stable_token call.
+type tokenResponse struct {
+	code    int
+	errmsg  string
+	token   string
+	seconds int64 // left to live; 0 when not said
+}
+
+func parseTokenResponse(body string) (tokenResponse, error) {
+	var r tokenResponse
+	var codeErr, tokenErr error
+	s := newScanner(body)
+	err := s.document(func(key string) (err error) {
+		switch key {
+		case "errcode":
+			r.code, _, codeErr, err = s.code()
+		case "errmsg":
+			r.errmsg, _, err = s.text()
+		case "access_token":
+			r.token, tokenErr, err = s.text()
+		case "expires_in":
+			var text string
+			text, _, err = s.text()
+			// What is no whole number is as good as not said.
+			if r.seconds = 0; err == nil {
+				if n, bad := strconv.ParseInt(text, 10, 64); bad == nil {
+					r.seconds = n
+				}
+			}
+		default:
+			err = s.skip(2)
+		}
+		return err
+	})
+	switch {
+	case err != nil:
+		return tokenResponse{}, fmt.Errorf("not a JSON object: %w", err)
+	case codeErr != nil:
+		return tokenResponse{}, fmt.Errorf("errcode: %w", codeErr)
+	case r.code != 0:
+		return tokenResponse{code: r.code, errmsg: r.errmsg}, nil
+	case tokenErr != nil:
+		return tokenResponse{}, fmt.Errorf("access_token: %w", tokenErr)
+	case strings.TrimSpace(r.token) == "":
+		return tokenResponse{}, errors.New("neither an errcode nor an access token")
+	}
+	return r, nil
+}
+
+// The readers below return two errors: wrong is about this field, err about
+// the document.
+
+// code reads an errcode; has is false for null.
+func (s *scanner) code() (code int, has bool, wrong, err error) {
+	if s.peek() == 'n' {
+		return 0, false, nil, s.word("null")
+	}
+	text, wrong, err := s.text()
+	if wrong != nil || err != nil {
+		return 0, true, wrong, err
+	}
+	code, bad := strconv.Atoi(text)
+	if bad != nil {
+		return 0, true, errors.New("neither a number nor a numeric string"), nil
+	}
+	return code, true, nil, nil
+}
+
+// text reads a string, or a number as its own text, or null as "".
+func (s *scanner) text() (text string, wrong, err error) {
+	switch c := s.peek(); {
+	case c == '"':
+		text, err = s.str()
+		if !utf8.ValidString(text) {
+			wrong = errors.New("not UTF-8")
+		}
+		return text, wrong, err
+	case c == '-' || c >= '0' && c <= '9':
+		text, err = s.number()
+		return text, nil, err
+	case c == 'n':
+		return "", nil, s.word("null")
+	}
+	return "", errors.New("not a string"), s.skip(2)
+}
+
+// flag reads a boolean; null is false.
+func (s *scanner) flag() (value bool, wrong, err error) {
+	switch s.peek() {
+	case 't':
+		return true, nil, s.word("true")
+	case 'f':
+		return false, nil, s.word("false")
+	case 'n':
+		return false, nil, s.word("null")
+	}
+	return false, errors.New("not a boolean"), s.skip(2)
+}
+
+// ids reads the order IDs into ids; null is an empty list.
+func (s *scanner) ids(ids []string, capacity int) (_ []string, wrong, err error) {
+	switch s.peek() {
+	case 'n':
+		return ids, nil, s.word("null")
+	case '[':
+	default:
+		return ids, errors.New("not an array"), s.skip(2)
+	}
+	if cap(ids) == 0 {
+		ids = make([]string, 0, capacity)
+	}
+	err = s.array(2, func() error {
+		id, bad, err := s.id()
+		if bad != nil {
+			wrong = bad
+		}
+		ids = append(ids, id)
+		return err
+	})
+	return ids, wrong, err
+}
+
+var errID = errors.New("an ID is neither a string nor a whole number, or is empty")
+
+func (s *scanner) id() (id string, wrong, err error) {
+	switch c := s.peek(); {
+	case c == '"':
+		id, err = s.str()
+		if id == "" || !utf8.ValidString(id) {
+			wrong = errID
+		}
+		return id, wrong, err
+	case c == '-' || c >= '0' && c <= '9':
+		id, err = s.number()
+		if strings.ContainsAny(id, ".eE") {
+			wrong = errID
+		}
+		return id, wrong, err
+	}
+	return "", errID, s.skip(3)
+}
