@@ -1,0 +1,36 @@
+package cli_test
+
+import (
+	"strings"
+	"testing"
+
+	"orderwalk/internal/cli"
+)
+
+// Exit codes are part of the contract; the scripts can only tell zero from the
+// others.
+func TestExitCodes(t *testing.T) {
+	for _, c := range []struct {
+		args string
+		env  string
+		want int
+	}{
+		{"version", "", 0},
+		{"--help", "", 0},
+		{"help config", "", 0},
+		{"config --help", "", 0},
+		{"", "", 2},
+		{"nosuch", "", 2},
+		{"config --nosuch", "", 2},
+		{"config extra", "", 2},
+	} {
+		var out, err strings.Builder
+		got := cli.Main(t.Context(), strings.Fields(c.args), cli.Streams{Out: &out, Err: &err})
+		if got != c.want {
+			t.Errorf("orderwalk %s = %d, want %d\n%s%s", c.args, got, c.want, out.String(), err.String())
+		}
+		if (got == 0) != (err.Len() == 0) {
+			t.Errorf("orderwalk %s = %d, on stderr: %q", c.args, got, err.String())
+		}
+	}
+}
