@@ -235,7 +235,10 @@ func TestNothingPrintsASecret(t *testing.T) {
 	var log strings.Builder
 	slog.New(slog.NewJSONHandler(&log, nil)).Info("config", "all", c, "shop", c.Shops[0].AppSecret)
 	slog.New(slog.NewTextHandler(&log, nil)).Info("config", "all", c, "sasl", c.Kafka.SASL, "shop", c.Shops[0])
-	asJSON, _ := json.Marshal(c) // refuses functions, which is as good
+	asJSON, err := json.Marshal(c)
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, text := range []string{
 		c.String(), fmt.Sprintf("%v %+v %#v %s", c, c, c, c), fmt.Sprintf("%v %+v %#v", *c, *c, *c),
 		fmt.Sprintf("%+v %#v", c.Shops, c.Kafka), log.String(), string(asJSON),

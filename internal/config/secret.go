@@ -22,6 +22,9 @@ func (Secret) String() string { return hidden }
 // GoString hides the secret.
 func (Secret) GoString() string { return hidden }
 
+// MarshalText hides the secret in JSON and the like.
+func (Secret) MarshalText() ([]byte, error) { return []byte(hidden), nil }
+
 // LogValue hides the secret.
 func (Secret) LogValue() slog.Value { return slog.StringValue(hidden) }
 
