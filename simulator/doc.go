@@ -1,0 +1,58 @@
+// Package simulator stands in for the WeChat Shop order-list API: an
+// http.Handler that answers the order-list call, the token and quota calls
+// around it, and can be told to misbehave in every way the real service is
+// known or feared to.
+//
+// It is for programs that read orders and want to be tried against shops that
+// do not exist: `orderwalk simulate` and `orderwalk dev` serve it, this
+// project's tests live in it, and any Go test may import it:
+//
+//	api := simulator.New(simulator.Config{
+//		Seed: 1,
+//		Shops: []simulator.Shop{{
+//			AppID: "wx1", Secret: "s3cret",
+//			Backlog: simulator.Backlog{Orders: 5000, From: 1790000000, To: 1790086400},
+//			Live:    simulator.Live{Rate: 2},
+//		}},
+//		Faults: simulator.Faults{Random606006Rate: 0.1},
+//	})
+//	srv := httptest.NewServer(api)
+//
+// The same seed and the same calls at the same times give the same answers.
+// Time is time.Now, and nothing here starts a goroutine: orders of a live shop
+// come into being when somebody asks, so a testing/synctest bubble runs days of
+// it in a moment and ends cleanly. A shop built again from the same Config has
+// the same orders, and next_keys handed out before still work.
+//
+// # Calls
+//
+//	POST /channels/ec/order/list/get?access_token=   a page of order IDs
+//	GET  /cgi-bin/token                              a new token; the old one lives 300 s more
+//	POST /cgi-bin/stable_token                       the same token while it is valid
+//	POST /cgi-bin/openapi/quota/get                  limit, used and remaining list calls
+//	POST /cgi-bin/openapi/quota/clear                the shop's own reset, 50 a day
+//	POST /cgi-bin/clear_quota, /cgi-bin/clear_quota/v2   reset of everything, 10 a month
+//	POST /cgi-bin/openapi/rid/get                    what a failed call looked like
+//
+// Everything else answers 40066. API errors come as HTTP 200 with an errcode;
+// a POST without Content-Length gets HTTP 412, as from the real gateway.
+//
+// # Administration
+//
+// Under /simulator/ the handler serves its own controls, untouched by faults
+// and without credentials (do not expose them):
+//
+//	GET    /simulator/faults                 all switches as JSON
+//	PUT    /simulator/faults                 those in the body on, all others off
+//	PATCH  /simulator/faults                 those in the body changed, others kept
+//	GET    /simulator/orders?app_id=&until=  the truth: orders created up to a unix second
+//	POST   /simulator/orders?app_id=         put in one order (JSON as GET shows it)
+//	GET    /simulator/changes?app_id=&from=&until=  the truth for update_time
+//	POST   /simulator/changes?app_id=        change one order (JSON as GET shows it)
+//	GET    /simulator/stats                  what has been called, and what was wrong with it
+//
+// What it is not: proof of what the real service does. Where that is unknown
+// there is a switch for each possibility (see Faults), and a program is right
+// when it is right under all of them. Third-party platforms, cloud calls and
+// event pushes are not part of it.
+package simulator

@@ -1,0 +1,51 @@
+package simulator
+
+// Everything that looks random is a hash of the seed and of what it is about.
+// So an answer depends on what is asked and not on what was asked before, and a
+// world can be built again.
+
+// mix hashes numbers to a number, each step as in splitmix64.
+func mix(parts ...uint64) uint64 {
+	h := uint64(0x9e3779b97f4a7c15)
+	for _, p := range parts {
+		h ^= p
+		h += 0x9e3779b97f4a7c15
+		h = (h ^ h>>30) * 0xbf58476d1ce4e5b9
+		h = (h ^ h>>27) * 0x94d049bb133111eb
+		h ^= h >> 31
+	}
+	return h
+}
+
+// mixString hashes a text to a number (FNV-1a).
+func mixString(s string) uint64 {
+	h := uint64(14695981039346656037)
+	for i := range len(s) {
+		h = (h ^ uint64(s[i])) * 1099511628211
+	}
+	return h
+}
+
+// unit makes a hash a number in [0, 1).
+func unit(h uint64) float64 { return float64(h>>11) / (1 << 53) }
+
+// below makes a hash a number in [0, n); n below 1 gives 0.
+func below(h uint64, n int64) int64 {
+	if n < 1 {
+		return 0
+	}
+	return int64(h>>1) % n
+}
+
+// count draws a whole number between 0 and about twice mean, mean on average.
+func count(h uint64, mean float64) int {
+	if mean <= 0 {
+		return 0
+	}
+	x := 2 * mean * unit(h)
+	n := int(x)
+	if unit(mix(h)) < x-float64(n) {
+		n++
+	}
+	return n
+}

@@ -1,0 +1,193 @@
+package simulator
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// FaultName describes one switch of Faults.
+type FaultName struct {
+	Name string
+	// Type is "bool", "int", "rate" (0 to 1), "duration" (as 1m30s), or the
+	// values to choose from, the default first, as "and|empty|40097".
+	Type    string
+	Meaning string
+}
+
+// FaultNames lists all switches.
+func FaultNames() []FaultName {
+	var names []FaultName
+	eachFault(&Faults{}, func(s faultSwitch) {
+		names = append(names, FaultName{Name: s.name, Type: s.typeName(), Meaning: s.help})
+	})
+	return names
+}
+
+// ParseFault reads a switch written as "name=value"; "name" alone switches a
+// bool on, and "chaos" or "chaos=0.5" everything at once (see Chaos). What it
+// returns changes that switch and leaves the others.
+func ParseFault(text string) (func(*Faults), error) {
+	name, value, hasValue := strings.Cut(text, "=")
+	if name == "chaos" {
+		level := 1.0
+		if hasValue {
+			var err error
+			if level, err = strconv.ParseFloat(value, 64); err != nil || !(level >= 0 && level <= 1) {
+				return nil, fmt.Errorf("fault chaos: want a level from 0 to 1, not %q", value)
+			}
+		}
+		return func(f *Faults) { *f = Chaos(level) }, nil
+	}
+	if !hasValue {
+		value = "true"
+	}
+	if err := (&Faults{}).set(name, value); err != nil {
+		return nil, err
+	}
+	return func(f *Faults) { f.mustSet(name, value) }, nil
+}
+
+// Validate reports switches whose values mean nothing. A Server with such
+// Faults answers every call with HTTP 500 and the reason.
+func (f Faults) Validate() error {
+	var errs []error
+	eachFault(&f, func(s faultSwitch) {
+		if err := s.set(s.text()); err != nil {
+			errs = append(errs, err)
+		}
+	})
+	return errors.Join(errs...)
+}
+
+// MarshalJSON writes all switches under their text names, durations as text.
+func (f Faults) MarshalJSON() ([]byte, error) {
+	values := map[string]any{}
+	eachFault(&f, func(s faultSwitch) {
+		if s.isDuration() {
+			values[s.name] = s.text()
+			return
+		}
+		values[s.name] = s.value.Interface()
+	})
+	return json.Marshal(values)
+}
+
+// UnmarshalJSON changes the switches that the JSON names.
+func (f *Faults) UnmarshalJSON(text []byte) error {
+	var values map[string]json.RawMessage
+	if err := json.Unmarshal(text, &values); err != nil {
+		return err
+	}
+	changed := *f
+	for name, raw := range values {
+		value := string(raw)
+		if strings.HasPrefix(value, `"`) {
+			if err := json.Unmarshal(raw, &value); err != nil {
+				return err
+			}
+		}
+		if err := changed.set(name, value); err != nil {
+			return err
+		}
+	}
+	*f = changed
+	return nil
+}
+
+func (f *Faults) set(name, value string) error {
+	err := fmt.Errorf("there is no fault %q", name)
+	eachFault(f, func(s faultSwitch) {
+		if s.name == name {
+			err = s.set(value)
+		}
+	})
+	return err
+}
+
+// mustSet sets what set has accepted before.
+func (f *Faults) mustSet(name, value string) {
+	eachFault(f, func(s faultSwitch) {
+		if s.name == name {
+			_ = s.set(value)
+		}
+	})
+}
+
+// faultSwitch is one field of a Faults value.
+type faultSwitch struct {
+	name, help string
+	want       []string // the values to choose from, if not any
+	value      reflect.Value
+}
+
+func eachFault(f *Faults, visit func(faultSwitch)) {
+	v := reflect.ValueOf(f).Elem()
+	for i := range v.NumField() {
+		tag := v.Type().Field(i).Tag
+		s := faultSwitch{name: tag.Get("fault"), help: tag.Get("help"), value: v.Field(i)}
+		if want, ok := tag.Lookup("want"); ok {
+			s.want = strings.Split(want, ",")
+		}
+		visit(s)
+	}
+}
+
+func (s faultSwitch) isDuration() bool { return s.value.Type() == reflect.TypeFor[time.Duration]() }
+
+func (s faultSwitch) typeName() string {
+	switch {
+	case s.want != nil:
+		return strings.Join(s.want, "|")
+	case s.isDuration():
+		return "duration"
+	case s.value.Kind() == reflect.Float64:
+		return "rate"
+	}
+	return s.value.Kind().String()
+}
+
+func (s faultSwitch) text() string { return fmt.Sprint(s.value.Interface()) }
+
+// set takes a value as text. It refuses what the switch does not know.
+func (s faultSwitch) set(text string) error {
+	bad := fmt.Errorf("fault %s: want %s, not %q", s.name, s.typeName(), text)
+	if s.want != nil && text != "" && !slices.Contains(s.want, text) {
+		return bad
+	}
+	switch {
+	case s.isDuration():
+		d, err := time.ParseDuration(text)
+		if err != nil || d < 0 && s.name != "clock_skew" {
+			return bad
+		}
+		s.value.SetInt(int64(d))
+	case s.value.Kind() == reflect.String:
+		s.value.SetString(text)
+	case s.value.Kind() == reflect.Bool:
+		b, err := strconv.ParseBool(text)
+		if err != nil {
+			return bad
+		}
+		s.value.SetBool(b)
+	case s.value.Kind() == reflect.Int:
+		n, err := strconv.ParseInt(text, 10, 32)
+		if err != nil {
+			return bad
+		}
+		s.value.SetInt(n)
+	case s.value.Kind() == reflect.Float64:
+		x, err := strconv.ParseFloat(text, 64)
+		if err != nil || math.IsNaN(x) || x < 0 || x > 1 {
+			return bad
+		}
+		s.value.SetFloat(x)
+	}
+	return nil
+}

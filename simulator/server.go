@@ -1,0 +1,170 @@
+package simulator
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	pathList         = "/channels/ec/order/list/get"
+	pathPlainToken   = "/cgi-bin/token"
+	pathStableToken  = "/cgi-bin/stable_token"
+	pathQuotaGet     = "/cgi-bin/openapi/quota/get"
+	pathQuotaClear   = "/cgi-bin/openapi/quota/clear"
+	pathClearQuota   = "/cgi-bin/clear_quota"
+	pathClearQuotaV2 = "/cgi-bin/clear_quota/v2"
+	pathRID          = "/cgi-bin/openapi/rid/get"
+	adminPrefix      = "/simulator/"
+)
+
+func known(path string) bool {
+	switch path {
+	case pathList, pathPlainToken, pathStableToken, pathQuotaGet, pathQuotaClear, pathClearQuota, pathClearQuotaV2, pathRID:
+		return true
+	}
+	return false
+}
+
+// Server is the simulated service. It is safe for concurrent use. The zero
+// value is not usable; see New.
+type Server struct {
+	seed    uint64
+	latency time.Duration
+	onList  func(ListCall)
+	shops   map[string]*shop
+	others  atomic.Uint64 // calls that name no shop
+	setting atomic.Pointer[setting]
+	ledger  *ledger
+	rids    rids
+	stats   counters
+}
+
+// setting is the faults that are on, and what is wrong with them.
+type setting struct {
+	faults Faults
+	err    error
+}
+
+// shop is a shop at work.
+type shop struct {
+	appID, secret, token string
+	seed                 uint64
+	calls                atomic.Uint64
+
+	mu         sync.Mutex
+	book       *book
+	quota      quota
+	keysIssued uint32
+	keysUsed   usedKeys
+}
+
+// New makes the service. Of two shops with the same app ID the last counts.
+func New(cfg Config) *Server {
+	s := &Server{
+		seed:    mix(cfg.Seed),
+		latency: cfg.Latency,
+		onList:  cfg.OnList,
+		shops:   map[string]*shop{},
+	}
+	s.SetFaults(cfg.Faults)
+	now := s.now(&cfg.Faults)
+	for _, c := range cfg.Shops {
+		seed := mix(cfg.Seed, mixString(c.AppID))
+		s.shops[c.AppID] = &shop{
+			appID: c.AppID, secret: c.Secret, token: c.Token, seed: seed,
+			book: newBook(seed, c, now),
+		}
+	}
+	s.ledger = newLedger(s.shops)
+	return s
+}
+
+// now is the time by the API's clock.
+func (s *Server) now(f *Faults) time.Time { return time.Now().Add(f.ClockSkew) }
+
+// SetFaults replaces the faults. It works at once, for calls in flight too
+// unless they have been looked at already.
+func (s *Server) SetFaults(f Faults) {
+	s.setting.Store(&setting{faults: f, err: f.Validate()})
+}
+
+// Faults gives the faults that are on.
+func (s *Server) Faults() Faults { return s.setting.Load().faults }
+
+// ServeHTTP answers API calls, and under /simulator/ those of its operator.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if strings.HasPrefix(r.URL.Path, adminPrefix) {
+		s.admin(w, r)
+		return
+	}
+	s.serveCall(w, r)
+}
+
+// Add puts one order into a shop. Its ID must be new. Created or Updated may
+// be to come: it then appears, or changes, at that time.
+func (s *Server) Add(appID string, o Order) error {
+	return s.withBook(appID, func(b *book) error { return b.add(o) })
+}
+
+// Update changes an order's status at a unix second (0 = now), which moves its
+// update time to that second and so takes the order out of the place it had in
+// lists by update time. The second may be to come; it must not be before the
+// order's latest change.
+func (s *Server) Update(appID, orderID string, at int64, status int) error {
+	return s.withBook(appID, func(b *book) error { return b.change(orderID, at, status) })
+}
+
+// Orders is the truth: all orders of a shop created up to and including until
+// (zero = now), by creation, whether lists show them yet or not. Nil if there
+// is no such shop.
+func (s *Server) Orders(appID string, until time.Time) (orders []Order) {
+	_ = s.withBook(appID, func(b *book) error {
+		orders = b.orders(endOf(until))
+		return nil
+	})
+	return orders
+}
+
+// Changes is the truth for update times: every change of a shop's orders within
+// [from, until] (zero = no bound), creation included, by time. Lists show only
+// the latest of each order.
+func (s *Server) Changes(appID string, from, until time.Time) (changes []Change) {
+	var start int64
+	if !from.IsZero() {
+		start = from.Unix()
+	}
+	_ = s.withBook(appID, func(b *book) error {
+		changes = b.changes(start, endOf(until))
+		return nil
+	})
+	return changes
+}
+
+func endOf(t time.Time) int64 {
+	if t.IsZero() {
+		return math.MaxInt64
+	}
+	return t.Unix()
+}
+
+// withBook lets do see a shop's book as of now.
+func (s *Server) withBook(appID string, do func(*book) error) error {
+	shop := s.shops[appID]
+	if shop == nil {
+		return fmt.Errorf("there is no shop %q", appID)
+	}
+	faults := s.Faults()
+	shop.mu.Lock()
+	defer shop.mu.Unlock()
+	shop.book.play(s.now(&faults))
+	return do(shop.book)
+}
+
+// errMisconfigured heads the reason why every call is answered HTTP 500.
+var errMisconfigured = errors.New("simulator: faults do not make sense")

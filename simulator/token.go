@@ -1,0 +1,233 @@
+package simulator
+
+import (
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/json"
+	"sync"
+	"time"
+)
+
+// Rules of the two token calls, see their official pages; the day's number of
+// plain tokens is what users report.
+const (
+	tokenOverlap       = 300 * time.Second // a plain token lives on after the next one
+	tokenEarly         = 300 * time.Second // a stable token is replaced so long before its end
+	plainTokensADay    = 2000
+	forcedTokensADay   = 20
+	forcedTokenGap     = 30 * time.Second
+	stableCallsAMinute = 10_000
+	stableCallsADay    = 500_000
+)
+
+// token is an access token that has been handed out.
+type token struct {
+	shop    *shop
+	always  bool      // a shop's static token
+	expires time.Time // from then on 42001
+	dies    time.Time // from then on 40001; zero = never
+}
+
+// ledger holds every token. Plain and stable tokens do not know of each other.
+type ledger struct {
+	mu     sync.Mutex
+	tokens map[string]*token
+	wallet map[*shop]*wallet
+	serial uint64 // tokens issued, to sweep now and then
+}
+
+// wallet is what one shop has of tokens.
+type wallet struct {
+	plain       *token
+	plainToday  tally
+	plainSerial uint64
+
+	stable         *token
+	stableText     string
+	stableSerial   uint64
+	stableToday    tally
+	stableThisMin  tally
+	forcedToday    tally
+	lastForced     time.Time
+	hasForcedOnce  bool
+	refreshesTotal int
+}
+
+func newLedger(shops map[string]*shop) *ledger {
+	l := &ledger{tokens: map[string]*token{}, wallet: map[*shop]*wallet{}}
+	for _, s := range shops {
+		l.wallet[s] = &wallet{}
+		if s.token != "" {
+			l.tokens[s.token] = &token{shop: s, always: true}
+		}
+	}
+	return l
+}
+
+// owner gives the shop a token was made for, whether it is still good or not.
+func (l *ledger) owner(text string) *shop {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if t := l.tokens[text]; t != nil {
+		return t.shop
+	}
+	return nil
+}
+
+// check gives the errcode for a token, 0 if it is good.
+func (l *ledger) check(text string, now time.Time) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	t := l.tokens[text]
+	switch {
+	case text == "":
+		return codeTokenMissing
+	case t == nil:
+		return codeToken
+	case t.always:
+		return 0
+	case !t.dies.IsZero() && !now.Before(t.dies):
+		return codeToken
+	case !now.Before(t.expires):
+		return codeTokenExpired
+	}
+	return 0
+}
+
+// refreshes is how many tokens have been issued for a shop.
+func (l *ledger) refreshes(s *shop) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.wallet[s].refreshesTotal
+}
+
+// issue makes a shop's serial-th token of a kind.
+func (l *ledger) issue(s *shop, kind string, serial uint64, now time.Time, ttl time.Duration) (string, *token) {
+	t := &token{shop: s, expires: now.Add(ttl)}
+	text := tokenText(s.seed, kind, serial)
+	l.tokens[text] = t
+	l.wallet[s].refreshesTotal++
+	if l.serial++; l.serial%1000 == 0 {
+		for text, old := range l.tokens {
+			if !old.always && now.Sub(old.expires) > 24*time.Hour {
+				delete(l.tokens, text)
+			}
+		}
+	}
+	return text, t
+}
+
+// tokenText spells a token, about as long as real ones are.
+func tokenText(seed uint64, kind string, serial uint64) string {
+	var b []byte
+	for i := range uint64(12) {
+		b = binary.BigEndian.AppendUint64(b, mix(seed, saltToken, mixString(kind), serial, i))
+	}
+	return "99_" + base64.RawURLEncoding.EncodeToString(b)
+}
+
+type tokenAnswer struct {
+	AccessToken string `json:"access_token"`
+	ExpiresIn   int64  `json:"expires_in"`
+}
+
+// plainToken answers GET /cgi-bin/token: always a new token.
+func (s *Server) plainToken(c *call) answer {
+	in := c.req.URL.Query()
+	if a, bad := c.credentials(in.Get("grant_type"), in.Get("appid"), in.Get("secret")); bad {
+		return a
+	}
+	l := s.ledger
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	w := l.wallet[c.shop]
+	if !w.plainToday.take(dayOf(c.now), plainTokensADay) {
+		return c.fail(codeDayLimit, "")
+	}
+	if w.plain != nil {
+		w.plain.dies = c.now.Add(tokenOverlap)
+	}
+	w.plainSerial++
+	ttl := c.faults.tokenTTL()
+	text, t := l.issue(c.shop, "plain", w.plainSerial, c.now, ttl)
+	w.plain = t
+	return succeed(tokenAnswer{text, int64(ttl / time.Second)})
+}
+
+// stableToken answers POST /cgi-bin/stable_token: the same token until it is
+// near its end or a refresh is forced.
+func (s *Server) stableToken(c *call) answer {
+	var in struct {
+		GrantType    string `json:"grant_type"`
+		AppID        string `json:"appid"`
+		Secret       string `json:"secret"`
+		ForceRefresh bool   `json:"force_refresh"`
+	}
+	if json.Unmarshal(c.body, &in) != nil {
+		return c.fail(codeBody, "")
+	}
+	if a, bad := c.credentials(in.GrantType, in.AppID, in.Secret); bad {
+		return a
+	}
+	l := s.ledger
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	w := l.wallet[c.shop]
+	switch {
+	case !w.stableThisMin.take(minuteOf(c.now), stableCallsAMinute):
+		return c.fail(codeMinuteLimit, "")
+	case !w.stableToday.take(dayOf(c.now), stableCallsADay):
+		return c.fail(codeDayLimit, "")
+	}
+	// A forced refresh that comes too soon or too often is no refresh.
+	forced := in.ForceRefresh &&
+		(!w.hasForcedOnce || c.now.Sub(w.lastForced) >= forcedTokenGap) &&
+		w.forcedToday.take(dayOf(c.now), forcedTokensADay)
+	if forced {
+		w.lastForced, w.hasForcedOnce = c.now, true
+		if w.stable != nil {
+			w.stable.dies = c.now
+		}
+	}
+	if forced || w.stable == nil || w.stable.expires.Sub(c.now) < tokenEarly {
+		w.stableSerial++
+		w.stableText, w.stable = l.issue(c.shop, "stable", w.stableSerial, c.now, c.faults.tokenTTL())
+	}
+	return succeed(tokenAnswer{w.stableText, int64(w.stable.expires.Sub(c.now) / time.Second)})
+}
+
+// credentials checks who asks for a token.
+func (c *call) credentials(grantType, appID, secret string) (answer, bool) {
+	code := 0
+	switch {
+	case c.faults.Whitelist == codeAddressToken:
+		c.took("whitelist")
+		code = codeAddressToken
+	case c.faults.TokenError != 0:
+		c.took("token_error")
+		code = c.faults.TokenError
+	case grantType != "client_credential":
+		code = codeGrantType
+	case appID == "":
+		code = codeAppIDMissing
+	case secret == "":
+		code = codeSecretMissing
+	default:
+		code = c.secret(appID, secret)
+	}
+	if code == 0 {
+		return answer{}, false
+	}
+	return c.fail(code, ""), true
+}
+
+// secret gives the errcode for an app ID and its secret, 0 if they match.
+func (c *call) secret(appID, secret string) int {
+	switch shop := c.server.shops[appID]; {
+	case shop == nil:
+		return codeAppID
+	case shop.secret == "" || shop.secret != secret:
+		return codeSecret
+	}
+	return 0
+}
