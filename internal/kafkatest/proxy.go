@@ -1,5 +1,230 @@
 package kafkatest
 
-type Proxy struct{}
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"sync"
+	"time"
+)
 
-func (p *Proxy) Forward(target string) (string, error) { return "", nil }
+// Action is something bad that can happen to one request or its answer.
+type Action int
+
+const (
+	// DropRequest closes the connection instead of delivering the request.
+	DropRequest Action = iota + 1
+	// DelayRequest closes the connection to the client at once and delivers the
+	// request to the broker Rule.Delay later; nobody hears the answer. That is
+	// a request still travelling when its sender has long gone on.
+	DelayRequest
+	// SwallowAnswer delivers the request, drops the answer and keeps the
+	// connection, so that the client waits until its own timeout.
+	SwallowAnswer
+	// CutAnswer delivers the request and closes the connection when the answer
+	// comes.
+	CutAnswer
+)
+
+// EndTxn is the API key of the request that commits or aborts a transaction.
+const EndTxn = 26
+
+// Rule says how often an action hits requests of one API.
+type Rule struct {
+	API         int16         // Kafka's number for the kind of request, such as EndTxn
+	Do          Action        //
+	Probability float64       // 0 to 1, of each request
+	Delay       time.Duration // for DelayRequest
+	Limit       int           // after so many hits the rule rests; 0 means never
+}
+
+// Proxy stands between Kafka clients and brokers and loses, delays and cuts
+// what its rules say; the bytes it does pass on it leaves as they are. Requests
+// that were under way on a connection when it closed are lost with their
+// answers, as they would be on a network. The brokers have to advertise the
+// proxy's addresses, see Options.Proxy.
+type Proxy struct {
+	ctx  context.Context // ends at Close
+	stop context.CancelFunc
+	wg   sync.WaitGroup
+
+	mu        sync.Mutex
+	rand      *rand.Rand
+	rules     []*rule
+	stalled   time.Time // nothing moves before this
+	listeners []net.Listener
+	links     map[*link]bool
+	requests  map[int16]int
+	hits      map[hit]int
+}
+
+type rule struct {
+	Rule
+	hits int
+}
+
+type hit struct {
+	api int16
+	do  Action
+}
+
+// NewProxy makes a proxy that throws its dice from seed and passes everything
+// on until SetRules.
+func NewProxy(seed uint64) *Proxy {
+	ctx, stop := context.WithCancel(context.Background())
+	return &Proxy{
+		ctx: ctx, stop: stop,
+		rand:     rand.New(rand.NewPCG(seed, seed)),
+		links:    map[*link]bool{},
+		requests: map[int16]int{},
+		hits:     map[hit]int{},
+	}
+}
+
+// SetRules replaces the rules; none passes everything on. Of several rules for
+// one API the first whose dice fall hits.
+func (p *Proxy) SetRules(rules ...Rule) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.rules = nil
+	for _, r := range rules {
+		p.rules = append(p.rules, &rule{Rule: r})
+	}
+}
+
+// Requests counts the requests of an API that have come in so far.
+func (p *Proxy) Requests(api int16) int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.requests[api]
+}
+
+// Hits counts how often an action was chosen for requests of an API so far.
+func (p *Proxy) Hits(api int16, do Action) int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.hits[hit{api, do}]
+}
+
+// Forward opens one more address and sends what comes there to target. It does
+// not matter whether anybody listens at target yet.
+func (p *Proxy) Forward(target string) (addr string, err error) {
+	ports, err := freePorts(1)
+	if err != nil {
+		return "", err
+	}
+	l, err := net.Listen("tcp", loopback(ports[0]))
+	if err != nil {
+		return "", fmt.Errorf("open the proxy's port: %w", err)
+	}
+	p.mu.Lock()
+	p.listeners = append(p.listeners, l)
+	p.mu.Unlock()
+	p.wg.Go(func() {
+		for {
+			client, err := l.Accept()
+			if err != nil {
+				return // closed by Close
+			}
+			p.wg.Go(func() { p.serve(client, target) })
+		}
+	})
+	return l.Addr().String(), nil
+}
+
+// Cut closes all connections. New ones are welcome, and delayed requests are
+// still delivered.
+func (p *Proxy) Cut() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for l := range p.links {
+		l.cut()
+	}
+}
+
+// Stall holds back everything, both ways, until d from now; connections stay.
+// It replaces an earlier stall, so Stall(0) ends one.
+func (p *Proxy) Stall(d time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.stalled = time.Now().Add(d)
+}
+
+// Close closes everything, drops delayed requests, and returns when nothing of
+// the proxy runs any more.
+func (p *Proxy) Close() {
+	p.stop()
+	p.mu.Lock()
+	for _, l := range p.listeners {
+		l.Close()
+	}
+	for l := range p.links {
+		l.client.Close()
+		l.broker.Close()
+	}
+	p.mu.Unlock()
+	p.wg.Wait()
+}
+
+// choose throws the dice for one request; 0 lets it pass.
+func (p *Proxy) choose(api int16) (Action, time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.requests[api]++
+	for _, r := range p.rules {
+		if r.API != api || r.Limit > 0 && r.hits >= r.Limit || p.rand.Float64() >= r.Probability {
+			continue
+		}
+		r.hits++
+		p.hits[hit{api, r.Do}]++
+		return r.Do, r.Delay
+	}
+	return 0, 0
+}
+
+// patience returns when no stall is on; false means the proxy is closing.
+func (p *Proxy) patience() bool {
+	for {
+		p.mu.Lock()
+		left := time.Until(p.stalled)
+		p.mu.Unlock()
+		if left <= 0 {
+			return p.ctx.Err() == nil
+		}
+		if !p.sleep(min(left, 20*time.Millisecond)) { // another Stall may have come
+			return false
+		}
+	}
+}
+
+func (p *Proxy) sleep(d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-p.ctx.Done():
+		return false
+	}
+}
+
+// maxFrame is above what brokers take by default (socket.request.max.bytes).
+const maxFrame = 128 << 20
+
+// readFrame reads a request or an answer: four bytes of length and the rest.
+func readFrame(r io.Reader) ([]byte, error) {
+	head := make([]byte, 4)
+	if _, err := io.ReadFull(r, head); err != nil {
+		return nil, err
+	}
+	size := binary.BigEndian.Uint32(head)
+	if size < 4 || size > maxFrame {
+		return nil, fmt.Errorf("a frame of %d bytes is not Kafka's", size)
+	}
+	frame := append(head, make([]byte, size)...)
+	_, err := io.ReadFull(r, frame[4:])
+	return frame, err
+}

@@ -1,0 +1,127 @@
+package kafkatest
+
+import (
+	"encoding/binary"
+	"net"
+	"sync"
+)
+
+// link is one client connection of a Proxy and the one to the broker it is
+// passed on to.
+type link struct {
+	client, broker net.Conn
+
+	mu      sync.Mutex
+	answers map[int32]Action // by correlation id: what to do when the answer comes
+	late    bool             // a delayed request still needs the broker's connection
+}
+
+// serve passes frames both ways until either side closes or a rule does.
+func (p *Proxy) serve(client net.Conn, target string) {
+	defer client.Close()
+	var d net.Dialer
+	broker, err := d.DialContext(p.ctx, "tcp", target)
+	if err != nil {
+		return // to the client it looks like a broker that is down
+	}
+	defer broker.Close()
+	l := &link{client: client, broker: broker, answers: map[int32]Action{}}
+	p.mu.Lock()
+	p.links[l] = true
+	p.mu.Unlock()
+	defer func() {
+		p.mu.Lock()
+		delete(p.links, l)
+		p.mu.Unlock()
+	}()
+	if p.ctx.Err() != nil {
+		return // Close may have looked at the links before this one was among them
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		p.passAnswers(l)
+	}()
+	if !p.passRequests(l) {
+		broker.Close()
+	}
+	<-done
+}
+
+// passRequests ends with true if the broker's connection has to stay open until
+// the answer to a delayed request.
+func (p *Proxy) passRequests(l *link) bool {
+	defer l.client.Close()
+	for {
+		frame, err := readFrame(l.client)
+		if err != nil || len(frame) < 12 || !p.patience() {
+			return false
+		}
+		id := int32(binary.BigEndian.Uint32(frame[8:]))
+		do, delay := p.choose(int16(binary.BigEndian.Uint16(frame[4:])))
+		switch do {
+		case DropRequest:
+			return false
+		case DelayRequest:
+			l.expect(id, do)
+			l.client.Close()
+			if !p.sleep(delay) {
+				return false
+			}
+		case SwallowAnswer, CutAnswer:
+			l.expect(id, do)
+		}
+		if _, err := l.broker.Write(frame); err != nil {
+			return false
+		}
+		if do == DelayRequest {
+			return true
+		}
+	}
+}
+
+// passAnswers ends when the broker's connection does.
+func (p *Proxy) passAnswers(l *link) {
+	defer l.client.Close()
+	defer l.broker.Close()
+	for {
+		frame, err := readFrame(l.broker)
+		if err != nil || !p.patience() {
+			return
+		}
+		switch l.verdict(int32(binary.BigEndian.Uint32(frame[4:]))) {
+		case SwallowAnswer:
+		case CutAnswer, DelayRequest:
+			return
+		default:
+			// A client that has gone is noticed by passRequests; the broker's
+			// connection may have to outlive it.
+			_, _ = l.client.Write(frame)
+		}
+	}
+}
+
+func (l *link) expect(id int32, do Action) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.answers[id] = do
+	l.late = l.late || do == DelayRequest
+}
+
+func (l *link) verdict(id int32) Action {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	do := l.answers[id]
+	delete(l.answers, id)
+	return do
+}
+
+// cut closes the link, except for what a delayed request needs.
+func (l *link) cut() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.client.Close()
+	if !l.late {
+		l.broker.Close()
+	}
+}
