@@ -1,0 +1,178 @@
+package connector
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"orderwalk/internal/txn"
+	"orderwalk/offsets"
+)
+
+// committer turns what a lane's walkers have read into transactions, one after
+// the other. While one is being committed the walkers go on reading; whatever
+// has arrived by then goes into the next.
+type committer struct {
+	lane    *lane
+	writer  *txn.Writer
+	walkers []*walker
+
+	space   chan struct{}    // see walker.space
+	wake    chan struct{}    // see walker.wake
+	endings chan walkerEnded // a walker that ends says so; its last orders may not be committed yet
+	claimed bool
+}
+
+// walkerEnded is how a walker ended: nil when its range is done.
+type walkerEnded struct {
+	shop int
+	err  error
+}
+
+// receipt is one walker's share of a transaction.
+type receipt struct {
+	sheet        *sheet
+	orders, late int
+	ages         []float64 // of the windows late orders turned up in, seconds
+	watermark    int64
+}
+
+// run commits until ctx ends or every walker has ended and all of it is
+// committed (nil), or a transaction is not known to be committed (its error;
+// the writer is of no more use).
+func (c *committer) run(ctx context.Context) error {
+	claim := time.NewTimer(claimDelay)
+	defer claim.Stop()
+	flush := time.NewTicker(flushInterval)
+	defer flush.Stop()
+	running := len(c.walkers)
+	for {
+		var ended []walkerEnded
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-c.wake:
+		case <-claim.C:
+		case <-flush.C:
+		case e := <-c.endings:
+			ended = append(ended, e)
+		}
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err := c.commit(ctx); err != nil {
+			return err
+		}
+		for _, e := range ended {
+			c.lane.end(e.shop, e.err)
+			running--
+		}
+		if running == 0 && len(ended) > 0 {
+			return nil
+		}
+	}
+}
+
+// commit makes one transaction of all that has arrived. When ctx ends it still
+// has drainTimeout to come to its end.
+func (c *committer) commit(ctx context.Context) error {
+	inner, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	defer context.AfterFunc(ctx, func() {
+		select {
+		case <-inner.Done():
+		case <-time.After(drainTimeout):
+			cancel()
+		}
+	})()
+
+	tx := c.writer.Begin()
+	var receipts []receipt
+	for _, w := range c.walkers {
+		r, some, err := c.collect(tx, w)
+		if err != nil {
+			return err
+		}
+		if some {
+			receipts = append(receipts, r)
+		}
+	}
+	if !c.claimed {
+		if err := c.claim(tx); err != nil {
+			return err
+		}
+	}
+	if tx.Records() == 0 {
+		return nil
+	}
+	m := c.lane.cfg.Metrics
+	start := time.Now()
+	if err := c.writer.Commit(inner, tx); err != nil {
+		m.commits.WithLabelValues("failed").Inc()
+		return fmt.Errorf("commit: %w", err)
+	}
+	m.commits.WithLabelValues("ok").Inc()
+	m.commitSeconds.Observe(time.Since(start).Seconds())
+	c.claimed = true
+	for _, r := range receipts {
+		r.sheet.committed(r)
+	}
+	return nil
+}
+
+// collect moves a walker's outbox and the checkpoint that covers it into the
+// transaction. Both are taken at one moment, so they belong together.
+func (c *committer) collect(tx *txn.Transaction, w *walker) (r receipt, some bool, err error) {
+	l := c.lane
+	now := time.Now()
+	w.mu.Lock()
+	if !w.dirty {
+		w.mu.Unlock()
+		return r, false, nil
+	}
+	outbox := w.outbox
+	w.outbox, w.dirty = nil, false
+	r = receipt{sheet: w.sheet, watermark: w.state.Watermark}
+	part := w.shop.partition()
+	w.stored.Update(l.cfg.Group, part, w.state, func(key, value []byte) {
+		if err == nil {
+			err = tx.Append(l.cfg.OffsetsTopic, int32(l.number), now, key, value, nil)
+		}
+	})
+	w.mu.Unlock()
+	if err != nil {
+		return r, true, fmt.Errorf("encode checkpoint of shop %s: %w", w.shop.Name, err)
+	}
+
+	topic, partitions := w.shop.Topic, l.partitions[w.shop.Topic]
+	headers := []txn.Header{{Key: "shop", Value: []byte(part.Shop)}, {Key: "time_range", Value: []byte(part.Range)}}
+	var key, value []byte
+	for _, d := range outbox {
+		<-c.space
+		for _, id := range d.ids {
+			key = append(key[:0], id...)
+			value = appendOrder(value[:0], id, part.Shop, w.shop.Policy.Range, d.window, d.readAt)
+			if err := tx.Append(topic, partitionOf(key, partitions), d.readAt, key, value, headers); err != nil {
+				return r, true, fmt.Errorf("encode order %.40q of shop %s: %w", id, w.shop.Name, err)
+			}
+		}
+		r.orders += len(d.ids)
+		if d.late {
+			r.late += len(d.ids)
+			for range d.ids {
+				r.ages = append(r.ages, d.readAt.Sub(time.Unix(d.window.end, 0)).Seconds())
+			}
+		}
+	}
+	return r, true, nil
+}
+
+// claim names this process as the lane's owner, in the first transaction of
+// its life: what an older owner reads once it finds itself fenced.
+func (c *committer) claim(tx *txn.Transaction) error {
+	l := c.lane
+	now := time.Now()
+	key := offsets.Key{Kind: offsets.KindLane, Lane: l.number}.Bytes(l.cfg.Group)
+	value := offsets.Claim{Worker: l.cfg.WorkerID, Instance: l.instance, At: now.Unix()}.Value()
+	return tx.Append(l.cfg.OffsetsTopic, int32(l.number), now, key, value, nil)
+}

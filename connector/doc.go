@@ -1,0 +1,53 @@
+// Package connector walks the time windows of shops' order lists and publishes
+// every order ID once. It knows windows, walkers and lanes; it leaves the API
+// to internal/wechat, Kafka's protocol to internal/txn, and the bytes of
+// checkpoints to offsets. Only internal/cli uses it.
+//
+// # Where to look
+//
+//	plan.go       which window is next: a pure function of (checkpoint, now, policy)
+//	window.go     what can happen to a window: opened, halved, finished, retired
+//	sift.go       which listed IDs are repeats
+//	edge.go       the second two neighbours share, for update times
+//	walker.go     the loop: ask what is next, read, wait
+//	reading.go    paging through one window
+//	committer.go  group commit: outboxes and checkpoints into one transaction
+//	lane.go       the life of a lane: fence, read, walk, doubt, again
+//	connector.go  shops dealt out over lanes
+//
+// # Why nothing is lost and nothing comes twice
+//
+// A checkpoint is one more record in the transaction that carries the orders it
+// covers. [offsets.Checkpoint] says, for each window that is not behind the
+// watermark for good, which page token is next and which IDs the API has
+// listed. From that follow the five invariants; each has a test of its name.
+//
+//  1. An order and the checkpoint that covers it commit together or not at all.
+//     A page's orders go to the outbox and its token into the checkpoint under
+//     one lock (walker.sift); both leave it under one lock (committer.collect)
+//     for one transaction. Any doubt about a transaction ends the life of the
+//     lane, and the next begins with what is read back (lane.run).
+//
+//  2. A window never changes while it is paged. Bounds, page size and filters
+//     are set when it is opened, stored with it, and sent from there
+//     (edge.go: query), also by a later process that is configured differently.
+//     A window that must shrink is replaced by two new ones.
+//
+//  3. The watermark moves only over finished windows, in order, never past now
+//     − SETTLE_DELAY. It is computed from the windows (watermark), windows are
+//     only opened up to Policy.horizon, and now is the earlier of our clock and
+//     the API's.
+//
+//  4. After a newer owner opens a lane, an older one commits nothing. That is
+//     Kafka's fencing: both use the lane's transactional ID. The older one then
+//     reads the lane's claim; if it is another's, it ends.
+//
+//  5. What is published for a window is the set of IDs the API listed for it,
+//     each once. IDs seen are kept until neither the window nor a neighbour can
+//     be read again (retire), so a page read again, a window begun again, the
+//     second pass, and the second two windows share all drop out in take.
+//
+// Whether the API counts a range's end second as inside is not documented.
+// Neighbouring windows share their boundary second, so both readings lose
+// nothing, and the last window of a bounded range ends one second late.
+package connector

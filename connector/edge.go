@@ -1,0 +1,100 @@
+package connector
+
+import (
+	"context"
+	"errors"
+
+	"orderwalk/internal/wechat"
+	"orderwalk/offsets"
+)
+
+// judge asks the API about IDs that w and its left neighbour both list, with
+// update times. Let T be the second they share and b the end of w. Each
+// suspect's update time u was in [T, b] when w's page was read, and u only
+// grows, to about now, which is later than b. So, asking in this order:
+//
+//  1. listed for [T, T]: u = T, and the API counts the end second as inside.
+//     The left neighbour ended at T and listed the same: a repeat.
+//  2. listed for [T+1, b]: u > T. The left neighbour cannot have listed that:
+//     a change.
+//  3. listed for [T, T+1]: u is T or T+1, now and at every question before.
+//     An API that counts the end second as inside would have listed T in (1)
+//     and T+1 in (2). So this one does not, u = T, and the left neighbour, which
+//     ended at T, listed an earlier change: a change.
+//  4. listed nowhere: the order has changed once more since, and that change
+//     will be listed by a later window. Whether the listing in w was of its own
+//     cannot be told any more; the promise lets the two come as one: a repeat.
+func judge(ctx context.Context, client *wechat.Client, w *offsets.Window, suspects []string) (verdict, error) {
+	left := make(map[string]bool, len(suspects))
+	for _, id := range suspects {
+		left[id] = true
+	}
+	known := make(verdict, len(suspects))
+	for _, question := range []struct {
+		span
+		change bool
+	}{
+		{span{w.Start, w.Start}, false},
+		{span{w.Start + 1, w.End}, true},
+		{span{w.Start, w.Start + 1}, true},
+	} {
+		listed, err := listed(ctx, client, w, question.span, left)
+		if err != nil {
+			return nil, err
+		}
+		for _, id := range listed {
+			known[id] = question.change
+			delete(left, id)
+		}
+		if len(left) == 0 {
+			break
+		}
+	}
+	for id := range left {
+		known[id] = false
+	}
+	return known, nil
+}
+
+// listed pages through a range under w's filters and returns which of the
+// wanted IDs it lists, stopping as soon as all are found.
+func listed(ctx context.Context, client *wechat.Client, w *offsets.Window, s span, wanted map[string]bool) ([]string, error) {
+	q := query(w, wechat.UpdateTime)
+	q.Start, q.End, q.Key, q.PageSize = s.start, s.end, "", 100
+	found := make(map[string]bool)
+	keys := make(map[string]bool)
+	for refused := 0; ; {
+		page, err := client.List(ctx, q)
+		var apiErr *wechat.Error
+		if errors.As(err, &apiErr) && apiErr.Class == wechat.KeyRefused || err == nil && page.More && (page.Next == "" || keys[page.Next]) {
+			if refused++; refused > 3 {
+				return nil, errBadPaging
+			}
+			q.Key = ""
+			clear(keys)
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		for _, id := range page.IDs {
+			if wanted[id] {
+				found[id] = true
+			}
+		}
+		if !page.More || len(found) == len(wanted) {
+			ids := make([]string, 0, len(found))
+			for id := range found {
+				ids = append(ids, id)
+			}
+			return ids, nil
+		}
+		keys[page.Next] = true
+		q.Key = page.Next
+	}
+}
+
+// query is what is asked for w's next page.
+func query(w *offsets.Window, kind wechat.Range) wechat.Query {
+	return wechat.Query{Range: kind, Start: w.Start, End: w.End, Status: w.Status, OpenID: w.OpenID, PageSize: w.PageSize, Key: w.Key}
+}

@@ -1,0 +1,60 @@
+package connector
+
+import (
+	"time"
+
+	"orderwalk/internal/wechat"
+)
+
+// Policy says what of a shop is read, and how.
+type Policy struct {
+	// Range is the kind of time that windows are about.
+	Range wechat.Range
+	// Start is the first second to read, unix; 0 = the API's time when the
+	// shop is first walked. Once there is a checkpoint it has no effect.
+	Start int64
+	// End is the last second to read, unix; 0 = none, walk on for ever.
+	End int64
+	// Status and OpenID are passed on as filters; zero = not sent.
+	Status int
+	OpenID string
+	// PageSize is 1 to 100.
+	PageSize int
+	// MaxWindow and MinWindow bound a window's length, in whole seconds.
+	MaxWindow, MinWindow time.Duration
+	// PollInterval is how often a live shop's next window closes.
+	PollInterval time.Duration
+	// SettleDelay keeps the first pass this far behind now.
+	SettleDelay time.Duration
+	// Lookback is how old a window is when it is read a second time; 0 = no
+	// second pass.
+	Lookback time.Duration
+	// Concurrency is how many windows of a shop are read at once.
+	Concurrency int
+}
+
+// firstLength is the length of a shop's first windows: nothing is known yet of
+// how many orders an hour holds, and windows grow fourfold while they are
+// empty.
+const firstLength = int64(time.Hour / time.Second)
+
+func (p Policy) clamp(length int64) int64 {
+	if length <= 0 {
+		length = firstLength
+	}
+	return max(int64(p.MinWindow/time.Second), min(length, int64(p.MaxWindow/time.Second)))
+}
+
+// last is the end of the last window of a bounded range. Nobody documents
+// whether the end second of a window is inside, so it lies one second behind
+// the last one that was asked for.
+func (p Policy) last() int64 { return p.End + 1 }
+
+// horizon is the latest end a window may have now.
+func (p Policy) horizon(now time.Time) int64 {
+	h := now.Add(-p.SettleDelay).Unix()
+	if p.End > 0 {
+		h = min(h, p.last())
+	}
+	return h
+}

@@ -1,0 +1,185 @@
+package connector
+
+import (
+	"context"
+	"errors"
+	"hash/maphash"
+	"time"
+
+	"github.com/cenkalti/backoff/v4"
+
+	"orderwalk/internal/wechat"
+	"orderwalk/offsets"
+)
+
+// emptyPages is how many pages without an order the API may give in a row
+// before its paging counts as broken.
+const emptyPages = 1000
+
+// read pages through one window until its last page (nil), until it has been
+// halved (nil: the halves are windows of their own), or until an error that
+// the walker must act on.
+func (w *walker) read(ctx context.Context, win *offsets.Window) error {
+	pass := newPass()
+	for {
+		page, err := w.shop.Client.List(ctx, query(win, w.shop.Policy.Range))
+		broken := err == nil && pass.broken(page)
+		if err == nil {
+			err = w.accept(ctx, win, page, broken)
+		}
+		if err == nil && broken {
+			err = errBadPaging
+		}
+		var refusal *wechat.Error
+		errors.As(err, &refusal)
+		switch {
+		case err == nil && !page.More:
+			return nil
+		case err == nil:
+		case errors.Is(err, errBadPaging), refusal != nil && refusal.Class == wechat.KeyRefused:
+			if again, err := w.startAgain(ctx, win, pass, err); !again {
+				return err
+			}
+		case refusal != nil && refusal.Class == wechat.Shrink:
+			return w.halve(win)
+		default:
+			return err
+		}
+	}
+}
+
+// accept takes a page's orders into the outbox and its token into the
+// checkpoint, in one step: whatever commits one commits the other.
+func (w *walker) accept(ctx context.Context, win *offsets.Window, page wechat.Page, broken bool) error {
+	if len(page.IDs) > 0 {
+		select {
+		case w.space <- struct{}{}:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	known := make(verdict)
+	for {
+		s, last := w.sift(win, page, known, broken)
+		if len(s.suspects) == 0 {
+			if len(page.IDs) > 0 && len(s.fresh) == 0 {
+				<-w.space
+			}
+			w.sheet.page(s, win.Pass)
+			if len(s.fresh) > 0 || last {
+				w.poke()
+			}
+			return nil
+		}
+		judged, err := judge(ctx, w.shop.Client, win, s.suspects)
+		if err != nil {
+			if len(page.IDs) > 0 {
+				<-w.space
+			}
+			return err
+		}
+		for id, change := range judged {
+			known[id] = change
+		}
+	}
+}
+
+// sift is accept's one step on the state. It reports whether the walker's
+// range is now read to its end.
+func (w *walker) sift(win *offsets.Window, page wechat.Page, known verdict, broken bool) (s sifted, last bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	p := w.shop.Policy
+	if s = take(w.state, win, p.Range, page.IDs, known); len(s.suspects) > 0 {
+		return s, false
+	}
+	if len(s.fresh) > 0 {
+		w.outbox = append(w.outbox, delivery{window: span{win.Start, win.End}, ids: s.fresh, readAt: page.ReadAt, late: win.Pass == 2})
+	}
+	win.Pages++
+	win.Key = page.Next
+	w.dirty = true
+	if !page.More && !broken {
+		if win.Pass == 1 {
+			w.pace.adapt(w.state, win, p)
+		}
+		finish(w.state, win, p)
+	}
+	return s, p.End > 0 && w.state.Watermark >= p.last()
+}
+
+// startAgain begins a window again whose page token is of no use. The second
+// time it is halved too, if it can be. It reports whether to go on reading this
+// very window.
+func (w *walker) startAgain(ctx context.Context, win *offsets.Window, pass *pass, cause error) (again bool, err error) {
+	w.mu.Lock()
+	pass.restarts++
+	pass.clear()
+	restart(win)
+	w.dirty = true
+	halved := pass.restarts > 1 && split(w.state, win, w.shop.Policy)
+	w.mu.Unlock()
+	w.log.Debug("window starts again", "window_start", win.Start, "window_end", win.End, "restarts", pass.restarts, "halved", halved, "reason", cause)
+	if halved || pass.restarts == 1 {
+		return !halved, nil
+	}
+	if pass.restarts == 3 {
+		w.log.Warn("window keeps starting again", "window_start", win.Start, "window_end", win.End, "reason", cause)
+	}
+	select {
+	case <-ctx.Done():
+		return false, ctx.Err()
+	case <-time.After(pass.backoff.NextBackOff()):
+		return true, nil
+	}
+}
+
+// halve makes two windows of one that the API calls too full. At the least
+// length the shop stops: skipping would lose orders.
+func (w *walker) halve(win *offsets.Window) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.pace.refused()
+	if !split(w.state, win, w.shop.Policy) {
+		return &TooDenseError{Shop: w.shop.Name, Start: win.Start, End: win.End}
+	}
+	w.dirty = true
+	return nil
+}
+
+// pass is what is remembered while a window is paged, to notice an API that
+// leads in circles. It is not part of the checkpoint.
+type pass struct {
+	seed     maphash.Seed
+	tokens   map[uint64]struct{}
+	empty    int
+	restarts int
+	backoff  *backoff.ExponentialBackOff
+}
+
+func newPass() *pass {
+	b := backoff.NewExponentialBackOff(backoff.WithInitialInterval(200*time.Millisecond),
+		backoff.WithMaxInterval(time.Minute), backoff.WithMaxElapsedTime(0))
+	return &pass{seed: maphash.MakeSeed(), tokens: make(map[uint64]struct{}), backoff: b}
+}
+
+// broken says that the page promises more and gives no way to get it: no
+// token, one that was used before, or page after page without an order.
+func (s *pass) broken(page wechat.Page) bool {
+	if !page.More {
+		return false
+	}
+	s.empty++
+	if len(page.IDs) > 0 {
+		s.empty = 0
+	}
+	token := maphash.String(s.seed, page.Next)
+	_, used := s.tokens[token]
+	s.tokens[token] = struct{}{}
+	return page.Next == "" || used || s.empty > emptyPages
+}
+
+func (s *pass) clear() {
+	clear(s.tokens)
+	s.empty = 0
+}

@@ -1,0 +1,189 @@
+package connector
+
+import (
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"orderwalk/offsets"
+)
+
+// State is what a shop is doing.
+type State string
+
+// The states of a shop.
+const (
+	StateStarting State = "starting" // its lane is being opened
+	StateBackfill State = "backfill" // reading history
+	StateLive     State = "live"     // caught up
+	StateWaiting  State = "waiting"  // somebody must act at the vendor's side; looked at again
+	StateDone     State = "done"     // a bounded range is published
+	StateFailed   State = "failed"   // stopped; the reason says why
+	StateFenced   State = "fenced"   // its lane belongs to a newer owner
+)
+
+// ended says that nothing more will come of the shop in this process.
+func (s State) ended() bool { return s == StateDone || s == StateFailed || s == StateFenced }
+
+// ShopStatus is one shop at one moment.
+type ShopStatus struct {
+	Name, AppID, Range string
+	Lane               int
+	State              State
+	// Reason says why a shop waits, failed or was fenced.
+	Reason string
+	// Start is where this process found the shop's range to begin, Watermark
+	// how far it is committed, Target where the first pass may go now. All are
+	// unix seconds, 0 until the shop has been walked.
+	Start, Watermark, Target int64
+	// Windows is how many windows are being read.
+	Windows int
+	// What this process has read and committed so far.
+	Pages, Published, Late, Repeats int64
+}
+
+// Lag is how far the watermark is behind now.
+func (s ShopStatus) Lag(now time.Time) time.Duration {
+	if s.Watermark == 0 {
+		return 0
+	}
+	return max(0, now.Sub(time.Unix(s.Watermark, 0)))
+}
+
+// Progress is the share of the range that has been read, 0 to 1.
+func (s ShopStatus) Progress() float64 {
+	if s.State == StateDone || s.State == StateLive {
+		return 1
+	}
+	if s.Target <= s.Start {
+		return 0
+	}
+	return min(1, float64(s.Watermark-s.Start)/float64(s.Target-s.Start))
+}
+
+// sheet is one shop's line on the status board.
+type sheet struct {
+	counters shopMetrics
+	lateness prometheus.Observer
+	onChange func()
+
+	mu sync.Mutex
+	s  ShopStatus
+}
+
+func (h *sheet) snapshot() ShopStatus {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.s
+}
+
+func (h *sheet) set(state State, reason error) {
+	h.mu.Lock()
+	h.s.State, h.s.Reason = state, ""
+	if reason != nil {
+		h.s.Reason = reason.Error()
+	}
+	if state.ended() {
+		h.s.Windows = 0
+	}
+	h.mu.Unlock()
+	h.onChange()
+}
+
+func (h *sheet) placed(lane int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.s.Lane = lane
+}
+
+func (h *sheet) started(watermark int64) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.s.Start == 0 {
+		h.s.Start = watermark
+	}
+}
+
+func (h *sheet) pagesRead() int64 { return h.snapshot().Pages }
+
+func (h *sheet) opened(last span) { h.counters.window.Set(float64(last.end - last.start)) }
+
+func (h *sheet) planned(c *offsets.Checkpoint, horizon int64, windows int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.s.Target, h.s.Windows = horizon, windows
+	h.s.State, h.s.Reason = StateBackfill, ""
+	if c.Frontier() == horizon || windows == 0 {
+		h.s.State = StateLive
+	}
+}
+
+func (h *sheet) page(s sifted, pass int) {
+	h.counters.pages.Inc()
+	h.counters.repeats.Add(float64(s.repeats))
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.s.Pages++
+	h.s.Repeats += int64(s.repeats)
+}
+
+// committed notes what a transaction has made true.
+func (h *sheet) committed(r receipt) {
+	h.counters.published.Add(float64(r.orders))
+	h.counters.late.Add(float64(r.late))
+	for _, age := range r.ages {
+		h.lateness.Observe(age)
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.s.Published += int64(r.orders)
+	h.s.Late += int64(r.late)
+	h.s.Watermark = r.watermark
+}
+
+// board is every shop's line, and the collector of the series that are
+// computed when they are asked for.
+type board struct {
+	sheets                   []*sheet
+	watermark, lag, progress *prometheus.Desc
+}
+
+func newBoard() *board {
+	desc := func(name, help string) *prometheus.Desc {
+		return prometheus.NewDesc("orderwalk_"+name, help, []string{"shop"}, nil)
+	}
+	return &board{
+		watermark: desc("watermark_timestamp_seconds", "Unix time before which every window has been read and committed."),
+		lag:       desc("lag_seconds", "Now less the watermark."),
+		progress:  desc("backfill_progress_ratio", "Share of the range that has been read: 1 when live or done."),
+	}
+}
+
+// Describe implements prometheus.Collector.
+func (b *board) Describe(ch chan<- *prometheus.Desc) {
+	ch <- b.watermark
+	ch <- b.lag
+	ch <- b.progress
+}
+
+// Collect implements prometheus.Collector.
+func (b *board) Collect(ch chan<- prometheus.Metric) {
+	now := time.Now()
+	for _, s := range b.snapshot() {
+		ch <- prometheus.MustNewConstMetric(b.watermark, prometheus.GaugeValue, float64(s.Watermark), s.Name)
+		ch <- prometheus.MustNewConstMetric(b.lag, prometheus.GaugeValue, s.Lag(now).Seconds(), s.Name)
+		ch <- prometheus.MustNewConstMetric(b.progress, prometheus.GaugeValue, s.Progress(), s.Name)
+	}
+}
+
+func (b *board) snapshot() []ShopStatus {
+	all := make([]ShopStatus, len(b.sheets))
+	for i, h := range b.sheets {
+		all[i] = h.snapshot()
+	}
+	slices.SortFunc(all, func(x, y ShopStatus) int { return strings.Compare(x.Name, y.Name) })
+	return all
+}

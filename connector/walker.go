@@ -1,0 +1,201 @@
+package connector
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"orderwalk/internal/wechat"
+	"orderwalk/offsets"
+)
+
+// A shop that waits for somebody at the vendor's side looks again after
+// minWait, and ever less often up to maxWait.
+const minWait, maxWait = time.Minute, 10 * time.Minute
+
+// walker is one shop's loop over its windows. It asks what is next, reads
+// pages, and leaves orders and checkpoint in its outbox for the lane to
+// commit; reading runs ahead of the commits, never of the checkpoint that goes
+// with them.
+type walker struct {
+	shop  Shop
+	host  *wechat.Host
+	log   *slog.Logger
+	sheet *sheet
+
+	// space takes a token for each page that waits in an outbox of the lane;
+	// it is full when commits do not keep up.
+	space chan struct{}
+	// wake tells the lane that something should be committed now.
+	wake chan<- struct{}
+
+	mu     sync.Mutex // guards what follows
+	state  *offsets.Checkpoint
+	stored offsets.Stored
+	pace   pace
+	outbox []delivery
+	dirty  bool // state has changed since it was handed over
+}
+
+// delivery is one page's share of an outbox.
+type delivery struct {
+	window span
+	ids    []string
+	readAt time.Time
+	late   bool
+}
+
+// ending is how the reading of one window ended.
+type ending struct {
+	window *offsets.Window
+	err    error
+}
+
+// run walks until ctx ends, a bounded range is done (nil), or the shop fails.
+// What only somebody at the vendor's side can change is waited for.
+func (w *walker) run(ctx context.Context) error {
+	delay := minWait
+	for {
+		before := w.sheet.pagesRead()
+		err := w.walk(ctx)
+		var refusal *wechat.Error
+		if ctx.Err() != nil || !errors.As(err, &refusal) || refusal.Class != wechat.Wait {
+			return err
+		}
+		if w.sheet.pagesRead() > before {
+			delay = minWait
+		}
+		w.sheet.set(StateWaiting, err)
+		w.log.Warn("shop waits", "reason", err, "again_in", delay)
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(delay):
+		}
+		delay = min(2*delay, maxWait)
+	}
+}
+
+// walk reads windows until there is an error or nothing left to read. The
+// windows stay in the checkpoint whatever happens here, so it can be called
+// again.
+func (w *walker) walk(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	ended := make(chan ending)
+	reading := make(map[*offsets.Window]bool)
+	defer func() {
+		cancel()
+		for range reading {
+			<-ended
+		}
+	}()
+	if err := w.begin(ctx); err != nil {
+		return err
+	}
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		start, wait, done := w.plan(reading)
+		if done && len(reading) == 0 {
+			return nil
+		}
+		for _, win := range start {
+			reading[win] = true
+			go func() { ended <- ending{win, w.read(ctx, win)} }()
+		}
+		if wait > 0 {
+			timer.Reset(wait)
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-timer.C:
+			if err := w.hear(ctx); err != nil {
+				return err
+			}
+		case e := <-ended:
+			delete(reading, e.window)
+			if e.err != nil {
+				return e.err
+			}
+		}
+	}
+}
+
+// begin hears the API's clock, before which no window is planned, and gives a
+// shop that has none its first checkpoint. That one is committed at once: a
+// start "now" must not move when the process starts again.
+func (w *walker) begin(ctx context.Context) error {
+	if _, heard := w.host.Now(); !heard {
+		if err := w.shop.Client.Hear(ctx); err != nil {
+			return err
+		}
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.state == nil {
+		now, _ := w.host.Now()
+		start := w.shop.Policy.Start
+		if start == 0 {
+			start = now.Unix()
+		}
+		w.state = &offsets.Checkpoint{Watermark: start, Length: w.shop.Policy.clamp(0)}
+		w.dirty = true
+		w.poke()
+	}
+	w.sheet.started(w.state.Watermark)
+	return nil
+}
+
+// hear asks the API for its clock when nothing else has asked for anything
+// lately and its clock, as heard last, is the one that holds windows back: a
+// single answer with an old date must not stop the shop for long.
+func (w *walker) hear(ctx context.Context) error {
+	now, _ := w.host.Now()
+	if time.Since(now) < time.Minute || time.Since(w.host.LastHeard()) < max(w.shop.Policy.PollInterval, time.Second) {
+		return nil
+	}
+	return w.shop.Client.Hear(ctx)
+}
+
+// plan applies what next says to the checkpoint. It returns the windows that
+// are to be read and are not being read already.
+func (w *walker) plan(reading map[*offsets.Window]bool) (start []*offsets.Window, wait time.Duration, done bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	now, _ := w.host.Now()
+	s := next(w.state, now, w.shop.Policy)
+	open(w.state, s.open, w.shop.Policy)
+	for _, win := range s.again {
+		again(win)
+	}
+	slots := w.shop.Policy.Concurrency - len(reading)
+	for _, win := range w.state.Windows {
+		if slots <= 0 {
+			break
+		}
+		if win.State != offsets.Open || reading[win] {
+			continue
+		}
+		if win.Opened == 0 {
+			win.Opened = now.Unix()
+		}
+		start = append(start, win)
+		slots--
+	}
+	if n := len(s.open); n > 0 {
+		w.sheet.opened(s.open[n-1])
+	}
+	w.sheet.planned(w.state, w.shop.Policy.horizon(now), len(reading)+len(start))
+	return start, s.wait, s.done
+}
+
+// poke makes the lane commit soon. It never blocks.
+func (w *walker) poke() {
+	select {
+	case w.wake <- struct{}{}:
+	default:
+	}
+}

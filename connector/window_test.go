@@ -1,0 +1,221 @@
+package connector
+
+import (
+	"math/rand/v2"
+	"slices"
+	"strconv"
+	"testing"
+	"time"
+
+	"orderwalk/internal/wechat"
+	"orderwalk/offsets"
+)
+
+// world is the API as a pure function, for properties of the windows alone.
+type world struct {
+	orders    []order // by time
+	inclusive bool
+	most      int // 31042 above; 0 = no limit
+}
+
+type order struct {
+	id string
+	at int64
+}
+
+// list is one page; the token is the number of orders before it.
+func (w *world) list(win *offsets.Window) (ids []string, next string, more, tooMany bool) {
+	var all []string
+	for _, o := range w.orders {
+		if o.at >= win.Start && (o.at < win.End || w.inclusive && o.at == win.End) {
+			all = append(all, o.id)
+		}
+	}
+	if w.most > 0 && len(all) > w.most {
+		return nil, "", false, true
+	}
+	from, _ := strconv.Atoi(win.Key)
+	to := min(from+win.PageSize, len(all))
+	return all[from:to], strconv.Itoa(to), to < len(all), false
+}
+
+// TestEachListedIDIsPublishedOnce drives the state of one shop through random
+// interleavings of pages, refused tokens, halvings, second passes and restarts
+// of the process from what was committed, for an API that counts the end second
+// in and one that does not.
+func TestEachListedIDIsPublishedOnce(t *testing.T) {
+	for seed := range uint64(400) {
+		rnd := rand.New(rand.NewPCG(seed, 42))
+		api := &world{inclusive: seed%2 == 0}
+		span := 1 + rnd.Int64N(3000)
+		for i := range rnd.IntN(400) {
+			api.orders = append(api.orders, order{strconv.Itoa(1000 + i), 1000 + rnd.Int64N(span)})
+		}
+		slices.SortFunc(api.orders, func(a, b order) int { return int(a.at - b.at) })
+		if seed%3 == 0 {
+			api.most = 40
+		}
+		p := testPolicy()
+		p.Start, p.End = 1000, 1000+span-1
+		p.PageSize, p.Concurrency = 1+rnd.IntN(20), 1+rnd.IntN(8)
+		if seed%5 == 0 {
+			p.Lookback = 0
+		}
+		length := 1 + rnd.Int64N(600)
+		if api.most > 0 {
+			length = 60
+		}
+		runModel(t, rnd, api, p, length)
+	}
+}
+
+func runModel(t *testing.T, rnd *rand.Rand, api *world, p Policy, length int64) {
+	t.Helper()
+	state := &offsets.Checkpoint{Watermark: p.Start, Length: length}
+	now := time.Unix(p.End+100, 0)
+	var stored offsets.Stored
+	topic := make(map[string][]byte)
+	published := make(map[string]int) // committed
+	var outbox []string
+	var pace pace
+	commit := func() {
+		for _, id := range outbox {
+			published[id]++
+		}
+		outbox = nil
+		stored.Update("g", offsets.Partition{Shop: "s", Range: "create_time"}, state, func(k, v []byte) {
+			if v == nil {
+				delete(topic, string(k))
+			} else {
+				topic[string(k)] = v
+			}
+		})
+	}
+	last := state.Watermark
+	for step := 0; ; step++ {
+		if step > 200_000 {
+			t.Fatal("does not come to an end")
+		}
+		if rnd.IntN(6) == 0 {
+			commit()
+		}
+		if rnd.IntN(40) == 0 && len(topic) > 0 { // the process dies and another goes on
+			l := offsets.Loader{Group: "g"}
+			for k, v := range topic {
+				l.Add([]byte(k), v)
+			}
+			lane := l.Load()
+			if len(lane.Faults) > 0 {
+				t.Fatal(lane.Faults)
+			}
+			shop := lane.Shops[offsets.Partition{Shop: "s", Range: "create_time"}]
+			state, stored, outbox = shop.Checkpoint, shop.Stored, nil
+			last = state.Watermark
+			p.PageSize = 1 + rnd.IntN(20)
+		}
+		s := next(state, now, p)
+		open(state, s.open, p)
+		for _, w := range s.again {
+			again(w)
+		}
+		if s.done {
+			break
+		}
+		if len(s.open) == 0 && s.wait > 0 {
+			now = now.Add(s.wait)
+		}
+		var reading []*offsets.Window
+		for _, w := range state.Windows {
+			if w.State == offsets.Open {
+				reading = append(reading, w)
+			}
+		}
+		if len(reading) == 0 {
+			continue
+		}
+		w := reading[rnd.IntN(len(reading))]
+		if w.Opened == 0 {
+			w.Opened = now.Unix()
+		}
+		switch rnd.IntN(20) {
+		case 0:
+			restart(w)
+			continue
+		case 1:
+			if w.End-w.Start > 10 {
+				split(state, w, p)
+				continue
+			}
+		}
+		ids, key, more, tooMany := api.list(w)
+		if tooMany {
+			pace.refused()
+			if !split(state, w, p) {
+				t.Fatalf("window %d–%d cannot be halved", w.Start, w.End)
+			}
+			continue
+		}
+		got := take(state, w, wechat.CreateTime, ids, nil)
+		outbox = append(outbox, got.fresh...)
+		w.Pages, w.Key = w.Pages+1, key
+		if !more {
+			if w.Pass == 1 {
+				pace.adapt(state, w, p)
+			}
+			finish(state, w, p)
+		}
+		if state.Watermark < last {
+			t.Fatalf("watermark went back from %d to %d", last, state.Watermark)
+		}
+		last = state.Watermark
+	}
+	commit()
+	for _, o := range api.orders {
+		if n := published[o.id]; n != 1 {
+			t.Fatalf("order %s of second %d was published %d times (range %d–%d, inclusive %v)", o.id, o.at, n, p.Start, p.End, api.inclusive)
+		}
+	}
+	if len(state.Windows) > 1 {
+		t.Fatalf("%d windows are still tracked at the end", len(state.Windows))
+	}
+}
+
+// TestLengthFollowsTheOrders: windows grow while they are empty, up to seven
+// days, shrink when they are full, and an API that refuses a length is not
+// asked for it again at once.
+func TestLengthFollowsTheOrders(t *testing.T) {
+	p := testPolicy()
+	state := &offsets.Checkpoint{Length: p.clamp(0)}
+	var a pace
+	window := func(pages int) *offsets.Window {
+		w := &offsets.Window{Start: 0, End: state.Length, Pages: pages}
+		if pages > 1 {
+			w.See("1")
+		}
+		return w
+	}
+	for range 10 {
+		a.adapt(state, window(1), p)
+	}
+	if state.Length != 7*86400 {
+		t.Errorf("empty windows grew to %d s, want seven days", state.Length)
+	}
+	for range 40 {
+		a.adapt(state, window(manyPages+1), p)
+	}
+	if state.Length != 1 {
+		t.Errorf("full windows shrank to %d s, want one second", state.Length)
+	}
+	a.refused()
+	a.refused()
+	for range 3 {
+		a.adapt(state, window(2), p)
+		if state.Length != 1 {
+			t.Fatal("grew again right after the API had refused that length")
+		}
+	}
+	a.adapt(state, window(2), p)
+	if state.Length != 2 {
+		t.Errorf("length is %d s after four sparse windows, want 2", state.Length)
+	}
+}
