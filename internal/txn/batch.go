@@ -1,0 +1,195 @@
+package txn
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"math/bits"
+
+	"github.com/segmentio/kafka-go"
+)
+
+// The head of a record batch, as Kafka writes it since 0.11 (version 2). All
+// numbers are big endian; offsets count from the start of the batch.
+const (
+	atLength          = 8
+	atLeaderEpoch     = 12
+	atMagic           = 16
+	atCRC             = 17 // CRC-32C of everything from atAttributes on
+	atAttributes      = 21
+	atLastOffsetDelta = 23
+	atFirstTimestamp  = 27
+	atMaxTimestamp    = 35
+	atProducerID      = 43
+	atProducerEpoch   = 51
+	atBaseSequence    = 53
+	atRecordCount     = 57
+	headSize          = 61
+
+	attributeCodec         = 0x07
+	attributeTransactional = 0x10
+	attributeControl       = 0x20
+)
+
+// castagnoli only saves its lookup at each use; it is never written to.
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// batch is one record batch of one partition: its records are encoded when they
+// are appended, its head when it is sent, since producer ID, epoch and sequence
+// may have changed by then.
+type batch struct {
+	topic     string
+	partition int32
+	round     int // how many batches of the partition go before it
+	count     int32
+	first     int64 // timestamps in milliseconds
+	max       int64
+	records   []byte
+	packed    []byte // the records compressed, if they are to be
+	codec     kafka.Compression
+}
+
+// appendRecord encodes a record behind the ones that are there.
+func (b *batch) appendRecord(at int64, key, value []byte, headers []Header) {
+	if b.count == 0 {
+		b.first, b.max = at, at
+	}
+	b.max = max(b.max, at)
+	delta, offset := at-b.first, int64(b.count)
+
+	p := b.records
+	p = binary.AppendVarint(p, int64(bodySize(delta, offset, key, value, headers)))
+	p = append(p, 0) // attributes, unused by Kafka
+	p = binary.AppendVarint(p, delta)
+	p = binary.AppendVarint(p, offset)
+	p = appendBytes(p, key)
+	p = appendBytes(p, value)
+	p = binary.AppendVarint(p, int64(len(headers)))
+	for i := range headers {
+		p = binary.AppendVarint(p, int64(len(headers[i].Key)))
+		p = append(p, headers[i].Key...)
+		p = appendBytes(p, headers[i].Value)
+	}
+	b.records = p
+	b.count++
+}
+
+// recordSize bounds what appendRecord will add.
+func recordSize(key, value []byte, headers []Header) int {
+	const lengths = 3 * binary.MaxVarintLen32 // of the record, and its two deltas
+	return lengths + binary.MaxVarintLen64 + bodySize(0, 0, key, value, headers)
+}
+
+func bodySize(delta, offset int64, key, value []byte, headers []Header) int {
+	n := 1 + varintSize(delta) + varintSize(offset) + bytesSize(key) + bytesSize(value) + varintSize(int64(len(headers)))
+	for i := range headers {
+		n += varintSize(int64(len(headers[i].Key))) + len(headers[i].Key) + bytesSize(headers[i].Value)
+	}
+	return n
+}
+
+func varintSize(v int64) int {
+	zigzag := uint64(v<<1) ^ uint64(v>>63)
+	return (bits.Len64(zigzag|1) + 6) / 7
+}
+
+func bytesSize(b []byte) int {
+	if b == nil {
+		return 1
+	}
+	return varintSize(int64(len(b))) + len(b)
+}
+
+func appendBytes(p, b []byte) []byte {
+	if b == nil {
+		return binary.AppendVarint(p, -1)
+	}
+	p = binary.AppendVarint(p, int64(len(b)))
+	return append(p, b...)
+}
+
+// pack compresses the records into buf.
+func (b *batch) pack(c kafka.Compression, buf []byte) error {
+	codec := c.Codec()
+	if codec == nil {
+		return fmt.Errorf("compress: no codec %d", c)
+	}
+	out := bytes.NewBuffer(buf[:0])
+	w := codec.NewWriter(out)
+	if _, err := w.Write(b.records); err != nil {
+		w.Close()
+		return fmt.Errorf("compress with %v: %w", c, err)
+	}
+	if err := w.Close(); err != nil {
+		return fmt.Errorf("compress with %v: %w", c, err)
+	}
+	b.packed, b.codec = out.Bytes(), c
+	return nil
+}
+
+// stamp is what a batch carries of its producer.
+type stamp struct {
+	producerID int64
+	epoch      int16
+	sequence   int32 // of the batch's first record
+}
+
+// reader gives the batch's bytes with their size in front, as a Produce request
+// carries them. The head is the reader's own and the records are only read, so
+// that a request given up half-way, which kafka-go may still be writing, and
+// its repetition do not meet.
+func (b *batch) reader(s stamp) *batchReader {
+	body := b.records
+	if b.packed != nil {
+		body = b.packed
+	}
+	r := &batchReader{body: body}
+	binary.BigEndian.PutUint32(r.head[:], uint32(headSize+len(body)))
+	h := r.head[4:]
+	binary.BigEndian.PutUint32(h[atLength:], uint32(headSize+len(body)-atLeaderEpoch))
+	binary.BigEndian.PutUint32(h[atLeaderEpoch:], 0xffffffff)
+	h[atMagic] = 2
+	binary.BigEndian.PutUint16(h[atAttributes:], attributeTransactional|uint16(b.codec))
+	binary.BigEndian.PutUint32(h[atLastOffsetDelta:], uint32(b.count-1))
+	binary.BigEndian.PutUint64(h[atFirstTimestamp:], uint64(b.first))
+	binary.BigEndian.PutUint64(h[atMaxTimestamp:], uint64(b.max))
+	binary.BigEndian.PutUint64(h[atProducerID:], uint64(s.producerID))
+	binary.BigEndian.PutUint16(h[atProducerEpoch:], uint16(s.epoch))
+	binary.BigEndian.PutUint32(h[atBaseSequence:], uint32(s.sequence))
+	binary.BigEndian.PutUint32(h[atRecordCount:], uint32(b.count))
+	crc := crc32.Checksum(h[atAttributes:], castagnoli)
+	binary.BigEndian.PutUint32(h[atCRC:], crc32.Update(crc, castagnoli, body))
+	return r
+}
+
+type batchReader struct {
+	head [4 + headSize]byte
+	body []byte
+	off  int // how much of both has been read
+}
+
+func (r *batchReader) Read(p []byte) (int, error) {
+	var n int
+	if r.off < len(r.head) {
+		n = copy(p, r.head[r.off:])
+	} else {
+		n = copy(p, r.body[r.off-len(r.head):])
+	}
+	r.off += n
+	if n == 0 && len(p) > 0 {
+		return 0, io.EOF
+	}
+	return n, nil
+}
+
+// WriteTo spares io.Copy its buffer.
+func (r *batchReader) WriteTo(w io.Writer) (int64, error) {
+	n, err := w.Write(r.head[:])
+	if err != nil {
+		return int64(n), err
+	}
+	m, err := w.Write(r.body)
+	return int64(n + m), err
+}

@@ -1,0 +1,254 @@
+package txn
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+	"github.com/segmentio/kafka-go/protocol"
+	"github.com/segmentio/kafka-go/protocol/addpartitionstotxn"
+	"github.com/segmentio/kafka-go/protocol/endtxn"
+	"github.com/segmentio/kafka-go/protocol/findcoordinator"
+	"github.com/segmentio/kafka-go/protocol/initproducerid"
+	"github.com/segmentio/kafka-go/protocol/produce"
+	"github.com/segmentio/kafka-go/protocol/rawproduce"
+
+	"orderwalk/internal/topics"
+)
+
+// How long one request may take before it counts as unanswered. The leader
+// answers a Produce that its followers are slow to copy before we give up.
+const (
+	coordinatorLimit = 5 * time.Second
+	produceLimit     = 10 * time.Second
+	replicationLimit = 8 * time.Second
+)
+
+const requireAll = -1 // acks of every replica in sync
+
+// answer is what came of one request.
+type answer struct {
+	code      kafka.Error
+	err       error // why there was none, when code is noAnswer
+	sent      bool  // it may have reached a broker
+	topic     string
+	partition int32 // what the code is about, with topic
+}
+
+// silent is the answer of a request that failed. Only one whose code is
+// noAnswer may have left.
+func silent(err error) answer {
+	code := codeOf(err)
+	return answer{code: code, err: err, sent: code == noAnswer}
+}
+
+// toCoordinator sends a request to the broker that keeps our transactional ID,
+// asking first which one that is, if need be. The message is nil when the
+// answer says why.
+func (w *Writer) toCoordinator(ctx context.Context, until time.Time, m protocol.Message) (protocol.Message, answer) {
+	limit := remaining(until, coordinatorLimit)
+	if w.coordinator < 0 {
+		res, err := w.cluster.ask(ctx, limit, &findcoordinator.Request{
+			Key:     w.cfg.TransactionalID,
+			KeyType: int8(kafka.CoordinatorKeyTypeTransaction),
+		})
+		if err != nil {
+			a := silent(err)
+			a.sent = false // a question changes nothing
+			return nil, a
+		}
+		found := res.(*findcoordinator.Response)
+		if found.ErrorCode != 0 {
+			return nil, answer{code: kafka.Error(found.ErrorCode)}
+		}
+		w.coordinator = found.NodeID
+	}
+	res, err := w.cluster.exchange(ctx, w.coordinator, limit, m)
+	if err != nil {
+		a := silent(err)
+		if a.code == kafka.BrokerNotAvailable { // a broker the transport has not heard of yet
+			a.err = errors.Join(err, topics.Refresh(ctx, w.cfg.Addr, w.cfg.Transport))
+		}
+		return nil, a
+	}
+	return res, answer{sent: true}
+}
+
+// remaining is limit, or less if until comes earlier; never so little that an
+// answer could not arrive.
+func remaining(until time.Time, limit time.Duration) time.Duration {
+	if until.IsZero() {
+		return limit
+	}
+	return max(min(limit, time.Until(until)), 100*time.Millisecond)
+}
+
+// initProducerID asks for the next epoch. From a Writer that has none yet it
+// fences every other holder; later it is understood as the holder's own wish,
+// and refused when we are that no more.
+func (w *Writer) initProducerID(ctx context.Context, until time.Time) answer {
+	producerID, epoch := w.identity()
+	res, a := w.toCoordinator(ctx, until, &initproducerid.Request{
+		TransactionalID:      w.cfg.TransactionalID,
+		TransactionTimeoutMs: int32(w.cfg.TransactionTimeout.Milliseconds()),
+		ProducerID:           producerID,
+		ProducerEpoch:        epoch,
+	})
+	if res == nil {
+		return a
+	}
+	given := res.(*initproducerid.Response)
+	if a.code = kafka.Error(given.ErrorCode); a.code == 0 {
+		w.adopt(given.ProducerID, given.ProducerEpoch)
+	}
+	return a
+}
+
+// addPartitions opens the transaction over the partitions of these batches.
+func (w *Writer) addPartitions(ctx context.Context, until time.Time, batches []*batch) answer {
+	producerID, epoch := w.identity()
+	req := &addpartitionstotxn.Request{
+		TransactionalID: w.cfg.TransactionalID,
+		ProducerID:      producerID,
+		ProducerEpoch:   epoch,
+	}
+	index := make(map[string]int)
+	for _, b := range batches {
+		i, ok := index[b.topic]
+		if !ok {
+			i = len(req.Topics)
+			index[b.topic] = i
+			req.Topics = append(req.Topics, addpartitionstotxn.RequestTopic{Name: b.topic})
+		}
+		req.Topics[i].Partitions = append(req.Topics[i].Partitions, b.partition)
+	}
+	res, a := w.toCoordinator(ctx, until, req)
+	if res == nil {
+		return a
+	}
+	worst := done
+	for _, t := range res.(*addpartitionstotxn.Response).Results {
+		for _, p := range t.Results {
+			code := kafka.Error(p.ErrorCode)
+			if r := react(callAdd, code, false); r > worst || a.code == operationNotAttempted && r == worst {
+				worst = r
+				a.code, a.topic, a.partition = code, t.Name, p.PartitionIndex
+			}
+		}
+	}
+	return a
+}
+
+// endTxn commits or aborts.
+func (w *Writer) endTxn(ctx context.Context, until time.Time, commit bool) answer {
+	producerID, epoch := w.identity()
+	res, a := w.toCoordinator(ctx, until, &endtxn.Request{
+		TransactionalID: w.cfg.TransactionalID,
+		ProducerID:      producerID,
+		ProducerEpoch:   epoch,
+		Committed:       commit,
+	})
+	if res == nil {
+		return a
+	}
+	a.code = kafka.Error(res.(*endtxn.Response).ErrorCode)
+	return a
+}
+
+// produce sends every batch once, one request to each leader, and returns the
+// answers in the order of the batches. There is at most one batch of a
+// partition: a leader takes one per request.
+//
+// Leaders are asked at the same time, but none gets two requests at once: a
+// broker checks with the coordinator that a partition belongs to the
+// transaction, for one request of a transactional ID at a time, and refuses the
+// others.
+func (w *Writer) produce(ctx context.Context, until time.Time, batches []*batch) []answer {
+	answers := make([]answer, len(batches))
+	known, err := w.cluster.leaders(ctx, topicNames(batches))
+	if err != nil {
+		for i := range answers {
+			answers[i] = answer{code: noAnswer, err: err}
+		}
+		return answers
+	}
+	byLeader := make(map[int32][]int)
+	for i, b := range batches {
+		node, code := known.of(b.topic, b.partition)
+		if code != 0 {
+			answers[i].code = code
+			continue
+		}
+		byLeader[node] = append(byLeader[node], i)
+	}
+	limit := remaining(until, produceLimit)
+	var wg sync.WaitGroup
+	for node, indexes := range byLeader {
+		if len(byLeader) == 1 {
+			w.produceTo(ctx, node, limit, batches, indexes, answers)
+			break
+		}
+		wg.Go(func() { w.produceTo(ctx, node, limit, batches, indexes, answers) })
+	}
+	wg.Wait()
+	for i, b := range batches {
+		answers[i].topic, answers[i].partition = b.topic, b.partition
+	}
+	return answers
+}
+
+// produceTo sends some of the batches to their leader and notes the answers.
+func (w *Writer) produceTo(ctx context.Context, node int32, limit time.Duration, batches []*batch, indexes []int, answers []answer) {
+	producerID, epoch := w.identity()
+	req := &rawproduce.Request{
+		TransactionalID: w.cfg.TransactionalID,
+		Acks:            requireAll,
+		Timeout:         int32(min(limit, replicationLimit).Milliseconds()),
+	}
+	topicIndex := make(map[string]int)
+	position := make(map[topicPartition]int, len(indexes))
+	for _, i := range indexes {
+		b := batches[i]
+		at, ok := topicIndex[b.topic]
+		if !ok {
+			at = len(req.Topics)
+			topicIndex[b.topic] = at
+			req.Topics = append(req.Topics, rawproduce.RequestTopic{Topic: b.topic})
+		}
+		key := topicPartition{b.topic, b.partition}
+		position[key] = i
+		req.Topics[at].Partitions = append(req.Topics[at].Partitions, rawproduce.RequestPartition{
+			Partition: b.partition,
+			RecordSet: protocol.RawRecordSet{Reader: b.reader(stamp{producerID, epoch, w.sequences[key]})},
+		})
+		answers[i] = answer{code: noAnswer, sent: true}
+	}
+	res, err := w.cluster.exchange(ctx, node, limit, req)
+	if err != nil {
+		for _, i := range indexes {
+			answers[i] = silent(err)
+		}
+		return
+	}
+	for _, t := range res.(*produce.Response).Topics {
+		for _, p := range t.Partitions {
+			if i, ok := position[topicPartition{t.Topic, p.Partition}]; ok {
+				answers[i].code = kafka.Error(p.ErrorCode)
+			}
+		}
+	}
+}
+
+func topicNames(batches []*batch) []string {
+	var names []string
+	seen := make(map[string]bool)
+	for _, b := range batches {
+		if !seen[b.topic] {
+			seen[b.topic] = true
+			names = append(names, b.topic)
+		}
+	}
+	return names
+}

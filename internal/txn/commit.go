@@ -1,0 +1,323 @@
+package txn
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/cenkalti/backoff/v4"
+
+	"orderwalk/internal/topics"
+)
+
+const (
+	// settleMargin is added to the transaction timeout to bound the wait for an
+	// outcome: brokers look for overdue transactions every 10 s.
+	settleMargin = 15 * time.Second
+	// missingPatience is how long a topic may be unknown to brokers; a new one
+	// is for a moment.
+	missingPatience = 10 * time.Second
+	// maxSuspects bounds the attempts that end in an answer that should not be.
+	maxSuspects = 5
+	// dropLimit bounds the polite abort of a transaction nobody will commit.
+	dropLimit = 2 * time.Second
+	// quietRetries is how long a request may be repeated before the log says so.
+	quietRetries = 5 * time.Second
+)
+
+// outcome is how a request, or a whole attempt, ended.
+type outcome struct {
+	call   call
+	action action
+	answer answer
+	unsure bool // a commit was sent and its outcome not learnt
+}
+
+// Commit sends the records and commits them together. nil means that every
+// record is committed, exactly once. After any error the Writer must not be
+// used any more (it refuses), and what is true stands on the topics: the caller
+// opens again and reads.
+//
+//   - errors.Is(err, ErrFenced): somebody else holds the transactional ID, or
+//     the broker ended the transaction for its age.
+//   - errors.Is(err, ErrInDoubt): it may or may not be committed; both can hold.
+//   - an [*Error]: refused, with a hint for the operator; or, if Retriable, Kafka
+//     could not be reached for longer than the transaction timeout.
+//   - ctx.Err(): given up before the commit was sent; nothing is committed.
+//
+// Attempts that are certainly aborted while the Writer still holds its ID are
+// made again until ctx ends. The transaction goes back to the Writer: after nil
+// the caller must not touch it.
+func (w *Writer) Commit(ctx context.Context, t *Transaction) error {
+	w.committing.Lock()
+	defer w.committing.Unlock()
+	if w.failed != nil {
+		return fmt.Errorf("commit: the writer has failed before: %w", w.failed)
+	}
+	if t.records > 0 {
+		if err := w.commit(ctx, t); err != nil {
+			w.failed = err
+			return fmt.Errorf("commit: %w", err)
+		}
+	}
+	w.recycle(t)
+	return nil
+}
+
+func (w *Writer) commit(ctx context.Context, t *Transaction) error {
+	if w.cfg.Compression != 0 {
+		for i := range t.batches {
+			if err := t.batches[i].pack(w.cfg.Compression, t.buffer()); err != nil {
+				return err
+			}
+		}
+	}
+	pause := newPause()
+	suspects := 0
+	for {
+		if w.stale {
+			if o := w.renew(ctx); o.action != done {
+				return w.failure(ctx, o)
+			}
+		}
+		o := w.attempt(ctx, t)
+		if o.action == suspect {
+			if suspects++; suspects == maxSuspects {
+				o.action = stop
+			}
+		}
+		switch {
+		case o.action == done:
+			return nil
+		case o.action == fenced || o.action == doubt || o.unsure:
+			return w.failure(ctx, o)
+		case o.action == stop || o.call == callCommit || ctx.Err() != nil:
+			w.drop(ctx)
+			return w.failure(ctx, o)
+		}
+		w.cfg.Log.Warn("transaction given up, trying again",
+			"transactional_id", w.cfg.TransactionalID, "request", o.call.String(), "reason", reason(o.answer.code))
+		w.stale = true
+		wait(ctx, time.Time{}, pause)
+	}
+}
+
+// attempt makes one transaction of the records.
+func (w *Writer) attempt(ctx context.Context, t *Transaction) outcome {
+	rounds := rounds(t.batches)
+	// Half of the time is for the records, so that the commit, or the abort, is
+	// there well before the broker loses its patience.
+	until := time.Now().Add(w.cfg.TransactionTimeout / 2)
+	o := w.insist(ctx, callAdd, until, func(ctx context.Context, until time.Time) answer {
+		return w.addPartitions(ctx, until, rounds[0])
+	})
+	if o.action != done {
+		return o
+	}
+	for _, batches := range rounds {
+		if o := w.send(ctx, until, t, batches); o.action != done {
+			return o
+		}
+	}
+	return w.insist(ctx, callCommit, w.settled(), func(ctx context.Context, until time.Time) answer {
+		return w.endTxn(ctx, until, true)
+	})
+}
+
+// rounds sorts batches so that each round has one of every partition at most.
+func rounds(batches []batch) [][]*batch {
+	var sorted [][]*batch
+	for i := range batches {
+		b := &batches[i]
+		if b.round == len(sorted) {
+			sorted = append(sorted, nil)
+		}
+		sorted[b.round] = append(sorted[b.round], b)
+	}
+	return sorted
+}
+
+// settled is when we stop waiting for the outcome of what was begun.
+func (w *Writer) settled() time.Time {
+	return time.Now().Add(w.cfg.TransactionTimeout + settleMargin)
+}
+
+// send repeats Produce with the same bytes until every batch is in the log.
+func (w *Writer) send(ctx context.Context, until time.Time, t *Transaction, batches []*batch) outcome {
+	started, pause := time.Now(), newPause()
+	reported := started
+	pending := append([]*batch(nil), batches...)
+	for {
+		worst := outcome{call: callProduce}
+		refresh := false
+		rest := pending[:0]
+		for i, a := range w.produce(ctx, until, pending) {
+			if a.sent && a.code == noAnswer {
+				w.stale, t.torn = true, true
+			}
+			r := react(callProduce, a.code, false)
+			if r > worst.action {
+				worst.action, worst.answer = r, a
+			}
+			b := pending[i]
+			if r == done {
+				key := topicPartition{b.topic, b.partition}
+				w.sequences[key] = nextSequence(w.sequences[key], b.count)
+				continue
+			}
+			refresh = refresh || movedLeader(a.code)
+			rest = append(rest, b)
+		}
+		pending = rest
+		if worst.action > missing || worst.action == done || ctx.Err() != nil {
+			return worst
+		}
+		if worst.action == missing && time.Since(started) > missingPatience {
+			worst.action = stop
+			return worst
+		}
+		w.report(worst, &reported)
+		if !wait(ctx, until, pause) {
+			return worst
+		}
+		if refresh {
+			// Without fresh leaders the next try fails like this one.
+			_ = topics.Refresh(ctx, w.cfg.Addr, w.cfg.Transport)
+		}
+	}
+}
+
+// nextSequence is the number of the record after count more; after 2^31−1
+// comes 0.
+func nextSequence(s, count int32) int32 {
+	return int32((uint32(s) + uint32(count)) & 0x7fffffff)
+}
+
+// renew makes sure that nothing of the epoch so far can reach a later
+// transaction: it aborts what may be open, which also proves that we still hold
+// the ID, and takes the next epoch.
+func (w *Writer) renew(ctx context.Context) outcome {
+	until := w.settled()
+	o := w.insist(ctx, callAbort, until, func(ctx context.Context, until time.Time) answer {
+		return w.endTxn(ctx, until, false)
+	})
+	if o.action != done {
+		return o
+	}
+	return w.insist(ctx, callRenew, until, w.initProducerID)
+}
+
+// drop aborts what may be open, so that readers need not wait for the broker to
+// do it. It is only polite: nobody relies on it.
+func (w *Writer) drop(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), dropLimit)
+	defer cancel()
+	w.insist(ctx, callAbort, time.Now().Add(dropLimit), func(ctx context.Context, until time.Time) answer {
+		return w.endTxn(ctx, until, false)
+	})
+}
+
+// insist repeats a request to the coordinator until its answer is one to act
+// on. When the time is over before that, or ctx ends, the action is still again
+// or missing; a zero until is never over.
+func (w *Writer) insist(ctx context.Context, c call, until time.Time, request func(context.Context, time.Time) answer) outcome {
+	o := outcome{call: c}
+	started, pause := time.Now(), newPause()
+	reported := started
+	for {
+		o.answer = request(ctx, until)
+		o.action = react(c, o.answer.code, o.unsure)
+		if o.answer.sent && o.answer.code == noAnswer {
+			w.stale = true
+		}
+		if o.action != again && o.action != missing {
+			return o
+		}
+		if c == callCommit && o.answer.sent {
+			o.unsure = true
+		}
+		if asksAnew(o.answer.code) {
+			w.coordinator = -1
+		}
+		if o.action == missing && time.Since(started) > missingPatience {
+			o.action = stop
+			return o
+		}
+		if ctx.Err() != nil {
+			return o
+		}
+		w.report(o, &reported)
+		if !wait(ctx, until, pause) {
+			return o
+		}
+	}
+}
+
+// report tells the metrics of a retry, and the log when that goes on for long.
+func (w *Writer) report(o outcome, since *time.Time) {
+	if w.cfg.OnRetry != nil {
+		w.cfg.OnRetry(o.call.String(), reason(o.answer.code))
+	}
+	if time.Since(*since) < quietRetries {
+		return
+	}
+	*since = time.Now()
+	w.cfg.Log.Warn("Kafka keeps a transaction waiting",
+		"transactional_id", w.cfg.TransactionalID, "request", o.call.String(), "reason", reason(o.answer.code),
+		"error", o.answer.err)
+}
+
+// newPause gives the time between two tries: what is about the moment, such as
+// the markers of the transaction before, is over in a millisecond.
+func newPause() *backoff.ExponentialBackOff {
+	return backoff.NewExponentialBackOff(
+		backoff.WithInitialInterval(time.Millisecond),
+		backoff.WithMultiplier(2),
+		backoff.WithMaxInterval(time.Second),
+		backoff.WithMaxElapsedTime(0))
+}
+
+// wait pauses, and says whether there is time left afterwards.
+func wait(ctx context.Context, until time.Time, pause *backoff.ExponentialBackOff) bool {
+	d := pause.NextBackOff()
+	if !until.IsZero() && time.Until(until) <= d {
+		return false
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// failure is the error for an outcome that is not done.
+func (w *Writer) failure(ctx context.Context, o outcome) error {
+	refused := &Error{
+		Request: o.call.String(), Topic: o.answer.topic, Partition: o.answer.partition,
+		Hint: hint(o.answer.code, w.cfg.TransactionalID), Err: o.answer.err,
+	}
+	if o.answer.code != noAnswer {
+		refused.Code = o.answer.code
+	}
+	switch {
+	case o.action == doubt, o.call == callCommit && o.unsure:
+		switch {
+		case o.action == fenced:
+			return fmt.Errorf("%w: %w: %w", ErrInDoubt, ErrFenced, refused)
+		case ctx.Err() != nil:
+			return fmt.Errorf("%w: %w: %w", ErrInDoubt, ctx.Err(), refused)
+		}
+		return fmt.Errorf("%w: %w", ErrInDoubt, refused)
+	case o.action == fenced:
+		return fmt.Errorf("%w: %w", ErrFenced, refused)
+	case o.action == stop:
+		return refused
+	case ctx.Err() != nil:
+		return fmt.Errorf("%w: %w", ctx.Err(), refused)
+	}
+	refused.Retriable = true
+	return refused
+}

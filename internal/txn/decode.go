@@ -1,0 +1,237 @@
+package txn
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"sort"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+)
+
+// decoder reads Kafka's numbers from bytes. After anything that is not there it
+// is bad, and gives zeros.
+type decoder struct {
+	b   []byte
+	bad bool
+}
+
+// bytes gives the next n, or nil for a length below zero, which is null.
+func (d *decoder) bytes(n int) []byte {
+	if n < 0 {
+		return nil
+	}
+	if d.bad || n > len(d.b) {
+		d.bad, d.b = true, nil
+		return nil
+	}
+	p := d.b[:n:n]
+	d.b = d.b[n:]
+	return p
+}
+
+func (d *decoder) int16() int16 {
+	if p := d.bytes(2); p != nil {
+		return int16(binary.BigEndian.Uint16(p))
+	}
+	return 0
+}
+
+func (d *decoder) int32() int32 {
+	if p := d.bytes(4); p != nil {
+		return int32(binary.BigEndian.Uint32(p))
+	}
+	return 0
+}
+
+func (d *decoder) int64() int64 {
+	if p := d.bytes(8); p != nil {
+		return int64(binary.BigEndian.Uint64(p))
+	}
+	return 0
+}
+
+func (d *decoder) varint() int64 {
+	v, n := binary.Varint(d.b)
+	if n <= 0 || d.bad {
+		d.bad, d.b = true, nil
+		return 0
+	}
+	d.b = d.b[n:]
+	return v
+}
+
+// length is a varint that counts bytes or things still to come.
+func (d *decoder) length() int {
+	n := d.varint()
+	if n > int64(len(d.b)) {
+		d.bad, d.b = true, nil
+		return 0
+	}
+	return int(max(n, -1))
+}
+
+// count is the length of an array; null has none.
+func (d *decoder) count() int {
+	n := int(d.int32())
+	if n > len(d.b) {
+		d.bad, d.b = true, nil
+	}
+	if d.bad {
+		return 0
+	}
+	return max(n, 0)
+}
+
+var errCorrupt = errors.New("record batch is corrupt")
+
+// rawBatch is a record batch whose records are still encoded.
+type rawBatch struct {
+	baseOffset     int64
+	lastOffset     int64
+	attributes     uint16
+	firstTimestamp int64
+	maxTimestamp   int64
+	producerID     int64
+	count          int32
+	records        []byte
+}
+
+// nextBatch cuts the first batch off b. It returns nil when there is none, or
+// only a part of one, as brokers leave at the end of an answer.
+func nextBatch(b []byte) (*rawBatch, []byte, error) {
+	if len(b) < headSize {
+		return nil, nil, nil
+	}
+	if magic := b[atMagic]; magic != 2 {
+		return nil, nil, fmt.Errorf("record batch of version %d, from before Kafka 0.11, holds no transactions", magic)
+	}
+	size := int64(atLeaderEpoch) + int64(int32(binary.BigEndian.Uint32(b[atLength:])))
+	if size < headSize {
+		return nil, nil, errCorrupt
+	}
+	if size > int64(len(b)) {
+		return nil, nil, nil
+	}
+	head, rest := b[:size:size], b[size:]
+	if crc32.Checksum(head[atAttributes:], castagnoli) != binary.BigEndian.Uint32(head[atCRC:]) {
+		return nil, nil, errCorrupt
+	}
+	base := int64(binary.BigEndian.Uint64(head))
+	return &rawBatch{
+		baseOffset:     base,
+		lastOffset:     base + int64(binary.BigEndian.Uint32(head[atLastOffsetDelta:])),
+		attributes:     binary.BigEndian.Uint16(head[atAttributes:]),
+		firstTimestamp: int64(binary.BigEndian.Uint64(head[atFirstTimestamp:])),
+		maxTimestamp:   int64(binary.BigEndian.Uint64(head[atMaxTimestamp:])),
+		producerID:     int64(binary.BigEndian.Uint64(head[atProducerID:])),
+		count:          int32(binary.BigEndian.Uint32(head[atRecordCount:])),
+		records:        head[headSize:],
+	}, rest, nil
+}
+
+// each decodes the records in order. Keys and values are parts of the batch.
+func (b *rawBatch) each(do func(Record) error) error {
+	d := decoder{b: b.records}
+	if c := kafka.Compression(b.attributes & attributeCodec); c != 0 {
+		codec := c.Codec()
+		if codec == nil {
+			return fmt.Errorf("record batch in codec %d, which this client lacks", c)
+		}
+		r := codec.NewReader(bytes.NewReader(b.records))
+		plain, err := io.ReadAll(r)
+		r.Close()
+		if err != nil {
+			return fmt.Errorf("decompress record batch (%v): %w", c, err)
+		}
+		d.b = plain
+	}
+	const appendTime = 0x08 // the broker's clock counts, for the whole batch
+	for range b.count {
+		record := decoder{b: d.bytes(d.length())}
+		record.bytes(1) // attributes, unused by Kafka
+		at := b.firstTimestamp + record.varint()
+		if b.attributes&appendTime != 0 {
+			at = b.maxTimestamp
+		}
+		r := Record{Offset: b.baseOffset + record.varint(), Time: time.UnixMilli(at)}
+		r.Key = record.bytes(record.length())
+		r.Value = record.bytes(record.length())
+		if n := record.length(); n > 0 {
+			r.Headers = make([]Header, n)
+			for i := range r.Headers {
+				r.Headers[i] = Header{Key: string(record.bytes(record.length())), Value: record.bytes(record.length())}
+			}
+		}
+		if d.bad || record.bad {
+			return errCorrupt
+		}
+		if err := do(r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// abortMarker says whether a control batch ends a transaction by aborting it.
+func (b *rawBatch) abortMarker() (bool, error) {
+	abort := false
+	err := b.each(func(r Record) error {
+		if len(r.Key) < 4 {
+			return errCorrupt
+		}
+		abort = abort || binary.BigEndian.Uint16(r.Key[2:]) == 0
+		return nil
+	})
+	return abort, err
+}
+
+// committed hands on the records of an answer that were committed, from an
+// offset on and before end, in order, and returns where the next answer has to
+// start. It never delivers a record of an aborted transaction nor a marker.
+//
+// The broker lists the transactions that were aborted within the answer, by
+// first offset. From there on everything of that producer is void, up to its
+// abort marker.
+func (f fetched) committed(from, end int64, deliver func(Record) error) (next int64, err error) {
+	aborted := append([]abortedTransaction(nil), f.aborted...)
+	sort.Slice(aborted, func(i, j int) bool { return aborted[i].firstOffset < aborted[j].firstOffset })
+	void := make(map[int64]bool)
+	next = from
+	for rest := f.batches; ; {
+		var b *rawBatch
+		if b, rest, err = nextBatch(rest); err != nil || b == nil || b.baseOffset >= end {
+			return next, err
+		}
+		for len(aborted) > 0 && aborted[0].firstOffset <= b.lastOffset {
+			void[aborted[0].producerID] = true
+			aborted = aborted[1:]
+		}
+		switch {
+		case b.attributes&attributeControl != 0:
+			abort, err := b.abortMarker()
+			if err != nil {
+				return next, err
+			}
+			if abort {
+				delete(void, b.producerID)
+			}
+		case b.attributes&attributeTransactional != 0 && void[b.producerID]:
+		default:
+			err := b.each(func(r Record) error {
+				if r.Offset < from || r.Offset >= end {
+					return nil
+				}
+				return deliver(r)
+			})
+			if err != nil {
+				return next, err
+			}
+		}
+		next = max(next, b.lastOffset+1)
+	}
+}

@@ -1,0 +1,143 @@
+package txn
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+	"github.com/segmentio/kafka-go/protocol"
+	"github.com/segmentio/kafka-go/protocol/fetch"
+)
+
+// fetched is what a broker has of one partition.
+type fetched struct {
+	code     kafka.Error
+	logStart int64 // the first offset there still is; −1 from brokers before Kafka 1.0
+	aborted  []abortedTransaction
+	batches  []byte // whole record batches, and perhaps a part of one more
+}
+
+type abortedTransaction struct {
+	producerID  int64
+	firstOffset int64
+}
+
+// fetchMessage is a Fetch request whose answer is kept as bytes: kafka-go would
+// decode it, and not tell where a batch ends from which compaction has taken
+// the last records.
+type fetchMessage struct{ message }
+
+// maxAnswer bounds what is believed of an answer's size.
+const maxAnswer = 256 << 20
+
+func (m *fetchMessage) RawExchange(rw io.ReadWriter) (protocol.Message, error) {
+	if err := protocol.WriteRequest(rw, m.version, correlation, m.clientID, m.Message); err != nil {
+		return nil, err
+	}
+	var size [4]byte
+	if _, err := io.ReadFull(rw, size[:]); err != nil {
+		return nil, err
+	}
+	n := binary.BigEndian.Uint32(size[:])
+	if n > maxAnswer {
+		return nil, fmt.Errorf("%w: %d bytes", errFetchAnswer, n)
+	}
+	body := make([]byte, n)
+	if _, err := io.ReadFull(rw, body); err != nil {
+		return nil, err
+	}
+	return &fetchAnswer{version: m.version, body: body}, nil
+}
+
+type fetchAnswer struct {
+	version int16
+	body    []byte
+}
+
+func (*fetchAnswer) ApiKey() protocol.ApiKey { return protocol.Fetch }
+
+// How a partition is fetched: a broker that has nothing new answers after
+// fetchWait, and one answer carries about fetchBytes.
+const (
+	fetchWait  = time.Second
+	fetchBytes = 1 << 20
+	fetchLimit = 15 * time.Second
+)
+
+const readCommitted = 1
+
+// fetch asks the leader for what is committed from an offset on.
+func (c cluster) fetch(ctx context.Context, node int32, topic string, partition int32, offset int64) (fetched, error) {
+	ctx, cancel := context.WithTimeout(ctx, fetchLimit)
+	defer cancel()
+	req := &fetch.Request{
+		ReplicaID:      -1,
+		MaxWaitTime:    int32(fetchWait.Milliseconds()),
+		MinBytes:       1,
+		MaxBytes:       fetchBytes,
+		IsolationLevel: readCommitted,
+		SessionEpoch:   -1, // no session
+		Topics: []fetch.RequestTopic{{Topic: topic, Partitions: []fetch.RequestPartition{{
+			Partition:          partition,
+			CurrentLeaderEpoch: -1,
+			FetchOffset:        offset,
+			LogStartOffset:     -1,
+			PartitionMaxBytes:  fetchBytes,
+		}}}},
+	}
+	m := &fetchMessage{message{Message: req, node: node, clientID: c.transport.ClientID}}
+	res, err := c.transport.RoundTrip(ctx, c.addr, m)
+	if err != nil {
+		return fetched{}, err
+	}
+	answer := res.(*fetchAnswer)
+	return parseFetch(answer.version, answer.body, partition)
+}
+
+var errFetchAnswer = errors.New("fetch answer cannot be understood")
+
+// parseFetch reads an answer of version 4 to 11 that is about one partition.
+func parseFetch(version int16, body []byte, partition int32) (fetched, error) {
+	if version < 4 || version > 11 {
+		return fetched{}, fmt.Errorf("%w: version %d, and Kafka before 0.11 has no transactions", errFetchAnswer, version)
+	}
+	d := decoder{b: body}
+	d.int32() // correlation ID
+	d.int32() // throttle time
+	if version >= 7 {
+		if code := kafka.Error(d.int16()); code != 0 {
+			return fetched{code: code}, nil
+		}
+		d.int32() // session ID
+	}
+	for range d.count() {
+		d.bytes(int(d.int16())) // topic
+		for range d.count() {
+			index := d.int32()
+			f := fetched{code: kafka.Error(d.int16()), logStart: -1}
+			d.int64() // high watermark
+			d.int64() // last stable offset
+			if version >= 5 {
+				f.logStart = d.int64()
+			}
+			for range d.count() {
+				f.aborted = append(f.aborted, abortedTransaction{d.int64(), d.int64()})
+			}
+			if version >= 11 {
+				d.int32() // preferred replica
+			}
+			f.batches = d.bytes(int(d.int32()))
+			if d.bad {
+				return fetched{}, errFetchAnswer
+			}
+			if index == partition {
+				return f, nil
+			}
+		}
+	}
+	return fetched{}, errFetchAnswer
+}

@@ -1,0 +1,254 @@
+package txn
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"net"
+	"time"
+
+	"github.com/cenkalti/backoff/v4"
+	"github.com/segmentio/kafka-go"
+	"github.com/segmentio/kafka-go/protocol/listoffsets"
+
+	"orderwalk/internal/topics"
+)
+
+// Record is a committed record. Key, Value and Headers may be kept; nil is a
+// null of Kafka's, so a nil Value is a tombstone.
+type Record struct {
+	Topic     string
+	Partition int32
+	Offset    int64
+	Time      time.Time
+	Key       []byte
+	Value     []byte
+	Headers   []Header
+}
+
+// Reader reads what is committed: no record of an aborted transaction, no
+// marker, nothing of a transaction that is still open. Its methods may be
+// called by several goroutines.
+type Reader struct {
+	Addr      net.Addr         // bootstrap brokers
+	Transport *kafka.Transport // may be shared with writers
+	Log       *slog.Logger     // nil discards
+}
+
+// waitQuiet is how long a read may make no progress before the log says what
+// it waits for.
+const waitQuiet = 3 * time.Second
+
+// ReadToEnd delivers every committed record of a partition from an offset on,
+// up to the high watermark as it was when the call began. It waits for the
+// transactions that are open before that; the longest of their timeouts bounds
+// the wait, and the log says so after a few seconds. Offsets that are no longer
+// there are skipped.
+//
+// next is where to go on. An error of deliver ends the call and is returned as
+// it is.
+func (r *Reader) ReadToEnd(ctx context.Context, topic string, partition int32, from int64, deliver func(Record) error) (next int64, err error) {
+	end, err := r.listOffset(ctx, topic, partition, latestOffset, readUncommitted)
+	if err != nil {
+		return from, fmt.Errorf("read %s/%d: %w", topic, partition, err)
+	}
+	return r.read(ctx, topic, partition, from, end, deliver)
+}
+
+// Follow delivers committed records from an offset on until ctx ends or deliver
+// fails, and returns that error.
+func (r *Reader) Follow(ctx context.Context, topic string, partition int32, from int64, deliver func(Record) error) error {
+	_, err := r.read(ctx, topic, partition, from, math.MaxInt64, deliver)
+	return err
+}
+
+// First is the first offset a partition still has.
+func (r *Reader) First(ctx context.Context, topic string, partition int32) (int64, error) {
+	offset, err := r.listOffset(ctx, topic, partition, earliestOffset, readUncommitted)
+	if err != nil {
+		return 0, fmt.Errorf("first offset of %s/%d: %w", topic, partition, err)
+	}
+	return offset, nil
+}
+
+// Last is the offset after the last one that can be read now: the last stable
+// offset, which is before the first transaction that is open.
+func (r *Reader) Last(ctx context.Context, topic string, partition int32) (int64, error) {
+	offset, err := r.listOffset(ctx, topic, partition, latestOffset, readCommitted)
+	if err != nil {
+		return 0, fmt.Errorf("last offset of %s/%d: %w", topic, partition, err)
+	}
+	return offset, nil
+}
+
+func (r *Reader) log() *slog.Logger {
+	if r.Log != nil {
+		return r.Log
+	}
+	return slog.New(slog.DiscardHandler)
+}
+
+// read is ReadToEnd for a known end.
+func (r *Reader) read(ctx context.Context, topic string, partition int32, from, end int64, deliver func(Record) error) (next int64, err error) {
+	next = from
+	progress, waiting := time.Now(), end != math.MaxInt64
+	for next < end {
+		var f fetched
+		err := r.atLeader(ctx, topic, partition, func(c cluster, node int32) (kafka.Error, error) {
+			var err error
+			f, err = c.fetch(ctx, node, topic, partition, next)
+			return f.code, err
+		})
+		if errors.Is(err, kafka.OffsetOutOfRange) {
+			if next, err = r.afterGap(ctx, topic, partition, next); err == nil {
+				continue
+			}
+		}
+		if err != nil {
+			return next, fmt.Errorf("read %s/%d: %w", topic, partition, err)
+		}
+		before := next
+		var failed error // in deliver, whose errors are passed on bare
+		next, err = f.committed(next, end, func(record Record) error {
+			record.Topic, record.Partition = topic, partition
+			failed = deliver(record)
+			return failed
+		})
+		if failed != nil {
+			return next, failed
+		}
+		if err != nil {
+			return next, fmt.Errorf("read %s/%d after offset %d: %w", topic, partition, next, err)
+		}
+		if next > before {
+			progress = time.Now()
+		} else if waiting && time.Since(progress) > waitQuiet {
+			waiting = false
+			r.log().Warn("waiting for an open transaction of somebody else; its timeout ends it at the latest",
+				"topic", topic, "partition", partition, "offset", next, "end", end)
+		}
+	}
+	return next, nil
+}
+
+// afterGap is where to go on when an offset is not there: at the first offset,
+// when the records before it have been deleted.
+func (r *Reader) afterGap(ctx context.Context, topic string, partition int32, offset int64) (int64, error) {
+	first, err := r.First(ctx, topic, partition)
+	switch {
+	case err != nil:
+		return offset, err
+	case first > offset:
+		return first, nil
+	}
+	return offset, &Error{
+		Request: "Fetch", Topic: topic, Partition: partition, Code: kafka.OffsetOutOfRange,
+		Hint: fmt.Sprintf("offset %d is beyond the end; has the topic been deleted and created again?", offset),
+	}
+}
+
+const (
+	latestOffset   = -1
+	earliestOffset = -2
+
+	readUncommitted = 0
+)
+
+func (r *Reader) listOffset(ctx context.Context, topic string, partition int32, which int64, isolation int8) (offset int64, err error) {
+	err = r.atLeader(ctx, topic, partition, func(c cluster, node int32) (kafka.Error, error) {
+		res, err := c.exchange(ctx, node, coordinatorLimit, &listoffsets.Request{
+			ReplicaID:      -1,
+			IsolationLevel: isolation,
+			Topics: []listoffsets.RequestTopic{{Topic: topic, Partitions: []listoffsets.RequestPartition{{
+				Partition: partition, CurrentLeaderEpoch: -1, Timestamp: which,
+			}}}},
+		})
+		if err != nil {
+			return 0, err
+		}
+		for _, t := range res.(*listoffsets.Response).Topics {
+			for _, p := range t.Partitions {
+				if t.Topic == topic && p.Partition == partition {
+					offset = p.Offset
+					return kafka.Error(p.ErrorCode), nil
+				}
+			}
+		}
+		return kafka.UnknownTopicOrPartition, nil
+	})
+	return offset, err
+}
+
+// atLeader repeats a request to the leader of a partition until its answer is
+// definite or ctx ends. A code that asking again does not change is returned:
+// OffsetOutOfRange bare, others as *Error.
+func (r *Reader) atLeader(ctx context.Context, topic string, partition int32, request func(cluster, int32) (kafka.Error, error)) error {
+	c := cluster{r.Addr, r.Transport}
+	var pause *backoff.ExponentialBackOff
+	started := time.Now()
+	warned := started
+	for {
+		known, err := c.leaders(ctx, []string{topic})
+		code := kafka.Error(0)
+		if err == nil {
+			var node int32
+			if node, code = known.of(topic, partition); code == 0 {
+				code, err = request(c, node)
+			}
+		}
+		if err == nil && code == 0 {
+			return nil
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if errors.Is(err, errFetchAnswer) {
+			return err
+		}
+		if code == 0 {
+			code = codeOf(err)
+		}
+		switch reactToRead(code) {
+		case missing:
+			if time.Since(started) > missingPatience {
+				return &Error{Request: "Fetch", Topic: topic, Partition: partition, Code: code, Hint: hint(code, "")}
+			}
+		case stop:
+			if code == kafka.OffsetOutOfRange {
+				return code
+			}
+			return &Error{Request: "Fetch", Topic: topic, Partition: partition, Code: code, Hint: hint(code, "")}
+		}
+		if time.Since(warned) > quietRetries {
+			warned = time.Now()
+			r.log().Warn("cannot read from Kafka, trying again",
+				"topic", topic, "partition", partition, "reason", reason(code), "error", err)
+		}
+		if pause == nil {
+			pause = newPause()
+		}
+		if !wait(ctx, time.Time{}, pause) {
+			return ctx.Err()
+		}
+		// Without fresh leaders the next try fails like this one.
+		_ = topics.Refresh(ctx, r.Addr, r.Transport)
+	}
+}
+
+// reactToRead decides what a code means to a reader.
+func reactToRead(code kafka.Error) action {
+	switch code {
+	case noAnswer, kafka.BrokerNotAvailable,
+		kafka.NotLeaderForPartition, kafka.LeaderNotAvailable, kafka.ReplicaNotAvailable,
+		kafka.FencedLeaderEpoch, kafka.UnknownLeaderEpoch, kafka.OffsetNotAvailable,
+		kafka.RequestTimedOut, kafka.NetworkException, kafka.KafkaStorageError,
+		kafka.FetchSessionIDNotFound, kafka.InvalidFetchSessionEpoch,
+		kafka.ThrottlingQuotaExceeded, kafka.Unknown:
+		return again
+	case kafka.UnknownTopicOrPartition, kafka.UnknownTopicID, kafka.InconsistentTopicID:
+		return missing
+	}
+	return stop
+}

@@ -1,0 +1,207 @@
+package txn
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+const (
+	orders  = "orders"  // 6 partitions
+	offsets = "offsets" // 2 partitions
+	txnID   = "g-0"
+)
+
+// world is a Kafka of three brokers inside a synctest bubble.
+type world struct {
+	*kfake.Cluster
+	t         *testing.T
+	ctx       context.Context // ends with the test, for transports
+	net       *kfake.VirtualNetwork
+	addr      net.Addr
+	transport *kafka.Transport
+
+	mu      sync.Mutex
+	retries map[string]int // by request and reason
+	logged  bytes.Buffer
+}
+
+func inBubble(t *testing.T, test func(t *testing.T, w *world), opts ...kfake.Opt) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		network := new(kfake.VirtualNetwork)
+		cluster, err := kfake.NewCluster(append([]kfake.Opt{
+			kfake.NumBrokers(3), kfake.Ports(9092, 9093, 9094), kfake.ListenFn(network.Listen),
+			kfake.SeedTopics(6, orders), kfake.SeedTopics(2, offsets),
+		}, opts...)...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(context.Background())
+		w := &world{
+			Cluster: cluster, t: t, ctx: ctx, net: network,
+			addr:    kafka.TCP("localhost:9092", "localhost:9093", "localhost:9094"),
+			retries: map[string]int{},
+		}
+		w.transport = w.newTransport()
+		defer func() {
+			w.transport.CloseIdleConnections()
+			cancel()
+			cluster.Close()
+			synctest.Wait()
+		}()
+		test(t, w)
+	})
+}
+
+func (w *world) newTransport() *kafka.Transport {
+	return &kafka.Transport{Dial: w.net.DialContext, MetadataTTL: time.Hour, Context: w.ctx, ClientID: "orderwalk"}
+}
+
+func (w *world) config() Config {
+	return Config{
+		Addr: w.addr, Transport: w.transport, TransactionalID: txnID,
+		Log: slog.New(slog.NewTextHandler(&w.logged, nil)),
+		OnRetry: func(request, reason string) {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			w.retries[request+": "+reason]++
+		},
+	}
+}
+
+func (w *world) open() *Writer {
+	w.t.Helper()
+	writer, err := Open(w.t.Context(), w.config())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return writer
+}
+
+// fill appends a page: orders first to last over all partitions, and the
+// checkpoint that covers them.
+func fill(t testing.TB, tx *Transaction, first, last int) {
+	t.Helper()
+	for i := first; i <= last; i++ {
+		id := fmt.Sprint(i)
+		if err := tx.Append(orders, int32(i%6), time.Now(), []byte(id), []byte("order "+id), nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := tx.Append(offsets, 0, time.Now(), []byte("checkpoint"), []byte(fmt.Sprint(last)), nil); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// publish commits a page.
+func (w *world) publish(writer *Writer, first, last int) error {
+	tx := writer.Begin()
+	fill(w.t, tx, first, last)
+	return writer.Commit(w.t.Context(), tx)
+}
+
+func (w *world) mustPublish(writer *Writer, first, last int) {
+	w.t.Helper()
+	if err := w.publish(writer, first, last); err != nil {
+		w.t.Fatalf("publish %d to %d: %v", first, last, err)
+	}
+}
+
+// expect reads everything read_committed, with franz-go and with our own
+// Reader: each order from 1 to last once, nothing else, and the last checkpoint.
+func (w *world) expect(last int) {
+	w.t.Helper()
+	got := map[string]int{}
+	checkpoint := ""
+	for _, r := range w.readWithFranz() {
+		if r.Topic == offsets {
+			checkpoint = string(r.Value)
+			continue
+		}
+		got[string(r.Key)]++
+		if want := "order " + string(r.Key); string(r.Value) != want {
+			w.t.Errorf("value %q, want %q", r.Value, want)
+		}
+	}
+	for i := 1; i <= last; i++ {
+		if n := got[fmt.Sprint(i)]; n != 1 {
+			w.t.Errorf("order %d is there %d times", i, n)
+		}
+	}
+	if len(got) != last {
+		w.t.Errorf("%d orders, want %d", len(got), last)
+	}
+	if last > 0 && checkpoint != fmt.Sprint(last) {
+		w.t.Errorf("checkpoint %q, want %d", checkpoint, last)
+	}
+
+	ours := map[string]int{}
+	reader := &Reader{Addr: w.addr, Transport: w.transport}
+	for p := range int32(6) {
+		if _, err := reader.ReadToEnd(w.t.Context(), orders, p, 0, func(r Record) error {
+			ours[string(r.Key)]++
+			return nil
+		}); err != nil {
+			w.t.Error(err)
+		}
+	}
+	if fmt.Sprint(ours) != fmt.Sprint(got) {
+		w.t.Errorf("our reader saw %v, franz-go %v", ours, got)
+	}
+}
+
+// readWithFranz reads both topics up to their high watermarks.
+func (w *world) readWithFranz() []*kgo.Record {
+	w.t.Helper()
+	start := map[string]map[int32]kgo.Offset{orders: {}, offsets: {}}
+	for topic, n := range map[string]int32{orders: 6, offsets: 2} {
+		for p := range n {
+			start[topic][p] = kgo.NewOffset().AtStart()
+		}
+	}
+	client, err := kgo.NewClient(
+		kgo.SeedBrokers("localhost:9092"), kgo.Dialer(w.net.DialContext),
+		kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.ConsumePartitions(start),
+		kgo.FetchMaxWait(100*time.Millisecond))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer client.Close()
+	// Nothing new for two seconds of virtual time is the end.
+	var records []*kgo.Record
+	for {
+		ctx, cancel := context.WithTimeout(w.t.Context(), 2*time.Second)
+		fetches := client.PollFetches(ctx)
+		cancel()
+		if errors.Is(fetches.Err0(), context.DeadlineExceeded) {
+			return records
+		}
+		fetches.EachError(func(topic string, p int32, err error) { w.t.Errorf("franz-go: %s/%d: %v", topic, p, err) })
+		records = append(records, fetches.Records()...)
+	}
+}
+
+// requests counts what brokers are asked from now on, by key.
+func (w *world) requests() map[kmsg.Key]int {
+	counts := map[kmsg.Key]int{}
+	w.Control(func(r kmsg.Request) (kmsg.Response, error, bool) {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		counts[kmsg.Key(r.Key())]++
+		return nil, nil, false
+	})
+	return counts
+}

@@ -1,0 +1,135 @@
+package txn
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+)
+
+// Config says for which transactional ID a Writer works, and how.
+type Config struct {
+	Addr               net.Addr          // bootstrap brokers, kafka.TCP(...)
+	Transport          *kafka.Transport  // shared by all writers and readers of the process
+	TransactionalID    string            // who holds it is the only one to commit
+	TransactionTimeout time.Duration     // the broker aborts a transaction open for longer; 0 means 30s
+	Compression        kafka.Compression // 0 means none
+	MaxBatchBytes      int               // a batch stays under it before compression; 0 means 900 KiB (topics take 1 MiB by default)
+	Log                *slog.Logger      // nil discards
+	// OnRetry, if any, hears of every answer that made a request go out again:
+	// the request's name in Kafka and the reason, both from small sets. It is
+	// called by the goroutine that opens or commits.
+	OnRetry func(request, reason string)
+}
+
+const (
+	defaultTransactionTimeout = 30 * time.Second
+	defaultMaxBatchBytes      = 900 << 10
+)
+
+// Writer commits transactions for one transactional ID. Begin, ProducerID and
+// Epoch may be called while another goroutine commits.
+type Writer struct {
+	cfg     Config
+	cluster cluster
+
+	committing  sync.Mutex // one transaction at a time; guards all up to mu
+	coordinator int32      // the broker that keeps our transactional ID; −1 when it has to be asked for
+	sequences   map[topicPartition]int32
+	// stale means that a request of this epoch went unanswered and may still be
+	// on its way. The next transaction needs another epoch.
+	stale  bool
+	failed error // why the Writer is of no more use
+
+	mu         sync.Mutex
+	producerID int64
+	epoch      int16
+	free       []*Transaction
+}
+
+type topicPartition struct {
+	topic     string
+	partition int32
+}
+
+// Open fences every older holder of the transactional ID: whatever it has open
+// is aborted, what it had decided to commit is committed, and it commits
+// nothing more. When Open returns, both stand on the topics.
+//
+// It asks until Kafka's answer is definite or ctx ends. A refusal that an
+// operator has to act on is an [*Error].
+func Open(ctx context.Context, cfg Config) (*Writer, error) {
+	if cfg.TransactionTimeout <= 0 {
+		cfg.TransactionTimeout = defaultTransactionTimeout
+	}
+	if cfg.MaxBatchBytes <= 0 {
+		cfg.MaxBatchBytes = defaultMaxBatchBytes
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	w := &Writer{
+		cfg:         cfg,
+		cluster:     cluster{cfg.Addr, cfg.Transport},
+		coordinator: -1,
+		sequences:   map[topicPartition]int32{},
+		producerID:  -1,
+		epoch:       -1,
+	}
+	if o := w.insist(ctx, callInit, time.Time{}, w.initProducerID); o.action != done {
+		return nil, fmt.Errorf("open transactional ID %q: %w", cfg.TransactionalID, w.failure(ctx, o))
+	}
+	return w, nil
+}
+
+// ProducerID is the number Kafka gave to the transactional ID. It changes only
+// when its epochs are used up.
+func (w *Writer) ProducerID() int64 {
+	id, _ := w.identity()
+	return id
+}
+
+// Epoch grows with every owner, and by itself after trouble.
+func (w *Writer) Epoch() int16 {
+	_, epoch := w.identity()
+	return epoch
+}
+
+func (w *Writer) identity() (int64, int16) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.producerID, w.epoch
+}
+
+// adopt takes the identity Kafka gave; every partition's sequence starts again.
+func (w *Writer) adopt(producerID int64, epoch int16) {
+	w.mu.Lock()
+	w.producerID, w.epoch = producerID, epoch
+	w.mu.Unlock()
+	clear(w.sequences)
+	w.stale = false
+}
+
+// Begin returns an empty transaction. Kafka hears nothing of it before Commit;
+// one that is not to be committed can just be dropped.
+func (w *Writer) Begin() *Transaction {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if n := len(w.free); n > 0 {
+		t := w.free[n-1]
+		w.free = w.free[:n-1]
+		return t
+	}
+	return &Transaction{limit: w.cfg.MaxBatchBytes, open: map[string][]int{}}
+}
+
+func (w *Writer) recycle(t *Transaction) {
+	t.reset()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.free = append(w.free, t)
+}
