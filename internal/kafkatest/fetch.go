@@ -22,7 +22,8 @@ var pom []byte
 //go:embed log4j2.properties
 var log4j2 []byte
 
-// ErrNoJava says that java or mvn is not on the PATH, and what to install.
+// ErrNoJava says that java, or mvn while there is something to fetch, is not on
+// the PATH, and what to install.
 var ErrNoJava = errors.New("install JDK 17+ and Maven (Debian: apt-get install openjdk-17-jre-headless maven)")
 
 // Fetch makes sure that the jars are there and returns the cache folder that
@@ -34,10 +35,8 @@ func Fetch(ctx context.Context) (string, error) {
 		return "", err
 	}
 	dir := filepath.Join(root, ".cache", "kafka-"+Version)
-	for _, program := range []string{"java", "mvn"} {
-		if _, err := exec.LookPath(program); err != nil {
-			return "", fmt.Errorf("find %s: %w", program, ErrNoJava)
-		}
+	if err := find("java"); err != nil {
+		return "", err
 	}
 	for _, sub := range []string{"log", "run"} {
 		if err := os.MkdirAll(filepath.Join(dir, sub), 0o755); err != nil {
@@ -56,6 +55,9 @@ func Fetch(ctx context.Context) (string, error) {
 	have, err := os.ReadFile(filepath.Join(dir, "lib", "pom.xml"))
 	if err == nil && bytes.Equal(have, pom) {
 		return dir, nil
+	}
+	if err := find("mvn"); err != nil {
+		return "", err
 	}
 	if err := download(ctx, dir); err != nil {
 		return "", fmt.Errorf("fetch Kafka %s: %w", Version, err)
@@ -86,6 +88,13 @@ func download(ctx context.Context, dir string) error {
 		return err
 	}
 	return os.Rename(part, lib)
+}
+
+func find(program string) error {
+	if _, err := exec.LookPath(program); err != nil {
+		return fmt.Errorf("find %s: %w", program, ErrNoJava)
+	}
+	return nil
 }
 
 // moduleRoot is the folder of the nearest go.mod at or above the working

@@ -13,9 +13,10 @@ import (
 // ReadCommitted returns what a read_committed consumer sees of topic, up to the
 // topic's end as of the call, by partition and offset. It uses franz-go, so
 // that a test of our own reader and writer has an independent witness. It waits
-// for transactions that are open at the call; ctx bounds that.
-func ReadCommitted(ctx context.Context, brokers []string, topic string) ([]*kgo.Record, error) {
-	ends, err := endOffsets(ctx, brokers, topic)
+// for transactions that are open at the call; ctx bounds that. The options are
+// for what the way to the brokers needs, such as a dialer.
+func ReadCommitted(ctx context.Context, brokers []string, topic string, opts ...kgo.Opt) ([]*kgo.Record, error) {
+	ends, err := endOffsets(ctx, brokers, topic, opts)
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", topic, err)
 	}
@@ -29,12 +30,12 @@ func ReadCommitted(ctx context.Context, brokers []string, topic string) ([]*kgo.
 	// The last record before a partition's end may be a marker, or belong to an
 	// aborted transaction whose marker comes after it. So markers are asked for
 	// as well: whoever has got past the end sees a record that proves it.
-	client, err := kgo.NewClient(
+	client, err := kgo.NewClient(append(opts,
 		kgo.SeedBrokers(brokers...),
 		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: from}),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
 		kgo.KeepControlRecords(),
-	)
+	)...)
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", topic, err)
 	}
@@ -70,8 +71,8 @@ func ReadCommitted(ctx context.Context, brokers []string, topic string) ([]*kgo.
 
 // endOffsets returns the high watermark of every partition of topic that holds
 // anything.
-func endOffsets(ctx context.Context, brokers []string, topic string) (map[int32]int64, error) {
-	client, err := kgo.NewClient(kgo.SeedBrokers(brokers...))
+func endOffsets(ctx context.Context, brokers []string, topic string, opts []kgo.Opt) (map[int32]int64, error) {
+	client, err := kgo.NewClient(append(opts, kgo.SeedBrokers(brokers...))...)
 	if err != nil {
 		return nil, err
 	}
