@@ -40,6 +40,10 @@ type command struct {
 
 func commands() []command {
 	return []command{
+		{"run", "walk the shops and publish their orders", runCommand},
+		{"dev", "all of it on this machine: Kafka, the API and the connector", devCommand},
+		{"simulate", "serve a simulated order-list API", simulateCommand},
+		{"tail", "print the orders topic, committed records only", tailCommand},
 		{"config", "list every variable with its type, default and meaning", configCommand},
 		{"version", "print version, commit and Go version", versionCommand},
 	}
@@ -86,7 +90,7 @@ func usage() string {
 		fmt.Fprintf(&b, "  %-9s %s\n", c.name, c.summary)
 	}
 	b.WriteString("\n`orderwalk <command> --help` shows its flags. The settings of run are variables of\n" +
-		"the environment: see `orderwalk config`.\n")
+		"the environment: see `orderwalk config`. To see it work, start with `orderwalk dev`.\n")
 	return b.String()
 }
 

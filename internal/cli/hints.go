@@ -2,8 +2,8 @@ package cli
 
 import (
 	"errors"
+	"io"
 	"net"
-	"os"
 	"syscall"
 
 	"github.com/segmentio/kafka-go"
@@ -14,7 +14,7 @@ import (
 func hintFor(err error) string {
 	var reach *reachError
 	if errors.As(err, &reach) {
-		return reachHint(reach.err)
+		return reach.hint()
 	}
 	var listen *net.OpError
 	if errors.As(err, &listen) && listen.Op == "listen" && errors.Is(err, syscall.EADDRINUSE) {
@@ -23,19 +23,25 @@ func hintFor(err error) string {
 	return ""
 }
 
-func reachHint(err error) string {
+// hint names the variables to look at. A broker that closes the connection
+// without a word is how both a wrong login and missing encryption can look.
+func (e *reachError) hint() string {
 	var dns *net.DNSError
+	var file *fileError
+	closed := errors.Is(e.err, io.EOF) || errors.Is(e.err, io.ErrUnexpectedEOF)
 	switch {
-	case errors.Is(err, kafka.SASLAuthenticationFailed), errors.Is(err, kafka.UnsupportedSASLMechanism):
+	case errors.Is(e.err, kafka.SASLAuthenticationFailed), errors.Is(e.err, kafka.UnsupportedSASLMechanism),
+		closed && e.kafka.SASL.Mechanism != "":
 		return "check the ORDERWALK_KAFKA_SASL_ variables: the broker refuses mechanism, user name or password"
-	case isRefused(err):
+	case isTLS(e.err):
 		return "check the ORDERWALK_KAFKA_TLS_ variables: authorities, server name, client certificate"
-	case errors.As(err, &dns):
+	case closed:
+		return "the broker hangs up; does it want TLS (ORDERWALK_KAFKA_TLS_ENABLE) or a login (ORDERWALK_KAFKA_SASL_MECHANISM)?"
+	case errors.As(e.err, &dns):
 		return "check the host names in ORDERWALK_KAFKA_BROKERS"
-	case errors.Is(err, os.ErrNotExist), errors.Is(err, os.ErrPermission):
-		return "check the files that the ORDERWALK_KAFKA_ variables name"
+	case errors.As(e.err, &file):
+		return "check the files that the ORDERWALK_KAFKA_TLS_ and ORDERWALK_KAFKA_SASL_ variables name"
 	default:
-		return "check ORDERWALK_KAFKA_BROKERS, that a broker runs there, and whether it wants TLS or SASL; " +
-			"`orderwalk dev` needs no Kafka"
+		return "check ORDERWALK_KAFKA_BROKERS and that a broker runs there; `orderwalk dev` needs no Kafka"
 	}
 }

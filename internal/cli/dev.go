@@ -1,0 +1,214 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/twmb/franz-go/pkg/kfake"
+	"golang.org/x/sync/errgroup"
+
+	"orderwalk/connector"
+	"orderwalk/internal/config"
+	"orderwalk/simulator"
+)
+
+const devNotes = `
+It starts Kafka (in this process), a simulated order-list API with two shops,
+one with a long history and one where orders keep coming, and the connector
+between them. What it writes is kept in the data folder: the next start goes on
+where this one ended, also after kill -9. Delete the folder to begin anew.
+Every ORDERWALK_ variable applies; with ORDERWALK_KAFKA_BROKERS or
+ORDERWALK_API_URL your own Kafka or API takes the place of the built-in one.
+`
+
+// The simulated world: the long history takes a few seconds to read, so that
+// there is something to see.
+const (
+	devHistory     = 100_000
+	devHistoryDays = 30
+	devRecent      = 2_000
+	devRecentDays  = 2
+	devLiveRate    = 2
+)
+
+// devCommand runs everything on this machine.
+func devCommand(ctx context.Context, c *call) error {
+	dir := c.flags.String("data", "orderwalk-dev", "`folder` for topics, checkpoints and the simulated world")
+	orders := c.flags.Int("orders", 0, fmt.Sprintf("`number` of orders in the long history of a new world (default %d)", devHistory))
+	if err := c.parse(devNotes); err != nil {
+		return err
+	}
+	if *orders < 0 {
+		return &usageError{"--orders: give a number above 0"}
+	}
+	data, err := openDevData(*dir, *orders)
+	if err != nil {
+		return err
+	}
+	defer data.close()
+
+	api, err := listenAgain(ctx, &data.APIPort)
+	if err != nil {
+		return err
+	}
+	defer api.Close()
+	page, err := listenAgain(ctx, &data.ListenPort)
+	if err != nil {
+		return err
+	}
+	defer page.Close()
+	broker, err := startBroker(ctx, data)
+	if err != nil {
+		return err
+	}
+	defer broker.Close()
+	if err := data.save(); err != nil {
+		return err
+	}
+
+	shops := devShops(data.devWorld)
+	defaults, err := devDefaults(data, shops, broker.ListenAddrs()[0], api.Addr().String(), page.Addr().String())
+	if err != nil {
+		return err
+	}
+	cfg, err := config.Load(defaults)
+	if err != nil {
+		return err
+	}
+	if os.Getenv("ORDERWALK_LISTEN") != "" {
+		page.Close()
+		page = nil
+	}
+	fmt.Fprint(c.Out, devWelcome(data.dir, cfg, page))
+
+	log, show := devLog(c, cfg)
+	w := worker{cfg: cfg, log: log}
+	if page != nil {
+		w.listener = page
+	}
+
+	// Broker and API go last: the connector needs both to end in order.
+	serving, stopServing := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopServing()
+	watching, stopWatching := context.WithCancel(serving)
+	defer stopWatching()
+	group, walking := errgroup.WithContext(ctx)
+	w.started = func(status func() []connector.ShopStatus) {
+		group.Go(func() error {
+			show(watching, status)
+			return nil
+		})
+	}
+	group.Go(func() error {
+		return serveHTTP(serving, api, simulator.New(simulator.Config{Seed: data.Seed, Shops: shops}))
+	})
+	group.Go(func() error {
+		defer stopServing()
+		return w.run(walking)
+	})
+	return group.Wait()
+}
+
+// listenAgain listens where the last run did, or elsewhere, and notes where.
+func listenAgain(ctx context.Context, port *int) (net.Listener, error) {
+	l, bound, err := listenLoopback(ctx, *port)
+	*port = bound
+	return l, err
+}
+
+// startBroker starts Kafka with what it has kept. Every write is on disk before
+// it is acknowledged, so that kill -9 takes nothing back.
+func startBroker(ctx context.Context, data *devData) (*kfake.Cluster, error) {
+	cluster, err := kfake.NewCluster(
+		kfake.NumBrokers(1),
+		kfake.ClusterID("orderwalk-dev"),
+		kfake.DataDir(filepath.Join(data.dir, "kafka")),
+		kfake.SyncWrites(),
+		kfake.ListenFn(func(string, string) (net.Listener, error) { return listenAgain(ctx, &data.KafkaPort) }),
+	)
+	if err != nil {
+		return nil, fmt.Errorf("start Kafka in this process: %w", err)
+	}
+	return cluster, nil
+}
+
+func devShops(w devWorld) []simulator.Shop {
+	const day = 24 * 3600
+	return []simulator.Shop{
+		simulatedShop(0, w.Orders, w.Started-devHistoryDays*day, w.Started, 0),
+		simulatedShop(1, devRecent, w.Started-devRecentDays*day, w.Started, devLiveRate),
+	}
+}
+
+// devDefaults are the settings of dev; the user's own go before them.
+func devDefaults(data *devData, shops []simulator.Shop, broker, api, page string) (map[string]string, error) {
+	d := map[string]string{
+		"ORDERWALK_KAFKA_BROKERS":      broker,
+		"ORDERWALK_API_URL":            "http://" + api,
+		"ORDERWALK_LISTEN":             page,
+		"ORDERWALK_WORKER_ID":          "dev",
+		"ORDERWALK_OFFSETS_PARTITIONS": "4",
+		"ORDERWALK_START_TIME":         strconv.FormatInt(shops[0].Backlog.From, 10),
+		// Orders should show soon after they came into being.
+		"ORDERWALK_POLL_INTERVAL": "2s",
+		"ORDERWALK_SETTLE_DELAY":  "3s",
+		"ORDERWALK_LOOKBACK":      "1m",
+		"ORDERWALK_LOG_FORMAT":    "text",
+	}
+	if os.Getenv("ORDERWALK_APP_ID") == "" && os.Getenv("ORDERWALK_SHOPS_FILE") == "" {
+		file, err := data.write("shops.yaml", shopsFile(shops))
+		if err != nil {
+			return nil, err
+		}
+		d["ORDERWALK_SHOPS_FILE"] = file
+	}
+	return d, nil
+}
+
+// devLog returns the log and what shows the progress: a line on a terminal with
+// only warnings above it, or a log line now and then.
+func devLog(c *call, cfg *config.Config) (*slog.Logger, func(context.Context, func() []connector.ShopStatus)) {
+	if screen, ok := terminal(c.Err); ok {
+		if os.Getenv("ORDERWALK_LOG_LEVEL") == "" {
+			cfg.LogLevel = slog.LevelWarn
+		}
+		line := &statusLine{w: screen}
+		return newLog(cfg, line), func(ctx context.Context, status func() []connector.ShopStatus) {
+			draw(ctx, line, func() int { return width(screen) }, status)
+		}
+	}
+	log := newLog(cfg, c.Err)
+	return log, func(ctx context.Context, status func() []connector.ShopStatus) { logProgress(ctx, log, status) }
+}
+
+// devWelcome says where everything is and what to do next.
+func devWelcome(dir string, cfg *config.Config, page net.Listener) string {
+	address := cfg.Listen
+	if page != nil {
+		address = page.Addr().String()
+	}
+	if host, port, err := net.SplitHostPort(address); err == nil && host == "" {
+		address = net.JoinHostPort("127.0.0.1", port)
+	}
+	brokers := strings.Join(cfg.Kafka.Brokers, ",")
+	var b strings.Builder
+	fmt.Fprintf(&b, "Kafka          %s\nAPI            %s\nConnector      http://%s  (/metrics, /health, /readyz)\nData           %s\n\n",
+		brokers, cfg.APIURL, address, dir)
+	fmt.Fprintf(&b, "See the orders, in another terminal:\n\n  ORDERWALK_KAFKA_BROKERS=%s %s tail --follow\n\nCtrl-C stops; the next start goes on from here.\n\n",
+		brokers, selfCommand())
+	return b.String()
+}
+
+// selfCommand is how the user started this program.
+func selfCommand() string {
+	if path, err := os.Executable(); err == nil && strings.Contains(path, string(filepath.Separator)+"go-build") {
+		return "go run ."
+	}
+	return os.Args[0]
+}

@@ -1,0 +1,148 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/segmentio/kafka-go"
+	"golang.org/x/sync/errgroup"
+
+	"orderwalk/connector"
+	"orderwalk/internal/config"
+	"orderwalk/internal/control"
+	"orderwalk/internal/wechat"
+)
+
+const runNotes = `
+Its settings are variables of the environment; the least it needs is
+  ORDERWALK_KAFKA_BROKERS, ORDERWALK_APP_ID and ORDERWALK_APP_SECRET
+See ` + "`orderwalk config`" + ` for all of them. SIGTERM or Ctrl-C ends it in order, a
+second one at once; nothing is lost or published twice either way.
+`
+
+func runCommand(ctx context.Context, c *call) error {
+	if err := c.parse(runNotes); err != nil {
+		return err
+	}
+	cfg, err := config.Load(nil)
+	if err != nil {
+		return err
+	}
+	w := worker{cfg: cfg, log: newLog(cfg, c.Err)}
+	return w.run(ctx)
+}
+
+// worker is one process of the connector.
+type worker struct {
+	cfg *config.Config
+	log *slog.Logger
+	// listener serves HTTP. Defaults to one on the configured address.
+	listener net.Listener
+	// started, when set, is called once everything is put together and before
+	// it runs, with a function that tells the state of the shops.
+	started func(status func() []connector.ShopStatus)
+}
+
+// run puts the worker together, in the order in which an order goes through
+// it, and runs it until ctx ends or every shop is done. It is long because it
+// is the one place that sees everything.
+func (w *worker) run(ctx context.Context) error {
+	cfg, log := w.cfg, w.log
+	build := readBuild()
+	if w.listener == nil {
+		// Before anything else: a port that is taken should show at once.
+		listener, err := net.Listen("tcp", cfg.Listen)
+		if err != nil {
+			return fmt.Errorf("open %s: %w", cfg.Listen, err)
+		}
+		w.listener = listener
+	}
+	defer w.listener.Close()
+	log.Info("orderwalk starts", "version", build.version, "commit", build.commit,
+		"listen", w.listener.Addr().String(), "config", cfg)
+
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	metrics := connector.NewMetrics(registry)
+
+	host := &wechat.Host{URL: cfg.APIURL}
+	defer host.Close()
+	shops := newShops(cfg, host, metrics, log)
+
+	transport := kafkaTransport(cfg.Kafka, cfg.WorkerID, dialTCP)
+	defer transport.CloseIdleConnections()
+	clusterID, err := reachKafka(ctx, cfg.Kafka, transport, log)
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil // told to stop before there was anything to stop
+		}
+		return err
+	}
+
+	conn := connector.New(connector.Config{
+		Group: cfg.Group, OffsetsTopic: cfg.OffsetsTopic, WorkerID: cfg.WorkerID,
+		TopicPartitions: cfg.TopicPartitions, OffsetsPartitions: cfg.OffsetsPartitions,
+		ReplicationFactor: cfg.ReplicationFactor,
+		Addr:              kafka.TCP(cfg.Kafka.Brokers...), Transport: transport,
+		TransactionTimeout: cfg.TransactionTimeout,
+		Compression:        compression(cfg.Compression),
+		Host:               host, Shops: shops, Metrics: metrics, Log: log,
+	}, registry)
+	page := &control.Server{
+		Version: build.version, Commit: build.commit,
+		ClusterID: func() string { return clusterID },
+		Ready:     conn.Ready, Metrics: registry, Log: log,
+	}
+	if w.started != nil {
+		w.started(conn.Status)
+	}
+
+	// The listener outlives the connector, so that a drain can be watched.
+	serving, stopServing := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopServing()
+	group, walking := errgroup.WithContext(ctx)
+	group.Go(func() error { return page.Run(serving, w.listener) })
+	group.Go(func() error {
+		defer stopServing()
+		return conn.Run(walking)
+	})
+	err = group.Wait()
+	if err == nil || errors.Is(err, context.Canceled) {
+		log.Info("orderwalk stops")
+		return nil
+	}
+	return err
+}
+
+// newShops gives each shop its client; shops with the same app ID share one,
+// and with it the token, the rate limit and the quota.
+func newShops(cfg *config.Config, host *wechat.Host, metrics *connector.Metrics, log *slog.Logger) []connector.Shop {
+	clients := map[string]*wechat.Client{}
+	shops := make([]connector.Shop, 0, len(cfg.Shops))
+	for _, s := range cfg.Shops {
+		client, ok := clients[s.AppID]
+		if !ok {
+			client = wechat.New(wechat.Config{
+				Host: host, AppID: s.AppID, Auth: s.Auth, Secret: s.AppSecret, Token: s.AccessToken,
+				RateLimit: s.RateLimit, Log: log.With("shop", s.Name),
+				OnCall: metrics.OnCall(s.Name), OnTokenRefresh: metrics.OnTokenRefresh(s.Name),
+			})
+			clients[s.AppID] = client
+		}
+		shops = append(shops, connector.Shop{
+			Name: s.Name, AppID: s.AppID, Topic: s.Topic, Client: client,
+			Policy: connector.Policy{
+				Range: wechat.Range(s.TimeRange), Start: s.Start, End: s.End, Status: s.Status, OpenID: s.OpenID,
+				PageSize: cfg.PageSize, MaxWindow: cfg.MaxWindow, MinWindow: cfg.MinWindow,
+				PollInterval: cfg.PollInterval, SettleDelay: cfg.SettleDelay, Lookback: cfg.Lookback,
+				Concurrency: cfg.Concurrency,
+			},
+		})
+	}
+	return shops
+}

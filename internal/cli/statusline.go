@@ -1,0 +1,74 @@
+package cli
+
+import (
+	"io"
+	"os"
+	"sync"
+
+	"golang.org/x/term"
+)
+
+// statusLine is a terminal whose last line is redrawn: what is written to it,
+// log lines mostly, scrolls by above that line.
+type statusLine struct {
+	mu   sync.Mutex
+	w    io.Writer
+	line string
+}
+
+// eraseLine goes to the begin of the line and clears it.
+const eraseLine = "\r\x1b[K"
+
+// Write puts p above the line. p should end with a newline.
+func (s *statusLine) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.line == "" {
+		return s.w.Write(p)
+	}
+	if _, err := io.WriteString(s.w, eraseLine); err != nil {
+		return 0, err
+	}
+	n, err := s.w.Write(p)
+	if err == nil {
+		_, err = io.WriteString(s.w, s.line)
+	}
+	return n, err
+}
+
+// set redraws the line, cut to the width of the terminal.
+func (s *statusLine) set(line string, width int) {
+	if r := []rune(line); width > 1 && len(r) >= width {
+		line = string(r[:width-1])
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.line = line
+	// A terminal that is gone ends the program by itself.
+	_, _ = io.WriteString(s.w, eraseLine+line)
+}
+
+// end leaves the last line standing and goes to the next.
+func (s *statusLine) end() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.line != "" {
+		s.line = ""
+		_, _ = io.WriteString(s.w, "\n")
+	}
+}
+
+// terminal returns w as a terminal; ok is false when it is none.
+func terminal(w io.Writer) (f *os.File, ok bool) {
+	f, ok = w.(*os.File)
+	return f, ok && term.IsTerminal(int(f.Fd())) && os.Getenv("TERM") != "dumb"
+}
+
+// width of the terminal in columns; 0 when it is not known.
+func width(f *os.File) int {
+	w, _, err := term.GetSize(int(f.Fd()))
+	if err != nil {
+		return 0
+	}
+	return w
+}

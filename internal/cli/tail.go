@@ -1,0 +1,238 @@
+package cli
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"strings"
+	"sync"
+	"time"
+	"unicode/utf8"
+
+	"github.com/segmentio/kafka-go"
+	"golang.org/x/sync/errgroup"
+
+	"orderwalk/internal/config"
+	"orderwalk/internal/txn"
+)
+
+const tailNotes = `
+One line a record: when its page was read, shop, range, order ID. Only what is
+committed is shown, as to a consumer with isolation.level=read_committed.
+It needs ORDERWALK_KAFKA_BROKERS; ` + "`orderwalk dev`" + ` prints the whole command.
+`
+
+// tailCommand prints records of the orders topic.
+func tailCommand(ctx context.Context, c *call) error {
+	var p printer
+	fromBeginning := c.flags.Bool("from-beginning", false, "print all records, not only the newest of each partition")
+	follow := c.flags.Bool("follow", false, "go on with what is committed later, until Ctrl-C")
+	lines := c.flags.Int("lines", 10, "how `many` of each partition to begin with, when not from the beginning")
+	topic := c.flags.String("topic", "", "`topic` to read (default ORDERWALK_TOPIC)")
+	c.flags.StringVar(&p.shop, "shop", "", "print only records of this `shop`: its app ID")
+	c.flags.BoolVar(&p.asJSON, "json", false, "print each record as JSON, with partition, offset, key, headers and value")
+	if err := c.parse(tailNotes); err != nil {
+		return err
+	}
+	if *lines < 0 || *lines > 100_000 {
+		return &usageError{"--lines: give a number from 0 to 100000"}
+	}
+	cfg, err := config.LoadWithoutShops(nil)
+	if err != nil {
+		return err
+	}
+	if *topic == "" {
+		*topic = cfg.Topic
+	}
+	// Warnings are for people here, whatever form the worker's log has.
+	log := slog.New(slog.NewTextHandler(c.Err, &slog.HandlerOptions{Level: max(cfg.LogLevel, slog.LevelWarn)}))
+	transport := kafkaTransport(cfg.Kafka, "orderwalk-tail", dialTCP)
+	defer transport.CloseIdleConnections()
+	if _, err := reachKafka(ctx, cfg.Kafka, transport, log); err != nil {
+		if ctx.Err() != nil {
+			return nil
+		}
+		return err
+	}
+	addr := kafka.TCP(cfg.Kafka.Brokers...)
+	partitions, err := countPartitions(ctx, &kafka.Client{Addr: addr, Transport: transport, Timeout: 2 * dialTimeout}, *topic)
+	if err != nil {
+		return err
+	}
+
+	p.out = bufio.NewWriter(c.Out)
+	reader := &txn.Reader{Addr: addr, Transport: transport, Log: log}
+	newest := *lines
+	if *fromBeginning {
+		newest = -1
+	}
+	group, reading := errgroup.WithContext(ctx)
+	for partition := range partitions {
+		t := tailer{reader: reader, printer: &p, topic: *topic, partition: int32(partition)}
+		group.Go(func() error { return t.run(reading, newest, *follow) })
+	}
+	if err := group.Wait(); err != nil && ctx.Err() == nil {
+		return err
+	}
+	return p.flush()
+}
+
+// countPartitions asks how many partitions the topic has.
+func countPartitions(ctx context.Context, client *kafka.Client, topic string) (int, error) {
+	answer, err := client.Metadata(ctx, &kafka.MetadataRequest{Topics: []string{topic}})
+	if err != nil {
+		return 0, fmt.Errorf("look at topic %s: %w", topic, err)
+	}
+	if len(answer.Topics) != 1 || errors.Is(answer.Topics[0].Error, kafka.UnknownTopicOrPartition) {
+		return 0, fmt.Errorf("look at topic %s: there is none; orderwalk run makes it when it starts", topic)
+	}
+	if err := answer.Topics[0].Error; err != nil {
+		return 0, fmt.Errorf("look at topic %s: %w", topic, err)
+	}
+	return len(answer.Topics[0].Partitions), nil
+}
+
+// tailer prints one partition.
+type tailer struct {
+	reader    *txn.Reader
+	printer   *printer
+	topic     string
+	partition int32
+}
+
+// run prints the newest records of the partition, or all if newest is negative,
+// and then what follows.
+func (t *tailer) run(ctx context.Context, newest int, follow bool) error {
+	from, err := t.reader.First(ctx, t.topic, t.partition)
+	if err != nil {
+		return err
+	}
+	if newest >= 0 {
+		last, err := t.reader.Last(ctx, t.topic, t.partition)
+		if err != nil {
+			return err
+		}
+		// Transactions leave markers and aborted records between the records,
+		// so some more offsets are read than lines are wanted.
+		from = max(from, last-8*int64(newest))
+	}
+	var held []txn.Record
+	deliver := func(r txn.Record) error {
+		if newest < 0 {
+			return t.printer.print(t.partition, r)
+		}
+		if t.printer.wants(r) {
+			held = append(held, r)
+		}
+		return nil
+	}
+	next, err := t.reader.ReadToEnd(ctx, t.topic, t.partition, from, deliver)
+	if err != nil {
+		return err
+	}
+	for _, r := range held[max(0, len(held)-max(newest, 0)):] {
+		if err := t.printer.print(t.partition, r); err != nil {
+			return err
+		}
+	}
+	if !follow {
+		return nil
+	}
+	if err := t.printer.flush(); err != nil {
+		return err
+	}
+	return t.reader.Follow(ctx, t.topic, t.partition, next, func(r txn.Record) error {
+		if err := t.printer.print(t.partition, r); err != nil {
+			return err
+		}
+		return t.printer.flush()
+	})
+}
+
+// printer writes records, a line each, from several partitions at once.
+type printer struct {
+	shop   string
+	asJSON bool
+
+	mu  sync.Mutex
+	out *bufio.Writer
+}
+
+// wants tells whether the record is of the shop that was asked for.
+func (p *printer) wants(r txn.Record) bool { return p.shop == "" || header(r, "shop") == p.shop }
+
+func (p *printer) print(partition int32, r txn.Record) error {
+	if !p.wants(r) {
+		return nil
+	}
+	var line string
+	if p.asJSON {
+		line = jsonLine(partition, r)
+	} else {
+		line = fmt.Sprintf("%s  %s  %s  %s", r.Time.UTC().Format("2006-01-02T15:04:05.000Z"),
+			orDash(header(r, "shop")), orDash(header(r, "time_range")), printable(r.Key))
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	_, err := io.WriteString(p.out, line+"\n")
+	return err
+}
+
+func (p *printer) flush() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.out.Flush()
+}
+
+// jsonLine is the whole record. A value that is JSON stands in it as such, any
+// other in base64.
+func jsonLine(partition int32, r txn.Record) string {
+	line := struct {
+		Partition int32             `json:"partition"`
+		Offset    int64             `json:"offset"`
+		Timestamp time.Time         `json:"timestamp"`
+		Key       string            `json:"key"`
+		Headers   map[string]string `json:"headers"`
+		Value     any               `json:"value"`
+	}{partition, r.Offset, r.Time.UTC(), string(r.Key), map[string]string{}, r.Value}
+	for _, h := range r.Headers {
+		line.Headers[h.Key] = string(h.Value)
+	}
+	if json.Valid(r.Value) {
+		line.Value = json.RawMessage(r.Value)
+	}
+	text, err := json.Marshal(line)
+	if err != nil { // none of the above can fail to be written as JSON
+		return fmt.Sprintf(`{"error":%q}`, err)
+	}
+	return string(text)
+}
+
+func header(r txn.Record, name string) string {
+	for _, h := range r.Headers {
+		if h.Key == name {
+			return string(h.Value)
+		}
+	}
+	return ""
+}
+
+// printable keeps what a foreign producer put into the topic from playing with
+// the terminal.
+func printable(b []byte) string {
+	if !utf8.Valid(b) || strings.ContainsFunc(string(b), func(r rune) bool { return r < ' ' || r == 0x7f }) {
+		return fmt.Sprintf("%q", b)
+	}
+	return string(b)
+}
+
+func orDash(s string) string {
+	if s == "" {
+		return "-"
+	}
+	return printable([]byte(s))
+}

@@ -1,0 +1,59 @@
+package config_test
+
+import (
+	"os"
+	"strings"
+	"testing"
+
+	"orderwalk/internal/config"
+)
+
+// The table in the README is the one the program prints. With -update it is
+// written anew.
+func TestReadmeHasTheTable(t *testing.T) {
+	const path, begin, end = "../../README.md", "<!-- begin: orderwalk config --format md -->\n", "<!-- end -->"
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, rest, ok1 := strings.Cut(string(data), begin)
+	table, after, ok2 := strings.Cut(rest, end)
+	if !ok1 || !ok2 {
+		t.Fatal("the README has no marked block for the table")
+	}
+	var want strings.Builder
+	if err := config.WriteMarkdown(&want); err != nil {
+		t.Fatal(err)
+	}
+	if table == want.String() {
+		return
+	}
+	if *update {
+		if err := os.WriteFile(path, []byte(before+begin+want.String()+end+after), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	t.Errorf("the table in README.md is not what `orderwalk config --format md` prints; `go test ./internal/config -update` writes it anew")
+}
+
+// What --format env prints is a file of an environment in which nothing is set
+// and every variable is named.
+func TestEnvFile(t *testing.T) {
+	var b strings.Builder
+	if err := config.WriteEnv(&b); err != nil {
+		t.Fatal(err)
+	}
+	named := 0
+	for line := range strings.Lines(b.String()) {
+		if line != "\n" && !strings.HasPrefix(line, "#") {
+			t.Errorf("sets something: %q", line)
+		}
+		if strings.HasPrefix(line, "#ORDERWALK_") {
+			named++
+		}
+	}
+	if all := len(config.Variables()); named != all {
+		t.Errorf("%d of %d variables are named", named, all)
+	}
+}
