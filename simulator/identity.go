@@ -60,10 +60,8 @@ func (b *book) openID(buyer uint32) string {
 	case buyer >= ownBuyers:
 		return b.buyers[buyer-ownBuyers]
 	}
-	return fmt.Sprintf("%s%08x", b.openIDPrefix(), buyer)
+	return b.openIDPrefix + fmt.Sprintf("%08x", buyer)
 }
-
-func (b *book) openIDPrefix() string { return fmt.Sprintf("oSIM%016x", mix(b.seed, saltBuyer)) }
 
 // noBuyer is nobody's number: no order has it.
 const noBuyer = ownBuyers - 1
@@ -74,7 +72,7 @@ func (b *book) buyerOf(openID string, learn bool) uint32 {
 	if openID == "" {
 		return 0
 	}
-	if number, ok := strings.CutPrefix(openID, b.openIDPrefix()); ok && len(number) == 8 {
+	if number, ok := strings.CutPrefix(openID, b.openIDPrefix); ok && len(number) == 8 {
 		n, err := strconv.ParseUint(number, 16, 32)
 		if err == nil && n >= 1 && n <= buyerCount && b.openID(uint32(n)) == openID {
 			return uint32(n)

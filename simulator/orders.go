@@ -37,6 +37,7 @@ type book struct {
 	todo                 events
 	added                map[uint64]uint32 // rows of orders with IDs of a test's choosing
 	buyers               []string          // openids of a test's choosing
+	openIDPrefix         string            // of all others
 	now                  int64             // unix milliseconds up to which time has been played
 	backlog              life              // of the rows before backlogEnd
 	backlogEnd           uint32
@@ -44,7 +45,12 @@ type book struct {
 }
 
 func newBook(seed uint64, shop Shop, now time.Time) *book {
-	b := &book{seed: seed, now: now.UnixMilli(), added: map[uint64]uint32{}}
+	b := &book{
+		seed:         seed,
+		now:          now.UnixMilli(),
+		added:        map[uint64]uint32{},
+		openIDPrefix: fmt.Sprintf("oSIM%016x", mix(seed, saltBuyer)),
+	}
 	b.fill(shop.Backlog, now)
 	b.live = newLive(seed, shop.Live, now)
 	return b
