@@ -108,6 +108,7 @@ func TestThreeBrokersBehindAProxy(t *testing.T) {
 		kgo.DefaultProduceTopic(topic),
 		kgo.RecordPartitioner(kgo.ManualPartitioner()),
 		kgo.MetadataMinAge(100*time.Millisecond),
+		kgo.ProducerBatchCompression(kgo.NoCompression()),
 	)
 	if err != nil {
 		t.Fatal(err)

@@ -19,6 +19,7 @@ import (
 // same from start to start, and the process that runs on it now and then.
 type node struct {
 	cache string // the folder Fetch returned
+	jvm   []string
 	dir   string // server.properties and data
 	log   string // where the process's output goes
 
@@ -67,7 +68,8 @@ func (n *node) start() error {
 	}
 	defer log.Close()
 	// Not bound to a context: the cluster decides when a broker ends.
-	cmd := n.java(context.Background(), "-Xmx512m", "-Xms256m", "-XX:+UseSerialGC", "kafka.Kafka", n.properties())
+	args := append([]string{"-Xmx512m", "-Xms256m", "-XX:+UseSerialGC"}, n.jvm...)
+	cmd := n.java(context.Background(), append(args, "kafka.Kafka", n.properties())...)
 	cmd.Stdout, cmd.Stderr = log, log
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("start the broker: %w", err)
