@@ -44,7 +44,8 @@ type Config struct {
 	// Auth is AuthStableToken or AuthStatic. Defaults to AuthStableToken.
 	Auth string
 	// Secret is the app secret, for AuthStableToken: read at each token call,
-	// so that a changed file counts.
+	// so that a changed file counts. Secret and Token may be called from several
+	// goroutines at once.
 	Secret func() (string, error)
 	// Token is the access token, for AuthStatic: read at each call.
 	Token func() (string, error)

@@ -133,7 +133,8 @@ func newTransport() *http.Transport {
 		MaxIdleConnsPerHost: 1024,
 		// Shorter than gateways keep a connection, so that few calls meet one
 		// that has just been closed.
-		IdleConnTimeout:    30 * time.Second,
-		DisableCompression: true,
+		IdleConnTimeout:        30 * time.Second,
+		MaxResponseHeaderBytes: 64 << 10,
+		DisableCompression:     true,
 	}
 }

@@ -40,14 +40,16 @@ type trouble struct {
 	warned   bool // of the present trouble
 }
 
-func (t *trouble) enter(v *Error) {
+// failed takes in a failure of a call; first marks the call's first one.
+func (t *trouble) failed(v *Error, first bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.calls++
 	t.last = v
 	now := time.Now()
-	if t.calls == 1 {
-		t.since = now
+	if first {
+		if t.calls++; t.calls == 1 {
+			t.since = now
+		}
 	}
 	if t.warned || !t.warnedAt.IsZero() && now.Sub(t.warnedAt) < warnEvery {
 		return
@@ -56,13 +58,8 @@ func (t *trouble) enter(v *Error) {
 	t.log.Warn("call failed, trying again", "error", v, "class", v.Class.String())
 }
 
-func (t *trouble) stays(v *Error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.last = v
-}
-
-func (t *trouble) leave(passed bool) {
+// over is told of the end of a call that failed before.
+func (t *trouble) over(passed bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.calls--; t.calls > 0 {
@@ -136,16 +133,12 @@ func (r *retries) failed(ctx context.Context, v *Error, sent time.Time) error {
 // note makes the failure visible in logs and state until the call ends.
 func (r *retries) note(v *Error) {
 	r.last = v
-	if r.failing {
-		r.client.trouble.stays(v)
-		return
-	}
+	r.client.trouble.failed(v, !r.failing)
 	r.failing = true
-	r.client.trouble.enter(v)
 }
 
 func (r *retries) end() {
 	if r.failing {
-		r.client.trouble.leave(r.passed)
+		r.client.trouble.over(r.passed)
 	}
 }
