@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"orderwalk/simulator"
 )
@@ -25,11 +26,8 @@ func TestAdmin(t *testing.T) {
 				t.Errorf("%s %s %s: HTTP %d %s", method, target, body, r.http, r.raw)
 			}
 		}
-		change("PUT", "faults", `{"http_403":true,"key_ttl":"1m30s"}`, 200)
-		change("PATCH", "faults", `{"key_ttl":"2m","order":"desc"}`, 200)
-		var f, want simulator.Faults
-		on(t, s, "http_403", "key_ttl=2m", "order=desc")
-		want = s.Faults()
+		var f simulator.Faults
+		want := simulator.Faults{HTTP403: true, KeyTTL: 2 * time.Minute, Order: "desc"}
 		change("PUT", "faults", `{"http_403":true,"key_ttl":"1m30s"}`, 200)
 		change("PATCH", "faults", `{"key_ttl":"2m","order":"desc"}`, 200)
 		if get("faults", &f); f != want || s.Faults() != want {

@@ -20,6 +20,7 @@ type call struct {
 	path   string
 	body   []byte
 	faults *Faults
+	token  string    // the access token, on calls that need one
 	shop   *shop     // nil if the call names none
 	draw   uint64    // what this call's faults are drawn from
 	began  time.Time // by the machine's clock
@@ -99,7 +100,8 @@ func (c *call) identify() {
 			c.shop = c.server.shops[body.AppID]
 		}
 	default:
-		c.shop = c.server.ledger.owner(in.Get("access_token"))
+		c.token = in.Get("access_token")
+		c.shop = c.server.ledger.owner(c.token)
 	}
 	if c.shop == nil {
 		c.draw = mix(c.server.seed, c.server.others.Add(1))
@@ -136,7 +138,7 @@ func (s *Server) answer(c *call) answer {
 	case c.path == pathClearQuotaV2:
 		return s.clearQuotaV2(c)
 	}
-	if code := s.ledger.check(c.req.URL.Query().Get("access_token"), c.now); code != 0 {
+	if code := s.ledger.check(c.token, c.now); code != 0 {
 		return c.fail(code, "")
 	}
 	switch {

@@ -126,7 +126,7 @@ func TestConcurrentUse(t *testing.T) {
 			for n := range 50 {
 				switch {
 				case i == 0:
-					on(t, s, fmt.Sprintf("reset_rate=%g", float64(n%3)/10), "order=unstable", "single_use_key")
+					s.SetFaults(simulator.Faults{ResetRate: float64(n%3) / 10, Order: "unstable", SingleUseKey: true})
 				case i == 1:
 					if err := s.Add(appID, simulator.Order{ID: fmt.Sprint(1000 + n)}); err != nil {
 						t.Error(err)

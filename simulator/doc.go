@@ -11,7 +11,7 @@
 //		Seed: 1,
 //		Shops: []simulator.Shop{{
 //			AppID: "wx1", Secret: "s3cret",
-//			Backlog: simulator.Backlog{Orders: 5000, From: 1790000000, To: 1790086400},
+//			Backlog: simulator.Backlog{Orders: 5000, From: 1750000000, To: 1750086400},
 //			Live:    simulator.Live{Rate: 2},
 //		}},
 //		Faults: simulator.Faults{Random606006Rate: 0.1},

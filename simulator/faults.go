@@ -63,9 +63,10 @@ type Faults struct {
 }
 
 // Chaos is a service that misbehaves in every way it can at once while its data
-// stays complete: whoever retries and restarts with care gets every order. The
-// higher the level, 0 to 1, the more often; at 1 about one list call in six
-// fails, and reading 50,000 orders meets each fault many times.
+// stays complete: whoever retries and restarts with care gets every order.
+// Level 0 is no faults. Above it the strange forms of answers are all on, and
+// the higher the level, up to 1, the more calls fail: at 1 about one list call
+// in six, so that reading 50,000 orders meets each fault many times.
 //
 // Left out are the switches that lose data (offset_keys), that stop everything
 // (http_403, unauthorised, whitelist, token_error, per_day_limit), that hide
