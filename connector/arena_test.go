@@ -1,0 +1,371 @@
+package connector
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/segmentio/kafka-go"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"orderwalk/internal/kafkatest"
+	"orderwalk/internal/wechat"
+	"orderwalk/offsets"
+	"orderwalk/simulator"
+)
+
+// arena is where a story plays: a Kafka and the API's stand-in, joined by a
+// network. In a bubble all three are inside this process and time is virtual;
+// with the build tag kafka the broker, the network and the time are real.
+type arena struct {
+	testing.TB
+	bubble  bool
+	dial    func(ctx context.Context, network, address string) (net.Conn, error)
+	brokers []string
+	apiURL  string
+	name    string // of topics and groups, so that stories can share a broker
+	cluster *kfake.Cluster
+	listen  func() net.Listener // for the API
+
+	api   *simulator.Server
+	mu    sync.Mutex
+	calls []simulator.ListCall
+}
+
+// inBubble plays a story with kfake on a virtual network.
+func inBubble(t *testing.T, story func(a *arena)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		network := new(kfake.VirtualNetwork)
+		cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.Ports(9092), kfake.ListenFn(network.Listen))
+		if err != nil {
+			t.Fatal(err)
+		}
+		a := &arena{TB: t, bubble: true, dial: network.DialContext, brokers: []string{"localhost:9092"}, apiURL: "http://localhost:8080", name: "story", cluster: cluster}
+		listener, err := network.Listen("tcp", "localhost:8080")
+		if err != nil {
+			t.Fatal(err)
+		}
+		a.listen = func() net.Listener { return listener }
+		defer func() {
+			cluster.Close()
+			synctest.Wait()
+		}()
+		a.play(story)
+	})
+}
+
+func (a *arena) play(story func(a *arena)) {
+	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { a.api.ServeHTTP(w, r) })}
+	served := make(chan struct{})
+	listener := a.listen()
+	go func() {
+		defer close(served)
+		_ = server.Serve(listener)
+	}()
+	story(a)
+	_ = server.Close()
+	<-served
+}
+
+// world sets the API up. Its calls are kept for the story to look at.
+func (a *arena) world(cfg simulator.Config) {
+	cfg.OnList = func(c simulator.ListCall) {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		a.calls = append(a.calls, c)
+	}
+	a.api = simulator.New(cfg)
+}
+
+func (a *arena) listed() []simulator.ListCall {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return slices.Clone(a.calls)
+}
+
+// policy is a shop that polls every second, close behind now.
+func (a *arena) policy() Policy {
+	p := testPolicy()
+	p.PollInterval, p.SettleDelay, p.Lookback = time.Second, time.Second, 3*time.Second
+	return p
+}
+
+// plug is a process's network; once pulled, nothing it sends arrives.
+type plug struct {
+	dial   func(ctx context.Context, network, address string) (net.Conn, error)
+	mu     sync.Mutex
+	conns  []net.Conn
+	pulled bool
+}
+
+func (p *plug) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
+	conn, err := p.dial(ctx, network, address)
+	if err != nil {
+		return nil, err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.pulled {
+		conn.Close()
+		return nil, errors.New("unplugged")
+	}
+	p.conns = append(p.conns, conn)
+	return conn, nil
+}
+
+func (p *plug) pull() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.pulled = true
+	for _, c := range p.conns {
+		c.Close()
+	}
+}
+
+func (p *plug) mend() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.pulled, p.conns = false, nil
+}
+
+// process is a running connector.
+type process struct {
+	*Connector
+	a         *arena
+	plug      *plug
+	cancel    context.CancelFunc
+	ended     chan struct{}
+	err       error
+	transport *kafka.Transport
+	host      *http.Transport
+	metrics   *prometheus.Registry
+	log       *strings.Builder
+}
+
+// shop is a shop of the arena's world, by app ID.
+type shop struct {
+	appID  string
+	policy Policy
+	static string // access token; "" = stable_token with the secret
+}
+
+func (a *arena) config(p *plug, log *slog.Logger, reg prometheus.Registerer, shops ...shop) (Config, *kafka.Transport, *http.Transport) {
+	transport := &kafka.Transport{Dial: p.DialContext, ClientID: a.name}
+	if a.bubble {
+		transport.MetadataTTL = time.Hour
+	}
+	web := &http.Transport{DialContext: p.DialContext, MaxIdleConnsPerHost: 100}
+	host := &wechat.Host{URL: a.apiURL, Transport: web, Timeout: 5 * time.Second}
+	metrics := NewMetrics(reg)
+	cfg := Config{Group: a.name, WorkerID: "worker", OffsetsTopic: a.name + ".offsets", TopicPartitions: 3, OffsetsPartitions: 4,
+		TransactionTimeout: 10 * time.Second, Addr: kafka.TCP(a.brokers...), Transport: transport, Host: host, Metrics: metrics, Log: log}
+	for _, s := range shops {
+		wc := wechat.Config{Host: host, AppID: s.appID, RateLimit: 1e6, Log: log, OnCall: metrics.OnCall(s.appID), OnTokenRefresh: metrics.OnTokenRefresh(s.appID)}
+		if s.static != "" {
+			wc.Auth = "static"
+			wc.Token = func() (string, error) { return s.static, nil }
+		} else {
+			wc.Secret = func() (string, error) { return "secret-" + s.appID, nil }
+		}
+		cfg.Shops = append(cfg.Shops, Shop{Name: s.appID, AppID: s.appID, Topic: a.name + ".orders", Policy: s.policy, Client: wechat.New(wc)})
+	}
+	return cfg, transport, web
+}
+
+// start runs a connector over the shops.
+func (a *arena) start(shops ...shop) *process {
+	a.Helper()
+	p := &process{a: a, plug: &plug{dial: a.dial}, ended: make(chan struct{}), metrics: prometheus.NewRegistry(), log: new(strings.Builder)}
+	log := slog.New(slog.NewTextHandler(&lockedWriter{w: p.log}, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	cfg, transport, web := a.config(p.plug, log, p.metrics, shops...)
+	p.transport, p.host = transport, web
+	p.Connector = New(cfg, p.metrics)
+	ctx, cancel := context.WithCancel(context.Background())
+	p.cancel = cancel
+	go func() {
+		defer close(p.ended)
+		p.err = p.Run(ctx)
+		cancel()
+		transport.CloseIdleConnections()
+		web.CloseIdleConnections()
+	}()
+	return p
+}
+
+// wait waits for the connector to end by itself.
+func (p *process) wait() error {
+	p.a.Helper()
+	select {
+	case <-p.ended:
+		return p.err
+	case <-time.After(10 * time.Minute):
+		p.cancel()
+		<-p.ended
+		p.a.Fatalf("did not come to an end; status %+v\nlog:\n%s", p.Status(), p.log)
+		return nil
+	}
+}
+
+// stop ends it as SIGTERM does.
+func (p *process) stop() error {
+	p.cancel()
+	<-p.ended
+	return p.err
+}
+
+// kill ends it as kill −9 does, as far as Kafka and the API can see.
+func (p *process) kill() {
+	p.plug.pull()
+	p.cancel()
+	<-p.ended
+}
+
+// published is the orders topic as a read_committed consumer of another make
+// sees it.
+func (a *arena) published() []*kgo.Record { return a.topic(a.name + ".orders") }
+
+func (a *arena) topic(name string) []*kgo.Record {
+	a.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	records, err := kafkatest.ReadCommitted(ctx, a.brokers, name, kgo.Dialer(a.dial))
+	if err != nil {
+		a.Fatal(err)
+	}
+	return records
+}
+
+// checkpoints is what the offsets topic says now.
+func (a *arena) checkpoints() map[offsets.Partition]*offsets.Checkpoint {
+	a.Helper()
+	loader := offsets.Loader{Group: a.name}
+	for _, r := range a.topic(a.name + ".offsets") {
+		loader.Add(r.Key, r.Value)
+	}
+	lane := loader.Load()
+	for p, err := range lane.Faults {
+		a.Fatalf("checkpoint of %v: %v", p, err)
+	}
+	all := make(map[offsets.Partition]*offsets.Checkpoint)
+	for p, s := range lane.Shops {
+		all[p] = s.Checkpoint
+	}
+	return all
+}
+
+type orderValue struct {
+	OrderID     string `json:"order_id"`
+	Shop        string `json:"shop"`
+	TimeRange   string `json:"time_range"`
+	WindowStart int64  `json:"window_start"`
+	WindowEnd   int64  `json:"window_end"`
+	ObservedAt  string `json:"observed_at"`
+}
+
+func decodeOrder(t testing.TB, r *kgo.Record) orderValue {
+	t.Helper()
+	var v orderValue
+	if err := json.Unmarshal(r.Value, &v); err != nil {
+		t.Fatalf("record %s: %v", r.Value, err)
+	}
+	if v.OrderID != string(r.Key) {
+		t.Fatalf("record %s has key %s", r.Value, r.Key)
+	}
+	return v
+}
+
+// eachOnce compares what is published with the truth: every order the API has
+// for the shop between from and to, once.
+func (a *arena) eachOnce(appID string, from, to int64) {
+	a.Helper()
+	count := make(map[string]int)
+	for _, r := range a.published() {
+		if v := decodeOrder(a, r); v.Shop == appID {
+			count[v.OrderID]++
+		}
+	}
+	lost, twice, wanted := 0, 0, 0
+	var examples []string
+	for _, o := range a.api.Orders(appID, time.Unix(to, 0)) {
+		if o.Created < from {
+			continue
+		}
+		wanted++
+		switch n := count[o.ID]; {
+		case n == 0:
+			lost++
+			examples = append(examples, fmt.Sprintf("lost %s of %d", o.ID, o.Created))
+		case n > 1:
+			twice++
+			examples = append(examples, fmt.Sprintf("%d times %s of %d", n, o.ID, o.Created))
+		}
+	}
+	if lost > 0 || twice > 0 || wanted == 0 {
+		a.Errorf("shop %s: of %d orders %d lost, %d repeated: %s", appID, wanted, lost, twice, strings.Join(examples[:min(5, len(examples))], "; "))
+	}
+}
+
+type lockedWriter struct {
+	mu sync.Mutex
+	w  *strings.Builder
+}
+
+func (l *lockedWriter) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.w.Write(b)
+}
+
+// backlog is a world of one shop with n orders over the hours before now, long
+// enough ago that no second pass is due.
+func backlog(appID string, n int) (simulator.Shop, Policy) {
+	to := time.Now().Unix() - 3600
+	from := to - 6*3600
+	p := testPolicy()
+	p.Start, p.End = from, to
+	return simulator.Shop{AppID: appID, Secret: "secret-" + appID, Backlog: simulator.Backlog{Orders: n, From: from, To: to, Bursts: 3, BurstSize: 20}}, p
+}
+
+// until waits for something that is bound to happen.
+func (a *arena) until(what string, happened func() bool) {
+	a.Helper()
+	for range 6000 {
+		if happened() {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	a.Fatalf("waited a minute in vain until %s", what)
+}
+
+// produce writes one record the plain way, as a tool of another make would.
+func (a *arena) produce(topic string, partition int32, key, value []byte) {
+	a.Helper()
+	client, err := kgo.NewClient(kgo.SeedBrokers(a.brokers...), kgo.Dialer(a.dial), kgo.RecordPartitioner(kgo.ManualPartitioner()))
+	if err != nil {
+		a.Fatal(err)
+	}
+	defer client.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	if err := client.ProduceSync(ctx, &kgo.Record{Topic: topic, Partition: partition, Key: key, Value: value}).FirstErr(); err != nil {
+		a.Fatal(err)
+	}
+}
+
+func discard() *slog.Logger { return slog.New(slog.DiscardHandler) }
+
+func newRegistry() *prometheus.Registry { return prometheus.NewRegistry() }

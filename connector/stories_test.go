@@ -1,0 +1,360 @@
+package connector
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+
+	"orderwalk/internal/wechat"
+	"orderwalk/offsets"
+	"orderwalk/simulator"
+)
+
+// stories are played in a bubble, and with the build tag kafka on a real
+// broker in real time. One for each invariant of the package comment, and one
+// for each way to be interrupted.
+var stories = []struct {
+	name string
+	play func(a *arena)
+}{
+	{"AnOrderAndItsCheckpointCommitTogether", commitTogether},
+	{"AWindowNeverChangesWhileItIsPaged", windowFrozen},
+	{"TheWatermarkMovesOnlyOverFinishedWindows", watermarkInOrder},
+	{"AfterANewerOwnerOpensALaneAnOlderCommitsNothing", olderFenced},
+	{"WhatIsPublishedIsWhatWasListedEachOnce", listedOnce},
+	{"EachChangeIsPublishedOnce", changesOnce},
+	{"EachChangeIsPublishedOnceWhereTheEndIsOutside", changesOnceEndOutside},
+	{"AFrozenOwnerWakesFenced", frozenOwner},
+	{"ABrokerThatIsGoneForAWhileIsWaitedFor", brokerGone},
+	{"AShopThatFailsStopsNoOther", oneShopFails},
+}
+
+func TestStories(t *testing.T) {
+	for _, s := range stories {
+		t.Run(s.name, func(t *testing.T) { inBubble(t, s.play) })
+	}
+}
+
+// commitTogether kills the process at random moments of a backfill from an API
+// that misbehaves. Whatever is committed then, the orders topic holds just the
+// orders that the checkpoint says it does.
+func commitTogether(a *arena) {
+	sh, p := backlog("wx1", 3000)
+	p.PageSize = 20
+	a.world(simulator.Config{Seed: 1, Shops: []simulator.Shop{sh}, Faults: simulator.Chaos(0.3), Latency: 5 * time.Millisecond})
+	rnd := rand.New(rand.NewPCG(1, 1))
+	for kills := range 60 {
+		if kills == 59 {
+			a.Fatal("does not come to an end")
+		}
+		run := a.start(shop{appID: "wx1", policy: p})
+		select {
+		case <-run.ended:
+			if run.err != nil {
+				a.Fatal(run.err)
+			}
+			a.eachOnce("wx1", p.Start, p.End)
+			return
+		case <-time.After(time.Duration(100+rnd.IntN(1900)) * time.Millisecond):
+			run.kill()
+		}
+		p.PageSize = 5 + rnd.IntN(40)
+		covered(a, "wx1", p.Start)
+	}
+}
+
+// covered checks that orders and checkpoint agree: every ID of a tracked
+// window is published, and so is every order before those windows, and nothing
+// else.
+func covered(a *arena, appID string, start int64) {
+	a.Helper()
+	c := a.checkpoints()[offsets.Partition{Shop: appID, Range: "create_time"}]
+	published := make(map[string]int)
+	for _, r := range a.published() {
+		published[string(r.Key)]++
+	}
+	if c == nil {
+		if len(published) > 0 {
+			a.Fatalf("%d orders are published and there is no checkpoint", len(published))
+		}
+		return
+	}
+	begin := c.Frontier()
+	seen := make(map[string]bool)
+	for _, w := range c.Windows {
+		begin = min(begin, w.Start)
+		for id := range w.Seen.All() {
+			seen[id] = true
+			if published[id] != 1 {
+				a.Fatalf("the checkpoint has seen %s; it is published %d times", id, published[id])
+			}
+		}
+	}
+	for _, o := range a.api.Orders(appID, time.Time{}) {
+		switch n := published[o.ID]; {
+		case n > 1:
+			a.Fatalf("order %s is published %d times", o.ID, n)
+		case n == 1 && !seen[o.ID] && o.Created > begin:
+			a.Fatalf("order %s is published and no checkpoint covers it", o.ID)
+		case n == 0 && o.Created < begin && o.Created >= start:
+			a.Fatalf("order %s of %d is not published and the windows begin at %d", o.ID, o.Created, begin)
+		}
+	}
+}
+
+// windowFrozen kills a process in the middle of windows and starts it with
+// another page size and a filter: every page token is sent with the very
+// parameters it was issued for, and the second process goes on with the tokens
+// of the first.
+func windowFrozen(a *arena) {
+	sh, p := backlog("wx1", 2000)
+	p.PageSize, p.Concurrency = 7, 4
+	a.world(simulator.Config{Seed: 2, Shops: []simulator.Shop{sh}, Latency: 20 * time.Millisecond})
+	run := a.start(shop{appID: "wx1", policy: p})
+	time.Sleep(1500 * time.Millisecond)
+	run.kill()
+	before := len(a.listed())
+	p.PageSize, p.Status, p.MaxWindow, p.Concurrency = 100, 20, time.Hour, 2
+	if err := a.start(shop{appID: "wx1", policy: p}).wait(); err != nil {
+		a.Fatal(err)
+	}
+	issued := make(map[string]simulator.ListCall)
+	first := make(map[string]bool) // tokens the first process was given
+	resumed := 0
+	for i, c := range a.listed() {
+		if i < before {
+			first[c.Next] = true
+		}
+		if c.NextKey != "" {
+			was, ok := issued[c.NextKey]
+			if !ok {
+				a.Fatalf("call %d sends a token nobody issued: %+v", i, c)
+			}
+			if *was.Create != *c.Create || was.PageSize != c.PageSize || (was.Status == nil) != (c.Status == nil) || was.OpenID != c.OpenID {
+				a.Errorf("token issued for %+v was sent with %+v", was, c)
+			}
+			if i >= before && first[c.NextKey] {
+				resumed++
+			}
+		}
+		if c.Next != "" {
+			issued[c.Next] = c
+		}
+	}
+	if resumed == 0 {
+		a.Error("the second process went on with no token of the first")
+	}
+}
+
+// watermarkInOrder looks at a live shop all the time: the watermark never goes
+// back, never passes now − SETTLE_DELAY, and whatever is before it has been
+// published.
+func watermarkInOrder(a *arena) {
+	start := time.Now().Unix() - 60
+	a.world(simulator.Config{Seed: 3, Shops: []simulator.Shop{{AppID: "wx1", Secret: "secret-wx1", Live: simulator.Live{Rate: 5, Since: start}}}, Latency: 30 * time.Millisecond})
+	p := a.policy()
+	p.Start = start
+	p.PageSize = 3
+	run := a.start(shop{appID: "wx1", policy: p})
+	last := int64(0)
+	for range 80 {
+		time.Sleep(100 * time.Millisecond)
+		now := time.Now()
+		w := run.Status()[0].Watermark
+		if w < last {
+			a.Fatalf("watermark went back from %d to %d", last, w)
+		}
+		if w > now.Add(-p.SettleDelay).Unix() {
+			a.Fatalf("watermark %d is not behind now %d by the settle delay", w, now.Unix())
+		}
+		last = w
+	}
+	if last < start+60 {
+		a.Errorf("watermark only came to %d, %d s after the start", last, last-start)
+	}
+	a.eachOnce("wx1", start, last-1)
+	if err := run.stop(); err != nil {
+		a.Error(err)
+	}
+}
+
+// olderFenced starts a second owner of the same lanes while the first walks.
+func olderFenced(a *arena) {
+	start := time.Now().Unix() - 300
+	a.world(simulator.Config{Seed: 4, Shops: []simulator.Shop{{AppID: "wx1", Secret: "secret-wx1", Live: simulator.Live{Rate: 3, Since: start}}}, Latency: 10 * time.Millisecond})
+	p := a.policy()
+	p.Start = start
+	older := a.start(shop{appID: "wx1", policy: p})
+	a.until("the older owner has published", func() bool { return older.Status()[0].Published > 100 })
+	newer := a.start(shop{appID: "wx1", policy: p})
+	if err := older.wait(); !errors.Is(err, ErrFenced) {
+		a.Fatalf("the older owner ended with %v, want ErrFenced", err)
+	}
+	mark := newer.Status()[0].Watermark
+	a.until("the newer owner goes on", func() bool { return newer.Status()[0].Watermark > mark+2 })
+	end := newer.Status()[0].Watermark
+	if err := newer.stop(); err != nil {
+		a.Error(err)
+	}
+	a.eachOnce("wx1", start, end-1)
+}
+
+// listedOnce reads a bounded range that is not over yet: orders show up late,
+// page by page in any order, and the second pass finds what the first missed.
+func listedOnce(a *arena) {
+	start := time.Now().Unix() - 20
+	a.world(simulator.Config{Seed: 5, Latency: 10 * time.Millisecond, Faults: simulator.Faults{VisibilityLag: 4 * time.Second, Order: "unstable", RepeatIDAcrossPages: true, EmptyPageRate: 0.2, KeyOnLastPage: "non-empty"},
+		Shops: []simulator.Shop{{AppID: "wx1", Secret: "secret-wx1", Live: simulator.Live{Rate: 6, Since: start, BurstEvery: 7, BurstSize: 9}}}})
+	p := a.policy()
+	p.Start, p.End, p.PageSize, p.Lookback = start, start+30, 4, 6*time.Second
+	run := a.start(shop{appID: "wx1", policy: p})
+	if err := run.wait(); err != nil {
+		a.Fatal(err)
+	}
+	a.eachOnce("wx1", p.Start, p.End)
+	if run.Status()[0].Late == 0 {
+		a.Error("no order was late: the story does not show what it is for")
+	}
+}
+
+func changesOnce(a *arena)           { changes(a, simulator.Faults{}) }
+func changesOnceEndOutside(a *arena) { changes(a, simulator.Faults{EndExclusive: true}) }
+
+// changes walks by update time while orders keep changing. For each (order,
+// update second) that any answer has shown there is one record, no more and no
+// less.
+func changes(a *arena, faults simulator.Faults) {
+	start := time.Now().Unix() - 30
+	a.world(simulator.Config{Seed: 6, Faults: faults, Latency: 5 * time.Millisecond,
+		Shops: []simulator.Shop{{AppID: "wx1", Secret: "secret-wx1", Live: simulator.Live{Rate: 4, Since: start, Changes: 3, ChangeWithin: 6 * time.Second}}}})
+	p := a.policy()
+	p.Range, p.Start, p.End, p.PageSize = wechat.UpdateTime, start, start+50, 5
+	if err := a.start(shop{appID: "wx1", policy: p}).wait(); err != nil {
+		a.Fatal(err)
+	}
+	history := make(map[string][]int64) // ID → seconds at which it changed
+	for _, c := range a.api.Changes("wx1", time.Time{}, time.Time{}) {
+		history[c.ID] = append(history[c.ID], c.At)
+	}
+	shown := make(map[string]map[int64]bool)
+	moving := make(map[string]map[int64]bool) // shown within a second before it changed once more
+	for _, c := range a.listed() {
+		for _, id := range c.OrderIDs {
+			var at, next int64
+			for _, h := range history[id] {
+				if h <= c.Update.End {
+					at = max(at, h)
+				} else if next == 0 {
+					next = h
+				}
+			}
+			note(shown, id, at)
+			if next > 0 && time.Unix(next, 0).Before(c.At.Add(time.Second)) {
+				note(moving, id, at)
+			}
+		}
+	}
+	count := make(map[string]int)
+	for _, r := range a.published() {
+		count[string(r.Key)]++
+	}
+	bad, repeats := 0, 0
+	for id, seconds := range shown {
+		repeats += len(seconds) - 1
+		// What moved on while it was being asked about may come as one.
+		if n := count[id]; n > len(seconds) || n < len(seconds)-len(moving[id]) {
+			if bad++; bad < 5 {
+				a.Errorf("order %s was shown with %d update times %v and published %d times", id, len(seconds), seconds, count[id])
+			}
+		}
+	}
+	if len(shown) < 100 || repeats < 20 || len(moving) > len(shown)/2 {
+		a.Errorf("%d orders with %d further changes, %d of them moving: too few to show anything", len(shown), repeats, len(moving))
+	}
+	if bad > 0 {
+		a.Errorf("%d of %d orders are wrong", bad, len(shown))
+	}
+}
+
+func note(times map[string]map[int64]bool, id string, at int64) {
+	if times[id] == nil {
+		times[id] = make(map[int64]bool)
+	}
+	times[id][at] = true
+}
+
+// frozenOwner cuts an owner off for longer than its transaction may stay open.
+// Another takes over; when the first comes back it finds itself fenced.
+func frozenOwner(a *arena) {
+	start := time.Now().Unix() - 300
+	a.world(simulator.Config{Seed: 7, Shops: []simulator.Shop{{AppID: "wx1", Secret: "secret-wx1", Live: simulator.Live{Rate: 3, Since: start}}}, Latency: 10 * time.Millisecond})
+	p := a.policy()
+	p.Start = start
+	older := a.start(shop{appID: "wx1", policy: p})
+	a.until("the older owner has published", func() bool { return older.Status()[0].Published > 100 })
+	older.plug.pull()
+	newer := a.start(shop{appID: "wx1", policy: p})
+	time.Sleep(12 * time.Second)
+	older.plug.mend()
+	if err := older.wait(); !errors.Is(err, ErrFenced) {
+		a.Fatalf("the older owner ended with %v, want ErrFenced\n%s", err, older.log)
+	}
+	mark := newer.Status()[0].Watermark
+	a.until("the newer owner goes on", func() bool { return newer.Status()[0].Watermark > mark+2 })
+	end := newer.Status()[0].Watermark
+	if err := newer.stop(); err != nil {
+		a.Error(err)
+	}
+	a.eachOnce("wx1", start, end-1)
+}
+
+// brokerGone takes the network away in the middle of transactions, for longer
+// than the broker lets one stay open. Nobody else is there: the process goes
+// on by itself.
+func brokerGone(a *arena) {
+	sh, p := backlog("wx1", 4000)
+	p.PageSize = 10
+	a.world(simulator.Config{Seed: 8, Shops: []simulator.Shop{sh}, Latency: 10 * time.Millisecond})
+	run := a.start(shop{appID: "wx1", policy: p})
+	a.until("some orders are published", func() bool { return run.Status()[0].Published > 300 })
+	run.plug.pull()
+	time.Sleep(13 * time.Second)
+	run.plug.mend()
+	if err := run.wait(); err != nil {
+		a.Fatal(err)
+	}
+	a.eachOnce("wx1", p.Start, p.End)
+}
+
+// oneShopFails: a wrong secret and a damaged checkpoint stop their shops, with
+// a message that says which record and what to do; the third is read whole.
+func oneShopFails(a *arena) {
+	var world []simulator.Shop
+	var shops []shop
+	for i := range 3 {
+		sh, p := backlog(fmt.Sprintf("wx%d", i), 200)
+		world = append(world, sh)
+		shops = append(shops, shop{appID: sh.AppID, policy: p})
+	}
+	world[0].Secret = "another"
+	a.world(simulator.Config{Seed: 9, Shops: world})
+	if err := a.start(shops[1]).wait(); err != nil {
+		a.Fatal(err)
+	}
+	key := offsets.Key{Partition: offsets.Partition{Shop: "wx1", Range: "create_time"}}.Bytes(a.name)
+	a.produce(a.name+".offsets", partitionOf(key, 4), key, []byte(`{"v":1,"watermark":`))
+	err := a.start(shops...).wait()
+	if err == nil {
+		a.Fatal("ended as if all were well")
+	}
+	for _, want := range []string{"wx0: failed", "40125", "wx1: failed", string(key), "2 of 3 shops"} {
+		if !strings.Contains(err.Error(), want) {
+			a.Errorf("the error does not say %q:\n%v", want, err)
+		}
+	}
+	a.eachOnce("wx1", shops[1].policy.Start, shops[1].policy.End)
+	a.eachOnce("wx2", shops[2].policy.Start, shops[2].policy.End)
+}
