@@ -42,14 +42,15 @@ func (p *progress) line(shops []connector.ShopStatus, now time.Time) string {
 		orders += s.Published
 		windows += s.Windows
 		states[s.State]++
-		share += s.Progress() / float64(len(shops))
 		if s.State == connector.StateBackfill {
+			share += s.Progress()
 			behind++
 		}
 		if s.State == connector.StateLive {
 			lag = max(lag, s.Lag(now))
 		}
 	}
+	share /= float64(max(behind, 1))
 	first := p.remember(sample{now, orders, share})
 	over := now.Sub(first.at).Seconds()
 	var rate, gain float64
@@ -141,6 +142,7 @@ func draw(ctx context.Context, s *statusLine, columns func() int, status func() 
 // is news: backfill under way, or a shop that has changed its state.
 func logProgress(ctx context.Context, log *slog.Logger, status func() []connector.ShopStatus) {
 	var p progress
+	p.line(status(), time.Now()) // what the first rate is compared with
 	last := ""
 	ticker := time.NewTicker(reportEvery)
 	defer ticker.Stop()

@@ -25,6 +25,8 @@ func TestProgressLine(t *testing.T) {
 			"backfill · 1,010,000 orders · 505,000/s · 1 window open · 20%, ready in 8s"},
 		{20, []connector.ShopStatus{{State: connector.StateLive, Start: 1000, Watermark: at(17).Unix(), Target: at(17).Unix(), Published: 1_010_000}},
 			"live · 1,010,000 orders · 0/s · lag 3s"},
+		{20, []connector.ShopStatus{{State: connector.StateBackfill, Start: 1000, Watermark: 1250, Target: 2000, Windows: 1, Published: 1_010_000}, {State: connector.StateLive}},
+			"1 backfill, 1 live · 1,010,000 orders · 0/s · 1 window open · 25%, ready in"},
 		{21, []connector.ShopStatus{{State: connector.StateDone, Published: 1}, {State: connector.StateFailed}, {State: connector.StateDone}},
 			"2 done, 1 failed · 1 orders"},
 	}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -29,9 +30,9 @@ It needs ORDERWALK_KAFKA_BROKERS; ` + "`orderwalk dev`" + ` prints the whole com
 // tailCommand prints records of the orders topic.
 func tailCommand(ctx context.Context, c *call) error {
 	var p printer
-	fromBeginning := c.flags.Bool("from-beginning", false, "print all records, not only the newest of each partition")
+	fromBeginning := c.flags.Bool("from-beginning", false, "print all records, not only the newest")
 	follow := c.flags.Bool("follow", false, "go on with what is committed later, until Ctrl-C")
-	lines := c.flags.Int("lines", 10, "how `many` of each partition to begin with, when not from the beginning")
+	lines := c.flags.Int("lines", 10, "how `many` of the newest records to begin with")
 	topic := c.flags.String("topic", "", "`topic` to read (default ORDERWALK_TOPIC)")
 	c.flags.StringVar(&p.shop, "shop", "", "print only records of this `shop`: its app ID")
 	c.flags.BoolVar(&p.asJSON, "json", false, "print each record as JSON, with partition, offset, key, headers and value")
@@ -65,17 +66,11 @@ func tailCommand(ctx context.Context, c *call) error {
 	}
 
 	p.out = bufio.NewWriter(c.Out)
-	reader := &txn.Reader{Addr: addr, Transport: transport, Log: log}
-	newest := *lines
+	t := tailer{reader: &txn.Reader{Addr: addr, Transport: transport, Log: log}, printer: &p, topic: *topic, newest: *lines}
 	if *fromBeginning {
-		newest = -1
+		t.newest = all
 	}
-	group, reading := errgroup.WithContext(ctx)
-	for partition := range partitions {
-		t := tailer{reader: reader, printer: &p, topic: *topic, partition: int32(partition)}
-		group.Go(func() error { return t.run(reading, newest, *follow) })
-	}
-	if err := group.Wait(); err != nil && ctx.Err() == nil {
+	if err := t.run(ctx, partitions, *follow); err != nil && ctx.Err() == nil {
 		return err
 	}
 	return p.flush()
@@ -96,61 +91,84 @@ func countPartitions(ctx context.Context, client *kafka.Client, topic string) (i
 	return len(answer.Topics[0].Partitions), nil
 }
 
-// tailer prints one partition.
+// all, as tailer.newest, is from the beginning.
+const all = -1
+
+// tailer prints one topic.
 type tailer struct {
-	reader    *txn.Reader
-	printer   *printer
-	topic     string
-	partition int32
+	reader  *txn.Reader
+	printer *printer
+	topic   string
+	newest  int
 }
 
-// run prints the newest records of the partition, or all if newest is negative,
-// and then what follows.
-func (t *tailer) run(ctx context.Context, newest int, follow bool) error {
-	from, err := t.reader.First(ctx, t.topic, t.partition)
-	if err != nil {
+// run prints what is there, all of it or the newest records in the order of
+// their time, and then what follows, partitions side by side.
+func (t *tailer) run(ctx context.Context, partitions int, follow bool) error {
+	var mu sync.Mutex
+	var held []txn.Record
+	deliver := t.printer.print
+	if t.newest != all {
+		deliver = func(r txn.Record) error {
+			if t.printer.wants(r) {
+				mu.Lock()
+				defer mu.Unlock()
+				held = append(held, r)
+			}
+			return nil
+		}
+	}
+	next := make([]int64, partitions)
+	there, reading := errgroup.WithContext(ctx)
+	for i := range next {
+		there.Go(func() (err error) {
+			next[i], err = t.toEnd(reading, int32(i), deliver)
+			return err
+		})
+	}
+	if err := there.Wait(); err != nil {
 		return err
 	}
-	if newest >= 0 {
-		last, err := t.reader.Last(ctx, t.topic, t.partition)
-		if err != nil {
+	slices.SortStableFunc(held, func(a, b txn.Record) int { return a.Time.Compare(b.Time) })
+	for _, r := range held[max(0, len(held)-max(0, t.newest)):] {
+		if err := t.printer.print(r); err != nil {
 			return err
+		}
+	}
+	if err := t.printer.flush(); err != nil || !follow {
+		return err
+	}
+	later, reading := errgroup.WithContext(ctx)
+	for i, from := range next {
+		later.Go(func() error {
+			return t.reader.Follow(reading, t.topic, int32(i), from, func(r txn.Record) error {
+				if err := t.printer.print(r); err != nil {
+					return err
+				}
+				return t.printer.flush()
+			})
+		})
+	}
+	return later.Wait()
+}
+
+// toEnd delivers the records of a partition that are there now: all, or at
+// least the newest.
+func (t *tailer) toEnd(ctx context.Context, partition int32, deliver func(txn.Record) error) (next int64, err error) {
+	from, err := t.reader.First(ctx, t.topic, partition)
+	if err != nil {
+		return 0, err
+	}
+	if t.newest != all {
+		last, err := t.reader.Last(ctx, t.topic, partition)
+		if err != nil {
+			return 0, err
 		}
 		// Transactions leave markers and aborted records between the records,
 		// so some more offsets are read than lines are wanted.
-		from = max(from, last-8*int64(newest))
+		from = max(from, last-8*int64(t.newest))
 	}
-	var held []txn.Record
-	deliver := func(r txn.Record) error {
-		if newest < 0 {
-			return t.printer.print(t.partition, r)
-		}
-		if t.printer.wants(r) {
-			held = append(held, r)
-		}
-		return nil
-	}
-	next, err := t.reader.ReadToEnd(ctx, t.topic, t.partition, from, deliver)
-	if err != nil {
-		return err
-	}
-	for _, r := range held[max(0, len(held)-max(newest, 0)):] {
-		if err := t.printer.print(t.partition, r); err != nil {
-			return err
-		}
-	}
-	if !follow {
-		return nil
-	}
-	if err := t.printer.flush(); err != nil {
-		return err
-	}
-	return t.reader.Follow(ctx, t.topic, t.partition, next, func(r txn.Record) error {
-		if err := t.printer.print(t.partition, r); err != nil {
-			return err
-		}
-		return t.printer.flush()
-	})
+	return t.reader.ReadToEnd(ctx, t.topic, partition, from, deliver)
 }
 
 // printer writes records, a line each, from several partitions at once.
@@ -165,13 +183,13 @@ type printer struct {
 // wants tells whether the record is of the shop that was asked for.
 func (p *printer) wants(r txn.Record) bool { return p.shop == "" || header(r, "shop") == p.shop }
 
-func (p *printer) print(partition int32, r txn.Record) error {
+func (p *printer) print(r txn.Record) error {
 	if !p.wants(r) {
 		return nil
 	}
 	var line string
 	if p.asJSON {
-		line = jsonLine(partition, r)
+		line = jsonLine(r)
 	} else {
 		line = fmt.Sprintf("%s  %s  %s  %s", r.Time.UTC().Format("2006-01-02T15:04:05.000Z"),
 			orDash(header(r, "shop")), orDash(header(r, "time_range")), printable(r.Key))
@@ -190,7 +208,7 @@ func (p *printer) flush() error {
 
 // jsonLine is the whole record. A value that is JSON stands in it as such, any
 // other in base64.
-func jsonLine(partition int32, r txn.Record) string {
+func jsonLine(r txn.Record) string {
 	line := struct {
 		Partition int32             `json:"partition"`
 		Offset    int64             `json:"offset"`
@@ -198,7 +216,7 @@ func jsonLine(partition int32, r txn.Record) string {
 		Key       string            `json:"key"`
 		Headers   map[string]string `json:"headers"`
 		Value     any               `json:"value"`
-	}{partition, r.Offset, r.Time.UTC(), string(r.Key), map[string]string{}, r.Value}
+	}{r.Partition, r.Offset, r.Time.UTC(), string(r.Key), map[string]string{}, r.Value}
 	for _, h := range r.Headers {
 		line.Headers[h.Key] = string(h.Value)
 	}
