@@ -1,6 +1,7 @@
 package connector
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -158,6 +159,7 @@ type process struct {
 // shop is a shop of the arena's world, by app ID.
 type shop struct {
 	appID  string
+	name   string // "" = the app ID
 	policy Policy
 	static string // access token; "" = stable_token with the secret
 }
@@ -172,6 +174,7 @@ func (a *arena) config(p *plug, log *slog.Logger, reg prometheus.Registerer, sho
 	metrics := NewMetrics(reg)
 	cfg := Config{Group: a.name, WorkerID: "worker", OffsetsTopic: a.name + ".offsets", TopicPartitions: 3, OffsetsPartitions: 4,
 		TransactionTimeout: 10 * time.Second, Addr: kafka.TCP(a.brokers...), Transport: transport, Host: host, Metrics: metrics, Log: log}
+	clients := make(map[string]*wechat.Client)
 	for _, s := range shops {
 		wc := wechat.Config{Host: host, AppID: s.appID, RateLimit: 1e6, Log: log, OnCall: metrics.OnCall(s.appID), OnTokenRefresh: metrics.OnTokenRefresh(s.appID)}
 		if s.static != "" {
@@ -180,7 +183,10 @@ func (a *arena) config(p *plug, log *slog.Logger, reg prometheus.Registerer, sho
 		} else {
 			wc.Secret = func() (string, error) { return "secret-" + s.appID, nil }
 		}
-		cfg.Shops = append(cfg.Shops, Shop{Name: s.appID, AppID: s.appID, Topic: a.name + ".orders", Policy: s.policy, Client: wechat.New(wc)})
+		if clients[s.appID] == nil {
+			clients[s.appID] = wechat.New(wc)
+		}
+		cfg.Shops = append(cfg.Shops, Shop{Name: cmp.Or(s.name, s.appID), AppID: s.appID, Topic: a.name + ".orders", Policy: s.policy, Client: clients[s.appID]})
 	}
 	return cfg, transport, web
 }

@@ -1,0 +1,279 @@
+package connector
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"orderwalk/internal/wechat"
+	"orderwalk/offsets"
+	"orderwalk/simulator"
+)
+
+// TestEverySwitchLosesAndRepeatsNothing reads a backlog whole under each switch
+// of the simulator that lets data through at all.
+func TestEverySwitchLosesAndRepeatsNothing(t *testing.T) {
+	// What no walker can get past, and which test shows what it does instead.
+	elsewhere := map[string]string{
+		"offset_keys":     "loses data by design: rows shift while a window is paged",
+		"require_https":   "TestWhatStopsAShop",
+		"http_403":        "TestWhatOnlyTheVendorCanChangeIsWaitedFor",
+		"unauthorised":    "TestWhatOnlyTheVendorCanChangeIsWaitedFor",
+		"whitelist":       "TestWhatOnlyTheVendorCanChangeIsWaitedFor",
+		"token_error":     "TestWhatStopsAShop",
+		"unknown_errcode": "TestWhatStopsAShop",
+		"null_range":      "the walker never sends one; the simulator's own tests use it",
+		"both_ranges":     "the walker never sends both; the simulator's own tests use it",
+		"timeout_hold":    "goes with timeout_rate", "slow_hold": "goes with slow_rate",
+	}
+	value := map[string]string{
+		"max_span_exact": "deny", "key_on_last_page": "non-empty", "order_id_list": "absent", "order": "unstable",
+		"max_orders_per_request": "40", "per_minute_limit": "60", "per_day_limit": "150", "token_ttl": "301s",
+		"key_ttl": "2s", "clock_skew": "-45s", "visibility_lag": "20s", "timeout_rate": "0.05", "slow_rate": "0.1",
+		"unknown_errcode_rate": "0.05",
+	}
+	for _, f := range simulator.FaultNames() {
+		if elsewhere[f.Name] != "" {
+			continue
+		}
+		t.Run(f.Name, func(t *testing.T) {
+			inBubble(t, func(a *arena) {
+				v := value[f.Name]
+				if v == "" {
+					v = map[string]string{"bool": "true", "rate": "0.2"}[f.Type]
+				}
+				set, err := simulator.ParseFault(f.Name + "=" + v)
+				if err != nil {
+					t.Fatal(err)
+				}
+				var faults simulator.Faults
+				set(&faults)
+				if f.Name == "unknown_errcode_rate" {
+					faults.UnknownErrcode = 10020050
+				}
+				sh, p := backlog("wx1", 1500)
+				sh.Backlog.BurstSize = 8
+				p.PageSize = 10
+				if f.Name == "max_span_exact" {
+					p.Start -= 30 * 86400 // long and empty: windows grow to seven days
+				}
+				a.world(simulator.Config{Seed: 11, Shops: []simulator.Shop{sh}, Faults: faults})
+				run := a.start(shop{appID: "wx1", policy: p})
+				<-run.ended
+				if run.err != nil {
+					t.Fatalf("%v\n%s", run.err, last(run.log.String(), 2000))
+				}
+				a.eachOnce("wx1", p.Start, p.End)
+			})
+		})
+	}
+}
+
+func last(s string, n int) string { return s[max(0, len(s)-n):] }
+
+// TestWhatStopsAShop: what no patience can mend ends a bounded run with the
+// shop's name and a reason.
+func TestWhatStopsAShop(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		faults simulator.Faults
+		policy func(*Policy)
+		want   string
+	}{
+		{"wrong secret", simulator.Faults{TokenError: 40125}, nil, "40125"},
+		{"plain http where https is wanted", simulator.Faults{RequireHTTPS: true}, nil, "43003"},
+		{"an errcode nobody knows", simulator.Faults{UnknownErrcode: 12345}, nil, "12345"},
+		{"too many orders in one second", simulator.Faults{MaxOrdersPerRequest: 10}, nil, "31042"},
+		{"more windows than a second", simulator.Faults{MaxOrdersPerRequest: 10}, func(p *Policy) { p.MinWindow = time.Minute }, "ORDERWALK_MIN_WINDOW"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			inBubble(t, func(a *arena) {
+				sh, p := backlog("wx1", 500)
+				if c.policy != nil {
+					c.policy(&p)
+				}
+				a.world(simulator.Config{Seed: 12, Shops: []simulator.Shop{sh}, Faults: c.faults})
+				err := a.start(shop{appID: "wx1", policy: p}).wait()
+				if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), "shop wx1") {
+					t.Fatalf("ended with %v; want the shop and %q", err, c.want)
+				}
+				if n := len(a.listed()); n > 2000 {
+					t.Errorf("%d list calls to find out", n)
+				}
+			})
+		})
+	}
+}
+
+// TestWhatOnlyTheVendorCanChangeIsWaitedFor: the shop looks again, slowly, and
+// goes on once it may; a bounded run with nothing else to do does not wait.
+func TestWhatOnlyTheVendorCanChangeIsWaitedFor(t *testing.T) {
+	for name, faults := range map[string]simulator.Faults{
+		"48001": {Unauthorised: true}, "45035": {Whitelist: 45035}, "40164": {Whitelist: 40164}, "HTTP 403": {HTTP403: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(a *arena) {
+				start := time.Now().Unix() - 3600
+				a.world(simulator.Config{Seed: 13, Faults: faults, Shops: []simulator.Shop{{AppID: "wx1", Secret: "secret-wx1", Live: simulator.Live{Rate: 0.1, Since: start}}}})
+				p := a.policy()
+				p.Start = start
+				run := a.start(shop{appID: "wx1", policy: p})
+				time.Sleep(2 * time.Hour)
+				s := run.Status()[0]
+				if s.State != StateWaiting || !strings.Contains(s.Reason, name) {
+					t.Errorf("status is %+v, want waiting for %s", s, name)
+				}
+				calls := 0
+				for _, n := range a.api.Stats().Calls {
+					for _, m := range n {
+						calls += m
+					}
+				}
+				if calls > 40 {
+					t.Errorf("%d calls in two hours", calls)
+				}
+				a.api.SetFaults(simulator.Faults{})
+				a.until("it goes on", func() bool { time.Sleep(time.Minute); return run.Status()[0].State == StateLive })
+				end := run.Status()[0].Watermark
+				if err := run.stop(); err != nil {
+					t.Error(err)
+				}
+				a.eachOnce("wx1", start, end-1)
+
+				a.api.SetFaults(faults)
+				p.End = time.Now().Unix() - 10
+				if err := a.start(shop{appID: "wx1", policy: p}).wait(); err == nil || !strings.Contains(err.Error(), name) {
+					t.Errorf("a bounded run ended with %v, want %s", err, name)
+				}
+			})
+		})
+	}
+}
+
+// TestQuotaPausesUntilMidnightInShanghai: nothing is asked until then, and
+// then the walk goes on.
+func TestQuotaPausesUntilMidnightInShanghai(t *testing.T) {
+	inBubble(t, func(a *arena) {
+		sh, p := backlog("wx1", 3000)
+		p.PageSize = 10
+		a.world(simulator.Config{Seed: 14, Shops: []simulator.Shop{sh}, Faults: simulator.Faults{PerDayLimit: 120}})
+		run := a.start(shop{appID: "wx1", policy: p})
+		<-run.ended
+		if run.err != nil {
+			t.Fatal(run.err)
+		}
+		a.eachOnce("wx1", p.Start, p.End)
+		refused := 0
+		for _, c := range a.listed() {
+			if c.Outcome == "45009" {
+				refused++
+			}
+		}
+		// Calls already under way when the first refusal comes are refused too.
+		if days := len(a.listed()) / 120; refused > (days+1)*p.Concurrency {
+			t.Errorf("%d calls were made with the quota used up on %d days", refused, days)
+		}
+	})
+}
+
+// TestARefusedTokenRestartsTheWindow: page tokens that died while the process
+// was away cost the window's pages, not its orders.
+func TestARefusedTokenRestartsTheWindow(t *testing.T) {
+	inBubble(t, func(a *arena) {
+		sh, p := backlog("wx1", 1000)
+		p.PageSize = 5
+		a.world(simulator.Config{Seed: 15, Shops: []simulator.Shop{sh}, Faults: simulator.Faults{KeyTTL: time.Minute}, Latency: 200 * time.Millisecond})
+		run := a.start(shop{appID: "wx1", policy: p})
+		time.Sleep(2 * time.Second)
+		run.kill()
+		n := len(a.listed())
+		time.Sleep(time.Hour)
+		if err := a.start(shop{appID: "wx1", policy: p}).wait(); err != nil {
+			t.Fatal(err)
+		}
+		refused := 0
+		for _, c := range a.listed()[n:] {
+			if c.Outcome == "606006" {
+				refused++
+			}
+		}
+		if refused == 0 {
+			t.Error("no token was refused: the test does not show what it is for")
+		}
+		a.eachOnce("wx1", p.Start, p.End)
+	})
+}
+
+// TestClocks: the earlier of our clock and the API's holds windows back.
+func TestClocks(t *testing.T) {
+	for _, skew := range []time.Duration{-10 * time.Minute, 10 * time.Minute} {
+		t.Run(fmt.Sprint(skew), func(t *testing.T) {
+			inBubble(t, func(a *arena) {
+				start := time.Now().Unix() - 3600
+				a.world(simulator.Config{Seed: 16, Faults: simulator.Faults{ClockSkew: skew}, Shops: []simulator.Shop{{AppID: "wx1", Secret: "secret-wx1", Live: simulator.Live{Rate: 0.5, Since: start}}}})
+				p := a.policy()
+				p.Start = start
+				run := a.start(shop{appID: "wx1", policy: p})
+				time.Sleep(5 * time.Minute)
+				earlier := time.Now().Add(min(0, skew)).Add(-p.SettleDelay).Unix()
+				w := run.Status()[0].Watermark
+				if w > earlier || w < earlier-5 {
+					t.Errorf("watermark is %d, want it just behind %d", w, earlier)
+				}
+				for _, c := range a.listed() {
+					if c.Create.End > c.At.Add(min(0, skew)).Add(-p.SettleDelay).Unix()+1 {
+						t.Fatalf("asked at %v for %+v", c.At, c.Create)
+					}
+				}
+				if err := run.stop(); err != nil {
+					t.Error(err)
+				}
+				a.eachOnce("wx1", start, w-1)
+			})
+		})
+	}
+}
+
+// TestAnUnusableOffsetsTopicIsRefused before anything is read.
+func TestAnUnusableOffsetsTopicIsRefused(t *testing.T) {
+	inBubble(t, func(a *arena) {
+		sh, p := backlog("wx1", 10)
+		a.world(simulator.Config{Shops: []simulator.Shop{sh}})
+		if err := a.cluster.CreateTopic(a.name+".offsets", 4, map[string]string{"cleanup.policy": "delete"}); err != nil {
+			t.Fatal(err)
+		}
+		err := a.start(shop{appID: "wx1", policy: p}).wait()
+		if err == nil || !strings.Contains(err.Error(), "compact") || !strings.Contains(err.Error(), a.name+".offsets") {
+			t.Errorf("ended with %v, want the topic and what is wrong with it", err)
+		}
+		if n := len(a.listed()); n > 0 {
+			t.Errorf("%d list calls were made", n)
+		}
+	})
+}
+
+// TestAFutureCheckpointIsNotStartedOver.
+func TestAFutureCheckpointIsNotStartedOver(t *testing.T) {
+	inBubble(t, func(a *arena) {
+		sh, p := backlog("wx1", 10)
+		a.world(simulator.Config{Shops: []simulator.Shop{sh}})
+		if err := a.cluster.CreateTopic(a.name+".offsets", 4, map[string]string{"cleanup.policy": "compact"}); err != nil {
+			t.Fatal(err)
+		}
+		key := offsets.Key{Partition: offsets.Partition{Shop: "wx1", Range: "create_time"}}.Bytes(a.name)
+		a.produce(a.name+".offsets", partitionOf(key, 4), key, []byte(`{"v":2,"watermark":1,"shape":"new"}`))
+		err := a.start(shop{appID: "wx1", policy: p}).wait()
+		if err == nil || !strings.Contains(err.Error(), string(key)) || !strings.Contains(err.Error(), "newer orderwalk") {
+			t.Errorf("ended with %v", err)
+		}
+		if n := len(a.listed()); n > 0 {
+			t.Errorf("%d list calls were made for a shop whose checkpoint is unknown", n)
+		}
+		var refusal *wechat.Error
+		if errors.As(err, &refusal) {
+			t.Errorf("took it for the API's error: %v", err)
+		}
+	})
+}
