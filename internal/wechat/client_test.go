@@ -180,6 +180,10 @@ func TestUnknownCodeIsTriedFiveTimes(t *testing.T) {
 	bad := reply{body: `{"errcode":10020050,"errmsg":"new rid: 6566bde8-1-2"}`}
 	inBubble(t, &api{lists: []reply{bad, bad, bad, bad}}, Config{}, func(t *testing.T, w *world) {
 		w.page(t)
+		at := w.api.times(listPath)
+		if patience := at[4].Sub(at[0]); patience < 7*time.Second {
+			t.Errorf("gives up after %v", patience)
+		}
 		w.api.lists = []reply{bad, bad, bad, bad, bad}
 		_, err := w.List(t.Context(), anyQuery)
 		wantClass(t, err, Stop, 10020050)

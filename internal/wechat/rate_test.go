@@ -64,6 +64,23 @@ func TestCallsThrottledTogetherLowerTheRateOnce(t *testing.T) {
 	})
 }
 
+func TestCallsInLineWaitForTheMinuteToo(t *testing.T) {
+	a := &api{}
+	inBubble(t, a, Config{RateLimit: 0.1}, func(t *testing.T, w *world) {
+		began := time.Now()
+		w.page(t)
+		a.lists = []reply{slow(code(45011))}
+		w.pages(t, 3)
+		at := a.times(listPath)
+		for i, want := range []time.Duration{0, 10 * time.Second} {
+			equal(t, "call", at[i].Sub(began), want)
+		}
+		if after := at[2].Sub(began); after < time.Minute {
+			t.Errorf("a call in line went out after %v", after)
+		}
+	})
+}
+
 func TestRateComesBackSlowly(t *testing.T) {
 	p := newPace(50)
 	now := time.Now()

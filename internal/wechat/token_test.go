@@ -29,6 +29,19 @@ func TestStaleTokenIsRenewedOnceForAll(t *testing.T) {
 	})
 }
 
+func TestRefusalThatComesLateCostsNoRenewal(t *testing.T) {
+	a := &api{}
+	inBubble(t, a, Config{RateLimit: 1e6}, func(t *testing.T, w *world) {
+		w.page(t)
+		later := code(40001)
+		later.delay = time.Minute / 10
+		a.lists = []reply{slow(code(40001)), later}
+		w.pages(t, 2)
+		equal(t, "list calls", a.count(listPath), 1+2+2)
+		equal(t, "token calls", a.count(tokenPath), 2)
+	})
+}
+
 func TestEachTokenCodeRenews(t *testing.T) {
 	for _, n := range []int{40001, 40014, 42001} {
 		inBubble(t, &api{lists: []reply{code(n)}}, Config{}, func(t *testing.T, w *world) {
