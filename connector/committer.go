@@ -17,10 +17,10 @@ type committer struct {
 	writer  *txn.Writer
 	walkers []*walker
 
-	space   chan struct{}    // see walker.space
-	wake    chan struct{}    // see walker.wake
-	endings chan walkerEnded // a walker that ends says so; its last orders may not be committed yet
-	claimed bool
+	space     chan struct{}    // see walker.space
+	now, soon chan struct{}    // see walker.now
+	endings   chan walkerEnded // a walker that ends says so; its last orders may not be committed yet
+	claimed   bool
 }
 
 // walkerEnded is how a walker ended: nil when its range is done.
@@ -41,19 +41,24 @@ type receipt struct {
 // committed (nil), or a transaction is not known to be committed (its error;
 // the writer is of no more use).
 func (c *committer) run(ctx context.Context) error {
-	claim := time.NewTimer(claimDelay)
-	defer claim.Stop()
-	flush := time.NewTicker(flushInterval)
+	flush := time.NewTimer(claimDelay)
 	defer flush.Stop()
+	flushing := true
 	running := len(c.walkers)
 	for {
 		var ended []walkerEnded
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-c.wake:
-		case <-claim.C:
+		case <-c.soon:
+			if !flushing {
+				flush.Reset(flushInterval)
+				flushing = true
+			}
+			continue
+		case <-c.now:
 		case <-flush.C:
+			flushing = false
 		case e := <-c.endings:
 			ended = append(ended, e)
 		}

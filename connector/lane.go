@@ -95,6 +95,8 @@ func (l *lane) stillMine(ctx context.Context, fenced bool) (bool, error) {
 			return false, nil
 		}
 		switch c := loaded.Claim; {
+		case l.instance == "":
+			return true, nil // never opened, so nobody has taken it away
 		case err != nil:
 			l.log.Warn("cannot read who owns the lane", "reason", err)
 			wait = time.Now().Add(time.Second)
@@ -146,7 +148,7 @@ func (l *lane) live(ctx context.Context) error {
 	}
 	l.found, l.instance = loaded.Claim.Instance, rand.Text()
 
-	c := &committer{lane: l, writer: writer, space: make(chan struct{}, spacePages), wake: make(chan struct{}, 1), endings: make(chan walkerEnded, len(l.shops))}
+	c := &committer{lane: l, writer: writer, space: make(chan struct{}, spacePages), now: make(chan struct{}, 1), soon: make(chan struct{}, 1), endings: make(chan walkerEnded, len(l.shops))}
 	walking, stop := context.WithCancel(ctx)
 	var group sync.WaitGroup
 	defer group.Wait()
@@ -160,7 +162,7 @@ func (l *lane) live(ctx context.Context) error {
 			l.end(i, fault)
 			continue
 		}
-		w := &walker{shop: shop, host: l.cfg.Host, sheet: l.sheets[i], log: l.log.With("shop", shop.Name), space: c.space, wake: c.wake}
+		w := &walker{shop: shop, host: l.cfg.Host, sheet: l.sheets[i], log: l.log.With("shop", shop.Name), space: c.space, now: c.now, soon: c.soon}
 		if known := loaded.Shops[part]; known != nil {
 			w.state, w.stored = known.Checkpoint, known.Stored
 		}

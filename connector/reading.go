@@ -67,7 +67,9 @@ func (w *walker) accept(ctx context.Context, win *offsets.Window, page wechat.Pa
 			}
 			w.sheet.page(s, win.Pass)
 			if len(s.fresh) > 0 || last {
-				w.poke()
+				poke(w.now)
+			} else {
+				poke(w.soon)
 			}
 			return nil
 		}
@@ -144,6 +146,7 @@ func (w *walker) halve(win *offsets.Window) error {
 		return &TooDenseError{Shop: w.shop.Name, Start: win.Start, End: win.End}
 	}
 	w.dirty = true
+	poke(w.soon)
 	return nil
 }
 

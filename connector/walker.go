@@ -28,8 +28,9 @@ type walker struct {
 	// space takes a token for each page that waits in an outbox of the lane;
 	// it is full when commits do not keep up.
 	space chan struct{}
-	// wake tells the lane that something should be committed now.
-	wake chan<- struct{}
+	// now tells the lane that something should be committed now, soon that
+	// something should be before long.
+	now, soon chan<- struct{}
 
 	mu     sync.Mutex // guards what follows
 	state  *offsets.Checkpoint
@@ -91,6 +92,9 @@ func (w *walker) walk(ctx context.Context) error {
 			<-ended
 		}
 	}()
+	if w.finished() {
+		return nil
+	}
 	if err := w.begin(ctx); err != nil {
 		return err
 	}
@@ -106,7 +110,8 @@ func (w *walker) walk(ctx context.Context) error {
 			go func() { ended <- ending{win, w.read(ctx, win)} }()
 		}
 		if wait > 0 {
-			timer.Reset(wait)
+			// Clocks jump: no plan is good for long.
+			timer.Reset(min(wait, max(w.shop.Policy.PollInterval, time.Minute)))
 		}
 		select {
 		case <-ctx.Done():
@@ -122,6 +127,14 @@ func (w *walker) walk(ctx context.Context) error {
 			}
 		}
 	}
+}
+
+// finished says that a bounded range was read to its end by an earlier
+// process; that takes no answer of the API.
+func (w *walker) finished() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.state != nil && next(w.state, time.Now(), w.shop.Policy).done
 }
 
 // begin hears the API's clock, before which no window is planned, and gives a
@@ -143,7 +156,7 @@ func (w *walker) begin(ctx context.Context) error {
 		}
 		w.state = &offsets.Checkpoint{Watermark: start, Length: w.shop.Policy.clamp(0)}
 		w.dirty = true
-		w.poke()
+		poke(w.now)
 	}
 	w.sheet.started(w.state.Watermark)
 	return nil
@@ -192,10 +205,11 @@ func (w *walker) plan(reading map[*offsets.Window]bool) (start []*offsets.Window
 	return start, s.wait, s.done
 }
 
-// poke makes the lane commit soon. It never blocks.
-func (w *walker) poke() {
+// poke makes the lane commit, at once or with other things. It never blocks:
+// one that was poked already does not need it.
+func poke(when chan<- struct{}) {
 	select {
-	case w.wake <- struct{}{}:
+	case when <- struct{}{}:
 	default:
 	}
 }
