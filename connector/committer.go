@@ -151,12 +151,13 @@ func (c *committer) collect(tx *txn.Transaction, w *walker) (r receipt, some boo
 
 	topic, partitions := w.shop.Topic, l.partitions[w.shop.Topic]
 	headers := []txn.Header{{Key: "shop", Value: []byte(part.Shop)}, {Key: "time_range", Value: []byte(part.Range)}}
-	var key, value []byte
+	var key, value, rest []byte
 	for _, d := range outbox {
 		<-c.space
+		rest = appendRest(rest[:0], part.Shop, w.shop.Policy.Range, d.window, d.readAt)
 		for _, id := range d.ids {
 			key = append(key[:0], id...)
-			value = appendOrder(value[:0], id, part.Shop, w.shop.Policy.Range, d.window, d.readAt)
+			value = appendOrder(value[:0], id, rest)
 			if err := tx.Append(topic, partitionOf(key, partitions), d.readAt, key, value, headers); err != nil {
 				return r, true, fmt.Errorf("encode order %.40q of shop %s: %w", id, w.shop.Name, err)
 			}

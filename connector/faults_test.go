@@ -57,7 +57,7 @@ func TestEverySwitchLosesAndRepeatsNothing(t *testing.T) {
 				sh.Backlog.BurstSize = 8
 				p.PageSize = 10
 				if f.Name == "max_span_exact" {
-					p.Start -= 30 * 86400 // long and empty: windows grow to seven days
+					p.Start -= 200 * 86400 // long and empty: windows grow to seven days
 				}
 				a.world(simulator.Config{Seed: 11, Shops: []simulator.Shop{sh}, Faults: faults})
 				run := a.start(shop{appID: "wx1", policy: p})

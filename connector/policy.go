@@ -38,11 +38,16 @@ type Policy struct {
 // empty.
 const firstLength = int64(time.Hour / time.Second)
 
+// longest is the longest range the API is asked for. "May not exceed seven
+// days" leaves open whether seven days to the second are allowed; one second
+// less costs nothing.
+const longest = 7*24*3600 - 1
+
 func (p Policy) clamp(length int64) int64 {
 	if length <= 0 {
 		length = firstLength
 	}
-	return max(int64(p.MinWindow/time.Second), min(length, int64(p.MaxWindow/time.Second)))
+	return max(1, seconds(p.MinWindow), min(length, int64(p.MaxWindow/time.Second), longest))
 }
 
 // last is the end of the last window of a bounded range. Nobody documents

@@ -13,10 +13,16 @@ import (
 //	{"order_id":"3704612354559743232","shop":"wx…","time_range":"create_time",
 //	 "window_start":1658505600,"window_end":1658509200,"observed_at":"2026-11-23T10:00:00.123Z"}
 //
-// Written by hand because it is done once for each order.
-func appendOrder(b []byte, id, shop string, kind wechat.Range, s span, observed time.Time) []byte {
+// Written by hand, and in two parts, because it is done once for each order
+// and all but the ID is the same for a page.
+func appendOrder(b []byte, id string, rest []byte) []byte {
 	b = append(b, `{"order_id":`...)
 	b = appendText(b, id)
+	return append(b, rest...)
+}
+
+// appendRest appends what follows the ID in the values of a page's orders.
+func appendRest(b []byte, shop string, kind wechat.Range, s span, observed time.Time) []byte {
 	b = append(b, `,"shop":`...)
 	b = appendText(b, shop)
 	b = append(b, `,"time_range":"`...)

@@ -30,36 +30,27 @@ type verdict map[string]bool
 //     of its own: a suspect, until a verdict is given.
 func take(c *offsets.Checkpoint, w *offsets.Window, kind wechat.Range, ids []string, known verdict) sifted {
 	i := slices.Index(c.Windows, w)
-	var left, right *offsets.IDs
+	var left, right offsets.IDs
 	if i > 0 {
-		left = &c.Windows[i-1].Seen
+		left = c.Windows[i-1].Seen
 	}
 	if i+1 < len(c.Windows) {
-		right = &c.Windows[i+1].Seen
+		right = c.Windows[i+1].Seen
 	}
-	repeat := make([]bool, len(ids))
 	var s sifted
-	for n, id := range ids {
-		switch {
-		case w.Seen.Has(id), right != nil && right.Has(id):
-			repeat[n] = true
-		case left == nil || !left.Has(id):
-		case kind == wechat.CreateTime:
-			repeat[n] = true
-		default:
-			change, judged := known[id]
-			if !judged {
+	if kind == wechat.UpdateTime {
+		for _, id := range ids {
+			if _, judged := known[id]; !judged && left.Has(id) && !right.Has(id) && !w.Seen.Has(id) {
 				s.suspects = append(s.suspects, id)
 			}
-			repeat[n] = !change
+		}
+		if len(s.suspects) > 0 {
+			return s
 		}
 	}
-	if len(s.suspects) > 0 {
-		return s
-	}
 	s.fresh = make([]string, 0, len(ids))
-	for n, id := range ids {
-		if w.See(id) && !repeat[n] {
+	for _, id := range ids {
+		if w.See(id) && !right.Has(id) && (!left.Has(id) || known[id]) {
 			s.fresh = append(s.fresh, id)
 		}
 	}

@@ -91,7 +91,7 @@ func watermark(c *offsets.Checkpoint) int64 {
 // twice the calls find no more. Windows with orders stay apart, because for
 // update times it matters in which of two neighbours an ID was seen.
 func merge(c *offsets.Checkpoint, p Policy) {
-	longest := min(seconds(p.MaxWindow), seconds(p.Lookback/4))
+	longest := min(p.clamp(longest), seconds(p.Lookback/4))
 	kept := c.Windows[:0]
 	for _, w := range c.Windows {
 		if n := len(kept); n > 0 {

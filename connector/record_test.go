@@ -1,0 +1,38 @@
+package connector
+
+import (
+	"testing"
+	"time"
+
+	"orderwalk/internal/wechat"
+)
+
+// TestOrderRecordGolden holds the bytes of the contract.
+func TestOrderRecordGolden(t *testing.T) {
+	at := time.Date(2026, 11, 23, 18, 0, 0, 123_900_000, time.FixedZone("", 8*3600))
+	rest := appendRest(nil, "wx1234567890abcdef", wechat.CreateTime, span{1658505600, 1658509200}, at)
+	for id, want := range map[string]string{
+		"3704612354559743232": `{"order_id":"3704612354559743232","shop":"wx1234567890abcdef","time_range":"create_time","window_start":1658505600,"window_end":1658509200,"observed_at":"2026-11-23T10:00:00.123Z"}`,
+		`a"b\ü`:               `{"order_id":"a\"b\\ü","shop":"wx1234567890abcdef","time_range":"create_time","window_start":1658505600,"window_end":1658509200,"observed_at":"2026-11-23T10:00:00.123Z"}`,
+	} {
+		if got := string(appendOrder(nil, id, rest)); got != want {
+			t.Errorf("got  %s\nwant %s", got, want)
+		}
+	}
+}
+
+// TestPartitionIsJavas: known answers of Kafka's Java client
+// (UtilsTest.testMurmur2), and the mask of its default partitioner.
+func TestPartitionIsJavas(t *testing.T) {
+	for key, want := range map[string]int32{
+		"21": -973932308, "foobar": -790332482, "a-little-bit-long-string": -985981536,
+		"a-little-bit-longer-string": -1486304829, "lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8": -58897971, "abc": 479470107,
+	} {
+		if got := int32(murmur2([]byte(key))); got != want {
+			t.Errorf("murmur2(%q) = %d, want %d", key, got, want)
+		}
+		if got, want := partitionOf([]byte(key), 7), int32((uint32(want)&0x7fffffff)%7); got != want {
+			t.Errorf("partition of %q is %d, want %d", key, got, want)
+		}
+	}
+}
