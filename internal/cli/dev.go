@@ -10,7 +10,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/twmb/franz-go/pkg/kfake"
 	"golang.org/x/sync/errgroup"
 
 	"orderwalk/connector"
@@ -67,13 +66,13 @@ func devCommand(ctx context.Context, c *call) error {
 	if err != nil {
 		return err
 	}
-	defer broker.Close()
+	defer broker.close()
 	if err := data.save(); err != nil {
 		return err
 	}
 
 	shops := devShops(data.devWorld)
-	defaults, err := devDefaults(data, shops, broker.ListenAddrs()[0], api.Addr().String(), page.Addr().String())
+	defaults, err := devDefaults(data, shops, broker.addr, api.Addr().String(), page.Addr().String())
 	if err != nil {
 		return err
 	}
@@ -120,22 +119,6 @@ func listenAgain(ctx context.Context, port *int) (net.Listener, error) {
 	l, bound, err := listenLoopback(ctx, *port)
 	*port = bound
 	return l, err
-}
-
-// startBroker starts Kafka with what it has kept. Every write is on disk before
-// it is acknowledged, so that kill -9 takes nothing back.
-func startBroker(ctx context.Context, data *devData) (*kfake.Cluster, error) {
-	cluster, err := kfake.NewCluster(
-		kfake.NumBrokers(1),
-		kfake.ClusterID("orderwalk-dev"),
-		kfake.DataDir(filepath.Join(data.dir, "kafka")),
-		kfake.SyncWrites(),
-		kfake.ListenFn(func(string, string) (net.Listener, error) { return listenAgain(ctx, &data.KafkaPort) }),
-	)
-	if err != nil {
-		return nil, fmt.Errorf("start Kafka in this process: %w", err)
-	}
-	return cluster, nil
 }
 
 func devShops(w devWorld) []simulator.Shop {
