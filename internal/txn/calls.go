@@ -100,7 +100,13 @@ func (w *Writer) initProducerID(ctx context.Context, until time.Time) answer {
 		return a
 	}
 	given := res.(*initproducerid.Response)
-	if a.code = kafka.Error(given.ErrorCode); a.code == 0 {
+	switch a.code = kafka.Error(given.ErrorCode); {
+	case a.code != 0:
+	case producerID >= 0 && given.ProducerID == producerID && given.ProducerEpoch != epoch+1:
+		// Somebody held the ID between our epoch and this one. Kafka refuses
+		// that by itself; not everything that speaks its protocol does.
+		a.code = kafka.ProducerFenced
+	default:
 		w.adopt(given.ProducerID, given.ProducerEpoch)
 	}
 	return a

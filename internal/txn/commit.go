@@ -91,7 +91,7 @@ func (w *Writer) commit(ctx context.Context, t *Transaction) error {
 			return nil
 		case o.action == fenced || o.action == doubt || o.unsure:
 			return w.failure(ctx, o)
-		case o.action == stop || o.call == callCommit || ctx.Err() != nil:
+		case o.action == stop || o.call == callCommit && o.action == again || ctx.Err() != nil:
 			w.drop(ctx)
 			return w.failure(ctx, o)
 		}

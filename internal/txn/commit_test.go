@@ -1,8 +1,18 @@
 package txn
 
 import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
+	"github.com/segmentio/kafka-go"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
@@ -11,6 +21,9 @@ func TestCommitPublishesOnce(t *testing.T) {
 		writer := w.open()
 		for page := range 10 {
 			w.mustPublish(writer, page*100+1, page*100+100)
+		}
+		if err := writer.Commit(t.Context(), writer.Begin()); err != nil {
+			t.Errorf("commit of nothing: %v", err)
 		}
 		w.expect(1000)
 	})
@@ -32,5 +45,330 @@ func TestCommitAsksNoMoreThanItMust(t *testing.T) {
 		if len(counts) != len(want) {
 			t.Errorf("requests = %v, want %v", counts, want)
 		}
+	})
+}
+
+// Several batches of a partition in one transaction, in every codec.
+func TestCommitManyBatches(t *testing.T) {
+	for _, codec := range []kafka.Compression{0, kafka.Gzip, kafka.Snappy, kafka.Lz4, kafka.Zstd} {
+		t.Run(codec.String(), func(t *testing.T) {
+			inBubble(t, func(t *testing.T, w *world) {
+				cfg := w.config()
+				cfg.MaxBatchBytes, cfg.Compression = 2000, codec
+				writer, err := Open(t.Context(), cfg)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for page := range 3 {
+					w.mustPublish(writer, page*2000+1, page*2000+2000)
+				}
+				w.expect(6000)
+			})
+		})
+	}
+}
+
+// One transaction is filled while another is being committed.
+func TestBeginWhileCommitting(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		writer := w.open()
+		tx := writer.Begin()
+		fill(t, tx, 1, 100)
+		for page := 1; page <= 20; page++ {
+			failed := make(chan error, 1)
+			go func(tx *Transaction) { failed <- writer.Commit(t.Context(), tx) }(tx)
+			tx = writer.Begin()
+			fill(t, tx, page*100+1, page*100+100)
+			if err := <-failed; err != nil {
+				t.Fatal(err)
+			}
+		}
+		w.expect(2000)
+		if n := len(writer.free); n != 1 {
+			t.Errorf("%d transactions are kept, want the one not in use", n)
+		}
+	})
+}
+
+// Whatever one request suffers, in the second transaction of four, everything
+// is published once and the Writer goes on.
+func TestCommitOutlastsTheNetwork(t *testing.T) {
+	for _, key := range []kmsg.Key{kmsg.AddPartitionsToTxn, kmsg.Produce, kmsg.EndTxn} {
+		for name, f := range map[string]fate{
+			"lost":      {do: lose},
+			"swallowed": {do: swallow},
+			"cut":       {do: cut},
+			"late":      {do: late, delay: 11 * time.Second},
+			"very late": {do: late, delay: time.Hour},
+		} {
+			t.Run(key.Name()+" "+name, func(t *testing.T) {
+				inBubble(t, func(t *testing.T, w *world) {
+					nth := 1
+					if key == kmsg.Produce {
+						nth = 4 // there are three leaders
+					}
+					n := w.once(key, nth, f)
+					writer := w.open()
+					for page := range 4 {
+						w.mustPublish(writer, page*100+1, page*100+100)
+						time.Sleep(3 * time.Second)
+					}
+					w.expect(400)
+					w.late.Wait()
+					w.mustPublish(writer, 401, 500)
+					w.expect(500)
+					if writer.Epoch() == 0 {
+						t.Error("a request went unanswered and the epoch is still the first")
+					}
+					if got := n.count(kmsg.InitProducerID); got != 2 {
+						t.Errorf("%d InitProducerID, want one at first and one to leave the epoch", got)
+					}
+				})
+			})
+		}
+	}
+}
+
+// Row 14: the answer to a commit is lost, the commit itself still travelling.
+// It must not end a later transaction half-way.
+func TestLateCommitEndsNoLaterTransaction(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		half := make(chan struct{})
+		w.disturb(func(key kmsg.Key, nth int) fate {
+			switch {
+			case key == kmsg.EndTxn && nth == 0: // arrives 7 s later, its repetition after 5 s
+				return fate{late, 7 * time.Second}
+			case key == kmsg.Produce && nth == 3: // the second transaction is half-way then
+				close(half)
+				return fate{late, 9 * time.Second}
+			}
+			return fate{}
+		})
+		writer := w.open()
+		w.mustPublish(writer, 1, 100)
+		tx := writer.Begin()
+		fill(t, tx, 101, 200)
+		failed := make(chan error, 1)
+		go func() { failed <- writer.Commit(t.Context(), tx) }()
+		<-half
+		time.Sleep(4 * time.Second) // the late commit has arrived, the rest has not
+		synctest.Wait()
+		w.expectNow(100)
+		if err := <-failed; err != nil {
+			t.Fatal(err)
+		}
+		w.expect(200)
+	})
+}
+
+func TestCommitOutlastsAnswers(t *testing.T) {
+	add, produce, end := []kmsg.Key{kmsg.AddPartitionsToTxn}, []kmsg.Key{kmsg.Produce}, []kmsg.Key{kmsg.EndTxn}
+	for _, c := range []struct {
+		keys []kmsg.Key
+		err  *kerr.Error
+		n    int
+	}{
+		{add, kerr.ConcurrentTransactions, 30},
+		{add, kerr.NotCoordinator, 3},
+		{add, kerr.CoordinatorLoadInProgress, 5},
+		{add, kerr.CoordinatorNotAvailable, 5},
+		{add, kerr.UnknownTopicOrPartition, 7},
+		{add, kerr.InvalidProducerIDMapping, 1},
+		{add, kerr.TransactionAbortable, 1},
+		{add, kerr.InvalidTxnState, 1},
+		{produce, kerr.NotLeaderForPartition, 7},
+		{produce, kerr.LeaderNotAvailable, 2},
+		{produce, kerr.NotEnoughReplicas, 20},
+		{produce, kerr.NotEnoughReplicasAfterAppend, 5},
+		{produce, kerr.RequestTimedOut, 3},
+		{produce, kerr.KafkaStorageError, 2},
+		{produce, kerr.UnknownTopicOrPartition, 3},
+		{produce, kerr.OutOfOrderSequenceNumber, 1},
+		{produce, kerr.UnknownProducerID, 1},
+		{produce, kerr.InvalidTxnState, 1},
+		{produce, kerr.InvalidProducerEpoch, 1},
+		{produce, kerr.TransactionAbortable, 1},
+		{produce, kerr.CorruptMessage, 1},
+		{end, kerr.ConcurrentTransactions, 30},
+		{end, kerr.NotCoordinator, 3},
+		{end, kerr.CoordinatorNotAvailable, 5},
+		{end, kerr.TransactionAbortable, 1},
+	} {
+		t.Run(fmt.Sprintf("%s %s %d", c.keys[0].Name(), c.err.Message, c.n), func(t *testing.T) {
+			inBubble(t, func(t *testing.T, w *world) {
+				writer := w.open()
+				w.mustPublish(writer, 1, 100)
+				fault := w.Fault(kfake.Fault{Keys: c.keys, Err: c.err, Count: c.n})
+				w.mustPublish(writer, 101, 200)
+				if fault.Hits() < c.n {
+					t.Errorf("hit %d times, want %d", fault.Hits(), c.n)
+				}
+				w.mustPublish(writer, 201, 300)
+				w.expect(300)
+			})
+		})
+	}
+}
+
+// What is decided stays decided: nothing of these fails for ever without a word.
+func TestCommitGivesUpWithAHint(t *testing.T) {
+	for _, c := range []struct {
+		key  kmsg.Key
+		err  *kerr.Error
+		hint string
+	}{
+		{kmsg.AddPartitionsToTxn, kerr.TopicAuthorizationFailed, "grant Describe, Read and Write on the topic"},
+		{kmsg.AddPartitionsToTxn, kerr.TransactionalIDAuthorizationFailed, `transactional ID "g-0"`},
+		{kmsg.AddPartitionsToTxn, kerr.UnknownTopicOrPartition, "create the topic"},
+		{kmsg.AddPartitionsToTxn, kerr.InvalidTxnState, "report it"},
+		{kmsg.Produce, kerr.TopicAuthorizationFailed, "grant Describe, Read and Write on the topic"},
+		{kmsg.Produce, kerr.MessageTooLarge, "max.message.bytes"},
+		{kmsg.Produce, kerr.InvalidRecord, "refuse the records"},
+		{kmsg.Produce, kerr.UnknownTopicOrPartition, "create the topic"},
+		{kmsg.Produce, kerr.CorruptMessage, "report it"},
+		{kmsg.Produce, kerr.OutOfOrderSequenceNumber, "report it"},
+		{kmsg.EndTxn, kerr.TransactionalIDAuthorizationFailed, `transactional ID "g-0"`},
+	} {
+		t.Run(c.key.Name()+" "+c.err.Message, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, w *world) {
+				writer := w.open()
+				w.mustPublish(writer, 1, 100)
+				fault := w.Fault(kfake.Fault{Keys: []kmsg.Key{c.key}, Err: c.err, Count: -1})
+				err := w.publish(writer, 101, 200)
+				var refused *Error
+				if !errors.As(err, &refused) || refused.Retriable || !errors.Is(err, kafka.Error(c.err.Code)) {
+					t.Fatalf("Commit = %#v", err)
+				}
+				if !strings.Contains(err.Error(), c.hint) {
+					t.Errorf("%q does not say %q", err, c.hint)
+				}
+				fault.Remove()
+				if err := w.publish(writer, 101, 200); err == nil {
+					t.Error("a Writer that failed took another transaction")
+				}
+				w.mustPublish(w.open(), 101, 200)
+				w.expect(200)
+			})
+		})
+	}
+}
+
+func TestOpenGivesUpWithAHint(t *testing.T) {
+	for _, c := range []struct {
+		key  kmsg.Key
+		err  *kerr.Error
+		hint string
+	}{
+		{kmsg.InitProducerID, kerr.TransactionalIDAuthorizationFailed, `grant Write and Describe on transactional ID "g-0"`},
+		{kmsg.InitProducerID, kerr.InvalidTransactionTimeout, "transaction.max.timeout.ms"},
+		{kmsg.InitProducerID, kerr.ClusterAuthorizationFailed, "IdempotentWrite"},
+		{kmsg.FindCoordinator, kerr.TransactionalIDAuthorizationFailed, `transactional ID "g-0"`},
+	} {
+		t.Run(c.key.Name()+" "+c.err.Message, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, w *world) {
+				w.Fault(kfake.Fault{Keys: []kmsg.Key{c.key}, Err: c.err, Count: -1})
+				_, err := Open(t.Context(), w.config())
+				if err == nil || !errors.Is(err, kafka.Error(c.err.Code)) || !strings.Contains(err.Error(), c.hint) {
+					t.Errorf("Open = %v, want a hint at %q", err, c.hint)
+				}
+			})
+		})
+	}
+}
+
+func TestOpenOutlastsTheNetwork(t *testing.T) {
+	for name, f := range map[string]fate{
+		"lost": {do: lose}, "swallowed": {do: swallow}, "cut": {do: cut}, "late": {late, 8 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, w *world) {
+				w.once(kmsg.InitProducerID, 0, f)
+				writer := w.open()
+				w.mustPublish(writer, 1, 100)
+				w.expect(100)
+			})
+		})
+	}
+	for _, err := range []*kerr.Error{kerr.ConcurrentTransactions, kerr.NotCoordinator, kerr.CoordinatorNotAvailable, kerr.CoordinatorLoadInProgress} {
+		t.Run(err.Message, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, w *world) {
+				w.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.InitProducerID}, Err: err, Count: 12},
+					kfake.Fault{Keys: []kmsg.Key{kmsg.FindCoordinator}, Err: kerr.CoordinatorNotAvailable, Count: 2})
+				w.mustPublish(w.open(), 1, 100)
+				w.expect(100)
+			})
+		})
+	}
+}
+
+func TestOpenEndsWithContext(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		w.disturb(func(kmsg.Key, int) fate { return fate{do: lose} })
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		if _, err := Open(ctx, w.config()); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Open = %v", err)
+		}
+		if !strings.Contains(w.logged.String(), "Kafka keeps a transaction waiting") {
+			t.Errorf("the log does not say what is waited for: %s", w.logged.String())
+		}
+	})
+}
+
+// The coordinator or the leaders move between and within transactions.
+func TestCommitFollowsBrokers(t *testing.T) {
+	for name, move := range map[string]func(w *world){
+		"coordinator": func(w *world) { w.RehashCoordinators() },
+		"leaders": func(w *world) {
+			for p := range int32(6) {
+				w.MoveTopicPartition(orders, p, (w.LeaderFor(orders, p)+1)%3)
+			}
+		},
+		"all to one": func(w *world) {
+			for p := range int32(6) {
+				w.MoveTopicPartition(orders, p, 0)
+			}
+			w.MoveTopicPartition(offsets, 0, 0)
+		},
+	} {
+		for _, before := range []kmsg.Key{kmsg.AddPartitionsToTxn, kmsg.Produce, kmsg.EndTxn} {
+			t.Run(name+" before "+before.Name(), func(t *testing.T) {
+				inBubble(t, func(t *testing.T, w *world) {
+					writer := w.open()
+					w.mustPublish(writer, 1, 100)
+					moved := make(chan struct{})
+					var first sync.Once
+					w.ControlKey(int16(before), func(kmsg.Request) (kmsg.Response, error, bool) {
+						w.DropControl()
+						first.Do(func() { go func() { move(w); close(moved) }() })
+						w.SleepControl(func() { <-moved })
+						return nil, nil, false
+					})
+					w.mustPublish(writer, 101, 200)
+					<-moved
+					w.mustPublish(writer, 201, 300)
+					w.expect(300)
+				})
+			})
+		}
+	}
+}
+
+func TestCommitFollowsNewBroker(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		writer := w.open()
+		w.mustPublish(writer, 1, 100)
+		node, _, err := w.AddNode(7, 9099)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for p := range int32(6) {
+			w.MoveTopicPartition(orders, p, node)
+		}
+		for page := 1; page < 20; page++ { // sooner or later the coordinator lands there too
+			w.RehashCoordinators()
+			w.mustPublish(writer, page*100+1, page*100+100)
+		}
+		w.expect(2000)
 	})
 }
