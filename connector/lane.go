@@ -61,9 +61,11 @@ func (l *lane) run(ctx context.Context) error {
 		if err == nil || ctx.Err() != nil {
 			return nil
 		}
-		if errors.Is(err, txn.ErrFenced) {
+		switch {
+		case errors.Is(err, txn.ErrFenced):
 			l.cfg.Metrics.fenced.Inc()
-		} else if errors.As(err, &refusal) {
+		case errors.Is(err, txn.ErrInDoubt):
+		case errors.As(err, &refusal) && !refusal.Retriable:
 			return fmt.Errorf("lane %d: %w", l.number, err)
 		}
 		if time.Since(opened) > time.Minute {
