@@ -1,0 +1,166 @@
+package txn
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/segmentio/kafka-go"
+)
+
+// The rows are those of the package comment.
+func TestReact(t *testing.T) {
+	const sure, unsure = false, true
+	for _, c := range []struct {
+		row    string
+		call   call
+		code   kafka.Error
+		unsure bool
+		want   action
+	}{
+		{"success", callInit, 0, sure, done},
+		{"success", callProduce, 0, sure, done},
+		{"success", callCommit, 0, unsure, done},
+
+		{"unanswered", callInit, noAnswer, sure, again},
+		{"unanswered", callRenew, noAnswer, sure, again},
+		{"unanswered", callAdd, noAnswer, sure, again},
+		{"unanswered", callProduce, noAnswer, sure, again},
+		{"unanswered", callAbort, noAnswer, sure, again},
+		{"unanswered commit", callCommit, noAnswer, sure, again},
+		{"unanswered commit", callCommit, noAnswer, unsure, again},
+
+		{"concurrent", callInit, kafka.ConcurrentTransactions, sure, again},
+		{"concurrent", callRenew, kafka.ConcurrentTransactions, sure, again},
+		{"concurrent", callAdd, kafka.ConcurrentTransactions, sure, again},
+		{"concurrent", callCommit, kafka.ConcurrentTransactions, sure, again},
+		{"concurrent", callCommit, kafka.ConcurrentTransactions, unsure, again},
+		{"concurrent", callAbort, kafka.ConcurrentTransactions, sure, again},
+
+		{"coordinator moved", callInit, kafka.NotCoordinatorForGroup, sure, again},
+		{"coordinator moved", callAdd, kafka.NotCoordinatorForGroup, sure, again},
+		{"coordinator moved", callCommit, kafka.NotCoordinatorForGroup, unsure, again},
+		{"coordinator moved", callAbort, kafka.GroupCoordinatorNotAvailable, sure, again},
+		{"coordinator moved", callRenew, kafka.GroupLoadInProgress, sure, again},
+
+		{"not attempted", callAdd, operationNotAttempted, sure, again},
+
+		{"no topic", callAdd, kafka.UnknownTopicOrPartition, sure, missing},
+		{"no topic", callProduce, kafka.UnknownTopicOrPartition, sure, missing},
+
+		{"leader moved", callProduce, kafka.NotLeaderForPartition, sure, again},
+		{"leader moved", callProduce, kafka.LeaderNotAvailable, sure, again},
+		{"leader moved", callProduce, kafka.FencedLeaderEpoch, sure, again},
+		{"replicas", callProduce, kafka.NotEnoughReplicas, sure, again},
+		{"replicas", callProduce, kafka.NotEnoughReplicasAfterAppend, sure, again},
+		{"replicas", callProduce, kafka.RequestTimedOut, sure, again},
+
+		{"duplicate", callProduce, kafka.DuplicateSequenceNumber, sure, done},
+		{"hole", callProduce, kafka.OutOfOrderSequenceNumber, sure, suspect},
+
+		{"forgotten", callProduce, kafka.UnknownProducerId, sure, abandon},
+		{"forgotten", callAdd, kafka.InvalidProducerIDMapping, sure, abandon},
+		{"forgotten", callAbort, kafka.InvalidProducerIDMapping, sure, done},
+		{"forgotten", callRenew, kafka.InvalidProducerIDMapping, sure, fenced},
+
+		{"old epoch, at a leader", callProduce, kafka.InvalidProducerEpoch, sure, abandon},
+		{"old epoch, at a leader", callProduce, kafka.ProducerFenced, sure, abandon},
+		{"old epoch", callInit, kafka.ProducerFenced, sure, fenced},
+		{"old epoch", callRenew, kafka.ProducerFenced, sure, fenced},
+		{"old epoch", callAdd, kafka.ProducerFenced, sure, fenced},
+		{"old epoch", callAdd, kafka.InvalidProducerEpoch, sure, fenced},
+		{"old epoch", callAbort, kafka.ProducerFenced, sure, fenced},
+		{"old epoch", callAbort, kafka.InvalidProducerEpoch, sure, fenced},
+		{"old epoch", callCommit, kafka.ProducerFenced, sure, fenced},
+		{"old epoch", callCommit, kafka.ProducerFenced, unsure, fenced}, // and in doubt: see TestUnansweredCommitThenFencedIsInDoubt
+
+		{"state", callAdd, kafka.InvalidTransactionState, sure, suspect},
+		{"state", callProduce, kafka.InvalidTransactionState, sure, suspect},
+		{"nothing to abort", callAbort, kafka.InvalidTransactionState, sure, done},
+		{"nothing to commit", callCommit, kafka.InvalidTransactionState, sure, doubt},
+		{"nothing to commit", callCommit, kafka.InvalidTransactionState, unsure, doubt},
+
+		{"abortable", callAdd, transactionAbortable, sure, abandon},
+		{"abortable", callProduce, transactionAbortable, sure, abandon},
+		{"abortable", callCommit, transactionAbortable, sure, abandon},
+		{"abortable", callCommit, transactionAbortable, unsure, doubt},
+		{"abortable", callAbort, transactionAbortable, sure, again},
+		{"abortable", callInit, transactionAbortable, sure, again},
+
+		{"not allowed", callInit, kafka.TransactionalIDAuthorizationFailed, sure, stop},
+		{"not allowed", callRenew, kafka.TransactionalIDAuthorizationFailed, sure, stop},
+		{"not allowed", callAdd, kafka.TransactionalIDAuthorizationFailed, sure, stop},
+		{"not allowed", callAdd, kafka.TopicAuthorizationFailed, sure, stop},
+		{"not allowed", callProduce, kafka.TopicAuthorizationFailed, sure, stop},
+		{"not allowed", callProduce, kafka.ClusterAuthorizationFailed, sure, stop},
+		{"not allowed", callCommit, kafka.TransactionalIDAuthorizationFailed, sure, stop},
+		{"not allowed", callCommit, kafka.TransactionalIDAuthorizationFailed, unsure, doubt},
+		{"not allowed", callAbort, kafka.TransactionalIDAuthorizationFailed, sure, stop},
+
+		{"turned away", callInit, kafka.SASLAuthenticationFailed, sure, stop},
+		{"turned away", callAdd, kafka.SASLAuthenticationFailed, sure, again},
+		{"turned away", callProduce, kafka.SASLAuthenticationFailed, sure, again},
+		{"turned away", callCommit, kafka.SASLAuthenticationFailed, unsure, again},
+
+		{"bad timeout", callInit, kafka.InvalidTransactionTimeout, sure, stop},
+		{"bad request", callInit, kafka.InvalidRequest, sure, stop},
+
+		{"refused records", callProduce, kafka.MessageSizeTooLarge, sure, stop},
+		{"refused records", callProduce, kafka.RecordListTooLarge, sure, stop},
+		{"refused records", callProduce, kafka.InvalidRecord, sure, stop},
+		{"refused records", callProduce, kafka.PolicyViolation, sure, stop},
+		{"corrupt", callProduce, kafka.InvalidMessage, sure, suspect},
+
+		{"never heard of", callInit, 999, sure, stop},
+		{"never heard of", callAdd, 999, sure, suspect},
+		{"never heard of", callProduce, 999, sure, suspect},
+		{"never heard of", callCommit, 999, sure, doubt},
+		{"never heard of", callCommit, kafka.Unknown, unsure, doubt},
+		{"never heard of", callAbort, 999, sure, stop},
+	} {
+		if got := react(c.call, c.code, c.unsure); got != c.want {
+			t.Errorf("%s: %v answered %q (unsure %v): action %d, want %d", c.row, c.call, reason(c.code), c.unsure, got, c.want)
+		}
+	}
+}
+
+// Whatever Kafka may answer in times to come: only success counts as success,
+// and a commit once unsure is never taken for refused.
+func TestReactToEveryCode(t *testing.T) {
+	for code := kafka.Error(-1); code < 200; code++ {
+		for c := callInit; c <= callAbort; c++ {
+			got := react(c, code, false)
+			if got == done && code != 0 && c != callAbort && code != kafka.DuplicateSequenceNumber {
+				t.Errorf("%v answered %q counts as done", c, reason(code))
+			}
+			if got == doubt && c != callCommit {
+				t.Errorf("%v answered %q is in doubt, and nothing was committed", c, reason(code))
+			}
+		}
+		switch got := react(callCommit, code, true); got {
+		case done:
+			if code != 0 {
+				t.Errorf("unsure commit answered %q counts as done", reason(code))
+			}
+		case again, fenced, doubt: // fenced becomes ErrInDoubt as well
+		default:
+			t.Errorf("unsure commit answered %q: action %d", reason(code), got)
+		}
+	}
+}
+
+func TestErrorText(t *testing.T) {
+	for _, c := range []struct {
+		err  *Error
+		want string
+	}{
+		{&Error{Request: "Produce", Topic: "orders", Partition: 3, Code: kafka.MessageSizeTooLarge, Hint: "raise it"},
+			"Produce to orders/3: Message Size Too Large; raise it"},
+		{&Error{Request: "EndTxn", Code: transactionAbortable}, "EndTxn: Transaction Abortable"},
+		{&Error{Request: "EndTxn", Code: 999}, "EndTxn: error 999"},
+		{&Error{Request: "EndTxn", Err: fmt.Errorf("refused"), Retriable: true}, "EndTxn: no answer: refused"},
+	} {
+		if got := c.err.Error(); got != c.want {
+			t.Errorf("%q, want %q", got, c.want)
+		}
+	}
+}

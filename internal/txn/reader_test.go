@@ -1,0 +1,376 @@
+package txn
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+func (w *world) reader() *Reader {
+	return &Reader{Addr: w.addr, Transport: w.transport, Log: slog.New(slog.NewTextHandler(&w.logged, nil))}
+}
+
+// values reads orders/0 from an offset to its end.
+func (w *world) values(from int64) (values []string, next int64) {
+	w.t.Helper()
+	next, err := w.reader().ReadToEnd(w.t.Context(), orders, 0, from, func(r Record) error {
+		values = append(values, string(r.Value))
+		return nil
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return values, next
+}
+
+// franz is a producer that is not ours, for orders/0.
+func (w *world) franz(opts ...kgo.Opt) *kgo.Client {
+	w.t.Helper()
+	client, err := kgo.NewClient(append([]kgo.Opt{
+		kgo.SeedBrokers("localhost:9092"), kgo.Dialer(w.net.DialContext),
+		kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.DefaultProduceTopic(orders),
+		kgo.TransactionTimeout(40 * time.Second),
+	}, opts...)...)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return client
+}
+
+func (w *world) produce(client *kgo.Client, values ...string) {
+	w.t.Helper()
+	for _, v := range values {
+		if err := client.ProduceSync(w.t.Context(), &kgo.Record{Value: []byte(v)}).FirstErr(); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+}
+
+func (w *world) begin(client *kgo.Client) {
+	w.t.Helper()
+	if err := client.BeginTransaction(); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func (w *world) end(client *kgo.Client, how kgo.TransactionEndTry) {
+	w.t.Helper()
+	if err := client.EndTransaction(w.t.Context(), how); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// Two other producers' transactions, interleaved, one aborted, one committed,
+// the aborted producer committing later.
+func TestReaderSkipsAbortedRecordsAndMarkers(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		a, b := w.franz(kgo.TransactionalID("a")), w.franz(kgo.TransactionalID("b"))
+		defer a.Close()
+		defer b.Close()
+		w.begin(a)
+		w.begin(b)
+		w.produce(a, "aborted 1")
+		w.produce(b, "committed 1")
+		w.produce(a, "aborted 2")
+		w.end(a, kgo.TryAbort)
+		w.produce(b, "committed 2")
+		w.begin(a)
+		w.produce(a, "committed 3")
+		w.end(b, kgo.TryCommit)
+		w.end(a, kgo.TryCommit)
+
+		got, next := w.values(0)
+		if want := []string{"committed 1", "committed 2", "committed 3"}; !reflect.DeepEqual(got, want) {
+			t.Errorf("read %q, want %q", got, want)
+		}
+		if next != 8 { // 5 records, 3 markers
+			t.Errorf("next = %d, want 8", next)
+		}
+		// From within the aborted transaction, and from a marker.
+		if got, _ := w.values(2); !reflect.DeepEqual(got, []string{"committed 2", "committed 3"}) {
+			t.Errorf("from 2: %q", got)
+		}
+		if got, _ := w.values(7); len(got) != 0 {
+			t.Errorf("from 7: %q", got)
+		}
+	})
+}
+
+func TestReaderKeepsEverythingOfARecord(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		want := someRecords(300, 5)
+		writer := w.open()
+		tx := writer.Begin()
+		for _, r := range want {
+			if err := tx.Append(orders, 2, r.Time, r.Key, r.Value, r.Headers); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := writer.Commit(t.Context(), tx); err != nil {
+			t.Fatal(err)
+		}
+		var got []Record
+		if _, err := w.reader().ReadToEnd(t.Context(), orders, 2, 0, func(r Record) error {
+			got = append(got, r)
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		for i := range want {
+			want[i].Topic, want[i].Partition, want[i].Offset = orders, 2, int64(i)
+		}
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("%d records read back differ from the %d written", len(got), len(want))
+		}
+	})
+}
+
+func TestReaderReadsFranzsCodecs(t *testing.T) {
+	for _, codec := range []kgo.CompressionCodec{
+		kgo.NoCompression(), kgo.GzipCompression(), kgo.SnappyCompression(), kgo.Lz4Compression(), kgo.ZstdCompression(),
+	} {
+		t.Run(fmt.Sprint(codec), func(t *testing.T) {
+			inBubble(t, func(t *testing.T, w *world) {
+				client := w.franz(kgo.ProducerBatchCompression(codec), kgo.ProducerLinger(10*time.Millisecond))
+				defer client.Close()
+				var batch []*kgo.Record
+				var want []string
+				for i := range 500 {
+					value := strings.Repeat(fmt.Sprint(i), 40)
+					want = append(want, value)
+					batch = append(batch, &kgo.Record{Value: []byte(value)})
+				}
+				if err := client.ProduceSync(t.Context(), batch...).FirstErr(); err != nil {
+					t.Fatal(err)
+				}
+				if got, next := w.values(0); !reflect.DeepEqual(got, want) || next != 500 {
+					t.Errorf("%d values up to %d, want 500", len(got), next)
+				}
+			})
+		})
+	}
+}
+
+// A transaction is open before the end: the reader waits for it, says so, and
+// the transaction's timeout ends the wait. What comes after the end is not read.
+func TestReadToEndWaitsForOpenTransaction(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		open, other := w.franz(kgo.TransactionalID("a")), w.franz(kgo.TransactionalID("b"))
+		defer open.Close()
+		defer other.Close()
+		w.begin(open)
+		w.produce(open, "never ended")
+		w.begin(other)
+		w.produce(other, "committed")
+		w.end(other, kgo.TryCommit)
+
+		started := time.Now()
+		got, next := w.values(0)
+		if !reflect.DeepEqual(got, []string{"committed"}) || next < 3 {
+			t.Errorf("read %q up to %d", got, next)
+		}
+		if waited := time.Since(started); waited < 20*time.Second || waited > time.Minute {
+			t.Errorf("waited %v of virtual time, want about the transaction timeout of 40 s", waited)
+		}
+		if n := strings.Count(w.logged.String(), "waiting for an open transaction"); n != 1 || !strings.Contains(w.logged.String(), "topic=orders partition=0 offset=0 end=3") {
+			t.Errorf("the log says %d times what is waited for: %s", n, w.logged.String())
+		}
+	})
+}
+
+func TestReadToEndStopsAtTheEndItFound(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		client := w.franz()
+		defer client.Close()
+		w.produce(client, "1", "2", "3")
+		var got []string
+		next, err := w.reader().ReadToEnd(t.Context(), orders, 0, 0, func(r Record) error {
+			if len(got) == 0 {
+				w.produce(client, "too late")
+			}
+			got = append(got, string(r.Value))
+			return nil
+		})
+		if err != nil || next != 3 || len(got) != 3 {
+			t.Errorf("read %q up to %d, %v", got, next, err)
+		}
+		if got, _ := w.values(next); !reflect.DeepEqual(got, []string{"too late"}) {
+			t.Errorf("went on with %q", got)
+		}
+	})
+}
+
+func TestReaderOffsets(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		if got, next := w.values(0); len(got) != 0 || next != 0 {
+			t.Errorf("an empty partition gave %q up to %d", got, next)
+		}
+		client := w.franz()
+		defer client.Close()
+		w.produce(client, "1", "2", "3", "4", "5")
+		if err := w.DeleteRecords(orders, 0, 2); err != nil {
+			t.Fatal(err)
+		}
+		open := w.franz(kgo.TransactionalID("a"))
+		defer open.Close()
+		w.begin(open)
+		w.produce(open, "open")
+		r := w.reader()
+		if first, err := r.First(t.Context(), orders, 0); first != 2 || err != nil {
+			t.Errorf("First = %d, %v, want 2", first, err)
+		}
+		if last, err := r.Last(t.Context(), orders, 0); last != 5 || err != nil {
+			t.Errorf("Last = %d, %v, want 5, before the open transaction", last, err)
+		}
+		w.end(open, kgo.TryAbort)
+		if got, next := w.values(0); !reflect.DeepEqual(got, []string{"3", "4", "5"}) || next != 7 {
+			t.Errorf("from before the first offset: %q up to %d", got, next)
+		}
+		if got, next := w.values(100); len(got) != 0 || next != 100 {
+			t.Errorf("from beyond the end: %q up to %d", got, next)
+		}
+		if err := r.Follow(t.Context(), orders, 0, 100, func(Record) error { return nil }); !errors.Is(err, kafka.OffsetOutOfRange) {
+			t.Errorf("following from beyond the end: %v", err)
+		}
+	})
+}
+
+func TestFollow(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		client := w.franz()
+		defer client.Close()
+		got := make(chan string)
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() {
+			ended <- w.reader().Follow(ctx, orders, 0, 0, func(r Record) error {
+				got <- string(r.Value)
+				return nil
+			})
+		}()
+		for i := range 5 {
+			value := fmt.Sprint(i)
+			w.produce(client, value)
+			if v := <-got; v != value {
+				t.Errorf("got %q, want %q", v, value)
+			}
+			time.Sleep(10 * time.Second)
+		}
+		cancel()
+		if err := <-ended; !errors.Is(err, context.Canceled) {
+			t.Errorf("Follow = %v", err)
+		}
+		full := errors.New("enough")
+		if err := w.reader().Follow(t.Context(), orders, 0, 3, func(Record) error { return full }); err != full {
+			t.Errorf("Follow = %v, want the error of deliver as it is", err)
+		}
+	})
+}
+
+func TestReaderOutlastsTheNetwork(t *testing.T) {
+	for name, trouble := range map[string]func(w *world){
+		"offsets lost":      func(w *world) { w.once(kmsg.ListOffsets, 0, fate{do: lose}) },
+		"offsets swallowed": func(w *world) { w.once(kmsg.ListOffsets, 0, fate{do: swallow}) },
+		"fetch cut":         func(w *world) { w.once(kmsg.Fetch, 0, fate{do: cut}) },
+		"fetch swallowed":   func(w *world) { w.once(kmsg.Fetch, 0, fate{do: swallow}) },
+		"not leader": func(w *world) {
+			w.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Fetch, kmsg.ListOffsets}, Err: kerr.NotLeaderForPartition, Count: 5})
+		},
+		"offset not available": func(w *world) {
+			w.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.ListOffsets}, Err: kerr.OffsetNotAvailable, Count: 5})
+		},
+		"topic still unknown": func(w *world) {
+			w.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.ListOffsets}, Err: kerr.UnknownTopicOrPartition, Count: 5})
+		},
+		"leader moves": func(w *world) { w.values(0); w.MoveTopicPartition(orders, 0, 2) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, w *world) {
+				client := w.franz()
+				w.produce(client, "1", "2")
+				client.Close()
+				trouble(w)
+				if got, next := w.values(0); !reflect.DeepEqual(got, []string{"1", "2"}) || next != 2 {
+					t.Errorf("read %q up to %d", got, next)
+				}
+			})
+		})
+	}
+}
+
+func TestReaderGivesUpWithAHint(t *testing.T) {
+	for topic, c := range map[string]struct {
+		trouble func(w *world)
+		hint    string
+	}{
+		"nosuch": {func(*world) {}, "create the topic"},
+		orders: {func(w *world) {
+			w.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Fetch}, Err: kerr.TopicAuthorizationFailed, Count: -1})
+		}, "grant Describe, Read"},
+	} {
+		t.Run(topic, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, w *world) {
+				client := w.franz()
+				w.produce(client, "1", "2")
+				client.Close()
+				c.trouble(w)
+				_, err := w.reader().ReadToEnd(t.Context(), topic, 0, 0, func(Record) error { return nil })
+				var refused *Error
+				if !errors.As(err, &refused) || !strings.Contains(err.Error(), c.hint) {
+					t.Errorf("ReadToEnd = %v", err)
+				}
+			})
+		})
+	}
+}
+
+// Compaction takes records and leaves holes, also at the end of a batch.
+func TestReaderCrossesCompaction(t *testing.T) {
+	const compacted = "compacted"
+	inBubble(t, func(t *testing.T, w *world) {
+		if err := w.CreateTopic(compacted, 1, map[string]string{
+			"cleanup.policy": "compact", "segment.bytes": "1000", "min.cleanable.dirty.ratio": "0", "segment.ms": "1000",
+		}); err != nil {
+			t.Fatal(err)
+		}
+		writer := w.open()
+		for i := range 60 {
+			tx := writer.Begin()
+			for k := range 5 {
+				tx.Append(compacted, 0, time.Now(), []byte(fmt.Sprint("k", k*(1+i%2))), []byte(fmt.Sprint(i)), nil)
+			}
+			if err := writer.Commit(t.Context(), tx); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Second)
+		}
+		w.Compact()
+		read, last := 0, map[string]string{}
+		next, err := w.reader().ReadToEnd(t.Context(), compacted, 0, 0, func(r Record) error {
+			read++
+			last[string(r.Key)] = string(r.Value)
+			return nil
+		})
+		if err != nil || next != 360 {
+			t.Errorf("read to %d, %v, want 360", next, err)
+		}
+		if read >= 300 {
+			t.Errorf("%d of 300 records: nothing was compacted", read)
+		}
+		want := map[string]string{"k0": "59", "k1": "58", "k2": "59", "k3": "58", "k4": "59", "k6": "59", "k8": "59"}
+		if !reflect.DeepEqual(last, want) {
+			t.Errorf("last values %v, want %v", last, want)
+		}
+	})
+}
