@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"net"
 	"os"
 	"path/filepath"
@@ -24,10 +25,14 @@ import (
 //     without writing one, and then a correct reader skips everything that the
 //     same producer commits later.
 //
+// It also forgets to list aborted transactions in an answer that is as long as
+// the client allows.
+//
 // So the decision on a transaction is noted before the first marker is written
 // (decisions), as a coordinator does, and after a kill the missing markers are
 // added before the broker starts (repairPartitions). Commits are all or
-// nothing, then, whenever the process is killed.
+// nothing, then, whenever the process is killed. And the length of an answer is
+// left to what the client allows for each partition.
 type devBroker struct {
 	addr      string
 	cluster   *kfake.Cluster
@@ -67,14 +72,16 @@ func startBroker(ctx context.Context, data *devData) (*devBroker, error) {
 		return nil, fmt.Errorf("start Kafka in this process: %w", err)
 	}
 	b.addr = b.cluster.ListenAddrs()[0]
-	b.cluster.ControlKey(int16(kmsg.AddPartitionsToTxn), b.observe)
-	b.cluster.ControlKey(int16(kmsg.EndTxn), b.observe)
+	for _, key := range []kmsg.Key{kmsg.AddPartitionsToTxn, kmsg.EndTxn, kmsg.Fetch} {
+		b.cluster.ControlKey(key.Int16(), b.observe)
+	}
 	return b, nil
 }
 
-// observe notes what a transaction's requests are about to do. It handles
-// none of them: the broker goes on as usual, unless the note cannot be
-// written, which closes the client's connection.
+// observe notes what a transaction's requests are about to do, and lifts the
+// limit of an answer as a whole. It handles no request itself: the broker goes
+// on as usual, unless the note cannot be written, which closes the client's
+// connection.
 func (b *devBroker) observe(request kmsg.Request) (kmsg.Response, error, bool) {
 	b.cluster.KeepControl()
 	var err error
@@ -86,6 +93,8 @@ func (b *devBroker) observe(request kmsg.Request) (kmsg.Response, error, bool) {
 		}
 	case *kmsg.EndTxnRequest:
 		err = b.decisions.note(r.ProducerID, r.ProducerEpoch, r.Commit)
+	case *kmsg.FetchRequest:
+		r.MaxBytes = math.MaxInt32
 	}
 	return nil, err, err != nil
 }
