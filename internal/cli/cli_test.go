@@ -10,19 +10,26 @@ import (
 // Exit codes are part of the contract; the scripts can only tell zero from the
 // others.
 func TestExitCodes(t *testing.T) {
+	t.Setenv("ORDERWALK_PAGE_SIZE", "0") // so that no command gets far
 	for _, c := range []struct {
 		args string
-		env  string
 		want int
 	}{
-		{"version", "", 0},
-		{"--help", "", 0},
-		{"help config", "", 0},
-		{"config --help", "", 0},
-		{"", "", 2},
-		{"nosuch", "", 2},
-		{"config --nosuch", "", 2},
-		{"config extra", "", 2},
+		{"version", 0},
+		{"--help", 0},
+		{"help config", 0},
+		{"run --help", 0},
+		{"dev --help", 0},
+		{"tail --help", 0},
+		{"simulate --help", 0},
+		{"", 2},
+		{"nosuch", 2},
+		{"config --nosuch", 2},
+		{"config extra", 2},
+		{"run", 2},
+		{"tail", 2},
+		{"dev --orders -1", 2},
+		{"simulate --listen nowhere:x", 1},
 	} {
 		var out, err strings.Builder
 		got := cli.Main(t.Context(), strings.Fields(c.args), cli.Streams{Out: &out, Err: &err})
