@@ -269,3 +269,23 @@ func BenchmarkAppend(b *testing.B) {
 		}
 	}
 }
+
+// kafka-go may still be reading the buffers of a request that was given up.
+func TestResetKeepsNoTornBuffer(t *testing.T) {
+	tx := &Transaction{limit: 1 << 20, open: map[string][]int{}}
+	for _, c := range []struct {
+		torn bool
+		want int
+	}{{false, 2}, {true, 0}, {false, 2}} {
+		for p := range int32(2) {
+			if err := tx.Append("orders", p, moment, nil, []byte("value"), nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+		tx.torn = c.torn
+		tx.reset()
+		if len(tx.spare) != c.want || tx.torn || tx.Records() != 0 || tx.Bytes() != 0 || len(tx.batches) != 0 {
+			t.Errorf("after reset, torn %v: %d buffers kept, want %d; %+v", c.torn, len(tx.spare), c.want, tx)
+		}
+	}
+}

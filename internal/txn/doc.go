@@ -1,4 +1,113 @@
 // Package txn speaks Kafka's transaction protocol on kafka-go, both halves: a
 // [Writer] whose commits happen exactly once, and a [Reader] that sees committed
-// records only.
+// records and nothing else.
+//
+// It knows nothing of orders, checkpoints or lanes: a transaction is records for
+// partitions. It is not kafka-go's Writer, which has no producer ID, nor its
+// Reader, which hands on aborted records and markers as if they were data. Its
+// users are the connector, which holds a Writer for each lane, and the command
+// line (tail, verify, offsets).
+//
+// # Protocol
+//
+//	Open     InitProducerID(−1, −1) ── fences: epoch + 1, what was open is aborted,
+//	                                   what was decided is finished first
+//	Commit   AddPartitionsToTxn ────── opens the transaction over its partitions
+//	         Produce ───────────────── one request to each leader, every partition in it;
+//	                                   more rounds if a partition has more batches
+//	         EndTxn(commit) ────────── decides; the markers follow
+//	renew    EndTxn(abort) ─────────── closes what may be open; proves we hold the ID
+//	         InitProducerID(ours) ──── epoch + 1, sequences from 0
+//
+// kafka-go speaks versions of these requests that brokers take for a client of
+// the first transaction protocol (before KIP-890), on Kafka 4 too: partitions
+// are added explicitly and the epoch does not grow by itself.
+//
+// # What is authoritative
+//
+// The transaction coordinator decides; the topics show what it decided; the
+// Writer only knows its producer ID, epoch and sequences. Records and the
+// checkpoint that covers them are in one transaction, so a caller that has lost
+// its Writer opens another and reads the checkpoint. Open comes first: it
+// returns when no earlier transaction can change any more, and a ReadToEnd that
+// begins then ends at a high watermark behind everything they wrote.
+//
+// # Why a record is there once
+//
+// Commit returns nil only when the coordinator has answered EndTxn(commit) with
+// success under our epoch. All its batches were acknowledged before under the
+// same epoch, so they are in that transaction. Three things could still publish
+// a record twice or only in part, and none can:
+//
+//  1. A batch sent twice. A repetition within an attempt has the same bytes, thus
+//     the same epoch and sequence, which the leader recognises.
+//  2. An attempt repeated. It is only after its predecessor was aborted for
+//     certain: EndTxn(abort) was answered, or InitProducerID(ours) was, and no
+//     commit had been sent whose outcome is open. The new attempt has a new
+//     epoch; nothing of the old one is accepted any more.
+//  3. A request that was given up and arrives late. It carries its epoch. After
+//     any request of a transaction went unanswered, the next transaction begins
+//     with a renewal, so the epoch it carries is old by then. Without that, a
+//     late EndTxn(commit) would commit the next transaction half-filled: seen on
+//     real Kafka.
+//
+// Somebody else may take over at any moment. From then on our epoch is old and
+// no request of ours has an effect. InitProducerID(−1, −1) belongs to Open alone
+// and Commit never sends it, so a Writer that has lost its ID cannot take it
+// back; whether to open again is for its owner to decide, after asking whether
+// it still is the owner. Before InitProducerID(ours) there is always an
+// EndTxn(abort), which a Writer that has lost its ID does not survive:
+// brokers may abort a newer owner's transaction over a stale InitProducerID
+// before they refuse it.
+//
+// # Reactions
+//
+// [react] decides, as a pure function; the loops in commit.go obey it.
+//
+//	answer                                  to              means
+//	none                                    any             again: the same request; the next transaction
+//	                                                        gets a new epoch
+//	none                                    EndTxn(commit)  again, the same EndTxn(commit) and nothing else,
+//	                                                        until it is answered
+//	CONCURRENT_TRANSACTIONS                 coordinator     again, after 1 ms growing to 1 s: the markers of
+//	                                                        the last transaction are being written
+//	NOT_COORDINATOR, COORDINATOR_*          coordinator     look it up and again; its state is in its log
+//	NOT_LEADER_*, REQUEST_TIMED_OUT, …      Produce         find the leaders and send the same bytes again
+//	NOT_ENOUGH_REPLICAS(_AFTER_APPEND)      Produce         the same bytes again; also means that the leader
+//	                                                        could not verify the transaction just now
+//	OPERATION_NOT_ATTEMPTED                 AddPartitions   another partition's code counts
+//	DUPLICATE_SEQUENCE_NUMBER               Produce         done: it is in the log
+//	UNKNOWN_TOPIC_OR_PARTITION              both            again for 10 s, then stop
+//	INVALID_PRODUCER_EPOCH, PRODUCER_FENCED Produce         renew: the answer to EndTxn(abort) tells whether
+//	                                                        somebody else did it
+//	INVALID_PRODUCER_EPOCH, PRODUCER_FENCED coordinator     ErrFenced; and ErrInDoubt if a commit was sent
+//	                                                        before whose outcome is open
+//	UNKNOWN_PRODUCER_ID, INVALID_PRODUCER_  Produce,        renew: Kafka has forgotten us after a long pause;
+//	ID_MAPPING, TRANSACTION_ABORTABLE       AddPartitions   refused then: ErrFenced
+//	OUT_OF_ORDER_SEQUENCE_NUMBER, INVALID_  Produce,        renew, up to five times, then stop: it should not
+//	TXN_STATE, CORRUPT_MESSAGE, unknown     AddPartitions   happen
+//	INVALID_TXN_STATE                       EndTxn(abort)   done: nothing was open
+//	INVALID_TXN_STATE, unknown codes        EndTxn(commit)  ErrInDoubt
+//	*_AUTHORIZATION_FAILED, MESSAGE_TOO_    any             abort and stop: *Error with a hint; in doubt
+//	LARGE, INVALID_TRANSACTION_TIMEOUT, …                   instead, once a commit is unsure
+//
+// Half of the transaction timeout is for AddPartitions and Produce; if they are
+// not through by then the attempt is aborted and another one made. The outcome
+// of a commit, and a renewal, are waited for until the timeout and 15 s more
+// have passed, since brokers end overdue transactions every 10 s; then Commit
+// returns ErrInDoubt, or a Retriable *Error. ctx ends every wait.
+//
+// # kafka-go
+//
+// Four habits of its Transport shape this package. It answers metadata requests
+// from a cache (topics.Refresh renews it). It would look up the coordinator
+// before each transactional request and ignore a failure of that; requests are
+// routed here instead (cluster.go). It closes a connection whose answer is
+// overdue, so a late answer is never taken for another's; but when a context is
+// cancelled the request lives on until its deadline, so every request has one,
+// and buffers that such a request may still be reading are not used again. And
+// it decodes Fetch answers without telling where a batch ends, so they are read
+// here (fetch.go, decode.go). A lost answer to the Transport's own metadata
+// request holds up its cache for MetadataTTL: keep that at a few seconds outside
+// of tests.
 package txn

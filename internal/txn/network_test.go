@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -34,6 +35,8 @@ type network struct {
 	decide func(key kmsg.Key) fate
 	late   *sync.WaitGroup // requests still under way
 
+	quiet atomic.Bool // leaves requests alone
+
 	mu   sync.Mutex
 	seen map[kmsg.Key]int
 }
@@ -47,8 +50,12 @@ func (w *world) disturb(decide func(key kmsg.Key, nth int) fate) *network {
 		nth := n.seen[key]
 		n.seen[key]++
 		n.mu.Unlock() // a goroutine that waits for a mutex stops the bubble's clock
+		if n.quiet.Load() {
+			return fate{}
+		}
 		return decide(key, nth)
 	}
+	w.disturbed = n
 	w.transport.CloseIdleConnections()
 	w.transport = w.newTransport()
 	w.transport.Dial = n.Dial

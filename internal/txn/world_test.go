@@ -34,10 +34,11 @@ type world struct {
 	addr      net.Addr
 	transport *kafka.Transport
 
-	late    sync.WaitGroup // requests of disturb that are still under way
-	mu      sync.Mutex
-	retries map[string]int // by request and reason
-	logged  bytes.Buffer
+	disturbed *network       // of the last disturb
+	late      sync.WaitGroup // requests of disturb that are still under way
+	mu        sync.Mutex
+	retries   map[string]int // by request and reason
+	logged    bytes.Buffer
 }
 
 func inBubble(t *testing.T, test func(t *testing.T, w *world), opts ...kfake.Opt) {
@@ -67,6 +68,7 @@ func inBubble(t *testing.T, test func(t *testing.T, w *world), opts ...kfake.Opt
 			w.late.Wait()
 			w.transport.CloseIdleConnections()
 			cancel()
+			time.Sleep(time.Minute) // for the deadlines of what was swallowed
 			cluster.Close()
 			synctest.Wait()
 		}()

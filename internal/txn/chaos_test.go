@@ -1,0 +1,146 @@
+package txn
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strconv"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// walker publishes pages of orders as a lane does: it opens, reads the
+// checkpoint, and goes on from there; after any failure it starts again, unless
+// somebody newer has taken over.
+type walker struct {
+	open   func(context.Context) (*Writer, error)
+	reader *Reader
+	last   int
+	number int32
+	newest *atomic.Int32 // the walker that owns the work
+	opened int           // how often
+}
+
+func (k *walker) run(ctx context.Context) error {
+	for k.newest.Load() == k.number {
+		writer, err := k.open(ctx)
+		if err != nil {
+			return err
+		}
+		k.opened++
+		if k.newest.Load() != k.number { // fenced the new owner by coming late
+			return nil
+		}
+		at, err := k.checkpoint(ctx)
+		if err != nil {
+			return err
+		}
+		for at < k.last && err == nil {
+			page := min(50, k.last-at)
+			tx := writer.Begin()
+			for i := at + 1; i <= at+page; i++ {
+				id := strconv.Itoa(i)
+				tx.Append(orders, int32(i%6), time.Now(), []byte(id), []byte("order "+id), nil)
+			}
+			tx.Append(offsets, 0, time.Now(), []byte("checkpoint"), []byte(strconv.Itoa(at+page)), nil)
+			if err = writer.Commit(ctx, tx); err == nil {
+				at += page
+			}
+		}
+		var refused *Error
+		switch {
+		case err == nil:
+			return nil
+		case errors.Is(err, ErrFenced), errors.Is(err, ErrInDoubt):
+		case errors.As(err, &refused) && refused.Retriable:
+		default:
+			return err
+		}
+	}
+	return nil
+}
+
+func (k *walker) checkpoint(ctx context.Context) (at int, err error) {
+	_, err = k.reader.ReadToEnd(ctx, offsets, 0, 0, func(r Record) error {
+		at, err = strconv.Atoi(string(r.Value))
+		return err
+	})
+	return at, err
+}
+
+// Requests and answers are lost, swallowed and delayed, leaders and the
+// coordinator move, owners take over from each other: everything is published
+// once.
+func TestChaos(t *testing.T) {
+	for seed := range uint64(40) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			inBubble(t, func(t *testing.T, w *world) {
+				const last, owners = 2000, 3
+				dice := rand.New(rand.NewPCG(seed, 2))
+				trouble := 0
+				w.disturb(func(key kmsg.Key, _ int) fate {
+					w.mu.Lock()
+					defer w.mu.Unlock()
+					if key == kmsg.ApiVersions || dice.IntN(12) != 0 {
+						return fate{}
+					}
+					trouble++
+					delay := time.Duration(dice.IntN(25_000)) * time.Millisecond
+					return []fate{{do: lose}, {do: swallow}, {do: cut}, {late, delay}}[dice.IntN(4)]
+				})
+				moving, stop := context.WithCancel(t.Context())
+				moved := make(chan struct{})
+				go func() {
+					defer close(moved)
+					own := rand.New(rand.NewPCG(seed, 3))
+					for moving.Err() == nil {
+						time.Sleep(time.Duration(own.IntN(10_000)) * time.Millisecond)
+						w.MoveTopicPartition(orders, int32(own.IntN(6)), int32(own.IntN(3)))
+						if own.IntN(2) == 0 {
+							w.RehashCoordinators()
+						}
+					}
+				}()
+
+				var newest atomic.Int32
+				failed := make(chan error, owners)
+				walkers := make([]*walker, owners)
+				for i := range walkers {
+					transport := w.newTransport()
+					transport.Dial = w.transport.Dial
+					// An unanswered metadata request costs the transport this long.
+					transport.MetadataTTL = 6 * time.Second
+					defer transport.CloseIdleConnections()
+					cfg := w.config()
+					cfg.Transport = transport
+					walkers[i] = &walker{
+						open:   func(ctx context.Context) (*Writer, error) { return Open(ctx, cfg) },
+						reader: &Reader{Addr: w.addr, Transport: transport},
+						last:   last, number: int32(i), newest: &newest,
+					}
+				}
+				for i, k := range walkers {
+					newest.Store(int32(i))
+					go func() { failed <- k.run(t.Context()) }()
+					time.Sleep(30 * time.Second)
+				}
+				for range walkers {
+					if err := <-failed; err != nil {
+						t.Errorf("a walker gave up: %v", err)
+					}
+				}
+				stop()
+				<-moved
+				w.disturbed.quiet.Store(true)
+				w.expect(last)
+				if trouble < 5 {
+					t.Errorf("only %d requests were disturbed", trouble)
+				}
+			})
+		})
+	}
+}
