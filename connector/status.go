@@ -111,12 +111,14 @@ func (h *sheet) pagesRead() int64 { return h.snapshot().Pages }
 
 func (h *sheet) opened(last span) { h.counters.window.Set(float64(last.end - last.start)) }
 
-func (h *sheet) planned(c *offsets.Checkpoint, horizon int64, windows int) {
+// planned notes a plan. A shop is live when its watermark has come up to the
+// second given, the windows of a poll or two behind the horizon.
+func (h *sheet) planned(c *offsets.Checkpoint, horizon, live int64, windows int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.s.Target, h.s.Windows = horizon, windows
 	h.s.State, h.s.Reason = StateBackfill, ""
-	if c.Frontier() == horizon || windows == 0 {
+	if c.Watermark >= live {
 		h.s.State = StateLive
 	}
 }

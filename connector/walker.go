@@ -201,7 +201,8 @@ func (w *walker) plan(reading map[*offsets.Window]bool) (start []*offsets.Window
 	if n := len(s.open); n > 0 {
 		w.sheet.opened(s.open[n-1])
 	}
-	w.sheet.planned(w.state, w.shop.Policy.horizon(now), len(reading)+len(start))
+	horizon := w.shop.Policy.horizon(now)
+	w.sheet.planned(w.state, horizon, horizon-2*max(1, seconds(w.shop.Policy.PollInterval)), len(reading)+len(start))
 	return start, s.wait, s.done
 }
 
