@@ -17,12 +17,14 @@ import (
 // checkpoint, and goes on from there; after any failure it starts again, unless
 // somebody newer has taken over.
 type walker struct {
-	open   func(context.Context) (*Writer, error)
-	reader *Reader
-	last   int
-	number int32
-	newest *atomic.Int32 // the walker that owns the work
-	opened int           // how often
+	open    func(context.Context) (*Writer, error)
+	reader  *Reader
+	orders  string // topic of 6 partitions
+	offsets string // topic of the checkpoint
+	last    int
+	number  int32
+	newest  *atomic.Int32 // the walker that owns the work
+	opened  int           // how often
 }
 
 func (k *walker) run(ctx context.Context) error {
@@ -41,13 +43,7 @@ func (k *walker) run(ctx context.Context) error {
 		}
 		for at < k.last && err == nil {
 			page := min(50, k.last-at)
-			tx := writer.Begin()
-			for i := at + 1; i <= at+page; i++ {
-				id := strconv.Itoa(i)
-				tx.Append(orders, int32(i%6), time.Now(), []byte(id), []byte("order "+id), nil)
-			}
-			tx.Append(offsets, 0, time.Now(), []byte("checkpoint"), []byte(strconv.Itoa(at+page)), nil)
-			if err = writer.Commit(ctx, tx); err == nil {
+			if err = k.publish(ctx, writer, at+1, at+page); err == nil {
 				at += page
 			}
 		}
@@ -64,8 +60,23 @@ func (k *walker) run(ctx context.Context) error {
 	return nil
 }
 
+// publish commits a page and the checkpoint that covers it.
+func (k *walker) publish(ctx context.Context, writer *Writer, first, last int) error {
+	tx := writer.Begin()
+	for i := first; i <= last; i++ {
+		id := strconv.Itoa(i)
+		if err := tx.Append(k.orders, int32(i%6), time.Now(), []byte(id), []byte("order "+id), nil); err != nil {
+			return err
+		}
+	}
+	if err := tx.Append(k.offsets, 0, time.Now(), []byte("checkpoint"), []byte(strconv.Itoa(last)), nil); err != nil {
+		return err
+	}
+	return writer.Commit(ctx, tx)
+}
+
 func (k *walker) checkpoint(ctx context.Context) (at int, err error) {
-	_, err = k.reader.ReadToEnd(ctx, offsets, 0, 0, func(r Record) error {
+	_, err = k.reader.ReadToEnd(ctx, k.offsets, 0, 0, func(r Record) error {
 		at, err = strconv.Atoi(string(r.Value))
 		return err
 	})
@@ -120,7 +131,8 @@ func TestChaos(t *testing.T) {
 					walkers[i] = &walker{
 						open:   func(ctx context.Context) (*Writer, error) { return Open(ctx, cfg) },
 						reader: &Reader{Addr: w.addr, Transport: transport},
-						last:   last, number: int32(i), newest: &newest,
+						orders: orders, offsets: offsets,
+						last: last, number: int32(i), newest: &newest,
 					}
 				}
 				for i, k := range walkers {

@@ -1,0 +1,434 @@
+//go:build kafka
+
+package txn
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"orderwalk/internal/kafkatest"
+	"orderwalk/internal/topics"
+)
+
+// real is a pair of topics on a real Kafka, and the walkers that fill them.
+type real struct {
+	t         *testing.T
+	ctx       context.Context
+	addr      net.Addr
+	transport *kafka.Transport
+	direct    []string // brokers, past any proxy
+	orders    string
+	offsets   string
+	newest    atomic.Int32
+
+	mu      sync.Mutex
+	retries map[string]int
+}
+
+// onKafka makes topics of the test's own on brokers.
+func onKafka(t *testing.T, brokers, direct []string) *real {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	t.Cleanup(cancel)
+	name := fmt.Sprintf("txn-%d", time.Now().UnixNano())
+	r := &real{
+		t: t, ctx: ctx, addr: kafka.TCP(brokers...), direct: direct,
+		orders: name + ".orders", offsets: name + ".offsets", retries: map[string]int{},
+	}
+	r.transport = r.newTransport()
+	got, err := topics.Ensure(ctx, r.addr, r.transport,
+		topics.Spec{Name: r.orders, Partitions: 6},
+		topics.Spec{Name: r.offsets, Partitions: 2, Compacted: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got[r.orders] != 6 || got[r.offsets] != 2 {
+		t.Fatalf("partitions = %v", got)
+	}
+	return r
+}
+
+func (r *real) newTransport() *kafka.Transport {
+	transport := &kafka.Transport{ClientID: "orderwalk"}
+	r.t.Cleanup(transport.CloseIdleConnections)
+	return transport
+}
+
+func (r *real) config(transport *kafka.Transport) Config {
+	return Config{
+		Addr: r.addr, Transport: transport, TransactionalID: r.orders,
+		OnRetry: func(request, reason string) {
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			r.retries[request+": "+reason]++
+		},
+	}
+}
+
+// walker is the next owner of the work.
+func (r *real) walker(last int) *walker {
+	transport := r.newTransport()
+	return &walker{
+		open:   func(ctx context.Context) (*Writer, error) { return Open(ctx, r.config(transport)) },
+		reader: &Reader{Addr: r.addr, Transport: transport},
+		orders: r.orders, offsets: r.offsets, last: last,
+		number: r.newest.Add(1), newest: &r.newest,
+	}
+}
+
+func (r *real) mustOpen(k *walker) *Writer {
+	r.t.Helper()
+	writer, err := k.open(r.ctx)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return writer
+}
+
+// expect reads both topics read_committed with franz-go and with our Reader.
+func (r *real) expect(last int) {
+	r.t.Helper()
+	var theirs, ours []string
+	records, err := kafkatest.ReadCommitted(r.ctx, r.direct, r.orders)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	for _, record := range records {
+		theirs = append(theirs, string(record.Key))
+		if want := "order " + string(record.Key); string(record.Value) != want {
+			r.t.Errorf("value %q, want %q", record.Value, want)
+		}
+	}
+	k := r.walker(last)
+	for p := range int32(6) {
+		if _, err := k.reader.ReadToEnd(r.ctx, r.orders, p, 0, func(record Record) error {
+			ours = append(ours, string(record.Key))
+			return nil
+		}); err != nil {
+			r.t.Fatal(err)
+		}
+	}
+	once(r.t, "franz-go", theirs, last)
+	once(r.t, "our reader", ours, last)
+	if at, err := k.checkpoint(r.ctx); at != last || err != nil {
+		r.t.Errorf("checkpoint = %d, %v, want %d", at, err, last)
+	}
+}
+
+func TestKafkaPublishesOnce(t *testing.T) {
+	brokers := kafkatest.Start(t)
+	for _, codec := range []kafka.Compression{0, kafka.Gzip, kafka.Snappy, kafka.Lz4, kafka.Zstd} {
+		t.Run(codec.String(), func(t *testing.T) {
+			r := onKafka(t, brokers, brokers)
+			k := r.walker(10_000)
+			cfg := r.config(r.transport)
+			cfg.Compression, cfg.MaxBatchBytes = codec, 3000
+			writer, err := Open(r.ctx, cfg)
+			if err != nil {
+				t.Fatal(err)
+			}
+			started := time.Now()
+			for at := 0; at < 10_000; at += 500 {
+				if err := k.publish(r.ctx, writer, at+1, at+500); err != nil {
+					t.Fatal(err)
+				}
+			}
+			t.Logf("20 transactions of 500 records took %v; retries %v", time.Since(started), r.retries)
+			r.expect(10_000)
+		})
+	}
+}
+
+// A newer owner opens before each request of the old one.
+func TestKafkaFencesZombie(t *testing.T) {
+	brokers := kafkatest.Start(t)
+	for name, steps := range map[string]int{"before it begins": 0, "with its transaction open": 1, "with its records sent": 2} {
+		t.Run(name, func(t *testing.T) {
+			r := onKafka(t, brokers, brokers)
+			k := r.walker(300)
+			zombie := r.mustOpen(k)
+			if err := k.publish(r.ctx, zombie, 1, 100); err != nil {
+				t.Fatal(err)
+			}
+			tx := zombie.Begin()
+			for i := 101; i <= 200; i++ {
+				id := strconv.Itoa(i)
+				if err := tx.Append(r.orders, int32(i%6), time.Now(), []byte(id), []byte("order "+id), nil); err != nil {
+					t.Fatal(err)
+				}
+			}
+			// The steps of a Commit by hand, so that it can freeze in between.
+			if steps >= 1 {
+				until := zombie.settled()
+				if o := zombie.insist(r.ctx, callAdd, until, func(ctx context.Context, until time.Time) answer {
+					return zombie.addPartitions(ctx, until, rounds(tx.batches)[0])
+				}); o.action != done {
+					t.Fatalf("add partitions: %+v", o)
+				}
+				if steps >= 2 {
+					if o := zombie.send(r.ctx, until, tx, rounds(tx.batches)[0]); o.action != done {
+						t.Fatalf("produce: %+v", o)
+					}
+				}
+			}
+			heir := r.walker(300)
+			started := time.Now()
+			owner := r.mustOpen(heir)
+			t.Logf("the new owner opened after %v", time.Since(started))
+			if steps == 2 {
+				if o := zombie.insist(r.ctx, callCommit, zombie.settled(), func(ctx context.Context, until time.Time) answer {
+					return zombie.endTxn(ctx, until, true)
+				}); o.action != fenced || o.unsure {
+					t.Errorf("EndTxn of the zombie: %+v, want fenced", o)
+				}
+			}
+			if err := zombie.Commit(r.ctx, tx); !errors.Is(err, ErrFenced) || errors.Is(err, ErrInDoubt) {
+				t.Errorf("the zombie's Commit = %v, want ErrFenced", err)
+			}
+			if at, err := heir.checkpoint(r.ctx); at != 100 || err != nil {
+				t.Errorf("the new owner reads %d, %v, want 100", at, err)
+			}
+			if err := heir.publish(r.ctx, owner, 101, 300); err != nil {
+				t.Errorf("the new owner's Commit = %v", err)
+			}
+			r.expect(300)
+		})
+	}
+}
+
+// The broker ends a transaction that is open for longer than its timeout.
+func TestKafkaEndsOverdueTransaction(t *testing.T) {
+	brokers := kafkatest.Start(t)
+	r := onKafka(t, brokers, brokers)
+	k := r.walker(200)
+	cfg := r.config(r.transport)
+	cfg.TransactionTimeout = 2 * time.Second
+	writer, err := Open(r.ctx, cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := k.publish(r.ctx, writer, 1, 100); err != nil {
+		t.Fatal(err)
+	}
+	tx := writer.Begin()
+	if err := tx.Append(r.orders, 0, time.Now(), []byte("101"), []byte("order 101"), nil); err != nil {
+		t.Fatal(err)
+	}
+	if o := writer.insist(r.ctx, callAdd, writer.settled(), func(ctx context.Context, until time.Time) answer {
+		return writer.addPartitions(ctx, until, rounds(tx.batches)[0])
+	}); o.action != done {
+		t.Fatalf("add partitions: %+v", o)
+	}
+	if o := writer.send(r.ctx, writer.settled(), tx, rounds(tx.batches)[0]); o.action != done {
+		t.Fatalf("produce: %+v", o)
+	}
+	r.expect(100) // waits until the broker has ended it
+	if err := writer.Commit(r.ctx, tx); !errors.Is(err, ErrFenced) {
+		t.Errorf("Commit = %v, want ErrFenced", err)
+	}
+	if err := k.publish(r.ctx, r.mustOpen(k), 101, 200); err != nil {
+		t.Fatal(err)
+	}
+	r.expect(200)
+}
+
+// What the Reader makes of other producers' aborted and compacted records.
+func TestKafkaReader(t *testing.T) {
+	brokers := kafkatest.Start(t)
+	r := onKafka(t, brokers, brokers)
+	client, err := kgo.NewClient(kgo.SeedBrokers(brokers...), kgo.TransactionalID(r.orders+".other"),
+		kgo.DefaultProduceTopic(r.orders), kgo.RecordPartitioner(kgo.ManualPartitioner()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	k, want := r.walker(0), 0
+	for i := range 30 {
+		if err := client.BeginTransaction(); err != nil {
+			t.Fatal(err)
+		}
+		for j := range 20 {
+			key := fmt.Sprint("aborted ", i, " ", j)
+			if i%3 == 0 {
+				want++
+				key = strconv.Itoa(want)
+			}
+			record := &kgo.Record{Partition: int32(j % 6), Key: []byte(key), Value: []byte("order " + key)}
+			if err := client.ProduceSync(r.ctx, record).FirstErr(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := client.EndTransaction(r.ctx, kgo.TransactionEndTry(i%3 == 0)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	writer := r.mustOpen(k)
+	if err := k.publish(r.ctx, writer, want+1, want+50); err != nil {
+		t.Fatal(err)
+	}
+	r.expect(want + 50)
+	for p := range int32(6) {
+		first, err1 := k.reader.First(r.ctx, r.orders, p)
+		last, err2 := k.reader.Last(r.ctx, r.orders, p)
+		if first != 0 || last < 50 || err1 != nil || err2 != nil {
+			t.Errorf("partition %d: first %d, last %d, %v, %v", p, first, last, err1, err2)
+		}
+	}
+}
+
+// Kafka's own compaction leaves batches without their last records, and empty.
+func TestKafkaReaderCrossesCompaction(t *testing.T) {
+	cluster, err := kafkatest.Launch(t.Context(), kafkatest.Options{Properties: []string{
+		"log.cleaner.backoff.ms=100", "log.retention.check.interval.ms=200",
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cluster.Stop()
+	r := onKafka(t, cluster.Brokers(), cluster.Brokers())
+	const name = "compacted"
+	if _, err := topics.Ensure(r.ctx, r.addr, r.transport, topics.Spec{
+		Name: name, Partitions: 1, Compacted: true, Config: map[string]string{
+			"segment.bytes": "1048576", "segment.ms": "200", "min.cleanable.dirty.ratio": "0.01", "max.compaction.lag.ms": "300",
+		},
+	}); err != nil {
+		t.Fatal(err)
+	}
+	k := r.walker(0)
+	writer := r.mustOpen(k)
+	written := 0
+	for i := range 60 {
+		tx := writer.Begin()
+		for j := range 5 {
+			written++
+			key := fmt.Sprint("k", j*(1+i%2))
+			if err := tx.Append(name, 0, time.Now(), []byte(key), []byte(strconv.Itoa(i)), nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := writer.Commit(r.ctx, tx); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(20 * time.Millisecond) // lets segments grow old enough to roll
+	}
+	for {
+		read, last := 0, map[string]string{}
+		next, err := k.reader.ReadToEnd(r.ctx, name, 0, 0, func(record Record) error {
+			read++
+			last[string(record.Key)] = string(record.Value)
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if next < 360 || last["k3"] != "58" || last["k8"] != "59" || len(last) != 7 {
+			t.Fatalf("read up to %d: %v", next, last)
+		}
+		if read < written/2 {
+			t.Logf("%d of %d records are left", read, written)
+			return
+		}
+		time.Sleep(200 * time.Millisecond)
+		// A new record makes the active segment roll.
+		tx := writer.Begin()
+		if err := tx.Append(name, 0, time.Now(), []byte("k8"), []byte("59"), nil); err != nil {
+			t.Fatal(err)
+		}
+		if err := writer.Commit(r.ctx, tx); err != nil {
+			t.Fatal(err)
+		}
+		written++
+	}
+}
+
+// Three brokers behind a network that loses, swallows and delays, one broker
+// after the other killed, owners taking over from each other.
+func TestKafkaChaos(t *testing.T) {
+	proxy := kafkatest.NewProxy(7)
+	defer proxy.Close()
+	cluster, err := kafkatest.Launch(t.Context(), kafkatest.Options{Brokers: 3, Proxy: proxy})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cluster.Stop()
+	r := onKafka(t, cluster.ProxyBrokers(), cluster.Brokers())
+	const last = 30_000
+
+	var rules []kafkatest.Rule
+	for _, key := range []kmsg.Key{kmsg.AddPartitionsToTxn, kmsg.Produce, kmsg.EndTxn, kmsg.InitProducerID, kmsg.Fetch, kmsg.Metadata} {
+		for _, do := range []kafkatest.Action{kafkatest.DropRequest, kafkatest.DelayRequest, kafkatest.CutAnswer, kafkatest.SwallowAnswer} {
+			rule := kafkatest.Rule{API: int16(key), Do: do, Probability: 0.02, Delay: 3 * time.Second}
+			if do == kafkatest.SwallowAnswer { // these cost a timeout each
+				rule.Probability, rule.Limit = 0.01, 2
+			}
+			rules = append(rules, rule)
+		}
+	}
+	proxy.SetRules(rules...)
+
+	failed := make(chan error, 3)
+	var walkers []*walker
+	for i := range 3 {
+		k := r.walker(last)
+		walkers = append(walkers, k)
+		go func() { failed <- k.run(r.ctx) }()
+		time.Sleep(5 * time.Second)
+		cluster.KillBroker(i)
+		time.Sleep(5 * time.Second)
+		if err := cluster.StartBroker(i); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range walkers {
+		if err := <-failed; err != nil {
+			t.Errorf("a walker gave up: %v", err)
+		}
+	}
+	proxy.SetRules()
+	r.expect(last)
+	for i, k := range walkers {
+		t.Logf("walker %d opened %d times", i, k.opened)
+	}
+	t.Logf("retries: %v", r.retries)
+	t.Logf("%d EndTxn delayed, %d swallowed, %d cut", proxy.Hits(kafkatest.EndTxn, kafkatest.DelayRequest),
+		proxy.Hits(kafkatest.EndTxn, kafkatest.SwallowAnswer), proxy.Hits(kafkatest.EndTxn, kafkatest.CutAnswer))
+}
+
+// BenchmarkKafkaCommit is one transaction after the other: 100 records over 6
+// partitions and a checkpoint.
+func BenchmarkKafkaCommit(b *testing.B) {
+	brokers := kafkatest.Start(b)
+	for _, size := range []int{100, 1000, 5000} {
+		b.Run(strconv.Itoa(size), func(b *testing.B) {
+			transport := &kafka.Transport{}
+			defer transport.CloseIdleConnections()
+			addr := kafka.TCP(brokers...)
+			if _, err := topics.Ensure(b.Context(), addr, transport,
+				topics.Spec{Name: "bench.orders", Partitions: 6}, topics.Spec{Name: "bench.offsets", Partitions: 1}); err != nil {
+				b.Fatal(err)
+			}
+			writer, err := Open(b.Context(), Config{Addr: addr, Transport: transport, TransactionalID: "bench"})
+			if err != nil {
+				b.Fatal(err)
+			}
+			k := walker{orders: "bench.orders", offsets: "bench.offsets"}
+			b.ReportAllocs()
+			for b.Loop() {
+				if err := k.publish(b.Context(), writer, 1, size); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
