@@ -58,7 +58,7 @@ func runPeer(ctx context.Context, args []string) error {
 		kgo.RequiredAcks(kgo.AllISRAcks()),
 		kgo.ProducerBatchCompression(kgo.NoCompression()),
 		kgo.ProducerLinger(time.Millisecond),
-		kgo.MaxBufferedRecords(50_000),
+		kgo.MaxBufferedRecords(20_000),
 		kgo.RecordPartitioner(kgo.StickyKeyPartitioner(nil)), // Java's, as every record has a key
 	)
 	if err != nil {
@@ -71,7 +71,7 @@ func runPeer(ctx context.Context, args []string) error {
 
 // run reads [start, end] as so many windows at once, to the end.
 func (p *peer) run(ctx context.Context) error {
-	pages := make(chan fetched, 64)
+	pages := make(chan fetched, 16)
 	fetchers, fetching := errgroup.WithContext(ctx)
 	length := (p.end - p.start + int64(p.windows)) / int64(p.windows)
 	for start := p.start; start <= p.end; start += length {
