@@ -77,6 +77,9 @@ func (w *Writer) commit(ctx context.Context, t *Transaction) error {
 	for {
 		if w.stale {
 			if o := w.renew(ctx); o.action != done {
+				if ctx.Err() != nil {
+					w.drop(ctx)
+				}
 				return w.failure(ctx, o)
 			}
 		}
@@ -105,9 +108,10 @@ func (w *Writer) commit(ctx context.Context, t *Transaction) error {
 // attempt makes one transaction of the records.
 func (w *Writer) attempt(ctx context.Context, t *Transaction) outcome {
 	rounds := rounds(t.batches)
+	w.begun = time.Now()
 	// Half of the time is for the records, so that the commit, or the abort, is
 	// there well before the broker loses its patience.
-	until := time.Now().Add(w.cfg.TransactionTimeout / 2)
+	until := w.begun.Add(w.cfg.TransactionTimeout / 2)
 	o := w.insist(ctx, callAdd, until, func(ctx context.Context, until time.Time) answer {
 		return w.addPartitions(ctx, until, rounds[0])
 	})
@@ -301,6 +305,9 @@ func (w *Writer) failure(ctx context.Context, o outcome) error {
 	}
 	if o.answer.code != noAnswer {
 		refused.Code = o.answer.code
+	}
+	if o.action == fenced && !w.begun.IsZero() && time.Since(w.begun) > w.cfg.TransactionTimeout {
+		refused.Hint = "the transaction had been open for longer than ORDERWALK_TRANSACTION_TIMEOUT; was the process stopped for a while?"
 	}
 	switch {
 	case o.action == doubt, o.call == callCommit && o.unsure:

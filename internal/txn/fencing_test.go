@@ -3,6 +3,7 @@ package txn
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -99,8 +100,12 @@ func TestFrozenTransactionIsFenced(t *testing.T) {
 				}
 				w.mustPublish(writer, 1, 100)
 				w.Fault(kfake.Fault{Keys: []kmsg.Key{c.key}, Err: c.err})
-				if err := w.publish(writer, 101, 200); !errors.Is(err, c.want) {
+				err = w.publish(writer, 101, 200)
+				if !errors.Is(err, c.want) {
 					t.Errorf("Commit = %v, want %v", err, c.want)
+				}
+				if c.want == ErrFenced && !strings.Contains(err.Error(), "ORDERWALK_TRANSACTION_TIMEOUT") {
+					t.Errorf("%q does not name the likely cause", err)
 				}
 				w.expect(100)
 				w.mustPublish(w.open(), 101, 200)

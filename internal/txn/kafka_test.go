@@ -21,8 +21,8 @@ import (
 	"orderwalk/internal/topics"
 )
 
-// real is a pair of topics on a real Kafka, and the walkers that fill them.
-type real struct {
+// site is a pair of topics on a real Kafka, and the walkers that fill them.
+type site struct {
 	t         *testing.T
 	ctx       context.Context
 	addr      net.Addr
@@ -37,12 +37,12 @@ type real struct {
 }
 
 // onKafka makes topics of the test's own on brokers.
-func onKafka(t *testing.T, brokers, direct []string) *real {
+func onKafka(t *testing.T, brokers, direct []string) *site {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	t.Cleanup(cancel)
 	name := fmt.Sprintf("txn-%d", time.Now().UnixNano())
-	r := &real{
+	r := &site{
 		t: t, ctx: ctx, addr: kafka.TCP(brokers...), direct: direct,
 		orders: name + ".orders", offsets: name + ".offsets", retries: map[string]int{},
 	}
@@ -59,13 +59,13 @@ func onKafka(t *testing.T, brokers, direct []string) *real {
 	return r
 }
 
-func (r *real) newTransport() *kafka.Transport {
+func (r *site) newTransport() *kafka.Transport {
 	transport := &kafka.Transport{ClientID: "orderwalk"}
 	r.t.Cleanup(transport.CloseIdleConnections)
 	return transport
 }
 
-func (r *real) config(transport *kafka.Transport) Config {
+func (r *site) config(transport *kafka.Transport) Config {
 	return Config{
 		Addr: r.addr, Transport: transport, TransactionalID: r.orders,
 		OnRetry: func(request, reason string) {
@@ -77,7 +77,7 @@ func (r *real) config(transport *kafka.Transport) Config {
 }
 
 // walker is the next owner of the work.
-func (r *real) walker(last int) *walker {
+func (r *site) walker(last int) *walker {
 	transport := r.newTransport()
 	return &walker{
 		open:   func(ctx context.Context) (*Writer, error) { return Open(ctx, r.config(transport)) },
@@ -87,7 +87,7 @@ func (r *real) walker(last int) *walker {
 	}
 }
 
-func (r *real) mustOpen(k *walker) *Writer {
+func (r *site) mustOpen(k *walker) *Writer {
 	r.t.Helper()
 	writer, err := k.open(r.ctx)
 	if err != nil {
@@ -97,7 +97,7 @@ func (r *real) mustOpen(k *walker) *Writer {
 }
 
 // expect reads both topics read_committed with franz-go and with our Reader.
-func (r *real) expect(last int) {
+func (r *site) expect(last int) {
 	r.t.Helper()
 	var theirs, ours []string
 	records, err := kafkatest.ReadCommitted(r.ctx, r.direct, r.orders)
@@ -363,7 +363,7 @@ func TestKafkaChaos(t *testing.T) {
 	}
 	defer cluster.Stop()
 	r := onKafka(t, cluster.ProxyBrokers(), cluster.Brokers())
-	const last = 30_000
+	const last = 15_000
 
 	var rules []kafkatest.Rule
 	for _, key := range []kmsg.Key{kmsg.AddPartitionsToTxn, kmsg.Produce, kmsg.EndTxn, kmsg.InitProducerID, kmsg.Fetch, kmsg.Metadata} {

@@ -43,7 +43,8 @@ type Writer struct {
 	// stale means that a request of this epoch went unanswered and may still be
 	// on its way. The next transaction needs another epoch.
 	stale  bool
-	failed error // why the Writer is of no more use
+	begun  time.Time // when the last attempt was
+	failed error     // why the Writer is of no more use
 
 	mu         sync.Mutex
 	producerID int64

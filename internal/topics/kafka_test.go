@@ -1,0 +1,73 @@
+//go:build kafka
+
+package topics
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/segmentio/kafka-go"
+	"github.com/segmentio/kafka-go/protocol/metadata"
+
+	"orderwalk/internal/kafkatest"
+)
+
+// A broker that creates whatever is asked for does not create what Refresh
+// asks for, and everything Ensure says of topics holds on it.
+func TestKafka(t *testing.T) {
+	cluster, err := kafkatest.Launch(t.Context(), kafkatest.Options{
+		Properties: []string{"auto.create.topics.enable=true"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cluster.Stop()
+	addr := kafka.TCP(cluster.Brokers()...)
+	transport := &kafka.Transport{}
+	defer transport.CloseIdleConnections()
+
+	for range 2 { // creates, then finds
+		got, err := Ensure(t.Context(), addr, transport, both...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got["orders"] != 6 || got["offsets"] != 16 {
+			t.Errorf("partitions = %v", got)
+		}
+	}
+	// Another process makes the offsets topic useless.
+	other := &kafka.Transport{}
+	defer other.CloseIdleConnections()
+	if _, err := Ensure(t.Context(), addr, other, Spec{Name: "plain", Partitions: 1, Config: map[string]string{"cleanup.policy": "compact,delete"}}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Ensure(t.Context(), addr, transport, Spec{Name: "plain", Compacted: true}); err == nil || !strings.Contains(err.Error(), `"compact,delete"`) {
+		t.Errorf("a topic that deletes was taken: %v", err)
+	}
+	for name, spec := range map[string]Spec{
+		"not a name Kafka takes":         {Name: "no such:name"},
+		"ORDERWALK_REPLICATION_FACTOR":   {Name: "replicas", ReplicationFactor: 5},
+		"create it by hand as the clust": {Name: "config", Config: map[string]string{"no.such": "thing"}},
+	} {
+		var refused *Error
+		if _, err := Ensure(t.Context(), addr, transport, spec); !errors.As(err, &refused) || !strings.Contains(err.Error(), name) {
+			t.Errorf("Ensure(%+v) = %v, want %q", spec, err, name)
+		}
+	}
+
+	for range 5 {
+		if err := Refresh(t.Context(), addr, transport); err != nil {
+			t.Fatal(err)
+		}
+	}
+	m, err := transport.RoundTrip(t.Context(), addr, &metadata.Request{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, topic := range m.(*metadata.Response).Topics {
+		if strings.Contains(topic.Name, "refresh") {
+			t.Errorf("Refresh created topic %q", topic.Name)
+		}
+	}
+}
