@@ -87,7 +87,7 @@ func (k *walker) checkpoint(ctx context.Context) (at int, err error) {
 // coordinator move, owners take over from each other: everything is published
 // once.
 func TestChaos(t *testing.T) {
-	for seed := range uint64(40) {
+	for seed := range uint64(20) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			inBubble(t, func(t *testing.T, w *world) {
 				const last, owners = 2000, 3

@@ -1,0 +1,66 @@
+package txn
+
+import (
+	"sync"
+	"testing"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// The coordinator or the leaders move between and within transactions.
+func TestCommitFollowsBrokers(t *testing.T) {
+	for name, move := range map[string]func(w *world){
+		"coordinator": func(w *world) { w.RehashCoordinators() },
+		"leaders": func(w *world) {
+			for p := range int32(6) {
+				w.MoveTopicPartition(orders, p, (w.LeaderFor(orders, p)+1)%3)
+			}
+		},
+		"all to one": func(w *world) {
+			for p := range int32(6) {
+				w.MoveTopicPartition(orders, p, 0)
+			}
+			w.MoveTopicPartition(offsets, 0, 0)
+		},
+	} {
+		for _, before := range []kmsg.Key{kmsg.AddPartitionsToTxn, kmsg.Produce, kmsg.EndTxn} {
+			t.Run(name+" before "+before.Name(), func(t *testing.T) {
+				inBubble(t, func(t *testing.T, w *world) {
+					writer := w.open()
+					w.mustPublish(writer, 1, 100)
+					moved := make(chan struct{})
+					var first sync.Once
+					w.ControlKey(int16(before), func(kmsg.Request) (kmsg.Response, error, bool) {
+						w.DropControl()
+						first.Do(func() { go func() { move(w); close(moved) }() })
+						w.SleepControl(func() { <-moved })
+						return nil, nil, false
+					})
+					w.mustPublish(writer, 101, 200)
+					<-moved
+					w.mustPublish(writer, 201, 300)
+					w.expect(300)
+				})
+			})
+		}
+	}
+}
+
+func TestCommitFollowsNewBroker(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		writer := w.open()
+		w.mustPublish(writer, 1, 100)
+		node, _, err := w.AddNode(7, 9099)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for p := range int32(6) {
+			w.MoveTopicPartition(orders, p, node)
+		}
+		for page := 1; page < 20; page++ { // sooner or later the coordinator lands there too
+			w.RehashCoordinators()
+			w.mustPublish(writer, page*100+1, page*100+100)
+		}
+		w.expect(2000)
+	})
+}

@@ -1,0 +1,96 @@
+//go:build kafka
+
+package txn
+
+import (
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"orderwalk/internal/kafkatest"
+	"orderwalk/internal/topics"
+)
+
+// Three brokers behind a network that loses, swallows and delays, one broker
+// after the other killed, owners taking over from each other.
+func TestKafkaChaos(t *testing.T) {
+	proxy := kafkatest.NewProxy(7)
+	defer proxy.Close()
+	cluster, err := kafkatest.Launch(t.Context(), kafkatest.Options{Brokers: 3, Proxy: proxy})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cluster.Stop()
+	r := onKafka(t, cluster.ProxyBrokers(), cluster.Brokers())
+	const last = 15_000
+
+	var rules []kafkatest.Rule
+	for _, key := range []kmsg.Key{kmsg.AddPartitionsToTxn, kmsg.Produce, kmsg.EndTxn, kmsg.InitProducerID, kmsg.Fetch, kmsg.Metadata} {
+		for _, do := range []kafkatest.Action{kafkatest.DropRequest, kafkatest.DelayRequest, kafkatest.CutAnswer, kafkatest.SwallowAnswer} {
+			rule := kafkatest.Rule{API: int16(key), Do: do, Probability: 0.02, Delay: 3 * time.Second}
+			if do == kafkatest.SwallowAnswer { // these cost a timeout each
+				rule.Probability, rule.Limit = 0.01, 2
+			}
+			rules = append(rules, rule)
+		}
+	}
+	proxy.SetRules(rules...)
+
+	failed := make(chan error, 3)
+	var walkers []*walker
+	for i := range 3 {
+		k := r.walker(last)
+		walkers = append(walkers, k)
+		go func() { failed <- k.run(r.ctx) }()
+		time.Sleep(5 * time.Second)
+		cluster.KillBroker(i)
+		time.Sleep(5 * time.Second)
+		if err := cluster.StartBroker(i); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range walkers {
+		if err := <-failed; err != nil {
+			t.Errorf("a walker gave up: %v", err)
+		}
+	}
+	proxy.SetRules()
+	r.expect(last)
+	for i, k := range walkers {
+		t.Logf("walker %d opened %d times", i, k.opened)
+	}
+	t.Logf("retries: %v", r.retries)
+	t.Logf("%d EndTxn delayed, %d swallowed, %d cut", proxy.Hits(kafkatest.EndTxn, kafkatest.DelayRequest),
+		proxy.Hits(kafkatest.EndTxn, kafkatest.SwallowAnswer), proxy.Hits(kafkatest.EndTxn, kafkatest.CutAnswer))
+}
+
+// BenchmarkKafkaCommit is one transaction after the other: 100 records over 6
+// partitions and a checkpoint.
+func BenchmarkKafkaCommit(b *testing.B) {
+	brokers := kafkatest.Start(b)
+	for _, size := range []int{100, 1000, 5000} {
+		b.Run(strconv.Itoa(size), func(b *testing.B) {
+			transport := &kafka.Transport{}
+			defer transport.CloseIdleConnections()
+			addr := kafka.TCP(brokers...)
+			if _, err := topics.Ensure(b.Context(), addr, transport,
+				topics.Spec{Name: "bench.orders", Partitions: 6}, topics.Spec{Name: "bench.offsets", Partitions: 1}); err != nil {
+				b.Fatal(err)
+			}
+			writer, err := Open(b.Context(), Config{Addr: addr, Transport: transport, TransactionalID: "bench"})
+			if err != nil {
+				b.Fatal(err)
+			}
+			k := walker{orders: "bench.orders", offsets: "bench.offsets"}
+			b.ReportAllocs()
+			for b.Loop() {
+				if err := k.publish(b.Context(), writer, 1, size); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}

@@ -1,0 +1,111 @@
+package txn
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+func TestReaderOutlastsTheNetwork(t *testing.T) {
+	for name, trouble := range map[string]func(w *world){
+		"offsets lost":      func(w *world) { w.once(kmsg.ListOffsets, 0, fate{do: lose}) },
+		"offsets swallowed": func(w *world) { w.once(kmsg.ListOffsets, 0, fate{do: swallow}) },
+		"fetch cut":         func(w *world) { w.once(kmsg.Fetch, 0, fate{do: cut}) },
+		"fetch swallowed":   func(w *world) { w.once(kmsg.Fetch, 0, fate{do: swallow}) },
+		"not leader": func(w *world) {
+			w.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Fetch, kmsg.ListOffsets}, Err: kerr.NotLeaderForPartition, Count: 5})
+		},
+		"offset not available": func(w *world) {
+			w.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.ListOffsets}, Err: kerr.OffsetNotAvailable, Count: 5})
+		},
+		"topic still unknown": func(w *world) {
+			w.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.ListOffsets}, Err: kerr.UnknownTopicOrPartition, Count: 5})
+		},
+		"leader moves": func(w *world) { w.values(0); w.MoveTopicPartition(orders, 0, 2) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, w *world) {
+				client := w.franz()
+				w.produce(client, "1", "2")
+				client.Close()
+				trouble(w)
+				if got, next := w.values(0); !reflect.DeepEqual(got, []string{"1", "2"}) || next != 2 {
+					t.Errorf("read %q up to %d", got, next)
+				}
+			})
+		})
+	}
+}
+
+func TestReaderGivesUpWithAHint(t *testing.T) {
+	for topic, c := range map[string]struct {
+		trouble func(w *world)
+		hint    string
+	}{
+		"nosuch": {func(*world) {}, "create the topic"},
+		orders: {func(w *world) {
+			w.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Fetch}, Err: kerr.TopicAuthorizationFailed, Count: -1})
+		}, "grant Describe, Read"},
+	} {
+		t.Run(topic, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, w *world) {
+				client := w.franz()
+				w.produce(client, "1", "2")
+				client.Close()
+				c.trouble(w)
+				_, err := w.reader().ReadToEnd(t.Context(), topic, 0, 0, func(Record) error { return nil })
+				var refused *Error
+				if !errors.As(err, &refused) || !strings.Contains(err.Error(), c.hint) {
+					t.Errorf("ReadToEnd = %v", err)
+				}
+			})
+		})
+	}
+}
+
+// Compaction takes records and leaves holes, also at the end of a batch.
+func TestReaderCrossesCompaction(t *testing.T) {
+	const compacted = "compacted"
+	inBubble(t, func(t *testing.T, w *world) {
+		if err := w.CreateTopic(compacted, 1, map[string]string{
+			"cleanup.policy": "compact", "segment.bytes": "1000", "min.cleanable.dirty.ratio": "0", "segment.ms": "1000",
+		}); err != nil {
+			t.Fatal(err)
+		}
+		writer := w.open()
+		for i := range 60 {
+			tx := writer.Begin()
+			for k := range 5 {
+				tx.Append(compacted, 0, time.Now(), []byte(fmt.Sprint("k", k*(1+i%2))), []byte(fmt.Sprint(i)), nil)
+			}
+			if err := writer.Commit(t.Context(), tx); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Second)
+		}
+		w.Compact()
+		read, last := 0, map[string]string{}
+		next, err := w.reader().ReadToEnd(t.Context(), compacted, 0, 0, func(r Record) error {
+			read++
+			last[string(r.Key)] = string(r.Value)
+			return nil
+		})
+		if err != nil || next != 360 {
+			t.Errorf("read to %d, %v, want 360", next, err)
+		}
+		if read >= 300 {
+			t.Errorf("%d of 300 records: nothing was compacted", read)
+		}
+		want := map[string]string{"k0": "59", "k1": "58", "k2": "59", "k3": "58", "k4": "59", "k6": "59", "k8": "59"}
+		if !reflect.DeepEqual(last, want) {
+			t.Errorf("last values %v, want %v", last, want)
+		}
+	})
+}
