@@ -40,9 +40,11 @@ type arena struct {
 	cluster *kfake.Cluster
 	listen  func() net.Listener // for the API
 
-	api   *simulator.Server
-	mu    sync.Mutex
-	calls []simulator.ListCall
+	api       *simulator.Server
+	mu        sync.Mutex
+	workers   int           // started so far
+	heartbeat time.Duration // 0 = the default; long for stories of days
+	calls     []simulator.ListCall
 }
 
 // inBubble plays a story with kfake on a virtual network.
@@ -153,14 +155,17 @@ type process struct {
 	transport *kafka.Transport
 	host      *http.Transport
 	metrics   *prometheus.Registry
-	log       *strings.Builder
+	log       *lockedWriter
 }
+
+func (p *process) logged() string { return p.log.String() }
 
 // shop is a shop of the arena's world, by app ID.
 type shop struct {
 	appID  string
 	name   string // "" = the app ID
 	policy Policy
+	rate   float64
 	static string // access token; "" = stable_token with the secret
 }
 
@@ -172,11 +177,15 @@ func (a *arena) config(p *plug, log *slog.Logger, reg prometheus.Registerer, sho
 	web := &http.Transport{DialContext: p.DialContext, MaxIdleConnsPerHost: 100}
 	host := &wechat.Host{URL: a.apiURL, Transport: web, Timeout: 5 * time.Second}
 	metrics := NewMetrics(reg)
-	cfg := Config{Group: a.name, WorkerID: "worker", OffsetsTopic: a.name + ".offsets", TopicPartitions: 3, OffsetsPartitions: 4,
+	a.mu.Lock()
+	a.workers++
+	worker := fmt.Sprintf("worker-%d", a.workers)
+	a.mu.Unlock()
+	cfg := Config{Group: a.name, WorkerID: worker, SessionTimeout: max(6*time.Second, 4*a.heartbeat), Heartbeat: a.heartbeat, Dialer: &kafka.Dialer{DialFunc: p.DialContext}, OffsetsTopic: a.name + ".offsets", TopicPartitions: 3, OffsetsPartitions: 4,
 		TransactionTimeout: 10 * time.Second, Addr: kafka.TCP(a.brokers...), Transport: transport, Host: host, Metrics: metrics, Log: log}
 	clients := make(map[string]*wechat.Client)
 	for _, s := range shops {
-		wc := wechat.Config{Host: host, AppID: s.appID, RateLimit: 1e6, Log: log, OnCall: metrics.OnCall(s.appID), OnTokenRefresh: metrics.OnTokenRefresh(s.appID)}
+		wc := wechat.Config{Host: host, AppID: s.appID, RateLimit: cmp.Or(s.rate, 1e6), Log: log, OnCall: metrics.OnCall(s.appID), OnTokenRefresh: metrics.OnTokenRefresh(s.appID)}
 		if s.static != "" {
 			wc.Auth = "static"
 			wc.Token = func() (string, error) { return s.static, nil }
@@ -191,22 +200,29 @@ func (a *arena) config(p *plug, log *slog.Logger, reg prometheus.Registerer, sho
 	return cfg, transport, web
 }
 
-// start runs a connector over the shops.
-func (a *arena) start(shops ...shop) *process {
+// prepare makes a connector over the shops.
+func (a *arena) prepare(shops ...shop) *process {
 	a.Helper()
-	p := &process{a: a, plug: &plug{dial: a.dial}, ended: make(chan struct{}), metrics: prometheus.NewRegistry(), log: new(strings.Builder)}
-	log := slog.New(slog.NewTextHandler(&lockedWriter{w: p.log}, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	p := &process{a: a, plug: &plug{dial: a.dial}, ended: make(chan struct{}), metrics: prometheus.NewRegistry(), log: new(lockedWriter)}
+	log := slog.New(slog.NewTextHandler(p.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	cfg, transport, web := a.config(p.plug, log, p.metrics, shops...)
 	p.transport, p.host = transport, web
 	p.Connector = New(cfg, p.metrics)
+	return p
+}
+
+// start runs a connector over the shops.
+func (a *arena) start(shops ...shop) *process {
+	a.Helper()
+	p := a.prepare(shops...)
 	ctx, cancel := context.WithCancel(context.Background())
 	p.cancel = cancel
 	go func() {
 		defer close(p.ended)
 		p.err = p.Run(ctx)
 		cancel()
-		transport.CloseIdleConnections()
-		web.CloseIdleConnections()
+		p.transport.CloseIdleConnections()
+		p.host.CloseIdleConnections()
 	}()
 	return p
 }
@@ -324,15 +340,22 @@ func (a *arena) eachOnce(appID string, from, to int64) {
 	}
 }
 
+// lockedWriter is a log that can be read while it is written.
 type lockedWriter struct {
-	mu sync.Mutex
-	w  *strings.Builder
+	mu   sync.Mutex
+	text strings.Builder
 }
 
 func (l *lockedWriter) Write(b []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.w.Write(b)
+	return l.text.Write(b)
+}
+
+func (l *lockedWriter) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
 }
 
 // backlog is a world of one shop with n orders over the hours before now, long

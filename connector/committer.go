@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"orderwalk/internal/txn"
-	"orderwalk/offsets"
 )
 
 // committer turns what a lane's walkers have read into transactions, one after
@@ -20,7 +19,6 @@ type committer struct {
 	space     chan struct{}    // see walker.space
 	now, soon chan struct{}    // see walker.now
 	endings   chan walkerEnded // a walker that ends says so; its last orders may not be committed yet
-	claimed   bool
 }
 
 // walkerEnded is how a walker ended: nil when its range is done.
@@ -41,7 +39,7 @@ type receipt struct {
 // committed (nil), or a transaction is not known to be committed (its error;
 // the writer is of no more use).
 func (c *committer) run(ctx context.Context) error {
-	flush := time.NewTimer(claimDelay)
+	flush := time.NewTimer(flushInterval)
 	defer flush.Stop()
 	flushing := true
 	running := len(c.walkers)
@@ -102,11 +100,6 @@ func (c *committer) commit(ctx context.Context) error {
 			receipts = append(receipts, r)
 		}
 	}
-	if !c.claimed {
-		if err := c.claim(tx); err != nil {
-			return err
-		}
-	}
 	if tx.Records() == 0 {
 		return nil
 	}
@@ -118,7 +111,6 @@ func (c *committer) commit(ctx context.Context) error {
 	}
 	m.commits.WithLabelValues("ok").Inc()
 	m.commitSeconds.Observe(time.Since(start).Seconds())
-	c.claimed = true
 	for _, r := range receipts {
 		r.sheet.committed(r)
 	}
@@ -171,14 +163,4 @@ func (c *committer) collect(tx *txn.Transaction, w *walker) (r receipt, some boo
 		}
 	}
 	return r, true, nil
-}
-
-// claim names this process as the lane's owner, in the first transaction of
-// its life: what an older owner reads once it finds itself fenced.
-func (c *committer) claim(tx *txn.Transaction) error {
-	l := c.lane
-	now := time.Now()
-	key := offsets.Key{Kind: offsets.KindLane, Lane: l.number}.Bytes(l.cfg.Group)
-	value := offsets.Claim{Worker: l.cfg.WorkerID, Instance: l.instance, At: now.Unix()}.Value()
-	return tx.Append(l.cfg.OffsetsTopic, int32(l.number), now, key, value, nil)
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -13,7 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/segmentio/kafka-go"
 
-	"orderwalk/internal/topics"
+	"orderwalk/internal/group"
 	"orderwalk/internal/wechat"
 	"orderwalk/offsets"
 )
@@ -32,6 +33,10 @@ type Config struct {
 	// for topics that have to be created; a ReplicationFactor of 0 is the
 	// broker's default.
 	TopicPartitions, OffsetsPartitions, ReplicationFactor int
+	// SessionTimeout is when a worker unheard of loses its lanes.
+	SessionTimeout time.Duration
+	// Heartbeat is the time between its signs of life; 0 = see group.Config.
+	Heartbeat time.Duration
 	// TransactionTimeout is when the broker aborts a transaction left open.
 	TransactionTimeout time.Duration
 	// Compression of every batch; 0 = none.
@@ -39,8 +44,9 @@ type Config struct {
 
 	Addr      net.Addr         // bootstrap brokers
 	Transport *kafka.Transport // shared by all lanes
+	Dialer    *kafka.Dialer    // for the group
 	Host      *wechat.Host     // shared by all shops' clients
-	Shops     []Shop
+	Shops     []Shop           // see SetShops
 	Metrics   *Metrics
 	Log       *slog.Logger
 }
@@ -58,25 +64,25 @@ func (s Shop) partition() offsets.Partition {
 	return offsets.Partition{Shop: s.AppID, Range: string(s.Policy.Range)}
 }
 
-// Connector walks shops and publishes their orders.
+// Connector walks the shops of the lanes that are assigned to this worker, and
+// publishes their orders.
 type Connector struct {
 	cfg   Config
 	board *board
 
-	mu    sync.Mutex
-	ready error // nil once every lane has been handed to a loop
-	stop  context.CancelCauseFunc
+	mu         sync.Mutex
+	shops      map[int][]Shop // by lane; nil until the lanes are known
+	partitions map[string]int // of each topic; the offsets topic's are the lanes
+	crew       *crew          // nil until Run
+	survey     *survey
+	ready      error
+	changed    chan struct{} // something may have ended
 }
 
 // New makes a connector and its status board; nothing runs yet.
 func New(cfg Config, reg prometheus.Registerer) *Connector {
-	c := &Connector{cfg: cfg, board: newBoard(), ready: errors.New("starting")}
-	for _, shop := range cfg.Shops {
-		c.board.sheets = append(c.board.sheets, &sheet{
-			counters: cfg.Metrics.of(shop.Name), lateness: cfg.Metrics.lateness, onChange: c.settle,
-			s: ShopStatus{Name: shop.Name, AppID: shop.AppID, Range: string(shop.Policy.Range), State: StateStarting},
-		})
-	}
+	c := &Connector{cfg: cfg, board: newBoard(cfg.Metrics), ready: errors.New("starting"), changed: make(chan struct{}, 1)}
+	c.board.enlist(cfg.Shops, c.poke)
 	reg.MustRegister(c.board)
 	return c
 }
@@ -84,135 +90,150 @@ func New(cfg Config, reg prometheus.Registerer) *Connector {
 // Status is every shop's line, by name.
 func (c *Connector) Status() []ShopStatus { return c.board.snapshot() }
 
-// Ready is nil once Kafka has been reached and the lanes are being walked.
+// Ready is nil once Kafka has been reached and the group has assigned lanes.
 func (c *Connector) Ready() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.ready
 }
 
-// errWaiting ends a bounded run of which nothing is left but shops that wait
-// for somebody.
-var errWaiting = errors.New("only shops that wait are left")
-
-// Run walks until ctx ends (nil) or until every shop has ended: nil when all of
-// them are done, otherwise an error that names those that are not, and why. It
-// returns [ErrFenced] when a newer owner has taken every lane over.
+// Run joins the group and walks until ctx ends (nil) or until every shop has
+// ended, here or at another worker: nil when all of them are done, otherwise an
+// error that names those that are not, and why.
 func (c *Connector) Run(ctx context.Context) error {
-	lanes, err := c.lanes(ctx)
-	if err != nil {
+	if err := c.topics(ctx); err != nil {
+		if ctx.Err() != nil {
+			return nil
+		}
 		return err
 	}
-	running, stop := context.WithCancelCause(ctx)
-	defer stop(nil)
 	c.mu.Lock()
-	c.ready, c.stop = nil, stop
+	c.survey = newSurvey(&c.cfg, c.partitions[c.cfg.OffsetsTopic], c.cfg.Log)
 	c.mu.Unlock()
-
-	var group sync.WaitGroup
-	for _, l := range lanes {
-		group.Go(func() {
-			err := l.run(running)
-			switch {
-			case errors.Is(err, ErrFenced):
-				l.log.Error("lane lost: a newer owner has it, this process commits nothing more to it", "reason", err)
-				for i := range l.shops {
-					if !l.sheets[i].snapshot().State.ended() {
-						l.sheets[i].set(StateFenced, err)
-					}
-				}
-			case err != nil:
-				stop(err)
+	failed := make(chan error, 1)
+	lanes, stop := context.WithCancel(context.WithoutCancel(ctx))
+	member := group.New(group.Config{
+		Brokers: strings.Split(c.cfg.Addr.String(), ","), Dialer: c.cfg.Dialer, Addr: c.cfg.Addr, Transport: c.cfg.Transport,
+		GroupID: c.cfg.Group, Topic: c.cfg.OffsetsTopic, Worker: c.cfg.WorkerID,
+		SessionTimeout: c.cfg.SessionTimeout, Heartbeat: c.cfg.Heartbeat, Load: c.load, Log: c.cfg.Log,
+	})
+	crew := &crew{log: c.cfg.Log, current: member.Current, open: c.open, changed: c.poke, ctx: lanes, stop: stop, shifts: make(map[int]*shift),
+		failed: func(err error) {
+			select {
+			case failed <- err:
+			default:
 			}
-		})
-	}
-	group.Wait()
+		}}
 	c.mu.Lock()
-	c.ready = errors.New("stopped")
+	c.crew = crew
 	c.mu.Unlock()
-	if ctx.Err() != nil {
-		return nil
-	}
-	if cause := context.Cause(running); cause != nil && !errors.Is(cause, errWaiting) {
-		return cause
-	}
-	return c.verdict()
-}
 
-// lanes checks the topics and deals the shops out over the lanes: a shop is
-// where Java's default partitioner would put its checkpoint's key.
-func (c *Connector) lanes(ctx context.Context) ([]*lane, error) {
-	specs := []topics.Spec{{
-		Name: c.cfg.OffsetsTopic, Partitions: c.cfg.OffsetsPartitions, ReplicationFactor: c.cfg.ReplicationFactor, Compacted: true,
-		// A lane is read from its beginning: let the cleaner keep it short.
-		Config: map[string]string{"segment.bytes": "16777216", "segment.ms": "3600000", "min.cleanable.dirty.ratio": "0.1", "delete.retention.ms": "3600000"},
-	}}
-	named := map[string]bool{c.cfg.OffsetsTopic: true}
-	for _, shop := range c.cfg.Shops {
-		if !named[shop.Topic] {
-			named[shop.Topic] = true
-			specs = append(specs, topics.Spec{Name: shop.Topic, Partitions: c.cfg.TopicPartitions, ReplicationFactor: c.cfg.ReplicationFactor})
-		}
-	}
-	partitions, err := topics.Ensure(ctx, c.cfg.Addr, c.cfg.Transport, specs...)
-	if err != nil {
-		return nil, err
-	}
-	byNumber := make(map[int]*lane)
-	var lanes []*lane
-	for i, shop := range c.cfg.Shops {
-		key := offsets.Key{Kind: offsets.KindShop, Partition: shop.partition()}.Bytes(c.cfg.Group)
-		number := int(partitionOf(key, partitions[c.cfg.OffsetsTopic]))
-		l := byNumber[number]
-		if l == nil {
-			l = &lane{number: number, cfg: &c.cfg, partitions: partitions, log: c.cfg.Log.With("lane", number), ended: make(map[offsets.Partition]bool)}
-			byNumber[number] = l
-			lanes = append(lanes, l)
-		}
-		l.shops = append(l.shops, shop)
-		l.sheets = append(l.sheets, c.board.sheets[i])
-		c.board.sheets[i].placed(number)
-	}
-	return lanes, nil
-}
-
-// settle ends a bounded run when all that is left are shops that wait for
-// somebody at the vendor's side: the others are done, and nobody may come.
-func (c *Connector) settle() {
-	waiting := 0
-	for i, h := range c.board.sheets {
-		switch s := h.snapshot(); {
-		case c.cfg.Shops[i].Policy.End == 0:
-			return
-		case s.State == StateWaiting:
-			waiting++
-		case !s.State.ended():
-			return
-		}
-	}
+	// The membership outlives the lanes: others get them when they are drained.
+	joined, leave := context.WithCancel(context.WithoutCancel(ctx))
+	left := make(chan error, 1)
+	go func() {
+		left <- member.Run(joined, func(a group.Assignment) {
+			crew.assign(a)
+			c.mu.Lock()
+			c.ready = nil
+			c.mu.Unlock()
+		}, crew.lost)
+	}()
+	err := c.watch(ctx, crew, failed, left)
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	if waiting > 0 && c.stop != nil {
-		c.stop(errWaiting)
+	c.ready = errors.New("stopping")
+	c.mu.Unlock()
+	crew.drain()
+	leave()
+	if gone := <-left; err == nil && ctx.Err() == nil && gone != nil {
+		err = gone
+	}
+	return err
+}
+
+// watch waits for a reason to end.
+func (c *Connector) watch(ctx context.Context, crew *crew, failed, left chan error) error {
+	tick := time.NewTicker(2 * time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case err := <-failed:
+			return err
+		case err := <-left:
+			left <- err
+			return fmt.Errorf("leave the group: %w", err)
+		case <-tick.C:
+		case <-c.changed:
+		}
+		if ended, err := c.verdict(ctx, crew); ended {
+			return err
+		}
 	}
 }
 
-// verdict names the shops whose range is not published.
-func (c *Connector) verdict() error {
+// verdict looks whether there is nothing left to do: with a bounded range, when
+// every shop of this worker has ended or can only wait, and every other is
+// done; without, when this worker is alone and all shops have failed.
+func (c *Connector) verdict(ctx context.Context, crew *crew) (ended bool, err error) {
+	on := crew.on()
+	c.share(on)
+	if crew.members() == 0 {
+		return false, nil
+	}
+	shops := c.dealt()
+	bounded := true
 	var open []string
-	fenced := true
-	for _, s := range c.board.snapshot() {
-		if s.State != StateDone {
-			open = append(open, fmt.Sprintf("shop %s: %s: %s", s.Name, s.State, s.Reason))
-			fenced = fenced && s.State == StateFenced
+	for number, dealt := range shops {
+		for _, shop := range dealt {
+			bounded = bounded && shop.Policy.End > 0
+			s := c.board.sheet(shop.partition()).snapshot()
+			switch {
+			case !slices.Contains(on, number):
+				if crew.members() == 1 {
+					return false, nil // between two assignments
+				}
+			case s.State == StateWaiting && shop.Policy.End > 0, s.State == StateFailed:
+				open = append(open, fmt.Sprintf("shop %s: %s: %s", s.Name, s.State, s.Reason))
+			case s.State != StateDone:
+				return false, nil
+			}
 		}
 	}
-	switch {
-	case len(open) == 0:
-		return nil
-	case fenced:
-		return fmt.Errorf("%d of %d shops lost: %w\n%s", len(open), len(c.cfg.Shops), ErrFenced, strings.Join(open, "\n"))
-	default:
-		return fmt.Errorf("%d of %d shops are not done:\n%s", len(open), len(c.cfg.Shops), strings.Join(open, "\n"))
+	if !bounded && (crew.members() > 1 || len(open) == 0) {
+		return false, nil
 	}
+	if crew.members() > 1 {
+		if done, err := c.othersDone(ctx, shops, on); err != nil || !done {
+			return false, err
+		}
+	}
+	if len(open) == 0 {
+		return true, nil
+	}
+	slices.Sort(open)
+	return true, fmt.Errorf("%d of %d shops are not done:\n%s", len(open), len(c.board.snapshot()), strings.Join(open, "\n"))
+}
+
+// othersDone reads the checkpoints of the lanes that other workers have.
+func (c *Connector) othersDone(ctx context.Context, shops map[int][]Shop, on []int) (bool, error) {
+	for number, dealt := range shops {
+		if slices.Contains(on, number) {
+			continue
+		}
+		lane, err := c.survey.read(ctx, number)
+		if err != nil {
+			if ctx.Err() == nil {
+				c.cfg.Log.Warn("cannot see how far other workers are", "reason", err)
+			}
+			return false, nil
+		}
+		for _, shop := range dealt {
+			if !finished(lane, shop) {
+				return false, nil
+			}
+		}
+	}
+	return true, nil
 }

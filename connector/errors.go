@@ -4,11 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"time"
-)
 
-// ErrFenced says that a newer owner has taken the lanes over. What this
-// process had not committed, it never will.
-var ErrFenced = errors.New("fenced by a newer owner")
+	"orderwalk/offsets"
+)
 
 // errBadPaging is an API that says "more" and gives no usable page token, even
 // after the list was begun again.
@@ -24,4 +22,18 @@ type TooDenseError struct {
 func (e *TooDenseError) Error() string {
 	return fmt.Sprintf("read window %d–%d (%s) of shop %s: the API refuses it as too full (31042) and it cannot be halved any more; nothing was skipped: lower ORDERWALK_MIN_WINDOW, set a status filter, or ask the vendor",
 		e.Start, e.End, time.Unix(e.Start, 0).UTC().Format(time.RFC3339), e.Shop)
+}
+
+// MisplacedError stops a shop whose checkpoint stands in a lane that it does
+// not belong to: somebody has changed the number of the offsets topic's
+// partitions. Starting over would publish everything again.
+type MisplacedError struct {
+	Partition   offsets.Partition
+	Topic       string
+	Lane, Found int
+}
+
+func (e *MisplacedError) Error() string {
+	return fmt.Sprintf("find checkpoint of %s: it is in partition %d of topic %s, and with the partitions that topic has now it belongs to partition %d; nothing was started over: give the topic its former number of partitions (a new topic and a copy), or write a tombstone for the old record to begin anew on purpose",
+		e.Partition, e.Found, e.Topic, e.Lane)
 }

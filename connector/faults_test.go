@@ -59,6 +59,7 @@ func TestEverySwitchLosesAndRepeatsNothing(t *testing.T) {
 				if f.Name == "max_span_exact" {
 					p.Start -= 200 * 86400 // long and empty: windows grow to seven days
 				}
+				a.heartbeat = time.Minute
 				a.world(simulator.Config{Seed: 11, Shops: []simulator.Shop{sh}, Faults: faults})
 				run := a.start(shop{appID: "wx1", policy: p})
 				<-run.ended
@@ -116,6 +117,7 @@ func TestWhatOnlyTheVendorCanChangeIsWaitedFor(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(a *arena) {
 				start := time.Now().Unix() - 3600
+				a.heartbeat = time.Minute
 				a.world(simulator.Config{Seed: 13, Faults: faults, Shops: []simulator.Shop{{AppID: "wx1", Secret: "secret-wx1", Live: simulator.Live{Rate: 0.1, Since: start}}}})
 				p := a.policy()
 				p.Start = start
@@ -158,6 +160,7 @@ func TestQuotaPausesUntilMidnightInShanghai(t *testing.T) {
 	inBubble(t, func(a *arena) {
 		sh, p := backlog("wx1", 3000)
 		p.PageSize = 10
+		a.heartbeat = time.Minute
 		a.world(simulator.Config{Seed: 14, Shops: []simulator.Shop{sh}, Faults: simulator.Faults{PerDayLimit: 120}})
 		run := a.start(shop{appID: "wx1", policy: p})
 		<-run.ended
@@ -184,6 +187,7 @@ func TestARefusedTokenRestartsTheWindow(t *testing.T) {
 	inBubble(t, func(a *arena) {
 		sh, p := backlog("wx1", 1000)
 		p.PageSize = 5
+		a.heartbeat = time.Minute
 		a.world(simulator.Config{Seed: 15, Shops: []simulator.Shop{sh}, Faults: simulator.Faults{KeyTTL: time.Minute}, Latency: 200 * time.Millisecond})
 		run := a.start(shop{appID: "wx1", policy: p})
 		time.Sleep(2 * time.Second)

@@ -2,7 +2,6 @@ package connector
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -20,15 +19,12 @@ const (
 	spacePages = 128
 	// flushInterval is how long a checkpoint without orders may wait.
 	flushInterval = 5 * time.Second
-	// claimDelay is how long a new owner's claim waits for a first page to
-	// share its transaction with.
-	claimDelay = 250 * time.Millisecond
-	// successorWait is how long a fenced owner waits for its successor to make
-	// itself known, before it concludes that there is none.
-	successorWait = 5 * time.Second
-	// drainTimeout bounds the last commit when the process stops.
+	// drainTimeout bounds the last commit when a lane is given up.
 	drainTimeout = 5 * time.Second
 )
+
+// errNotMine says that the lane belongs to another worker by now.
+var errNotMine = errors.New("the lane belongs to another worker")
 
 // lane is one partition of the offsets topic and the shops that hash to it:
 // what is owned, fenced, recovered and committed as one.
@@ -39,18 +35,19 @@ type lane struct {
 	shops      []Shop
 	sheets     []*sheet
 	log        *slog.Logger
+	// mine asks whether the lane is assigned to this worker right now.
+	mine func(context.Context) (bool, error)
+	// misplaced finds shops whose checkpoint stands in another lane.
+	misplaced func(context.Context, []offsets.Partition) (map[offsets.Partition]int, error)
 
-	ended    map[offsets.Partition]bool // shops that are done or failed
-	instance string                     // of the current life, "" before the first
-	found    string                     // the claim that was there before ours
+	ended map[offsets.Partition]bool // shops that are done or failed
 }
 
-// run keeps the lane open until ctx ends (nil), every shop has ended (nil), a
-// newer owner takes it over (ErrFenced), or Kafka says no (any other error).
+// run keeps the lane open until ctx ends (nil), every shop has ended (nil), it
+// belongs to another worker (errNotMine), or Kafka says no (any other error).
 //
 // Each life of the lane ends at the first doubt and the next begins with what
-// is committed. Before that comes the question whose lane it is: opening it
-// without asking would fence a rightful owner.
+// is committed.
 func (l *lane) run(ctx context.Context) error {
 	pause := backoff.NewExponentialBackOff(backoff.WithInitialInterval(100*time.Millisecond),
 		backoff.WithMaxInterval(10*time.Second), backoff.WithMaxElapsedTime(0))
@@ -58,10 +55,11 @@ func (l *lane) run(ctx context.Context) error {
 		opened := time.Now()
 		err := l.live(ctx)
 		var refusal *txn.Error
-		if err == nil || ctx.Err() != nil {
-			return nil
-		}
 		switch {
+		case err == nil || ctx.Err() != nil:
+			return nil
+		case errors.Is(err, errNotMine):
+			return err
 		case errors.Is(err, txn.ErrFenced):
 			l.cfg.Metrics.fenced.Inc()
 		case errors.Is(err, txn.ErrInDoubt):
@@ -71,6 +69,11 @@ func (l *lane) run(ctx context.Context) error {
 		if time.Since(opened) > time.Minute {
 			pause.Reset()
 		}
+		// A fenced owner that is not the owner any more has nothing to explain:
+		// that is how lanes move.
+		if mine, asked := l.mine(ctx); asked == nil && !mine {
+			return errNotMine
+		}
 		delay := pause.NextBackOff()
 		l.log.Warn("lane starts again from what is committed", "reason", err, "in", delay.Round(time.Millisecond))
 		select {
@@ -78,38 +81,25 @@ func (l *lane) run(ctx context.Context) error {
 			return nil
 		case <-time.After(delay):
 		}
-		if mine, err := l.stillMine(ctx, errors.Is(err, txn.ErrFenced)); err != nil || !mine {
-			return err
-		}
 	}
 }
 
-// stillMine reads the lane's claim. A newer owner commits its own with its
-// first transaction; a fenced one gives it the time to do so.
-func (l *lane) stillMine(ctx context.Context, fenced bool) (bool, error) {
-	wait := time.Now()
-	if fenced {
-		wait = wait.Add(successorWait)
-	}
+// confirm waits for an answer to whose lane it is. Opening a lane fences its
+// owner, so it is asked right after, and an outdated worker gives up before it
+// reads or writes anything.
+func (l *lane) confirm(ctx context.Context) error {
 	for {
-		loaded, err := l.load(ctx)
-		if ctx.Err() != nil {
-			return false, nil
-		}
-		switch c := loaded.Claim; {
-		case l.instance == "":
-			return true, nil // never opened, so nobody has taken it away
-		case err != nil:
-			l.log.Warn("cannot read who owns the lane", "reason", err)
-			wait = time.Now().Add(time.Second)
-		case c.Instance != l.instance && c.Instance != l.found:
-			return false, fmt.Errorf("lane %d belongs to worker %s since %s: %w", l.number, c.Worker, time.Unix(c.At, 0).UTC().Format(time.RFC3339), ErrFenced)
-		case !time.Now().Before(wait):
-			return true, nil
+		mine, err := l.mine(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case err == nil && mine:
+			return nil
+		case err == nil:
+			return errNotMine
 		}
 		select {
 		case <-ctx.Done():
-			return false, nil
 		case <-time.After(250 * time.Millisecond):
 		}
 	}
@@ -129,9 +119,9 @@ func (l *lane) load(ctx context.Context) (offsets.Lane, error) {
 	return loader.Load(), nil
 }
 
-// live is one life of the lane: fence older owners, read what is committed,
-// walk and commit until ctx ends, all shops have ended, or something is in
-// doubt.
+// live is one life of the lane: fence older owners, ask whether it is still
+// ours, read what is committed, walk and commit until ctx ends, all shops have
+// ended, or something is in doubt.
 func (l *lane) live(ctx context.Context) error {
 	writer, err := txn.Open(ctx, txn.Config{
 		Addr: l.cfg.Addr, Transport: l.cfg.Transport,
@@ -144,11 +134,16 @@ func (l *lane) live(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("open lane %d: %w", l.number, err)
 	}
+	if err := l.confirm(ctx); err != nil {
+		return err
+	}
 	loaded, err := l.load(ctx)
 	if err != nil {
 		return err
 	}
-	l.found, l.instance = loaded.Claim.Instance, rand.Text()
+	if err := l.place(ctx, &loaded); err != nil {
+		return err
+	}
 
 	c := &committer{lane: l, writer: writer, space: make(chan struct{}, spacePages), now: make(chan struct{}, 1), soon: make(chan struct{}, 1), endings: make(chan walkerEnded, len(l.shops))}
 	walking, stop := context.WithCancel(ctx)
@@ -185,6 +180,30 @@ func (l *lane) live(ctx context.Context) error {
 	return err
 }
 
+// place makes a fault of every shop without a checkpoint here that has one in
+// another lane: the offsets topic has another number of partitions than when
+// the shop was walked, and starting over would publish everything again.
+func (l *lane) place(ctx context.Context, loaded *offsets.Lane) error {
+	var unknown []offsets.Partition
+	for _, shop := range l.shops {
+		p := shop.partition()
+		if known := loaded.Shops[p]; (known == nil || known.Checkpoint == nil) && loaded.Faults[p] == nil && !l.ended[p] {
+			unknown = append(unknown, p)
+		}
+	}
+	if len(unknown) == 0 {
+		return nil
+	}
+	elsewhere, err := l.misplaced(ctx, unknown)
+	if err != nil {
+		return err
+	}
+	for p, other := range elsewhere {
+		loaded.Faults[p] = &MisplacedError{Partition: p, Topic: l.cfg.OffsetsTopic, Lane: l.number, Found: other}
+	}
+	return nil
+}
+
 // end notes how a shop ended.
 func (l *lane) end(i int, err error) {
 	shop := l.shops[i]
@@ -196,4 +215,14 @@ func (l *lane) end(i int, err error) {
 	}
 	l.log.Error("shop failed", "shop", shop.Name, "reason", err)
 	l.sheets[i].set(StateFailed, err)
+}
+
+// handOver says on the board that the lane's shops are not walked here any
+// more.
+func (l *lane) handOver() {
+	for _, h := range l.sheets {
+		if s := h.snapshot(); s.Lane == l.number {
+			h.set(StateElsewhere, nil)
+		}
+	}
 }

@@ -14,6 +14,7 @@ import (
 func TestAWeekOfPolling(t *testing.T) {
 	inBubble(t, func(a *arena) {
 		start := time.Now().Unix()
+		a.heartbeat = time.Minute
 		a.world(simulator.Config{Seed: 21, Faults: simulator.Faults{VisibilityLag: 20 * time.Minute, HTTP5xxRate: 0.01, ResetRate: 0.01, Random606006Rate: 0.01},
 			Shops: []simulator.Shop{{AppID: "wx1", Secret: "secret-wx1", Live: simulator.Live{Rate: 0.02, Since: start}}}})
 		p := a.policy()
@@ -48,6 +49,7 @@ func TestAWeekOfPolling(t *testing.T) {
 // many empty windows at once.
 func TestAnIdleShopCostsFewCalls(t *testing.T) {
 	inBubble(t, func(a *arena) {
+		a.heartbeat = time.Minute
 		a.world(simulator.Config{Seed: 22, Shops: []simulator.Shop{{AppID: "wx1", Secret: "secret-wx1"}}})
 		p := testPolicy()
 		run := a.start(shop{appID: "wx1", policy: p})
@@ -77,6 +79,7 @@ func TestAnIdleShopCostsFewCalls(t *testing.T) {
 func TestStartNowDoesNotMove(t *testing.T) {
 	inBubble(t, func(a *arena) {
 		start := time.Now().Unix()
+		a.heartbeat = time.Minute
 		a.world(simulator.Config{Seed: 23, Shops: []simulator.Shop{{AppID: "wx1", Secret: "secret-wx1", Live: simulator.Live{Rate: 1, Since: start}}}})
 		p := testPolicy()
 		run := a.start(shop{appID: "wx1", policy: p})

@@ -16,24 +16,24 @@ type State string
 
 // The states of a shop.
 const (
-	StateStarting State = "starting" // its lane is being opened
-	StateBackfill State = "backfill" // reading history
-	StateLive     State = "live"     // caught up
-	StateWaiting  State = "waiting"  // somebody must act at the vendor's side; looked at again
-	StateDone     State = "done"     // a bounded range is published
-	StateFailed   State = "failed"   // stopped; the reason says why
-	StateFenced   State = "fenced"   // its lane belongs to a newer owner
+	StateStarting  State = "starting"  // its lane is being opened
+	StateBackfill  State = "backfill"  // reading history
+	StateLive      State = "live"      // caught up
+	StateWaiting   State = "waiting"   // somebody must act at the vendor's side; looked at again
+	StateDone      State = "done"      // a bounded range is published
+	StateFailed    State = "failed"    // stopped; the reason says why
+	StateElsewhere State = "elsewhere" // its lane is another worker's, or nobody's yet
 )
 
 // ended says that nothing more will come of the shop in this process.
-func (s State) ended() bool { return s == StateDone || s == StateFailed || s == StateFenced }
+func (s State) ended() bool { return s == StateDone || s == StateFailed || s == StateElsewhere }
 
 // ShopStatus is one shop at one moment.
 type ShopStatus struct {
 	Name, AppID, Range string
 	Lane               int
 	State              State
-	// Reason says why a shop waits, failed or was fenced.
+	// Reason says why a shop waits or failed.
 	Reason string
 	// Start is where this process found the shop's range to begin, Watermark
 	// how far it is committed, Target where the first pass may go now. All are
@@ -74,11 +74,18 @@ type sheet struct {
 	s  ShopStatus
 }
 
+func newSheet(shop Shop, m *Metrics, changed func()) *sheet {
+	return &sheet{counters: m.of(shop.Name), lateness: m.lateness, onChange: changed,
+		s: ShopStatus{Name: shop.Name, AppID: shop.AppID, Range: string(shop.Policy.Range), State: StateElsewhere}}
+}
+
 func (h *sheet) snapshot() ShopStatus {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.s
 }
+
+func (h *sheet) name() string { return h.snapshot().Name }
 
 func (h *sheet) set(state State, reason error) {
 	h.mu.Lock()
@@ -149,15 +156,18 @@ func (h *sheet) committed(r receipt) {
 // board is every shop's line, and the collector of the series that are
 // computed when they are asked for.
 type board struct {
-	sheets                   []*sheet
+	metrics                  *Metrics
+	mu                       sync.Mutex
+	sheets                   map[offsets.Partition]*sheet
 	watermark, lag, progress *prometheus.Desc
 }
 
-func newBoard() *board {
+func newBoard(m *Metrics) *board {
 	desc := func(name, help string) *prometheus.Desc {
 		return prometheus.NewDesc("orderwalk_"+name, help, []string{"shop"}, nil)
 	}
 	return &board{
+		metrics:   m,
 		watermark: desc("watermark_timestamp_seconds", "Unix time before which every window has been read and committed."),
 		lag:       desc("lag_seconds", "Now less the watermark."),
 		progress:  desc("backfill_progress_ratio", "Share of the range that has been read: 1 when live or done."),
@@ -181,11 +191,39 @@ func (b *board) Collect(ch chan<- prometheus.Metric) {
 	}
 }
 
-func (b *board) snapshot() []ShopStatus {
-	all := make([]ShopStatus, len(b.sheets))
-	for i, h := range b.sheets {
-		all[i] = h.snapshot()
+// enlist makes the board that of these shops. Sheets of shops that stay, stay.
+func (b *board) enlist(shops []Shop, changed func()) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	before := b.sheets
+	b.sheets = make(map[offsets.Partition]*sheet, len(shops))
+	for _, shop := range shops {
+		h := before[shop.partition()]
+		if h == nil || h.name() != shop.Name {
+			h = newSheet(shop, b.metrics, changed)
+		}
+		b.sheets[shop.partition()] = h
 	}
+}
+
+// sheet is a shop's line. A shop that has been removed meanwhile has one that
+// nobody sees.
+func (b *board) sheet(p offsets.Partition) *sheet {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if h := b.sheets[p]; h != nil {
+		return h
+	}
+	return newSheet(Shop{Name: p.Shop, AppID: p.Shop}, b.metrics, func() {})
+}
+
+func (b *board) snapshot() []ShopStatus {
+	b.mu.Lock()
+	all := make([]ShopStatus, 0, len(b.sheets))
+	for _, h := range b.sheets {
+		all = append(all, h.snapshot())
+	}
+	b.mu.Unlock()
 	slices.SortFunc(all, func(x, y ShopStatus) int { return strings.Compare(x.Name, y.Name) })
 	return all
 }

@@ -28,10 +28,11 @@ var shanghai = time.FixedZone("Asia/Shanghai", 8*60*60)
 // pace says when the next call may go out: not before the minute of a 45011 or
 // the day of a 45009 is over, and within the rate.
 type pace struct {
-	full    float64 // calls a second, as configured
-	limiter *rate.Limiter
+	configured float64 // calls a second, for all workers together
+	limiter    *rate.Limiter
 
 	mu        sync.Mutex
+	full      float64   // calls a second, this worker's share
 	lowered   float64   // the rate after the latest refusal
 	loweredAt time.Time // when it was lowered; zero = never
 	minute    time.Time // no call before, after 45011
@@ -42,7 +43,22 @@ func newPace(perSecond float64) *pace {
 	if perSecond <= 0 {
 		perSecond = defaultRate
 	}
-	return &pace{full: perSecond, lowered: perSecond, limiter: rate.NewLimiter(rate.Limit(perSecond), 1)}
+	return &pace{configured: perSecond, full: perSecond, lowered: perSecond, limiter: rate.NewLimiter(rate.Limit(perSecond), 1)}
+}
+
+// share makes a part of the configured rate this worker's. What a refusal has
+// lowered is lowered in proportion.
+func (p *pace) share(part float64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	full := p.configured * part
+	if full == p.full {
+		return
+	}
+	ratio := full / p.full
+	p.full = full
+	p.lowered *= ratio
+	p.limiter.SetLimit(p.limiter.Limit() * rate.Limit(ratio))
 }
 
 // wait returns when one list call may go out.

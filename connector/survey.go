@@ -1,0 +1,118 @@
+package connector
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"orderwalk/internal/txn"
+	"orderwalk/offsets"
+)
+
+// survey knows the checkpoints of every lane, also of those that other workers
+// have, as far as it has read. Kafka is all that workers share, so this is how
+// one learns what another has done.
+type survey struct {
+	cfg *Config
+	log *slog.Logger
+
+	lanes []surveyed
+
+	placing sync.Mutex
+	wrong   map[offsets.Partition]int // lanes of checkpoints that stand where they do not belong; nil = not read yet
+}
+
+type surveyed struct {
+	mu     sync.Mutex
+	next   int64
+	loader offsets.Loader
+}
+
+func newSurvey(cfg *Config, lanes int, log *slog.Logger) *survey {
+	s := &survey{cfg: cfg, log: log, lanes: make([]surveyed, lanes)}
+	for i := range s.lanes {
+		s.lanes[i].loader.Group = cfg.Group
+	}
+	return s
+}
+
+// part is how the key of a record with seen IDs ends; they are of no interest
+// here, and most of the bytes.
+var part = []byte(`,"part":`)
+
+// read brings a lane up to the end of its partition.
+func (s *survey) read(ctx context.Context, lane int) (offsets.Lane, error) {
+	l := &s.lanes[lane]
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	reader := txn.Reader{Addr: s.cfg.Addr, Transport: s.cfg.Transport, Log: s.log}
+	next, err := reader.ReadToEnd(ctx, s.cfg.OffsetsTopic, int32(lane), l.next, func(r txn.Record) error {
+		if !bytes.Contains(r.Key, part) {
+			l.loader.Add(r.Key, r.Value)
+		}
+		return nil
+	})
+	l.next = next
+	if err != nil {
+		return offsets.Lane{}, fmt.Errorf("survey lane %d: %w", lane, err)
+	}
+	return l.loader.Load(), nil
+}
+
+// all reads every lane, several at once.
+func (s *survey) all(ctx context.Context) ([]offsets.Lane, error) {
+	lanes := make([]offsets.Lane, len(s.lanes))
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(16)
+	for number := range s.lanes {
+		group.Go(func() (err error) {
+			lanes[number], err = s.read(ctx, number)
+			return err
+		})
+	}
+	return lanes, group.Wait()
+}
+
+// misplaced tells which of the source partitions have a checkpoint in a lane
+// other than the one they belong to. The topic is read whole for that, once:
+// what this program has written since stands where it belongs.
+func (s *survey) misplaced(ctx context.Context, wanted []offsets.Partition) (map[offsets.Partition]int, error) {
+	s.placing.Lock()
+	defer s.placing.Unlock()
+	if s.wrong == nil {
+		lanes, err := s.all(ctx)
+		if err != nil {
+			return nil, err
+		}
+		s.wrong = make(map[offsets.Partition]int)
+		for number, lane := range lanes {
+			for p, shop := range lane.Shops {
+				if shop.Checkpoint != nil && laneOf(s.cfg.Group, p, len(lanes)) != number {
+					s.wrong[p] = number
+				}
+			}
+			for p := range lane.Faults {
+				if laneOf(s.cfg.Group, p, len(lanes)) != number {
+					s.wrong[p] = number
+				}
+			}
+		}
+	}
+	found := make(map[offsets.Partition]int)
+	for _, p := range wanted {
+		if number, ok := s.wrong[p]; ok {
+			found[p] = number
+		}
+	}
+	return found, nil
+}
+
+// laneOf is the lane of a source partition: where Java's default partitioner
+// would put its checkpoint's key.
+func laneOf(group string, p offsets.Partition, lanes int) int {
+	return int(partitionOf(offsets.Key{Kind: offsets.KindShop, Partition: p}.Bytes(group), lanes))
+}

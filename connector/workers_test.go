@@ -1,0 +1,261 @@
+package connector
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"orderwalk/offsets"
+	"orderwalk/simulator"
+)
+
+// fleet is a world of n shops with a backlog each.
+func (a *arena) fleet(n, orders int, faults simulator.Faults) []shop {
+	var world []simulator.Shop
+	var shops []shop
+	for i := range n {
+		sh, p := backlog(fmt.Sprintf("wx%02d", i), orders)
+		p.PageSize, p.Concurrency = 10, 2
+		world = append(world, sh)
+		shops = append(shops, shop{appID: sh.AppID, policy: p})
+	}
+	a.world(simulator.Config{Seed: 31, Shops: world, Faults: faults, Latency: 20 * time.Millisecond})
+	return shops
+}
+
+// workersComeAndGo adds, stops, kills and cuts off workers at random while they
+// read a bounded range together. What one leaves the others go on with; in the
+// end each of those that are left ends by itself, the idle ones too.
+func workersComeAndGo(a *arena) {
+	shops := a.fleet(8, 600, simulator.Chaos(0.1))
+	rnd := rand.New(rand.NewPCG(3, 3))
+	workers := []*process{a.start(shops...), a.start(shops...), a.start(shops...)}
+	for range 8 {
+		time.Sleep(time.Duration(500+rnd.IntN(2500)) * time.Millisecond)
+		i := rnd.IntN(len(workers))
+		w := workers[i]
+		select {
+		case <-w.ended: // everything is read already
+			if w.err != nil {
+				a.Fatal(w.err)
+			}
+			continue
+		default:
+		}
+		switch rnd.IntN(4) {
+		case 0:
+			w.kill()
+		case 1:
+			if err := w.stop(); err != nil {
+				a.Errorf("stopped worker ended with %v", err)
+			}
+		case 2:
+			w.plug.pull()
+			time.Sleep(time.Duration(rnd.IntN(9)) * time.Second)
+			w.plug.mend()
+			continue
+		case 3:
+			workers = append(workers, a.start(shops...))
+			continue
+		}
+		workers[i] = a.start(shops...)
+	}
+	for _, w := range workers {
+		if err := w.wait(); err != nil {
+			a.Error(err)
+		}
+	}
+	for _, s := range shops {
+		a.eachOnce(s.appID, s.policy.Start, s.policy.End)
+	}
+}
+
+// lanesStay looks at what a worker does while another joins and leaves: the
+// lanes that stay with it are not opened again.
+func lanesStay(a *arena) {
+	start := time.Now().Unix() - 60
+	var world []simulator.Shop
+	var shops []shop
+	for i := range 12 {
+		id := fmt.Sprintf("wx%02d", i)
+		world = append(world, simulator.Shop{AppID: id, Secret: "secret-" + id, Live: simulator.Live{Rate: 1, Since: start}})
+		p := a.policy()
+		p.Start = start
+		shops = append(shops, shop{appID: id, policy: p})
+	}
+	a.world(simulator.Config{Seed: 32, Shops: world})
+	first := a.start(shops...)
+	a.until("all are live", func() bool { return count(first, StateLive) == len(shops) })
+	opened := strings.Count(first.logged(), "lane opened")
+	second := a.start(shops...)
+	a.until("they are shared", func() bool {
+		return count(first, StateLive) > 0 && count(second, StateLive) > 0 && count(first, StateLive)+count(second, StateLive) == len(shops)
+	})
+	if n := strings.Count(first.logged(), "lane opened"); n != opened {
+		a.Errorf("the first worker opened %d lanes anew when another came", n-opened)
+	}
+	kept := count(first, StateLive)
+	begun := time.Now()
+	if err := second.stop(); err != nil {
+		a.Error(err)
+	}
+	a.until("the first has them all again", func() bool { return count(first, StateLive) == len(shops) })
+	if took := time.Since(begun); a.bubble && took > 2*time.Second {
+		a.Errorf("a planned stop handed over in %v of virtual time", took)
+	}
+	if kept == 0 || kept == len(shops) {
+		a.Errorf("the first worker kept %d of %d shops", kept, len(shops))
+	}
+	end := make(map[string]int64)
+	for _, s := range first.Status() {
+		end[s.AppID] = s.Watermark
+	}
+	if err := first.stop(); err != nil {
+		a.Error(err)
+	}
+	for _, s := range shops {
+		a.eachOnce(s.appID, start, end[s.appID]-1)
+	}
+}
+
+func count(p *process, state State) (n int) {
+	for _, s := range p.Status() {
+		if s.State == state {
+			n++
+		}
+	}
+	return n
+}
+
+// shopsChange adds, changes and removes shops of a running connector.
+func shopsChange(a *arena) {
+	start := time.Now().Unix() - 60
+	var world []simulator.Shop
+	for _, id := range []string{"wx1", "wx2", "wx3"} {
+		world = append(world, simulator.Shop{AppID: id, Secret: "secret-" + id, Live: simulator.Live{Rate: 2, Since: start}})
+	}
+	a.world(simulator.Config{Seed: 33, Shops: world})
+	p := a.policy()
+	p.Start = start
+	run := a.start(shop{appID: "wx1", policy: p}, shop{appID: "wx2", policy: p})
+	a.until("two are live", func() bool { return count(run, StateLive) == 2 })
+	before := run.cfg.Shops
+
+	changed := p
+	changed.PageSize = 7
+	all, _, _ := a.config(run.plug, discard(), newRegistry(), shop{appID: "wx2", policy: changed}, shop{appID: "wx3", policy: p})
+	if err := run.SetShops(context.Background(), append([]Shop{}, all.Shops...)); err != nil {
+		a.Fatal(err)
+	}
+	a.until("wx2 and wx3 are live", func() bool { return count(run, StateLive) == 2 && len(run.Status()) == 2 })
+	calls, changedAt := len(a.listed()), time.Now().Unix()
+	a.goesOn(run)
+	for _, c := range a.listed()[calls:] {
+		if c.AppID == "wx1" {
+			a.Error("wx1 was removed and is still being read")
+			break
+		}
+		if c.AppID == "wx2" && c.PageSize != 7 && c.Create.End > changedAt {
+			a.Errorf("wx2 is read with page size %d", c.PageSize)
+			break
+		}
+	}
+	if err := run.SetShops(context.Background(), before); err != nil {
+		a.Fatal(err)
+	}
+	a.until("wx1 and wx2 are live", func() bool { return count(run, StateLive) == 2 && run.Status()[0].AppID == "wx1" })
+	a.goesOn(run)
+	end := make(map[string]int64)
+	for _, s := range run.Status() {
+		end[s.AppID] = s.Watermark
+	}
+	if err := run.stop(); err != nil {
+		a.Error(err)
+	}
+	a.eachOnce("wx1", start, end["wx1"]-1)
+	a.eachOnce("wx2", start, end["wx2"]-1)
+}
+
+// shopsMisplaced gives the offsets topic more partitions, so that some shops
+// belong to other lanes than those their checkpoints are in.
+func shopsMisplaced(a *arena) {
+	shops := a.fleet(8, 100, simulator.Faults{})
+	if err := a.start(shops...).wait(); err != nil {
+		a.Fatal(err)
+	}
+	client, err := kgo.NewClient(kgo.SeedBrokers(a.brokers...), kgo.Dialer(a.dial))
+	if err != nil {
+		a.Fatal(err)
+	}
+	defer client.Close()
+	if _, err := kadm.NewClient(client).CreatePartitions(context.Background(), 3, a.name+".offsets"); err != nil {
+		a.Fatal(err)
+	}
+	calls := len(a.listed())
+	err = a.start(shops...).wait()
+	if err == nil {
+		a.Fatal("ended as if nothing had happened")
+	}
+	refused := 0
+	for _, s := range shops {
+		p := offsets.Partition{Shop: s.appID, Range: "create_time"}
+		was, is := laneOf(a.name, p, 4), laneOf(a.name, p, 7)
+		says := strings.Contains(err.Error(), fmt.Sprintf("checkpoint of %s/create_time: it is in partition %d", s.appID, was))
+		if says != (was != is) {
+			a.Errorf("shop %s moved from lane %d to %d; the error says so: %v\n%v", s.appID, was, is, says, err)
+		}
+		if was != is {
+			refused++
+		}
+	}
+	if refused == 0 {
+		a.Error("no shop has moved: the story does not show what it is for")
+	}
+	if n := len(a.listed()); n != calls {
+		a.Errorf("%d list calls were made for shops that are done or refused", n-calls)
+	}
+	for _, s := range shops {
+		a.eachOnce(s.appID, s.policy.Start, s.policy.End)
+	}
+}
+
+// TestTheRateOfAnAppIDIsShared: two workers have a range of one app ID each,
+// and together they keep to its rate limit.
+func TestTheRateOfAnAppIDIsShared(t *testing.T) {
+	inBubble(t, func(a *arena) {
+		sh, p := backlog("wx1", 3000)
+		p.PageSize = 5
+		a.world(simulator.Config{Seed: 34, Shops: []simulator.Shop{sh}})
+		u := p
+		u.Range = "update_time"
+		shops := []shop{{appID: "wx1", policy: p, rate: 20}, {appID: "wx1", name: "updates", policy: u, rate: 20}}
+		first, second := a.start(shops...), a.start(shops...)
+		if err := first.wait(); err != nil {
+			t.Error(err)
+		}
+		if err := second.wait(); err != nil {
+			t.Error(err)
+		}
+		byWorker := 0
+		for _, w := range []*process{first, second} {
+			for _, s := range w.Status() {
+				if s.Published > 0 {
+					byWorker++
+					break
+				}
+			}
+		}
+		if byWorker != 2 {
+			t.Error("both ranges were read by one worker: the test does not show what it is for")
+		}
+		if n := a.api.Stats().Shops["wx1"].MaxListCallsInOneSecond; n > 22 {
+			t.Errorf("%d list calls in one second, of 20 allowed", n)
+		}
+	})
+}
