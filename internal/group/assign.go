@@ -1,0 +1,256 @@
+package group
+
+import (
+	"cmp"
+	"slices"
+)
+
+// candidate is a member as the leader sees it.
+type candidate struct {
+	id string // member ID
+	userData
+}
+
+const (
+	// maxLoad of a lane: sums of as many as there can be stay far from overflow.
+	maxLoad = 1<<31 - 1
+	// tolerable is how far above the ideal, in percent, the worst worker's load
+	// may be before load counts more than the number of lanes.
+	tolerable = 20
+	// worthwhile is by how much, in percent of the ideal, a move has to lower
+	// the worst worker's load.
+	worthwhile = 5
+)
+
+// assign deals the lanes out: every lane to one member, by member ID, sorted. It
+// is a pure function: the order of its arguments does not matter.
+//
+// A lane stays with the member that claims it in the latest generation as far as
+// balance allows. Balance is as many lanes for each, within one. Only where
+// that would leave one worker with clearly more load than the others, and
+// another division clearly helps, loads decide.
+func assign(lanes []int, members []candidate) map[string][]int {
+	if len(members) == 0 {
+		return nil
+	}
+	members = slices.Clone(members)
+	slices.SortFunc(members, func(a, b candidate) int {
+		return cmp.Or(cmp.Compare(a.worker, b.worker), cmp.Compare(a.id, b.id))
+	})
+	lanes = slices.Sorted(slices.Values(lanes))
+	t := newTable(lanes, members)
+	result := t.byNumber()
+	if worst := result.worst(); worst > percent(t.ideal, 100+tolerable) {
+		if byLoad := t.byLoad(); byLoad.worst() <= worst-percent(t.ideal, worthwhile) {
+			result = byLoad
+		}
+	}
+	dealt := make(map[string][]int, len(members))
+	for i, h := range result {
+		slices.Sort(h.lanes)
+		dealt[members[i].id] = h.lanes
+	}
+	return dealt
+}
+
+func percent(n, of int) int { return n * of / 100 }
+
+// table is what is known before dealing.
+type table struct {
+	load  map[int]int
+	kept  []hand // what each member has, of these lanes
+	free  []int  // lanes nobody has, heaviest first
+	ideal int    // no division's worst load is below
+}
+
+// hand is what a member holds.
+type hand struct {
+	lanes []int
+	load  int
+}
+
+// hands are all of them, in the order of the members.
+type hands []hand
+
+func (hs hands) worst() int {
+	worst := 0
+	for _, h := range hs {
+		worst = max(worst, h.load)
+	}
+	return worst
+}
+
+func newTable(lanes []int, members []candidate) *table {
+	owner := make(map[int]int, len(lanes)) // lane → index of a member
+	for i, m := range members {
+		for _, lane := range m.owned {
+			if j, claimed := owner[lane]; !claimed || m.generation > members[j].generation {
+				owner[lane] = i
+			}
+		}
+	}
+	t := &table{load: make(map[int]int, len(lanes)), kept: make(hands, len(members))}
+	total, heaviest := 0, 0
+	for _, lane := range lanes {
+		i, claimed := owner[lane]
+		load, known := 0, false
+		if claimed {
+			load, known = members[i].load[lane]
+		}
+		for _, m := range members {
+			if !known {
+				load = max(load, m.load[lane])
+			}
+		}
+		t.load[lane] = load
+		total += load
+		heaviest = max(heaviest, load)
+		if claimed {
+			t.kept[i].lanes = append(t.kept[i].lanes, lane)
+			t.kept[i].load += load
+		} else {
+			t.free = append(t.free, lane)
+		}
+	}
+	t.heaviestFirst(t.free)
+	t.ideal = max(heaviest, (total+len(members)-1)/len(members))
+	return t
+}
+
+// heaviestFirst sorts lanes that have to find a place.
+func (t *table) heaviestFirst(lanes []int) {
+	slices.SortFunc(lanes, func(a, b int) int {
+		return cmp.Or(cmp.Compare(t.load[b], t.load[a]), cmp.Compare(a, b))
+	})
+}
+
+func (t *table) deal() hands {
+	hs := make(hands, len(t.kept))
+	for i, h := range t.kept {
+		hs[i] = hand{slices.Clone(h.lanes), h.load}
+	}
+	return hs
+}
+
+// byNumber gives each member as many lanes as any other, or one more, and moves
+// as few as that takes.
+func (t *table) byNumber() hands {
+	hs := t.deal()
+	n := len(t.free)
+	order := make([]int, len(hs)) // those who have most may keep one more
+	for i, h := range hs {
+		n += len(h.lanes)
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(len(hs[b].lanes), len(hs[a].lanes)) })
+	quota := make([]int, len(hs))
+	for rank, i := range order {
+		quota[i] = n / len(hs)
+		if rank < n%len(hs) {
+			quota[i]++
+		}
+	}
+	free := slices.Clone(t.free)
+	for i := range hs {
+		h := &hs[i]
+		for len(h.lanes) > quota[i] {
+			free = append(free, h.give(t, len(h.lanes)-1))
+		}
+	}
+	t.heaviestFirst(free)
+	for _, lane := range free {
+		hs.lightest(func(i int) bool { return len(hs[i].lanes) < quota[i] }).take(t, lane)
+	}
+	return hs
+}
+
+// byLoad leaves everything where it is, gives what is free to who has least, and
+// then relieves the worst off for as long as a move is worthwhile.
+func (t *table) byLoad() hands {
+	hs := t.deal()
+	for _, lane := range t.free {
+		hs.lightest(func(int) bool { return true }).take(t, lane)
+	}
+	for range t.load { // each step lowers a worst load; this many are plenty
+		if !t.relieve(hs) {
+			break
+		}
+	}
+	return hs
+}
+
+// lightest is the member with the least load, then the fewest lanes, of those
+// who may.
+func (hs hands) lightest(may func(int) bool) *hand {
+	var least *hand
+	for i := range hs {
+		h := &hs[i]
+		if may(i) && (least == nil || h.load < least.load || h.load == least.load && len(h.lanes) < len(least.lanes)) {
+			least = h
+		}
+	}
+	return least
+}
+
+func (h *hand) take(t *table, lane int) {
+	h.lanes = append(h.lanes, lane)
+	h.load += t.load[lane]
+}
+
+func (h *hand) give(t *table, i int) int {
+	lane := h.lanes[i]
+	h.lanes = slices.Delete(h.lanes, i, i+1)
+	h.load -= t.load[lane]
+	return lane
+}
+
+// relieve moves one lane away from the member with the most load, or swaps it
+// for a lighter one where no move helps, and tells whether it did.
+func (t *table) relieve(hs hands) bool {
+	w := 0
+	for i := range hs {
+		if hs[i].load > hs[w].load {
+			w = i
+		}
+	}
+	worst := &hs[w]
+	enough := worst.load - max(1, percent(t.ideal, worthwhile))
+	best, to, give, get := enough+1, -1, -1, -1
+	try := func(i, g, b int) {
+		moved := t.load[worst.lanes[g]]
+		if b >= 0 {
+			moved -= t.load[hs[i].lanes[b]]
+		}
+		if after := max(worst.load-moved, hs[i].load+moved); after < best {
+			best, to, give, get = after, i, g, b
+		}
+	}
+	for _, swap := range []bool{false, true} {
+		for i := range hs {
+			if i == w {
+				continue
+			}
+			for g := range worst.lanes {
+				if !swap {
+					try(i, g, -1)
+					continue
+				}
+				for b := range hs[i].lanes {
+					try(i, g, b)
+				}
+			}
+		}
+		if to >= 0 {
+			break
+		}
+	}
+	if to < 0 {
+		return false
+	}
+	other := &hs[to]
+	if get >= 0 {
+		worst.take(t, other.give(t, get))
+	}
+	other.take(t, worst.give(t, give))
+	return true
+}

@@ -1,0 +1,109 @@
+package group
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+	"github.com/segmentio/kafka-go/protocol"
+	"github.com/segmentio/kafka-go/protocol/describegroups"
+	"github.com/segmentio/kafka-go/protocol/heartbeat"
+)
+
+// call sends requests to the coordinator of the group.
+type call struct {
+	addr      net.Addr
+	transport *kafka.Transport
+	group     string
+}
+
+// beat is a heartbeat that finds its way: kafka-go's own would go to whichever
+// broker it is connected to. Its Transport sends a GroupMessage to the group's
+// coordinator, and lets a RawExchanger write and read for itself.
+type beat struct {
+	*heartbeat.Request
+	clientID string
+	version  int16 // agreed with the broker
+}
+
+func (b *beat) Group() string { return b.GroupID }
+
+func (b *beat) Required(versions map[protocol.ApiKey]int16) bool {
+	b.version = versions[b.ApiKey()]
+	return true
+}
+
+func (b *beat) RawExchange(rw io.ReadWriter) (protocol.Message, error) {
+	const correlation = 1 // there is one request in flight on a connection
+	return protocol.RoundTrip(rw, b.version, correlation, b.clientID, b.Request)
+}
+
+// heartbeat returns nil, an *Error, a code of Kafka, or why there was no
+// answer within limit.
+func (c call) heartbeat(ctx context.Context, limit time.Duration, generation int32, member string) error {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	answer, err := c.transport.RoundTrip(ctx, c.addr, &beat{
+		Request:  &heartbeat.Request{GroupID: c.group, GenerationID: generation, MemberID: member},
+		clientID: c.transport.ClientID,
+	})
+	if err == nil {
+		if code := answer.(*heartbeat.Response).ErrorCode; code != 0 {
+			err = kafka.Error(code)
+		}
+	}
+	return classify("heartbeat", err)
+}
+
+// member is one of the group, as the coordinator describes it.
+type member struct{ id, clientID string }
+
+// members lists the group. They are none while it does not exist.
+func (c call) members(ctx context.Context, limit time.Duration) ([]member, error) {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	// Not Client.DescribeGroups: it fails over metadata of other programs.
+	answer, err := c.transport.RoundTrip(ctx, c.addr, &describegroups.Request{Groups: []string{c.group}})
+	if err != nil {
+		return nil, classify("describe the group", err)
+	}
+	var found []member
+	for _, g := range answer.(*describegroups.Response).Groups {
+		if code := kafka.Error(g.ErrorCode); code != 0 && code != kafka.GroupIdNotFound {
+			return nil, classify("describe the group", code)
+		}
+		for _, m := range g.Members {
+			found = append(found, member{m.MemberID, m.ClientID})
+		}
+	}
+	return found, nil
+}
+
+// leave takes a member out of the group. One that is not in it is no error.
+func (c call) leave(ctx context.Context, limit time.Duration, id string) error {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	client := kafka.Client{Addr: c.addr, Transport: c.transport}
+	answer, err := client.LeaveGroup(ctx, &kafka.LeaveGroupRequest{
+		GroupID: c.group, Members: []kafka.LeaveGroupRequestMember{{ID: id}},
+	})
+	if err == nil {
+		err = answer.Error
+	}
+	if err == nil {
+		err = answer.Members[0].Error
+	}
+	if gone(err) {
+		return nil
+	}
+	return classify("leave the group", err)
+}
+
+// gone tells whether the coordinator does not know the member.
+func gone(err error) bool {
+	return errors.Is(err, kafka.UnknownMemberId) || errors.Is(err, kafka.GroupIdNotFound) ||
+		errors.Is(err, kafka.FencedInstanceID)
+}

@@ -1,0 +1,47 @@
+package group
+
+import (
+	"context"
+	"net"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+)
+
+// tethered copies a dialer so that the end of ctx closes all its connections
+// and keeps it from dialling: kafka-go's ConsumerGroup waits for a call in
+// flight, which may take minutes when it is closed while it joins.
+func tethered(ctx context.Context, d *kafka.Dialer) *kafka.Dialer {
+	c := kafka.Dialer{}
+	if d != nil {
+		c = *d
+	}
+	if c.Timeout == 0 {
+		c.Timeout = 3 * time.Second
+	}
+	dial := c.DialFunc
+	if dial == nil {
+		dial = (&net.Dialer{LocalAddr: c.LocalAddr, FallbackDelay: c.FallbackDelay, KeepAlive: c.KeepAlive}).DialContext
+	}
+	c.DialFunc = func(dialling context.Context, network, address string) (net.Conn, error) {
+		dialling, cancel := context.WithCancel(dialling)
+		defer cancel()
+		defer context.AfterFunc(ctx, cancel)()
+		conn, err := dial(dialling, network, address)
+		if err != nil {
+			return nil, err
+		}
+		return &tetheredConn{Conn: conn, untie: context.AfterFunc(ctx, func() { conn.Close() })}, nil
+	}
+	return &c
+}
+
+type tetheredConn struct {
+	net.Conn
+	untie func() bool
+}
+
+func (c *tetheredConn) Close() error {
+	c.untie()
+	return c.Conn.Close()
+}
