@@ -26,19 +26,21 @@ type call struct {
 type beat struct {
 	*heartbeat.Request
 	clientID string
-	version  int16 // agreed with the broker
 }
 
 func (b *beat) Group() string { return b.GroupID }
 
-func (b *beat) Required(versions map[protocol.ApiKey]int16) bool {
-	b.version = versions[b.ApiKey()]
-	return true
-}
+// Required agrees on the first version whatever is offered: kafka-go reads the
+// later ones' answers with their fields exchanged, so that every error comes
+// out as success.
+func (b *beat) Required(map[protocol.ApiKey]int16) bool { return true }
 
 func (b *beat) RawExchange(rw io.ReadWriter) (protocol.Message, error) {
-	const correlation = 1 // there is one request in flight on a connection
-	return protocol.RoundTrip(rw, b.version, correlation, b.clientID, b.Request)
+	const (
+		correlation  = 1 // there is one request in flight on a connection
+		firstVersion = 0
+	)
+	return protocol.RoundTrip(rw, firstVersion, correlation, b.clientID, b.Request)
 }
 
 // heartbeat returns nil, an *Error, a code of Kafka, or why there was no
