@@ -9,12 +9,12 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
-	"github.com/segmentio/kafka-go"
 	"golang.org/x/sync/errgroup"
 
 	"orderwalk/connector"
 	"orderwalk/internal/config"
 	"orderwalk/internal/control"
+	"orderwalk/internal/kafkaconn"
 	"orderwalk/internal/wechat"
 )
 
@@ -74,9 +74,9 @@ func (w *worker) run(ctx context.Context) error {
 	defer host.Close()
 	shops := newShops(cfg, host, metrics, log)
 
-	transport := kafkaTransport(cfg.Kafka, cfg.WorkerID, dialTCP)
-	defer transport.CloseIdleConnections()
-	clusterID, err := reachKafka(ctx, cfg.Kafka, transport, log)
+	brokers := kafkaconn.New(kafkaConfig(cfg.Kafka, cfg.WorkerID, log))
+	defer brokers.Close()
+	clusterID, err := reachKafka(ctx, brokers, log)
 	if err != nil {
 		if ctx.Err() != nil {
 			return nil // told to stop before there was anything to stop
@@ -88,7 +88,7 @@ func (w *worker) run(ctx context.Context) error {
 		Group: cfg.Group, OffsetsTopic: cfg.OffsetsTopic, WorkerID: cfg.WorkerID,
 		TopicPartitions: cfg.TopicPartitions, OffsetsPartitions: cfg.OffsetsPartitions,
 		ReplicationFactor: cfg.ReplicationFactor,
-		Addr:              kafka.TCP(cfg.Kafka.Brokers...), Transport: transport,
+		Addr:              brokers.Addr, Transport: brokers.Transport,
 		TransactionTimeout: cfg.TransactionTimeout,
 		Compression:        compression(cfg.Compression),
 		Host:               host, Shops: shops, Metrics: metrics, Log: log,

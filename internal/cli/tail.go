@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"orderwalk/internal/config"
+	"orderwalk/internal/kafkaconn"
 	"orderwalk/internal/txn"
 )
 
@@ -51,22 +52,21 @@ func tailCommand(ctx context.Context, c *call) error {
 	}
 	// Warnings are for people here, whatever form the worker's log has.
 	log := slog.New(slog.NewTextHandler(c.Err, &slog.HandlerOptions{Level: max(cfg.LogLevel, slog.LevelWarn)}))
-	transport := kafkaTransport(cfg.Kafka, "orderwalk-tail", dialTCP)
-	defer transport.CloseIdleConnections()
-	if _, err := reachKafka(ctx, cfg.Kafka, transport, log); err != nil {
+	brokers := kafkaconn.New(kafkaConfig(cfg.Kafka, "orderwalk-tail", log))
+	defer brokers.Close()
+	if _, err := reachKafka(ctx, brokers, log); err != nil {
 		if ctx.Err() != nil {
 			return nil
 		}
 		return err
 	}
-	addr := kafka.TCP(cfg.Kafka.Brokers...)
-	partitions, err := countPartitions(ctx, &kafka.Client{Addr: addr, Transport: transport, Timeout: 2 * dialTimeout}, *topic)
+	partitions, err := countPartitions(ctx, &kafka.Client{Addr: brokers.Addr, Transport: brokers.Transport, Timeout: 2 * kafkaconn.DialTimeout}, *topic)
 	if err != nil {
 		return err
 	}
 
 	p.out = bufio.NewWriter(c.Out)
-	t := tailer{reader: &txn.Reader{Addr: addr, Transport: transport, Log: log}, printer: &p, topic: *topic, newest: *lines}
+	t := tailer{reader: &txn.Reader{Addr: brokers.Addr, Transport: brokers.Transport, Log: log}, printer: &p, topic: *topic, newest: *lines}
 	if *fromBeginning {
 		t.newest = all
 	}

@@ -15,7 +15,6 @@ import (
 	"net"
 	"os"
 	"reflect"
-	"strconv"
 	"strings"
 	"time"
 
@@ -99,10 +98,21 @@ type TLS struct {
 
 // SASL is the authentication to Kafka.
 type SASL struct {
-	// Mechanism is "PLAIN", "SCRAM-SHA-256" or "SCRAM-SHA-512"; empty = none.
+	// Mechanism is "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER" or
+	// "AWS_MSK_IAM"; empty = none.
 	Mechanism string
-	Username  string
-	Password  Secret
+	// Username and Password are set with PLAIN and SCRAM.
+	Username string
+	Password Secret
+	// Token is set with OAUTHBEARER when the token comes from a file, the next
+	// four when it comes from TokenURL. Scope may be empty.
+	Token        Secret
+	TokenURL     string
+	ClientID     string
+	ClientSecret Secret
+	Scope        string
+	// Extensions go along with the token; may be empty.
+	Extensions map[string]string
 }
 
 // Load reads the environment and the shops file. The defaults, keyed by full
@@ -186,47 +196,6 @@ func fillDefaults(env *environment, defaults map[string]string) {
 		}
 		fields.Field(i).SetString(value)
 	}
-}
-
-func readKafka(env *environment, f *faults) Kafka {
-	k := Kafka{
-		Brokers: f.brokers("KAFKA_BROKERS", env.KafkaBrokers),
-		TLS: TLS{
-			Enable:     f.boolean("KAFKA_TLS_ENABLE", env.KafkaTLSEnable),
-			CAFile:     f.readable("KAFKA_TLS_CA_FILE", env.KafkaTLSCaFile),
-			CertFile:   f.readable("KAFKA_TLS_CERT_FILE", env.KafkaTLSCertFile),
-			KeyFile:    f.readable("KAFKA_TLS_KEY_FILE", env.KafkaTLSKeyFile),
-			ServerName: env.KafkaTLSServerName,
-		},
-		SASL: SASL{
-			Mechanism: f.choice("KAFKA_SASL_MECHANISM", env.KafkaSASLMechanism,
-				[]string{"", "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"}, []string{"OAUTHBEARER", "AWS_MSK_IAM"}),
-			Username: env.KafkaSASLUsername,
-			Password: f.secret(variable("KAFKA_SASL_PASSWORD"), env.KafkaSASLPassword,
-				variable("KAFKA_SASL_PASSWORD_FILE"), env.KafkaSASLPasswordFile),
-		},
-	}
-	// Settings that would be ignored are refused: a connection in clear text
-	// must not be what somebody gets who configured certificates.
-	if on, err := strconv.ParseBool(env.KafkaTLSEnable); err == nil && !on && (env.KafkaTLSCaFile+env.KafkaTLSCertFile+env.KafkaTLSKeyFile+env.KafkaTLSServerName) != "" {
-		f.add(variable("KAFKA_TLS_ENABLE"), "is not on, but other TLS variables are set", "give true, or remove them")
-	}
-	if (env.KafkaTLSCertFile == "") != (env.KafkaTLSKeyFile == "") {
-		f.add(variable("KAFKA_TLS_CERT_FILE"), "and "+variable("KAFKA_TLS_KEY_FILE")+" go together", "give both or neither")
-	}
-	login := env.KafkaSASLUsername != "" || k.SASL.Password != nil
-	switch {
-	case env.KafkaSASLMechanism == "" && login:
-		f.add(variable("KAFKA_SASL_MECHANISM"), "is not set, but a user name or password is",
-			"give PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512")
-	case k.SASL.Mechanism != "" && k.SASL.Username == "":
-		f.add(variable("KAFKA_SASL_USERNAME"), "is not set", k.SASL.Mechanism+" needs one")
-	case k.SASL.Mechanism != "" && k.SASL.Password == nil &&
-		env.KafkaSASLPassword+env.KafkaSASLPasswordFile == "":
-		f.add(variable("KAFKA_SASL_PASSWORD"), "is not set",
-			k.SASL.Mechanism+" needs it, or "+variable("KAFKA_SASL_PASSWORD_FILE"))
-	}
-	return k
 }
 
 // workerID is the given name, or the host name and the port of the listener:

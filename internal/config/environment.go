@@ -37,10 +37,17 @@ type environment struct {
 	KafkaTLSKeyFile    string `split_words:"true" type:"file" desc:"PEM file of the client's key; read again when it changes"`
 	KafkaTLSServerName string `split_words:"true" type:"text" shown:"the broker's host" desc:"name to expect in the broker's certificate"`
 
-	KafkaSASLMechanism    string `split_words:"true" type:"text" shown:"none" desc:"PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512"`
-	KafkaSASLUsername     string `split_words:"true" type:"text" desc:"user name"`
-	KafkaSASLPassword     string `split_words:"true" type:"secret" desc:"password"`
-	KafkaSASLPasswordFile string `split_words:"true" type:"file" desc:"file with the password, read at each new connection"`
+	KafkaSASLMechanism        string `split_words:"true" type:"text" shown:"none" desc:"PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, OAUTHBEARER or AWS_MSK_IAM (with the standard AWS_ variables)"`
+	KafkaSASLUsername         string `split_words:"true" type:"text" desc:"user name, for PLAIN and SCRAM"`
+	KafkaSASLPassword         string `split_words:"true" type:"secret" desc:"password, for PLAIN and SCRAM"`
+	KafkaSASLPasswordFile     string `split_words:"true" type:"file" desc:"file with the password, read at each new connection"`
+	KafkaSASLTokenFile        string `split_words:"true" type:"file" desc:"file with the token for OAUTHBEARER, read at each new connection"`
+	KafkaSASLTokenURL         string `split_words:"true" type:"URL" desc:"where to get the token for OAUTHBEARER instead, with the client credentials below"`
+	KafkaSASLClientID         string `split_words:"true" type:"text" desc:"client ID for that URL"`
+	KafkaSASLClientSecret     string `split_words:"true" type:"secret" desc:"client secret for that URL"`
+	KafkaSASLClientSecretFile string `split_words:"true" type:"file" desc:"file with the client secret, read at each token call"`
+	KafkaSASLScope            string `split_words:"true" type:"text" desc:"scope to ask that URL for"`
+	KafkaSASLExtensions       string `split_words:"true" type:"name=value,…" desc:"SASL extensions to send along with the token, such as logicalCluster=lkc-1,identityPoolId=pool-1"`
 
 	ShopsFile       string `split_words:"true" type:"file" desc:"YAML or JSON file with a list of shops: app_id, name, auth, app_secret or app_secret_file, access_token or access_token_file, topic, time_range, start_time, end_time, status, openid, rate_limit; what a shop leaves out comes from the variables below"`
 	AppID           string `split_words:"true" type:"text" desc:"app ID of the shop, where one shop is enough"`

@@ -237,6 +237,23 @@ func (f *faults) apiURL(name, given string) string {
 	return ""
 }
 
+// tokenURL takes the address of an authorisation server.
+func (f *faults) tokenURL(name, given string) string {
+	u, err := url.Parse(given)
+	switch {
+	case err == nil && u.User != nil:
+		f.add(variable(name), "has a user name in it", "give client ID and secret by their variables")
+	case err == nil && u.RawQuery != "":
+		// Not quoted: it may hold a key.
+		f.add(variable(name), "has a query", "give the address without what follows the question mark")
+	case err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.Fragment != "":
+		f.add(variable(name), quote(given), "give an address such as https://login.example.com/oauth2/token")
+	default:
+		return given
+	}
+	return ""
+}
+
 // readable takes the path of a file that can be opened; none is fine.
 func (f *faults) readable(name, path string) string {
 	if path == "" {

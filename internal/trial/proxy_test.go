@@ -4,6 +4,7 @@ package trial
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -25,7 +26,15 @@ const (
 // again, and counted.
 func TestProxyThatSwallowsAnswers(t *testing.T) {
 	rule := func(api int16, do kafkatest.Action, probability float64) kafkatest.Rule {
-		return kafkatest.Rule{API: api, Do: do, Probability: probability, Delay: 1500 * time.Millisecond}
+		return kafkatest.Rule{API: api, Do: do, Probability: probability, Delay: time.Second}
+	}
+	// A late request may meet the next transaction at any stage, and the one
+	// after it, or the next owner.
+	late := func(api int16, probability float64) (rules []kafkatest.Rule) {
+		for _, delay := range []time.Duration{5 * time.Millisecond, 50 * time.Millisecond, 300 * time.Millisecond, 2 * time.Second} {
+			rules = append(rules, kafkatest.Rule{API: api, Do: kafkatest.DelayRequest, Probability: probability / 4, Delay: delay})
+		}
+		return rules
 	}
 	networks := []struct {
 		name  string
@@ -34,41 +43,31 @@ func TestProxyThatSwallowsAnswers(t *testing.T) {
 		upset func(p *kafkatest.Proxy, n int)
 		kill  bool // kill −9 from time to time
 	}{
-		{"commits", []kafkatest.Rule{
-			// What was asked and never answered, and what arrives when its
-			// sender has long gone on.
-			rule(kafkatest.EndTxn, kafkatest.SwallowAnswer, 0.03),
+		{"commits", append(late(kafkatest.EndTxn, 0.2),
+			rule(kafkatest.EndTxn, kafkatest.SwallowAnswer, 0.02),
 			rule(kafkatest.EndTxn, kafkatest.CutAnswer, 0.10),
-			rule(kafkatest.EndTxn, kafkatest.DelayRequest, 0.10),
 			rule(kafkatest.EndTxn, kafkatest.DropRequest, 0.05),
-		}, nil, false},
-		{"everything", []kafkatest.Rule{
+		), nil, false},
+		{"everything", slices.Concat(late(kafkatest.EndTxn, 0.05), late(produce, 0.05), late(addPartitions, 0.05), late(initProducerID, 0.1), []kafkatest.Rule{
 			rule(kafkatest.EndTxn, kafkatest.CutAnswer, 0.05),
-			rule(kafkatest.EndTxn, kafkatest.DelayRequest, 0.05),
 			rule(produce, kafkatest.SwallowAnswer, 0.005),
 			rule(produce, kafkatest.CutAnswer, 0.05),
-			rule(produce, kafkatest.DelayRequest, 0.05),
 			rule(addPartitions, kafkatest.SwallowAnswer, 0.01),
 			rule(addPartitions, kafkatest.CutAnswer, 0.05),
-			rule(addPartitions, kafkatest.DelayRequest, 0.05),
 			rule(initProducerID, kafkatest.CutAnswer, 0.2),
-			rule(initProducerID, kafkatest.DelayRequest, 0.1),
 			rule(findCoordinator, kafkatest.CutAnswer, 0.1),
-		}, func(p *kafkatest.Proxy, n int) {
-			if n%3 == 2 {
+		}), func(p *kafkatest.Proxy, n int) {
+			if n%4 == 3 {
 				p.Stall(1500 * time.Millisecond)
 			} else {
 				p.Cut()
 			}
 		}, false},
-		{"kills", []kafkatest.Rule{
-			// The late commit of a dead process meets its successor.
-			rule(kafkatest.EndTxn, kafkatest.DelayRequest, 0.2),
+		// The late commit of a dead process meets its successor.
+		{"kills", slices.Concat(late(kafkatest.EndTxn, 0.2), late(produce, 0.1), late(initProducerID, 0.1), []kafkatest.Rule{
 			rule(kafkatest.EndTxn, kafkatest.CutAnswer, 0.1),
-			rule(produce, kafkatest.DelayRequest, 0.1),
-			rule(initProducerID, kafkatest.DelayRequest, 0.1),
 			rule(initProducerID, kafkatest.CutAnswer, 0.1),
-		}, nil, true},
+		}), nil, true},
 	}
 	for _, network := range networks {
 		t.Run(network.name, func(t *testing.T) {
@@ -76,7 +75,7 @@ func TestProxyThatSwallowsAnswers(t *testing.T) {
 			var proxy *kafkatest.Proxy
 			w := newWorld(t, nil, func(w *world) simulator.Config {
 				proxy = kafkatest.NewProxy(w.seed)
-				return closedShops(w, 5, 500*rounds)
+				return closedShops(w, 8, 150*rounds)
 			})
 			t.Cleanup(proxy.Close)
 			cluster, err := kafkatest.Launch(t.Context(), kafkatest.Options{Proxy: proxy})
@@ -88,8 +87,9 @@ func TestProxyThatSwallowsAnswers(t *testing.T) {
 			w.brokers = cluster.ProxyBrokers()
 			proxy.SetRules(network.rules...)
 
-			// More lanes than sources: trouble in each.
-			settings := []string{"OFFSETS_PARTITIONS=16", "PAGE_SIZE=10", "CONCURRENCY=2", "LOOKBACK=0", "TRANSACTION_TIMEOUT=10s"}
+			// Many lanes, and pages that come one by one: as many transactions as
+			// can be had.
+			settings := []string{"OFFSETS_PARTITIONS=16", "PAGE_SIZE=5", "RATE_LIMIT=30", "LOOKBACK=0", "TRANSACTION_TIMEOUT=10s"}
 			gaveUp, killed := 0, 0
 			p := w.run(settings...)
 			for n := 0; p.running(); n++ {
@@ -112,15 +112,14 @@ func TestProxyThatSwallowsAnswers(t *testing.T) {
 			}
 			proxy.SetRules()
 			w.brokers = cluster.Brokers()
-			hits := ""
+			hits := map[string]int{}
 			for _, r := range network.rules {
-				n := proxy.Hits(r.API, r.Do)
-				hits += fmt.Sprintf(" %d/%d:%d", r.API, r.Do, n)
+				hits[fmt.Sprintf("%d/%d", r.API, r.Do)] = proxy.Hits(r.API, r.Do)
 			}
 			if lost := proxy.Hits(kafkatest.EndTxn, kafkatest.DelayRequest) + proxy.Hits(kafkatest.EndTxn, kafkatest.CutAnswer); lost < 10 {
 				t.Errorf("only %d commits were hit", lost)
 			}
-			t.Logf("%d orders, each once; %d gave up, %d killed, %d commits; hits by API/action:%s",
+			t.Logf("%d orders, each once; %d gave up, %d killed, %d commits; hits by API/action: %v",
 				w.eachOnce(), gaveUp, killed, proxy.Requests(kafkatest.EndTxn), hits)
 		})
 	}

@@ -1,8 +1,11 @@
 package txn
 
 import (
+	"context"
+	"errors"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
@@ -63,4 +66,54 @@ func TestCommitFollowsNewBroker(t *testing.T) {
 		}
 		w.expect(2000)
 	})
+}
+
+// Nobody answers any more. Commit says so when the transaction timeout has
+// passed, and a Writer opened when Kafka is back goes on.
+func TestCommitWhileKafkaIsAway(t *testing.T) {
+	for name, c := range map[string]struct {
+		from  kmsg.Key // the first request that is lost
+		limit time.Duration
+		want  func(error) bool
+	}{
+		"before the records": {kmsg.AddPartitionsToTxn, time.Hour, func(err error) bool {
+			var refused *Error
+			return errors.As(err, &refused) && refused.Retriable && !errors.Is(err, ErrInDoubt)
+		}},
+		"before the records, with less patience": {kmsg.Produce, 20 * time.Second, func(err error) bool {
+			return errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, ErrInDoubt)
+		}},
+		"before the commit": {kmsg.EndTxn, time.Hour, func(err error) bool {
+			return errors.Is(err, ErrInDoubt) && !errors.Is(err, ErrFenced)
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, w *world) {
+				away, ready := false, false
+				n := w.disturb(func(key kmsg.Key, _ int) fate {
+					w.mu.Lock()
+					defer w.mu.Unlock()
+					if away = away || ready && key == c.from; away {
+						return fate{do: lose}
+					}
+					return fate{}
+				})
+				writer := w.open()
+				w.mustPublish(writer, 1, 100)
+				w.mu.Lock()
+				ready = true
+				w.mu.Unlock()
+				ctx, cancel := context.WithTimeout(t.Context(), c.limit)
+				defer cancel()
+				tx := writer.Begin()
+				fill(t, tx, 101, 200)
+				if err := writer.Commit(ctx, tx); !c.want(err) {
+					t.Errorf("Commit = %#v", err)
+				}
+				n.quiet.Store(true)
+				w.mustPublish(w.open(), 101, 200)
+				w.expect(200)
+			})
+		})
+	}
 }

@@ -1,0 +1,169 @@
+package kafkaconn
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+	"sync"
+	"time"
+)
+
+// awsKey signs requests.
+type awsKey struct {
+	id, secret, session string
+	until               time.Time // zero = without end
+}
+
+// awsKeys finds keys in the three places where a container has them, in this
+// order: AWS_ACCESS_KEY_ID and its fellows; a role for a Kubernetes service
+// account (AWS_ROLE_ARN and AWS_WEB_IDENTITY_TOKEN_FILE, "IRSA"); the agent of
+// EKS Pod Identity or ECS (AWS_CONTAINER_CREDENTIALS_FULL_URI or _RELATIVE_URI).
+// Profiles in files and the metadata of an EC2 host are not looked at.
+type awsKeys struct {
+	getenv func(string) string
+
+	mu   sync.Mutex // held during a call: the others would make the same
+	kept awsKey
+}
+
+const (
+	// keyMargin is how long before its end a key is renewed.
+	keyMargin = 5 * time.Minute
+	// ecsAgent is where ECS has its agent (AWS_CONTAINER_CREDENTIALS_RELATIVE_URI).
+	ecsAgent = "http://169.254.170.2"
+)
+
+// region is the one of the environment, else the one in the broker's name.
+func (k *awsKeys) region(host string) string {
+	if r := cmp.Or(k.getenv("AWS_REGION"), k.getenv("AWS_DEFAULT_REGION")); r != "" {
+		return r
+	}
+	if m := mskHost.FindStringSubmatch(host); m != nil {
+		return m[1]
+	}
+	return ""
+}
+
+func (k *awsKeys) get(ctx context.Context, region string) (awsKey, error) {
+	if id, secret := k.getenv("AWS_ACCESS_KEY_ID"), k.getenv("AWS_SECRET_ACCESS_KEY"); id != "" && secret != "" {
+		return awsKey{id: id, secret: secret, session: k.getenv("AWS_SESSION_TOKEN")}, nil
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.kept.id != "" && time.Now().Add(keyMargin).Before(k.kept.until) {
+		return k.kept, nil
+	}
+	var key awsKey
+	var err error
+	agent := k.getenv("AWS_CONTAINER_CREDENTIALS_FULL_URI")
+	if path := k.getenv("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"); agent == "" && path != "" {
+		agent = ecsAgent + path
+	}
+	switch file := k.getenv("AWS_WEB_IDENTITY_TOKEN_FILE"); {
+	case file != "":
+		key, err = k.assumeRole(ctx, region, file)
+	case agent != "":
+		key, err = k.askAgent(ctx, agent)
+	default:
+		return awsKey{}, &fileError{errors.New("no AWS credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give the pod a role")}
+	}
+	if err != nil {
+		return awsKey{}, err
+	}
+	k.kept = key
+	return key, nil
+}
+
+func (k *awsKeys) forget() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.kept = awsKey{}
+}
+
+// assumeRole changes the service account's token for a key (STS,
+// AssumeRoleWithWebIdentity).
+func (k *awsKeys) assumeRole(ctx context.Context, region, file string) (awsKey, error) {
+	token, err := os.ReadFile(file)
+	if err != nil {
+		return awsKey{}, &fileError{fmt.Errorf("read AWS_WEB_IDENTITY_TOKEN_FILE: %w", err)}
+	}
+	identity := strings.TrimSpace(string(token))
+	endpoint := k.getenv("AWS_ENDPOINT_URL_STS")
+	if endpoint == "" {
+		endpoint = "https://sts." + region + ".amazonaws.com"
+		if strings.HasPrefix(region, "cn-") {
+			endpoint += ".cn"
+		}
+	}
+	form := url.Values{
+		"Action": {"AssumeRoleWithWebIdentity"}, "Version": {"2011-06-15"},
+		"RoleArn":          {k.getenv("AWS_ROLE_ARN")},
+		"RoleSessionName":  {cmp.Or(k.getenv("AWS_ROLE_SESSION_NAME"), "orderwalk")},
+		"WebIdentityToken": {identity},
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, endpoint+"/", strings.NewReader(form.Encode()))
+	if err != nil {
+		return awsKey{}, &fileError{errors.New("the address of STS cannot be used")}
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	status, body, err := fetch(req)
+	if err != nil {
+		return awsKey{}, fmt.Errorf("assume role at %s: %w", endpoint, err)
+	}
+	var answer struct {
+		ID      string    `xml:"AssumeRoleWithWebIdentityResult>Credentials>AccessKeyId"`
+		Secret  string    `xml:"AssumeRoleWithWebIdentityResult>Credentials>SecretAccessKey"`
+		Session string    `xml:"AssumeRoleWithWebIdentityResult>Credentials>SessionToken"`
+		Until   time.Time `xml:"AssumeRoleWithWebIdentityResult>Credentials>Expiration"`
+		Code    string    `xml:"Error>Code"`
+		Message string    `xml:"Error>Message"`
+	}
+	if err := xml.Unmarshal(body, &answer); status != http.StatusOK || err != nil || answer.ID == "" {
+		text := fmt.Sprintf("HTTP %d", status)
+		if answer.Code != "" {
+			text += ", " + clean(answer.Code+": "+answer.Message, []string{identity})
+		}
+		return awsKey{}, &grantError{endpoint, "assume role: " + text, status >= 400 && status < 500 && status != http.StatusTooManyRequests}
+	}
+	return awsKey{answer.ID, answer.Secret, answer.Session, answer.Until}, nil
+}
+
+// askAgent asks the agent of the node for the pod's key.
+func (k *awsKeys) askAgent(ctx context.Context, agent string) (awsKey, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, agent, nil)
+	if err != nil {
+		return awsKey{}, &fileError{errors.New("the address in AWS_CONTAINER_CREDENTIALS_FULL_URI cannot be used")}
+	}
+	allowed := k.getenv("AWS_CONTAINER_AUTHORIZATION_TOKEN")
+	if file := k.getenv("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"); file != "" {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			return awsKey{}, &fileError{fmt.Errorf("read AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE: %w", err)}
+		}
+		allowed = strings.TrimSpace(string(data))
+	}
+	if allowed != "" {
+		req.Header.Set("Authorization", allowed)
+	}
+	status, body, err := fetch(req)
+	if err != nil {
+		return awsKey{}, fmt.Errorf("ask agent at %s: %w", req.URL.Host, err)
+	}
+	var answer struct {
+		ID      string    `json:"AccessKeyId"`
+		Secret  string    `json:"SecretAccessKey"`
+		Session string    `json:"Token"`
+		Until   time.Time `json:"Expiration"`
+	}
+	if err := json.Unmarshal(body, &answer); status != http.StatusOK || err != nil || answer.ID == "" {
+		return awsKey{}, &grantError{req.URL.Host, fmt.Sprintf("HTTP %d from the agent that has the pod's credentials", status), status >= 400 && status < 500}
+	}
+	return awsKey{answer.ID, answer.Secret, answer.Session, answer.Until}, nil
+}

@@ -1,0 +1,67 @@
+//go:build kafka
+
+package trial
+
+import (
+	"syscall"
+	"testing"
+	"time"
+
+	"orderwalk/internal/kafkatest"
+	"orderwalk/simulator"
+)
+
+// TestSecretsAppearNowhere lets everything go wrong that can make a request's
+// URL or body, which hold the secrets, part of an error, and searches all that
+// comes out: both outputs at the most talkative level (as after every trial),
+// the pages, and both topics.
+func TestSecretsAppearNowhere(t *testing.T) {
+	w := newWorld(t, kafkatest.Start(t), func(w *world) simulator.Config { return closedShops(w, 2, 2000) })
+	settings := []string{"PAGE_SIZE=20", "RATE_LIMIT=100", "LOOKBACK=0"}
+	look := func(p *process) {
+		for _, path := range []string{"/metrics", "/", "/readyz", "/livez", "/health"} {
+			w.noSecret(path, p.get(path))
+		}
+	}
+	misery := []struct {
+		name   string
+		faults simulator.Faults
+	}{
+		{"chaos", simulator.AllFaults()},
+		{"reset", simulator.Faults{ResetRate: 1}},
+		{"timeout", simulator.Faults{TimeoutRate: 1}},
+		{"truncated", simulator.Faults{TruncatedJSONRate: 1}},
+		{"html", simulator.Faults{HTML200Rate: 1}},
+		{"refused", simulator.Faults{Random40001Rate: 1}},
+		{"not on the list", simulator.Faults{Whitelist: 40164}},
+		{"wrong secret", simulator.Faults{TokenError: 40125}},
+	}
+	for _, m := range misery {
+		w.api.SetFaults(m.faults)
+		requests, _ := w.progress()
+		p := w.run(settings...)
+		if !w.await(p, 0, func() bool { now, _ := w.progress(); return now >= requests+len(w.secrets) }) && p.running() {
+			t.Errorf("%s: no requests\n%s", m.name, p.tail())
+		}
+		if p.running() {
+			// A process may end meanwhile, when nothing is left for it to do.
+			w.await(p, 300*time.Millisecond, func() bool { return false })
+		}
+		if p.running() {
+			look(p)
+			p.signal(syscall.SIGTERM)
+		}
+		p.exit()
+	}
+	w.api.SetFaults(simulator.Faults{})
+	p := w.run(settings...)
+	p.published(1)
+	look(p)
+	if code := p.exit(); code != 0 {
+		t.Fatalf("the last life = %d\n%s", code, p.tail())
+	}
+	if len(w.tokens) < len(w.secrets) {
+		t.Fatalf("%d tokens and %d secrets were used", len(w.tokens), len(w.secrets))
+	}
+	w.eachOnce()
+}
