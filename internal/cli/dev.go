@@ -87,7 +87,7 @@ func devCommand(ctx context.Context, c *call) error {
 	fmt.Fprint(c.Out, devWelcome(data.dir, cfg, page))
 
 	log, show := devLog(c, cfg)
-	w := worker{cfg: cfg, log: log}
+	w := worker{cfg: cfg, log: log, defaults: defaults}
 	if page != nil {
 		w.listener = page
 	}

@@ -41,6 +41,8 @@ func runCommand(ctx context.Context, c *call) error {
 type worker struct {
 	cfg *config.Config
 	log *slog.Logger
+	// defaults stand in for variables that are not set.
+	defaults map[string]string
 	// listener serves HTTP. Defaults to one on the configured address.
 	listener net.Listener
 	// started, when set, is called once everything is put together and before
@@ -72,7 +74,7 @@ func (w *worker) run(ctx context.Context) error {
 
 	host := &wechat.Host{URL: cfg.APIURL}
 	defer host.Close()
-	shops := newShops(cfg, host, metrics, log)
+	book := &shopBook{host: host, metrics: metrics, log: log, clients: map[string]known{}}
 
 	brokers := kafkaconn.New(kafkaConfig(cfg.Kafka, cfg.WorkerID, log))
 	defer brokers.Close()
@@ -88,10 +90,11 @@ func (w *worker) run(ctx context.Context) error {
 		Group: cfg.Group, OffsetsTopic: cfg.OffsetsTopic, WorkerID: cfg.WorkerID,
 		TopicPartitions: cfg.TopicPartitions, OffsetsPartitions: cfg.OffsetsPartitions,
 		ReplicationFactor: cfg.ReplicationFactor,
-		Addr:              brokers.Addr, Transport: brokers.Transport,
+		Addr:              brokers.Addr, Transport: brokers.Transport, Dialer: brokers.Dialer,
+		SessionTimeout:     cfg.SessionTimeout,
 		TransactionTimeout: cfg.TransactionTimeout,
 		Compression:        compression(cfg.Compression),
-		Host:               host, Shops: shops, Metrics: metrics, Log: log,
+		Host:               host, Shops: book.shops(cfg), Metrics: metrics, Log: log,
 	}, registry)
 	page := &control.Server{
 		Version: build.version, Commit: build.commit,
@@ -107,6 +110,9 @@ func (w *worker) run(ctx context.Context) error {
 	defer stopServing()
 	group, walking := errgroup.WithContext(ctx)
 	group.Go(func() error { return page.Run(serving, w.listener) })
+	if cfg.ShopsFile != "" {
+		go book.watch(serving, cfg, w.defaults, conn)
+	}
 	group.Go(func() error {
 		defer stopServing()
 		return conn.Run(walking)
@@ -117,32 +123,4 @@ func (w *worker) run(ctx context.Context) error {
 		return nil
 	}
 	return err
-}
-
-// newShops gives each shop its client; shops with the same app ID share one,
-// and with it the token, the rate limit and the quota.
-func newShops(cfg *config.Config, host *wechat.Host, metrics *connector.Metrics, log *slog.Logger) []connector.Shop {
-	clients := map[string]*wechat.Client{}
-	shops := make([]connector.Shop, 0, len(cfg.Shops))
-	for _, s := range cfg.Shops {
-		client, ok := clients[s.AppID]
-		if !ok {
-			client = wechat.New(wechat.Config{
-				Host: host, AppID: s.AppID, Auth: s.Auth, Secret: s.AppSecret, Token: s.AccessToken,
-				RateLimit: s.RateLimit, Log: log.With("shop", s.Name),
-				OnCall: metrics.OnCall(s.Name), OnTokenRefresh: metrics.OnTokenRefresh(s.Name),
-			})
-			clients[s.AppID] = client
-		}
-		shops = append(shops, connector.Shop{
-			Name: s.Name, AppID: s.AppID, Topic: s.Topic, Client: client,
-			Policy: connector.Policy{
-				Range: wechat.Range(s.TimeRange), Start: s.Start, End: s.End, Status: s.Status, OpenID: s.OpenID,
-				PageSize: cfg.PageSize, MaxWindow: cfg.MaxWindow, MinWindow: cfg.MinWindow,
-				PollInterval: cfg.PollInterval, SettleDelay: cfg.SettleDelay, Lookback: cfg.Lookback,
-				Concurrency: cfg.Concurrency,
-			},
-		})
-	}
-	return shops
 }

@@ -40,8 +40,10 @@ type Config struct {
 
 	// APIURL is where lists and tokens come from, without a trailing slash.
 	APIURL string
-	// Shops are the shops to walk, at least one.
-	Shops []Shop
+	// Shops are the shops to walk, at least one; ShopsFile, if any, lists them
+	// and may change.
+	Shops     []Shop
+	ShopsFile string
 
 	// PageSize is the number of orders asked for in one list call, 1 to 100.
 	PageSize int
@@ -166,7 +168,7 @@ func load(defaults map[string]string, withShops bool) (*Config, error) {
 	c.Kafka = readKafka(&env, &f)
 	c.APIURL = f.apiURL("API_URL", env.APIUrl)
 	if withShops {
-		c.Shops = readShops(&env, &f)
+		c.Shops, c.ShopsFile = readShops(&env, &f), env.ShopsFile
 		c.OrdersTopics = ordersTopics(c.Shops, c.OffsetsTopic, &f)
 	} else {
 		f.topicName("TOPIC", env.Topic) // the shops' part checks it otherwise

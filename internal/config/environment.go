@@ -73,8 +73,8 @@ type environment struct {
 	Concurrency  string `split_words:"true" type:"number" default:"8" desc:"windows of one shop in flight while backfilling"`
 	RateLimit    string `split_words:"true" type:"number" default:"50" desc:"list calls a second for each app ID; halved when the API asks for it, recovering"`
 
-	WorkerID           string `split_words:"true" type:"text" shown:"host name and port of ORDERWALK_LISTEN" desc:"name of this worker in logs and in its claims on lanes; none when the port is 0"`
-	SessionTimeout     string `split_words:"true" type:"duration" default:"10s" desc:"a worker unheard of for so long loses its lanes (without effect in this version, where one worker owns all lanes)"`
+	WorkerID           string `split_words:"true" type:"text" shown:"host name and port of ORDERWALK_LISTEN" desc:"names this worker in logs and in the group; a worker that starts removes a dead member of its own name from the group; none when the port is 0"`
+	SessionTimeout     string `split_words:"true" type:"duration" default:"10s" desc:"a worker unheard of for so long loses its lanes; brokers take 6s to 30m unless told otherwise"`
 	TransactionTimeout string `split_words:"true" type:"duration" default:"30s" desc:"the broker aborts a transaction open for longer; also how long a dead worker can hold back read_committed readers"`
 	Format             string `split_words:"true" type:"text" default:"json" desc:"form of the order records: json"`
 	Compression        string `split_words:"true" type:"text" default:"none" desc:"none, gzip, snappy, lz4 or zstd"`

@@ -46,6 +46,10 @@ type Config struct {
 	// SessionTimeout is how long the coordinator waits for a sign of life.
 	// Defaults to 10 s. Brokers allow 6 s to 30 min unless told otherwise.
 	SessionTimeout time.Duration
+	// Heartbeat is the time between signs of life. Defaults to half a second, or
+	// a sixth of SessionTimeout if that is less: others learn of a planned stop
+	// at their next one.
+	Heartbeat time.Duration
 	// Load tells the load of each lane that this worker knows of, in a unit that
 	// all workers share, such as shops. Lanes that nobody mentions count as
 	// empty. It is asked at every rebalance. Defaults to no knowledge: lanes
@@ -102,10 +106,12 @@ func New(cfg Config) *Member {
 	if cfg.Load == nil {
 		cfg.Load = func() map[int]int { return nil }
 	}
+	if cfg.Heartbeat == 0 {
+		cfg.Heartbeat = min(500*time.Millisecond, cfg.SessionTimeout/6)
+	}
 	return &Member{
-		cfg: cfg,
-		// Others learn of a planned stop at their next heartbeat.
-		interval: min(500*time.Millisecond, cfg.SessionTimeout/6),
+		cfg:      cfg,
+		interval: cfg.Heartbeat,
 		// Four tries fit into a session even if each is swallowed.
 		attempt: cfg.SessionTimeout / 4,
 		call:    call{addr: cfg.Addr, transport: cfg.Transport, group: cfg.GroupID},

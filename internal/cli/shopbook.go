@@ -1,0 +1,133 @@
+package cli
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"time"
+
+	"orderwalk/connector"
+	"orderwalk/internal/config"
+	"orderwalk/internal/wechat"
+)
+
+// lookEvery is how often the shops file is looked at for a change.
+const lookEvery = 2 * time.Second
+
+// shopBook makes connector's shops of configured ones, and keeps the client of
+// each app ID: shops with the same one share it, and with it the token, the
+// rate limit and the quota, also when the shops file is read again.
+type shopBook struct {
+	host    *wechat.Host
+	metrics *connector.Metrics
+	log     *slog.Logger
+	clients map[string]known
+}
+
+// known is a client with what it was made of.
+type known struct {
+	client        *wechat.Client
+	auth          string
+	secret, token string
+	rate          float64
+}
+
+// shops gives each configured shop its client.
+func (b *shopBook) shops(cfg *config.Config) []connector.Shop {
+	clients := make(map[string]known)
+	shops := make([]connector.Shop, 0, len(cfg.Shops))
+	for _, s := range cfg.Shops {
+		k, ok := clients[s.AppID]
+		if !ok {
+			k = b.client(s)
+			clients[s.AppID] = k
+		}
+		shops = append(shops, connector.Shop{
+			Name: s.Name, AppID: s.AppID, Topic: s.Topic, Client: k.client,
+			Policy: connector.Policy{
+				Range: wechat.Range(s.TimeRange), Start: s.Start, End: s.End, Status: s.Status, OpenID: s.OpenID,
+				PageSize: cfg.PageSize, MaxWindow: cfg.MaxWindow, MinWindow: cfg.MinWindow,
+				PollInterval: cfg.PollInterval, SettleDelay: cfg.SettleDelay, Lookback: cfg.Lookback,
+				Concurrency: cfg.Concurrency,
+			},
+		})
+	}
+	b.clients = clients
+	return shops
+}
+
+// client is the one there is for the app ID, unless its credentials have
+// changed since.
+func (b *shopBook) client(s config.Shop) known {
+	want := known{auth: s.Auth, secret: now(s.AppSecret), token: now(s.AccessToken), rate: s.RateLimit}
+	if have, ok := b.clients[s.AppID]; ok {
+		want.client = have.client
+		if want == have {
+			return have
+		}
+	}
+	want.client = wechat.New(wechat.Config{
+		Host: b.host, AppID: s.AppID, Auth: s.Auth, Secret: s.AppSecret, Token: s.AccessToken,
+		RateLimit: s.RateLimit, Log: b.log.With("shop", s.Name),
+		OnCall: b.metrics.OnCall(s.Name), OnTokenRefresh: b.metrics.OnTokenRefresh(s.Name),
+	})
+	return want
+}
+
+// now is what a secret is at this moment; empty when it cannot be read, which
+// the client finds out for itself.
+func now(s config.Secret) string {
+	if s == nil {
+		return ""
+	}
+	text, _ := s()
+	return text
+}
+
+// watch looks at the shops file until ctx ends and hands changes on. A file
+// that is wrong changes nothing and is complained about once.
+func (b *shopBook) watch(ctx context.Context, cfg *config.Config, defaults map[string]string, conn *connector.Connector) {
+	seen := look(cfg.ShopsFile)
+	ticker := time.NewTicker(lookEvery)
+	defer ticker.Stop()
+	complaint := ""
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		latest := look(cfg.ShopsFile)
+		if latest == seen && complaint == "" {
+			continue
+		}
+		next, err := config.Load(defaults)
+		if err == nil {
+			err = conn.SetShops(ctx, b.shops(next))
+		}
+		seen = latest
+		if err == nil {
+			complaint = ""
+			continue
+		}
+		if text := err.Error(); text != complaint && ctx.Err() == nil {
+			complaint = text
+			b.log.Error("shops file changed and cannot be used, the shops stay as they are", "file", cfg.ShopsFile, "reason", err)
+		}
+	}
+}
+
+// glance is what tells a changed file from an unchanged one. Kubernetes swaps a
+// symbolic link, which Stat follows.
+type glance struct {
+	modified time.Time
+	size     int64
+}
+
+func look(file string) glance {
+	info, err := os.Stat(file)
+	if err != nil {
+		return glance{}
+	}
+	return glance{info.ModTime(), info.Size()}
+}
