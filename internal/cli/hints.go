@@ -11,6 +11,10 @@ import (
 // hintFor says what to try, for the failures a newcomer meets. Errors of the
 // API carry their own hint.
 func hintFor(err error) string {
+	var reach *reachError
+	if errors.As(err, &reach) {
+		return reach.hint
+	}
 	if hint := kafkaconn.HintFor(err); hint != "" {
 		return hint
 	}

@@ -36,8 +36,8 @@ func kafkaConfig(k config.Kafka, clientID string, log *slog.Logger) kafkaconn.Co
 
 // reachError is a Kafka that cannot be talked to.
 type reachError struct {
-	brokers string
-	err     error
+	brokers, hint string
+	err           error
 }
 
 func (e *reachError) Error() string { return fmt.Sprintf("reach Kafka at %s: %v", e.brokers, e.err) }
@@ -70,7 +70,7 @@ func reachKafka(ctx context.Context, k *kafkaconn.Kafka, log *slog.Logger) (clus
 		return nil
 	}
 	if err := backoff.Retry(ask, backoff.WithContext(wait, ctx)); err != nil {
-		return "", &reachError{k.Addr.String(), err}
+		return "", &reachError{k.Addr.String(), k.Hint(err), err}
 	}
 	return clusterID, nil
 }

@@ -55,7 +55,8 @@ func Refused(err error) bool {
 		errors.Is(err, kafka.IllegalSASLState) || isTLS(err)
 }
 
-// HintFor says what to do about an error of a connection; "" for others.
+// HintFor says what to do about a connection that could not be made; "" for
+// other errors.
 func HintFor(err error) string {
 	var e *Error
 	if errors.As(err, &e) {
@@ -64,9 +65,18 @@ func HintFor(err error) string {
 	return ""
 }
 
+// Hint is HintFor, and knows what it means when a broker hangs up on a
+// connection that was made: it may want a login and get none.
+func (k *Kafka) Hint(err error) string {
+	if hint := HintFor(err); hint != "" {
+		return hint
+	}
+	return k.hint("", err)
+}
+
 // failure makes the error of a step.
 func (k *Kafka) failure(step, addr string, err error) *Error {
-	e := &Error{Step: step, Addr: addr, Err: err, Hint: k.hint(err)}
+	e := &Error{Step: step, Addr: addr, Err: err, Hint: k.hint(step, err)}
 	var grant *grantError
 	if step == stepLogin && !errors.As(err, &grant) {
 		e.As = k.Principal()
@@ -76,7 +86,7 @@ func (k *Kafka) failure(step, addr string, err error) *Error {
 
 // hint names the variables to look at. A broker that closes the connection
 // without a word is how both a wrong login and missing encryption can look.
-func (k *Kafka) hint(err error) string {
+func (k *Kafka) hint(step string, err error) string {
 	var dns *net.DNSError
 	var file *fileError
 	var grant *grantError
@@ -103,6 +113,8 @@ func (k *Kafka) hint(err error) string {
 		return "the broker does not answer in TLS: use its TLS port, or unset ORDERWALK_KAFKA_TLS_ENABLE"
 	case isTLS(err):
 		return "check the ORDERWALK_KAFKA_TLS_ variables: the broker refuses our certificate, or wants one"
+	case closed && step == stepEncrypt:
+		return "the broker does not answer in TLS: use its TLS port, or unset ORDERWALK_KAFKA_TLS_ENABLE"
 	case closed && mechanism != "" && k.cfg.TLS == nil:
 		return "the broker hangs up; does it want TLS (ORDERWALK_KAFKA_TLS_ENABLE), or check the ORDERWALK_KAFKA_SASL_ variables"
 	case closed && mechanism != "":

@@ -24,6 +24,10 @@ type Options struct {
 	// Brokers is 1 or 3. With 3, topics have replication factor 3 and need 2
 	// replicas in sync; with 1 they have one replica. Defaults to 1.
 	Brokers int
+	// Listeners are security protocols, such as "SASL_SSL", for each of which
+	// every broker gets one more listener of that name, see Cluster.At. What it
+	// needs comes with Properties ("listener.name.sasl_ssl.…").
+	Listeners []string
 	// Properties are more lines for every server.properties, "name=value"; they
 	// come last and so override what Launch sets.
 	Properties []string
@@ -48,6 +52,7 @@ type Cluster struct {
 	nodes   []*node
 	direct  []string
 	proxied []string
+	more    map[string][]string // by the names of Options.Listeners
 
 	mu sync.Mutex // one change of a broker at a time
 }
@@ -94,8 +99,8 @@ func launch(ctx context.Context, cache string, o Options) (*Cluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Cluster{id: base64.RawURLEncoding.EncodeToString(id), dir: dir, timeout: o.StartTimeout}
-	ports, err := freePorts(3 * o.Brokers)
+	c := &Cluster{id: base64.RawURLEncoding.EncodeToString(id), dir: dir, timeout: o.StartTimeout, more: map[string][]string{}}
+	ports, err := freePorts((3 + len(o.Listeners)) * o.Brokers)
 	if err != nil {
 		return nil, err
 	}
@@ -108,6 +113,9 @@ func launch(ctx context.Context, cache string, o Options) (*Cluster, error) {
 		}
 		c.nodes = append(c.nodes, n)
 		c.direct = append(c.direct, loopback(ports[3*i]))
+		for j, protocol := range o.Listeners {
+			c.more[protocol] = append(c.more[protocol], loopback(ports[(3+j)*o.Brokers+i]))
+		}
 		if o.Proxy != nil {
 			addr, err := o.Proxy.Forward(loopback(ports[3*i+2]))
 			if err != nil {
@@ -141,8 +149,8 @@ func launch(ctx context.Context, cache string, o Options) (*Cluster, error) {
 	return c, nil
 }
 
-// serverProperties is the configuration of broker i, whose three ports are at
-// 3i: for clients, for the controllers, and for the proxy.
+// serverProperties is the configuration of broker i, whose first three ports
+// are at 3i: for clients, for the controllers, and for the proxy.
 func (c *Cluster) serverProperties(i int, ports []int, o Options) string {
 	replicas, inSync := 1, 1
 	if o.Brokers == 3 {
@@ -158,6 +166,12 @@ func (c *Cluster) serverProperties(i int, ports []int, o Options) string {
 		listeners += ",PROXIED://" + loopback(ports[3*i+2])
 		advertised += ",PROXIED://" + c.proxied[i]
 	}
+	protocols := "DIRECT:PLAINTEXT,PROXIED:PLAINTEXT,CONTROLLER:PLAINTEXT"
+	for _, protocol := range o.Listeners {
+		listeners += "," + protocol + "://" + c.more[protocol][i]
+		advertised += "," + protocol + "://" + c.more[protocol][i]
+		protocols += "," + protocol + ":" + protocol
+	}
 	lines := []string{
 		"process.roles=broker,controller",
 		fmt.Sprintf("node.id=%d", i+1),
@@ -166,7 +180,7 @@ func (c *Cluster) serverProperties(i int, ports []int, o Options) string {
 		"listeners=" + listeners,
 		"advertised.listeners=" + advertised,
 		"inter.broker.listener.name=DIRECT",
-		"listener.security.protocol.map=DIRECT:PLAINTEXT,PROXIED:PLAINTEXT,CONTROLLER:PLAINTEXT",
+		"listener.security.protocol.map=" + protocols,
 		"log.dirs=" + filepath.Join(c.nodes[i].dir, "data"),
 		"auto.create.topics.enable=false",
 		"group.initial.rebalance.delay.ms=0",

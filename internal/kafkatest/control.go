@@ -18,6 +18,9 @@ func (c *Cluster) Brokers() []string { return append([]string(nil), c.direct...)
 // without a proxy.
 func (c *Cluster) ProxyBrokers() []string { return append([]string(nil), c.proxied...) }
 
+// At returns the addresses of the listener that Options.Listeners asked for.
+func (c *Cluster) At(protocol string) []string { return append([]string(nil), c.more[protocol]...) }
+
 // PID returns the process id of broker i, or 0 while it is down.
 func (c *Cluster) PID(i int) int {
 	if p := c.nodes[i].running(); p != nil {

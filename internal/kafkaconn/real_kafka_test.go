@@ -1,0 +1,395 @@
+//go:build kafka
+
+package kafkaconn
+
+import (
+	"bytes"
+	"context"
+	"crypto/x509/pkix"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+	"github.com/segmentio/kafka-go/sasl/scram"
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"orderwalk/internal/kafkatest"
+)
+
+// session is what the broker grants on SASL_PLAINTEXT.
+const session = 3 * time.Second
+
+// secureKafka is a broker with every way in, and what a test needs to use them.
+type secureKafka struct {
+	*kafkatest.Cluster
+	ca    *authority
+	files folder
+	jwt   *jwtIssuer
+	admin *kadm.Client
+}
+
+func startSecureKafka(t *testing.T) *secureKafka {
+	t.Helper()
+	s := &secureKafka{ca: newAuthority(t), files: folder{t, t.TempDir()}, jwt: newJWTIssuer(t)}
+	cert, key := s.ca.issue(t, pkix.Name{CommonName: "broker.test"})
+	keystore := s.files.put("broker.pem", append(key, cert...))
+	jwks := "file://" + s.files.put("jwks.json", s.jwt.keys())
+	const module = "org.apache.kafka.common.security."
+	properties := []string{
+		"ssl.keystore.type=PEM", "ssl.keystore.location=" + keystore,
+		"ssl.truststore.type=PEM", "ssl.truststore.location=" + s.files.put("ca.pem", s.ca.pem),
+		"listener.name.ssl.ssl.client.auth=required",
+		"listener.name.sasl_ssl.sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512,OAUTHBEARER",
+		"listener.name.sasl_ssl.plain.sasl.jaas.config=" + module + `plain.PlainLoginModule required user_alice="plain-hush";`,
+		"listener.name.sasl_ssl.scram-sha-256.sasl.jaas.config=" + module + "scram.ScramLoginModule required;",
+		"listener.name.sasl_ssl.scram-sha-512.sasl.jaas.config=" + module + "scram.ScramLoginModule required;",
+		"listener.name.sasl_ssl.oauthbearer.sasl.jaas.config=" + module + "oauthbearer.OAuthBearerLoginModule required;",
+		"listener.name.sasl_ssl.oauthbearer.sasl.server.callback.handler.class=" + module + "oauthbearer.OAuthBearerValidatorCallbackHandler",
+		"sasl.oauthbearer.jwks.endpoint.url=" + jwks,
+		"sasl.oauthbearer.expected.audience=kafka",
+		"sasl.oauthbearer.expected.issuer=" + jwtName,
+		"listener.name.sasl_plaintext.sasl.enabled.mechanisms=SCRAM-SHA-512",
+		"listener.name.sasl_plaintext.scram-sha-512.sasl.jaas.config=" + module + "scram.ScramLoginModule required;",
+		fmt.Sprintf("listener.name.sasl_plaintext.scram-sha-512.connections.max.reauth.ms=%d", session.Milliseconds()),
+	}
+	var err error
+	s.Cluster, err = kafkatest.Launch(t.Context(), kafkatest.Options{
+		Listeners: []string{"SSL", "SASL_SSL", "SASL_PLAINTEXT"}, Properties: properties,
+		JVM: []string{"-XX:TieredStopAtLevel=1", "-Dorg.apache.kafka.sasl.oauthbearer.allowed.urls=" + jwks},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Stop)
+	client, err := kgo.NewClient(kgo.SeedBrokers(s.Brokers()...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(client.Close)
+	s.admin = kadm.NewClient(client)
+	s.setPassword(t, "alice", "scram-hush")
+	return s
+}
+
+// setPassword gives the user SCRAM credentials.
+func (s *secureKafka) setPassword(t *testing.T, user, password string) {
+	t.Helper()
+	for _, mechanism := range []kadm.ScramMechanism{kadm.ScramSha256, kadm.ScramSha512} {
+		altered, err := s.admin.AlterUserSCRAMs(t.Context(), nil,
+			[]kadm.UpsertSCRAM{{User: user, Mechanism: mechanism, Iterations: 4096, Password: password}})
+		if err == nil {
+			err = altered.Error()
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// over is a configuration for a listener; its broker's certificate is trusted.
+func (s *secureKafka) over(protocol string, login SASL) Config {
+	cfg := Config{Brokers: s.At(protocol), SASL: login}
+	if protocol != "SASL_PLAINTEXT" {
+		cfg.TLS = &TLS{CAFile: s.files.dir + "/ca.pem"}
+	}
+	return cfg
+}
+
+// soon repeats until the broker has taken over a change of its metadata.
+func soon(t *testing.T, what string, try func() error) {
+	t.Helper()
+	deadline := time.Now().Add(20 * time.Second)
+	for {
+		err := try()
+		if err == nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%s: %v", what, err)
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+}
+
+func TestRealKafka(t *testing.T) {
+	s := startSecureKafka(t)
+	t.Run("passwords", s.testPasswords)
+	t.Run("certificates", s.testCertificates)
+	t.Run("tokens", s.testTokens)
+	t.Run("session", s.testSession)
+	t.Run("group", s.testGroupSession)
+	t.Run("dialer", func(t *testing.T) {
+		k := New(s.over("SASL_SSL", SASL{Mechanism: ScramSHA256, Username: "alice", Password: fixed("scram-hush")}))
+		defer k.Close()
+		conn, err := k.Dialer.DialContext(t.Context(), "tcp", s.At("SASL_SSL")[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		if _, err := conn.Controller(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func (s *secureKafka) testPasswords(t *testing.T) {
+	right := map[string]string{Plain: "plain-hush", ScramSHA256: "scram-hush", ScramSHA512: "scram-hush"}
+	for mechanism, password := range right {
+		login := SASL{Mechanism: mechanism, Username: "alice", Password: fixed(password)}
+		soon(t, mechanism, func() error { return ask(t, s.over("SASL_SSL", login)) })
+		for what, wrong := range map[string]SASL{
+			"password": {Mechanism: mechanism, Username: "alice", Password: fixed("wrong-hush")},
+			"user":     {Mechanism: mechanism, Username: "nobody", Password: fixed("wrong-hush")},
+		} {
+			err := ask(t, s.over("SASL_SSL", wrong))
+			if !errors.Is(err, kafka.SASLAuthenticationFailed) || !Refused(err) ||
+				!strings.Contains(err.Error(), "as User:"+wrong.Username) || !strings.Contains(HintFor(err), "ORDERWALK_KAFKA_SASL_USERNAME") {
+				t.Errorf("%s, wrong %s: %v, hint %q", mechanism, what, err, HintFor(err))
+			}
+			if err != nil && strings.Contains(err.Error(), "hush") {
+				t.Errorf("%s: a password is shown: %v", mechanism, err)
+			}
+			t.Logf("%v\n%s", err, HintFor(err))
+		}
+	}
+	// Mechanism, encryption and login that do not fit the port.
+	scramLogin := SASL{Mechanism: ScramSHA256, Username: "alice", Password: fixed("scram-hush")}
+	for name, c := range map[string]struct {
+		cfg  Config
+		hint string
+	}{
+		"mechanism not offered": {s.over("SASL_PLAINTEXT", scramLogin), "_SASL_MECHANISM"},
+		"no TLS":                {Config{Brokers: s.At("SASL_SSL"), SASL: scramLogin}, "ORDERWALK_KAFKA_TLS_ENABLE"},
+		"TLS where there is none": {Config{Brokers: s.At("SASL_PLAINTEXT"), SASL: scramLogin,
+			TLS: &TLS{CAFile: s.files.dir + "/ca.pem"}}, "ORDERWALK_KAFKA_TLS_ENABLE"},
+		"authority not trusted": {Config{Brokers: s.At("SASL_SSL"), SASL: scramLogin, TLS: &TLS{}}, "ORDERWALK_KAFKA_TLS_CA_FILE"},
+		"server name": {Config{Brokers: s.At("SASL_SSL"), SASL: scramLogin,
+			TLS: &TLS{CAFile: s.files.dir + "/ca.pem", ServerName: "other.test"}}, "ORDERWALK_KAFKA_TLS_SERVER_NAME"},
+	} {
+		err := ask(t, c.cfg)
+		if err == nil || !strings.Contains(HintFor(err), c.hint) || strings.Contains(err.Error(), "hush") {
+			t.Errorf("%s: %v, hint %q", name, err, HintFor(err))
+		}
+		t.Logf("%s: %v\n%s", name, err, HintFor(err))
+	}
+	// Kafka tells anybody which requests it takes, and hangs up at the next.
+	k := New(Config{Brokers: s.At("SASL_PLAINTEXT")})
+	defer k.Close()
+	if err := request(t.Context(), k); err == nil || !strings.Contains(k.Hint(err), "ORDERWALK_KAFKA_SASL_MECHANISM") {
+		t.Errorf("no login: %v, hint %q", err, k.Hint(err))
+	}
+}
+
+// A certificate that was renewed on disk is what the broker sees within MaxAge,
+// without a request lost.
+func (s *secureKafka) testCertificates(t *testing.T) {
+	put := func(a *authority, name string) {
+		cert, key := a.issue(t, pkix.Name{CommonName: name, Organization: []string{"example"}})
+		s.files.put("client.pem", cert)
+		s.files.put("client.key", key)
+	}
+	put(s.ca, "first")
+	cfg := s.over("SSL", SASL{})
+	cfg.TLS.CertFile, cfg.TLS.KeyFile = s.files.dir+"/client.pem", s.files.dir+"/client.key"
+	cfg.MaxAge = time.Second
+	k := New(cfg)
+	defer k.Close()
+	use := func() string {
+		if err := request(t.Context(), k); err != nil {
+			t.Fatal(err)
+		}
+		return k.Principal()
+	}
+	if p := use(); p != "User:CN=first,O=example" {
+		t.Errorf("principal = %q", p)
+	}
+	put(s.ca, "second")
+	soon(t, "take up the renewed certificate", func() error {
+		if p := use(); p != "User:CN=second,O=example" {
+			return errors.New(p)
+		}
+		return nil
+	})
+
+	put(newAuthority(t), "stranger")
+	if err := ask(t, cfg); !Refused(err) || !strings.Contains(HintFor(err), "refuses our certificate") {
+		t.Errorf("certificate of a stranger: %v, hint %q", err, HintFor(err))
+	} else {
+		t.Logf("%v\n%s", err, HintFor(err))
+	}
+	cfg.TLS.CertFile, cfg.TLS.KeyFile = "", ""
+	if err := ask(t, cfg); !Refused(err) || !strings.Contains(HintFor(err), "wants one") {
+		t.Errorf("no certificate: %v, hint %q", err, HintFor(err))
+	} else {
+		t.Logf("%v\n%s", err, HintFor(err))
+	}
+}
+
+func (s *secureKafka) testTokens(t *testing.T) {
+	path := s.files.put("token", []byte(s.jwt.token(t, "alice", "kafka", time.Hour)))
+	file := s.over("SASL_SSL", SASL{Mechanism: OAuthBearer, Token: func() (string, error) {
+		data, err := os.ReadFile(path)
+		return string(data), err
+	}})
+	soon(t, "token from a file", func() error { return ask(t, file) })
+	for what, token := range map[string]string{
+		"expired":        s.jwt.token(t, "alice", "kafka", -time.Hour),
+		"other audience": s.jwt.token(t, "alice", "elsewhere", time.Hour),
+		"other key":      newJWTIssuer(t).token(t, "alice", "kafka", time.Hour),
+		"no JWT":         "opaque-hush",
+	} {
+		s.files.put("token", []byte(token))
+		err := ask(t, file)
+		if !errors.Is(err, kafka.SASLAuthenticationFailed) || !Refused(err) || !strings.Contains(HintFor(err), "refuses the token") {
+			t.Errorf("%s token: %v, hint %q", what, err, HintFor(err))
+		}
+		if err != nil && strings.Contains(err.Error(), token) {
+			t.Errorf("the token is shown: %v", err)
+		}
+		t.Logf("%s: %v", what, err)
+	}
+	s.files.put("token", []byte(s.jwt.token(t, "alice", "kafka", time.Hour)))
+	if err := ask(t, file); err != nil {
+		t.Errorf("after the token was put right: %v", err)
+	}
+
+	i := newIssuer(t)
+	i.reply.Store(func(w http.ResponseWriter, r *http.Request, n int64) {
+		life := time.Hour
+		if n == 1 {
+			life = -time.Hour // a token that died in the cache
+		}
+		fmt.Fprintf(w, `{"access_token":%q,"expires_in":3600}`, s.jwt.token(t, "robot", "kafka", life))
+	})
+	k := New(s.over("SASL_SSL", SASL{Mechanism: OAuthBearer, Client: i.client()}))
+	defer k.Close()
+	if _, err := k.dialSingle(t.Context(), "tcp", s.At("SASL_SSL")[0]); !errors.Is(err, kafka.SASLAuthenticationFailed) {
+		t.Errorf("dead token: %v", err)
+	}
+	if err := request(t.Context(), k); err != nil {
+		t.Errorf("after a dead token: %v", err)
+	}
+	if k.Principal() != "User:robot" {
+		t.Errorf("principal = %q", k.Principal())
+	}
+}
+
+// kafka-go alone loses a request when the broker's session is over; here the
+// connections are replaced before that, and log in with the password of the
+// moment.
+func (s *secureKafka) testSession(t *testing.T) {
+	login := SASL{Mechanism: ScramSHA512, Username: "alice", Password: fixed("scram-hush")}
+	mechanism, err := scram.Mechanism(scram.SHA512, "alice", "scram-hush")
+	if err != nil {
+		t.Fatal(err)
+	}
+	bare := &Kafka{Addr: kafka.TCP(s.At("SASL_PLAINTEXT")...), Transport: &kafka.Transport{SASL: mechanism, MetadataTTL: time.Minute}}
+	defer bare.Transport.CloseIdleConnections()
+	soon(t, "bare transport", func() error { return request(t.Context(), bare) })
+	time.Sleep(session + time.Second)
+	if err := request(t.Context(), bare); err == nil {
+		t.Error("the broker keeps a connection whose session is over: what replaces them is not needed")
+	} else {
+		t.Logf("kafka-go alone: %v", err)
+	}
+
+	var mu sync.Mutex
+	password := "scram-hush"
+	login.Password = func() (string, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		return password, nil
+	}
+	var log lockedBuffer
+	cfg := s.over("SASL_PLAINTEXT", login)
+	cfg.Log = slog.New(slog.NewTextHandler(&log, nil))
+	k := New(cfg)
+	defer k.Close()
+	keepAsking := func(d time.Duration) (requests int) {
+		t.Helper()
+		for end := time.Now().Add(d); time.Now().Before(end); requests++ {
+			if err := request(t.Context(), k); err != nil {
+				t.Errorf("request %d: %v", requests, err)
+			}
+			time.Sleep(5 * time.Millisecond)
+		}
+		return requests
+	}
+	n := keepAsking(3 * session)
+	mu.Lock()
+	password = "rotated-hush"
+	mu.Unlock()
+	s.setPassword(t, "alice", "rotated-hush")
+	n += keepAsking(3 * session / 2)
+	t.Logf("%d requests\n%s", n, log.String())
+	if strings.Contains(log.String(), "hush") {
+		t.Error("a password is in the log")
+	}
+	s.setPassword(t, "alice", "scram-hush")
+}
+
+// The connection of kafka-go's ConsumerGroup is the Dialer's and not replaced:
+// the member joins again under its own ID.
+func (s *secureKafka) testGroupSession(t *testing.T) {
+	if _, err := s.admin.CreateTopic(t.Context(), 1, 1, nil, "lanes"); err != nil {
+		t.Fatal(err)
+	}
+	k := New(s.over("SASL_PLAINTEXT", SASL{Mechanism: ScramSHA512, Username: "alice", Password: fixed("scram-hush")}))
+	defer k.Close()
+	soon(t, "the password is back", func() error { return request(t.Context(), k) })
+	group, err := kafka.NewConsumerGroup(kafka.ConsumerGroupConfig{
+		ID: "g", Brokers: s.At("SASL_PLAINTEXT"), Dialer: k.Dialer, Topics: []string{"lanes"},
+		HeartbeatInterval: 200 * time.Millisecond, JoinGroupBackoff: 100 * time.Millisecond,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer group.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	var first *kafka.Generation
+	for generations := 0; generations < 3; {
+		g, err := group.Next(ctx)
+		if ctx.Err() != nil {
+			t.Fatal("no third generation although sessions end")
+		}
+		if err != nil {
+			t.Logf("next: %v", err)
+			continue
+		}
+		generations++
+		t.Logf("generation %d, member %s, %v", g.ID, g.MemberID, g.Assignments)
+		if first == nil {
+			first = g
+		}
+		if g.MemberID != first.MemberID || len(g.Assignments["lanes"]) != 1 {
+			t.Errorf("member %s with %v, was %s", g.MemberID, g.Assignments, first.MemberID)
+		}
+	}
+}
+
+// lockedBuffer is a log.
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
