@@ -69,7 +69,8 @@ func (w *world) runWith(program string, settings ...string) *process {
 		"KAFKA_BROKERS=" + strings.Join(w.brokers, ","), "GROUP=" + w.group, "TOPIC=" + w.orders(), "OFFSETS_TOPIC=" + w.offsets(),
 		// Fewer lanes than sources, so that some share one.
 		"OFFSETS_PARTITIONS=4", "API_URL=" + w.url, "SHOPS_FILE=" + w.file,
-		"WORKER_ID=worker-" + strconv.Itoa(p.number), "LISTEN=127.0.0.1:0", "LOG_LEVEL=debug", "RATE_LIMIT=10000",
+		// One name for all lives, as a container has that is started again in its pod.
+		"WORKER_ID=worker", "LISTEN=127.0.0.1:0", "LOG_LEVEL=debug", "RATE_LIMIT=10000",
 	}, settings...) {
 		p.cmd.Env = append(p.cmd.Env, "ORDERWALK_"+pair)
 	}
