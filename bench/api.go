@@ -51,18 +51,28 @@ func serveAPI(ctx context.Context) error {
 	}()
 	context.AfterFunc(ctx, func() { l.Close() })
 	fmt.Println(l.Addr())
+	newAPI().accept(l)
+	return nil
+}
+
+type api struct{ now atomic.Pointer[serving] }
+
+func newAPI() *api {
 	a := &api{}
 	a.now.Store(&serving{shop: newShop(0, 0, 1)})
+	return a
+}
+
+// accept serves until the listener is closed.
+func (a *api) accept(l net.Listener) {
 	for {
 		conn, err := l.Accept()
 		if err != nil {
-			return nil // closed above
+			return
 		}
 		go a.serve(conn)
 	}
 }
-
-type api struct{ now atomic.Pointer[serving] }
 
 // serve answers the requests of one connection. It does without http.Server,
 // whose CPU would be taken from the programs that are measured.

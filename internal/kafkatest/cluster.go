@@ -91,7 +91,7 @@ func Launch(ctx context.Context, o Options) (*Cluster, error) {
 	}
 }
 
-func launch(ctx context.Context, cache string, o Options) (*Cluster, error) {
+func launch(ctx context.Context, cache string, o Options) (_ *Cluster, err error) {
 	id := make([]byte, 16)
 	rand.Read(id)
 	id[0] &= 0x7f // an id that begins with a dash would be read as an option
@@ -99,6 +99,11 @@ func launch(ctx context.Context, cache string, o Options) (*Cluster, error) {
 	if err != nil {
 		return nil, err
 	}
+	defer func() {
+		if err != nil {
+			_ = os.RemoveAll(dir) // as Stop would; the first error counts
+		}
+	}()
 	c := &Cluster{id: base64.RawURLEncoding.EncodeToString(id), dir: dir, timeout: o.StartTimeout, more: map[string][]string{}}
 	ports, err := freePorts((3 + len(o.Listeners)) * o.Brokers)
 	if err != nil {

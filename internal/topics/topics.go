@@ -131,7 +131,7 @@ func (e *ensuring) look(ctx context.Context) (map[string]int, error) {
 		f := found[s.Name]
 		switch {
 		case f.code == kafka.TopicAuthorizationFailed:
-			return nil, &Error{s.Name, "not allowed to see it", "grant Describe, Read and Write on the topic to this client", f.code}
+			return nil, &Error{s.Name, "not allowed to see it", "grant " + s.rights() + " on it to this client", f.code}
 		case f.code == kafka.InvalidTopic:
 			return nil, &Error{s.Name, "not a name Kafka takes", "use up to 249 letters, digits, '.', '_' and '-'", f.code}
 		case f.code != 0:
@@ -235,7 +235,7 @@ func (e *ensuring) create(ctx context.Context, specs []Spec) error {
 	for _, t := range denied {
 		if found[t.Name].code == kafka.UnknownTopicOrPartition {
 			return &Error{t.Name, "not there, or not to be seen, and this client may not create it",
-				"create it (" + createCommand(e.spec(t.Name)) + ") and grant Describe, Read and Write on it, or grant Create",
+				"grant " + e.spec(t.Name).rights() + " on it to this client; if it is not there, grant Create too, or create it (" + createCommand(e.spec(t.Name)) + ")",
 				kafka.Error(t.ErrorCode)}
 		}
 	}
@@ -249,6 +249,15 @@ func (e *ensuring) spec(name string) Spec {
 		}
 	}
 	return Spec{Name: name}
+}
+
+// rights are what has to be granted on the topic, Describe included. Only a
+// compacted one is read.
+func (s Spec) rights() string {
+	if s.Compacted {
+		return "Read and Write"
+	}
+	return "Write"
 }
 
 func createCommand(s Spec) string {

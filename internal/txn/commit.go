@@ -301,7 +301,7 @@ func wait(ctx context.Context, until time.Time, pause *backoff.ExponentialBackOf
 func (w *Writer) failure(ctx context.Context, o outcome) error {
 	refused := &Error{
 		Request: o.call.String(), Topic: o.answer.topic, Partition: o.answer.partition,
-		Hint: hint(o.answer.code, w.cfg.TransactionalID), Err: o.answer.err,
+		Hint: hint(o.call.String(), o.answer.code, w.cfg.TransactionalID), Err: o.answer.err,
 	}
 	if o.answer.code != noAnswer {
 		refused.Code = o.answer.code

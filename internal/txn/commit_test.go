@@ -216,11 +216,11 @@ func TestCommitGivesUpWithAHint(t *testing.T) {
 		err  *kerr.Error
 		hint string
 	}{
-		{kmsg.AddPartitionsToTxn, kerr.TopicAuthorizationFailed, "grant Describe, Read and Write on the topic"},
+		{kmsg.AddPartitionsToTxn, kerr.TopicAuthorizationFailed, "grant Write on the topic"},
 		{kmsg.AddPartitionsToTxn, kerr.TransactionalIDAuthorizationFailed, `transactional ID "g-0"`},
 		{kmsg.AddPartitionsToTxn, kerr.UnknownTopicOrPartition, "create the topic"},
 		{kmsg.AddPartitionsToTxn, kerr.InvalidTxnState, "report it"},
-		{kmsg.Produce, kerr.TopicAuthorizationFailed, "grant Describe, Read and Write on the topic"},
+		{kmsg.Produce, kerr.TopicAuthorizationFailed, "grant Write on the topic"},
 		{kmsg.Produce, kerr.MessageTooLarge, "max.message.bytes"},
 		{kmsg.Produce, kerr.InvalidRecord, "refuse the records"},
 		{kmsg.Produce, kerr.UnknownTopicOrPartition, "create the topic"},
@@ -258,7 +258,7 @@ func TestOpenGivesUpWithAHint(t *testing.T) {
 		err  *kerr.Error
 		hint string
 	}{
-		{kmsg.InitProducerID, kerr.TransactionalIDAuthorizationFailed, `grant Write and Describe on transactional ID "g-0"`},
+		{kmsg.InitProducerID, kerr.TransactionalIDAuthorizationFailed, `grant Write on transactional ID "g-0"`},
 		{kmsg.InitProducerID, kerr.InvalidTransactionTimeout, "transaction.max.timeout.ms"},
 		{kmsg.InitProducerID, kerr.ClusterAuthorizationFailed, "IdempotentWrite"},
 		{kmsg.FindCoordinator, kerr.TransactionalIDAuthorizationFailed, `transactional ID "g-0"`},

@@ -85,13 +85,21 @@ func reason(code kafka.Error) string {
 	return fmt.Sprintf("error %d", int(code))
 }
 
-// hint says what an operator can do about a code.
-func hint(code kafka.Error, txnID string) string {
+// fetchName is Kafka's name of the one request of a Reader that an [Error] is
+// about.
+const fetchName = "Fetch"
+
+// hint says what an operator can do about a code. Rights are named as Kafka's
+// ACLs name them; Read and Write include Describe.
+func hint(request string, code kafka.Error, txnID string) string {
 	switch code {
 	case kafka.TransactionalIDAuthorizationFailed:
-		return fmt.Sprintf("grant Write and Describe on transactional ID %q (or its prefix) to this client", txnID)
+		return fmt.Sprintf("grant Write on transactional ID %q, or on its prefix, to this client", txnID)
 	case kafka.TopicAuthorizationFailed:
-		return "grant Describe, Read and Write on the topic to this client"
+		if request == fetchName {
+			return "grant Read on the topic to this client"
+		}
+		return "grant Write on the topic to this client"
 	case kafka.ClusterAuthorizationFailed:
 		return "grant IdempotentWrite on the cluster to this client"
 	case kafka.InvalidTransactionTimeout:

@@ -144,7 +144,7 @@ func (r *Reader) afterGap(ctx context.Context, topic string, partition int32, of
 		return first, nil
 	}
 	return offset, &Error{
-		Request: "Fetch", Topic: topic, Partition: partition, Code: kafka.OffsetOutOfRange,
+		Request: fetchName, Topic: topic, Partition: partition, Code: kafka.OffsetOutOfRange,
 		Hint: fmt.Sprintf("offset %d is beyond the end; has the topic been deleted and created again?", offset),
 	}
 }
@@ -213,13 +213,13 @@ func (r *Reader) atLeader(ctx context.Context, topic string, partition int32, re
 		switch reactToRead(code) {
 		case missing:
 			if time.Since(started) > missingPatience {
-				return &Error{Request: "Fetch", Topic: topic, Partition: partition, Code: code, Hint: hint(code, "")}
+				return &Error{Request: fetchName, Topic: topic, Partition: partition, Code: code, Hint: hint(fetchName, code, "")}
 			}
 		case stop:
 			if code == kafka.OffsetOutOfRange {
 				return code
 			}
-			return &Error{Request: "Fetch", Topic: topic, Partition: partition, Code: code, Hint: hint(code, "")}
+			return &Error{Request: fetchName, Topic: topic, Partition: partition, Code: code, Hint: hint(fetchName, code, "")}
 		}
 		if time.Since(warned) > quietRetries {
 			warned = time.Now()

@@ -52,7 +52,7 @@ func TestReaderGivesUpWithAHint(t *testing.T) {
 		"nosuch": {func(*world) {}, "create the topic"},
 		orders: {func(w *world) {
 			w.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Fetch}, Err: kerr.TopicAuthorizationFailed, Count: -1})
-		}, "grant Describe, Read"},
+		}, "grant Read on the topic"},
 	} {
 		t.Run(topic, func(t *testing.T) {
 			inBubble(t, func(t *testing.T, w *world) {

@@ -1,0 +1,20 @@
+// Package access finds out which rights this client lacks on Kafka, without
+// using any of them: it writes no record, opens no transaction, joins no group
+// and creates no topic.
+//
+// Kafka refuses by resource and does not say which operation was missing; often
+// it does not even say that something was refused, and a topic one may not see
+// looks like one that is not there. So the questions here are chosen for their
+// answers:
+//
+//	right                      question
+//	on topics                  Metadata with the authorized operations
+//	Create of a missing topic  CreateTopics, to be validated only
+//	Write on transactional IDs EndTxn for a producer ID nobody has: refused
+//	                           either for the ACL or for the producer ID
+//	Read on the group          Heartbeat of a member nobody knows: likewise
+//
+// It decides nothing and grants nothing; the rights that are enough are listed
+// in docs/SECURITY.md. Its users are `orderwalk check`, and `orderwalk run`
+// when Kafka has refused it something.
+package access

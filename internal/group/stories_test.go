@@ -1,0 +1,570 @@
+package group
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// Durations in these tests are the bubble's: exact, and the same on every
+// machine. A rebalance waits for everybody's next heartbeat.
+const rebalance = 550 * time.Millisecond
+
+func TestWorkersComeAndGo(t *testing.T) {
+	inBubble(t, 12, func(t *testing.T, w *world) {
+		a := w.start("a")
+		w.within(100*time.Millisecond, a)
+		if a.count(EventAssigned) != 1 || a.tellings() != 1 {
+			t.Errorf("told %d times", a.tellings())
+		}
+		had := a.has()
+		b := w.start("b")
+		w.within(rebalance, a, b)
+		if lost := without(had, a.has()); len(lost) != 6 || !slices.Equal(lost, b.has()) {
+			t.Errorf("a lost %v, b has %v", lost, b.has())
+		}
+		hadA, hadB := a.has(), b.has()
+		c := w.start("c")
+		w.within(rebalance, a, b, c)
+		if lost := slices.Concat(without(hadA, a.has()), without(hadB, b.has())); len(lost) != 4 {
+			t.Errorf("a and b lost %v, c has %v", lost, c.has())
+		}
+		w.stays(time.Hour, a, b, c)
+
+		// A planned stop: nobody waits for a session timeout.
+		hadA, hadC := a.has(), c.has()
+		b.stop()
+		w.within(rebalance, a, c)
+		if lost := slices.Concat(without(hadA, a.has()), without(hadC, c.has())); len(lost) != 0 {
+			t.Errorf("a and c lost %v when b left", lost)
+		}
+		if b.err != nil {
+			t.Errorf("Run = %v", b.err)
+		}
+		for _, k := range w.all {
+			if n, _ := k.timesLost(); n > 0 || k.log.String() != "" {
+				t.Errorf("%s: lost %d times, log %s", k.name, n, k.log.String())
+			}
+		}
+	})
+}
+
+func without(had, has []int) []int {
+	return slices.DeleteFunc(slices.Clone(had), func(lane int) bool { return slices.Contains(has, lane) })
+}
+
+func TestMoreWorkersThanLanes(t *testing.T) {
+	inBubble(t, 2, func(t *testing.T, w *world) {
+		a, b, c := w.start("a"), w.start("b"), w.start("c")
+		w.within(2*rebalance, a, b, c)
+		idle := []*worker{a, b, c}[slices.IndexFunc([]*worker{a, b, c}, func(k *worker) bool { return len(k.has()) == 0 })]
+		idle.stop()
+		rest := slices.DeleteFunc([]*worker{a, b, c}, func(k *worker) bool { return k == idle })
+		rest[0].stop()
+		w.within(2*rebalance, rest[1])
+	})
+}
+
+// Lanes go where the load is not.
+func TestLoadDecides(t *testing.T) {
+	inBubble(t, 8, func(t *testing.T, w *world) {
+		shops := func(c *Config) { c.Load = func() map[int]int { return map[int]int{0: 700, 1: 100, 2: 100, 3: 100, 9: -5} } }
+		a, b := w.start("a", shops), w.start("b", shops)
+		w.eventually(2*rebalance, func() string {
+			if a.last().Generation != b.last().Generation || len(a.has())+len(b.has()) != 8 {
+				return "lanes are missing"
+			}
+			return ""
+		})
+		heavy := a
+		if slices.Contains(b.has(), 0) {
+			heavy = b
+		}
+		for lane := 1; lane <= 3; lane++ {
+			if slices.Contains(heavy.has(), lane) {
+				t.Errorf("who has the heavy lane has %v", heavy.has())
+			}
+		}
+	})
+}
+
+// A worker that is killed holds its lanes for a session timeout, unless it
+// starts again under its own name.
+func TestKilledWorker(t *testing.T) {
+	inBubble(t, 12, func(t *testing.T, w *world) {
+		a, b, c := w.start("a"), w.start("b"), w.start("c")
+		w.within(2*rebalance, a, b, c)
+		c.die()
+		w.stays(session-time.Second, a, b)
+		w.within(time.Second+rebalance, a, b)
+
+		hadA := a.has()
+		b.die()
+		again := w.start("b")
+		w.within(rebalance, a, again)
+		if lost := without(hadA, a.has()); len(lost) > 0 {
+			t.Errorf("a lost %v", lost)
+		}
+		if again.count(EventGhostRemoved) != 1 || !strings.Contains(again.log.String(), "worker_id=b") {
+			t.Errorf("%d ghosts removed, log %s", again.count(EventGhostRemoved), again.log.String())
+		}
+
+		// Nobody else's ghost is touched, and a worker without a name has none.
+		again.die()
+		for _, name := range []string{"", "bb"} {
+			other := w.start(name)
+			time.Sleep(2 * time.Second)
+			if other.tellings() != 0 || other.count(EventGhostRemoved) != 0 {
+				t.Errorf("worker %q did not wait for the ghost of b", name)
+			}
+			other.stop()
+		}
+	})
+}
+
+// Killed in the middle of a rebalance, while the others are still to come.
+func TestKilledWhileJoining(t *testing.T) {
+	inBubble(t, 12, func(t *testing.T, w *world) {
+		a := w.start("a")
+		w.within(rebalance, a)
+		b := w.start("b")
+		time.Sleep(time.Millisecond)
+		b.die()
+		again := w.start("b")
+		w.within(2*rebalance, a, again)
+	})
+}
+
+// Cut off from Kafka: lost is told when others may take over, and what is left
+// for it when it is back.
+func TestCutOff(t *testing.T) {
+	for name, state := range map[string]wireState{"connections break": wireDown, "nothing arrives": wireMute} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, 12, func(t *testing.T, w *world) {
+				a, b := w.start("a"), w.start("b")
+				w.within(2*rebalance, a, b)
+				old := b.last()
+				b.wire.set(state)
+				cut := time.Now()
+				w.within(session+rebalance, a)
+				time.Sleep(time.Second)
+				if n, at := b.timesLost(); n != 1 || at.Sub(cut) > session || at.Sub(cut) < session-b.interval {
+					t.Errorf("lost %d times, %v after the cut", n, at.Sub(cut))
+				}
+				time.Sleep(5 * time.Minute)
+				if n, _ := b.timesLost(); n != 1 {
+					t.Errorf("lost %d times", n)
+				}
+				if n := strings.Count(b.log.String(), "cannot reach"); n != 1 {
+					t.Errorf("%d lines about one outage:\n%s", n, b.log.String())
+				}
+				b.wire.set(wireUp)
+				w.within(5*time.Second, a, b)
+				if b.last().Member == old.Member {
+					t.Error("the member ID is the old one")
+				}
+				if !strings.Contains(b.log.String(), "back in touch") {
+					t.Errorf("no word of being back:\n%s", b.log.String())
+				}
+				w.stays(time.Minute, a, b)
+				if got := w.inGroup(); !slices.Equal(got, []string{"a", "b"}) {
+					t.Errorf("in the group: %v", got)
+				}
+			})
+		})
+	}
+}
+
+// A cut shorter than the session costs nothing.
+func TestShortCut(t *testing.T) {
+	inBubble(t, 12, func(t *testing.T, w *world) {
+		a, b := w.start("a"), w.start("b")
+		w.within(2*rebalance, a, b)
+		for _, state := range []wireState{wireDown, wireMute} {
+			b.wire.set(state)
+			w.stays(5*time.Second, a, b)
+			b.wire.set(wireUp)
+			w.stays(time.Minute, a, b)
+		}
+		if n, _ := b.timesLost(); n > 0 || b.count(EventRetry) == 0 {
+			t.Errorf("lost %d times, %d retries", n, b.count(EventRetry))
+		}
+	})
+}
+
+// The coordinator is away, for a moment or for so long that everybody is lost:
+// the memberships it kept stand, without a rebalance.
+func TestCoordinatorAway(t *testing.T) {
+	for _, code := range []*kerr.Error{kerr.CoordinatorNotAvailable, kerr.NotCoordinator, kerr.CoordinatorLoadInProgress} {
+		t.Run(code.Message, func(t *testing.T) {
+			inBubble(t, 12, func(t *testing.T, w *world) {
+				a, b := w.start("a"), w.start("b")
+				w.within(2*rebalance, a, b)
+				generation := a.last().Generation
+				// Sessions do not run while a real coordinator is away.
+				w.Cluster.Fault(kfake.Fault{Keys: keys(kmsg.Heartbeat), Group: groupID, Err: code, Count: 20})
+				w.stays(8*time.Second, a, b)
+				if a.count(EventLost)+b.count(EventLost) != 0 || strings.Count(w.logs(), "back in touch") != 2 {
+					t.Errorf("events %v %v\n%s", a.events, b.events, w.logs())
+				}
+				if a.last().Generation != generation {
+					t.Errorf("generation %d, before it was %d", a.last().Generation, generation)
+				}
+			})
+		})
+	}
+}
+
+func TestCoordinatorMoves(t *testing.T) {
+	inBubble(t, 12, func(t *testing.T, w *world) {
+		a, b := w.start("a"), w.start("b")
+		w.within(2*rebalance, a, b)
+		for range 10 {
+			w.RehashCoordinators()
+			w.stays(2*time.Second, a, b)
+		}
+		w.RehashCoordinators()
+		c := w.start("c")
+		w.within(2*rebalance, a, b, c)
+	})
+}
+
+// Lost, yet still a member: the same assignment is told again.
+func TestAssignmentSurvivesLoss(t *testing.T) {
+	inBubble(t, 12, func(t *testing.T, w *world) {
+		// A coordinator that is more patient than the worker.
+		k := w.worker("a")
+		k.cfg.SessionTimeout = 30 * time.Second
+		k.start()
+		w.within(rebalance, k)
+		k.cfg.SessionTimeout = session
+		want := k.last()
+		k.wire.set(wireDown)
+		time.Sleep(session + time.Second)
+		k.wire.set(wireUp)
+		w.eventually(time.Second, func() string {
+			if k.tellings() != 2 {
+				return "not told again"
+			}
+			return ""
+		})
+		if n, _ := k.timesLost(); n != 1 || k.last().Generation != want.Generation || !slices.Equal(k.has(), want.Lanes) {
+			t.Errorf("lost %d times, then %+v; before %+v", n, k.last(), want)
+		}
+	})
+}
+
+// The first join on a cluster that has to make the group's topic first.
+func TestFreshCluster(t *testing.T) {
+	for _, name := range []string{"a", ""} {
+		inBubble(t, 12, func(t *testing.T, w *world) {
+			fault := w.Cluster.Fault(kfake.Fault{Keys: keys(kmsg.FindCoordinator), Err: kerr.CoordinatorNotAvailable, Count: -1})
+			a := w.start(name)
+			time.Sleep(700 * time.Millisecond)
+			fault.Remove()
+			w.within(time.Second, a)
+			if a.log.String() != "" {
+				t.Errorf("log: %s", a.log.String())
+			}
+		})
+	}
+}
+
+// Two live workers of one name: the second removes the first, once, and the
+// first says why.
+func TestTwins(t *testing.T) {
+	inBubble(t, 12, func(t *testing.T, w *world) {
+		a := w.start("same")
+		w.within(rebalance, a)
+		b := w.start("same")
+		w.within(3*time.Second, a, b)
+		w.stays(10*time.Minute, a, b)
+		if !strings.Contains(a.log.String(), "ORDERWALK_WORKER_ID") {
+			t.Errorf("log of the first: %s", a.log.String())
+		}
+		if a.count(EventGhostRemoved) != 0 || b.count(EventGhostRemoved) != 1 {
+			t.Errorf("removed %d and %d", a.count(EventGhostRemoved), b.count(EventGhostRemoved))
+		}
+		b.stop()
+		w.within(2*rebalance, a)
+	})
+}
+
+func TestRefusals(t *testing.T) {
+	for _, test := range []struct {
+		key  kmsg.Key
+		code *kerr.Error
+		want string
+	}{
+		{kmsg.JoinGroup, kerr.GroupAuthorizationFailed, "allow READ on the group"},
+		{kmsg.DescribeGroups, kerr.GroupAuthorizationFailed, "allow READ on the group"},
+		{kmsg.JoinGroup, kerr.InvalidSessionTimeout, "ORDERWALK_SESSION_TIMEOUT"},
+		{kmsg.JoinGroup, kerr.InconsistentGroupProtocol, "ORDERWALK_GROUP"},
+		{kmsg.Metadata, kerr.TopicAuthorizationFailed, "ORDERWALK_OFFSETS_TOPIC"},
+	} {
+		t.Run(test.key.Name()+" "+test.code.Message, func(t *testing.T) {
+			inBubble(t, 12, func(t *testing.T, w *world) {
+				fault := kfake.Fault{Keys: keys(test.key), Err: test.code, Count: -1}
+				if test.key == kmsg.Metadata {
+					fault.Topic = topic
+				}
+				w.Cluster.Fault(fault)
+				a := w.start("a").ends()
+				var refused *Error
+				if !errors.As(a.err, &refused) || !strings.Contains(a.err.Error(), test.want) || !strings.Contains(a.err.Error(), groupID) {
+					t.Errorf("Run = %v, want %q", a.err, test.want)
+				}
+			})
+		})
+	}
+}
+
+// A worker without a name asks for the coordinator only when it joins.
+func TestRefusedByName(t *testing.T) {
+	inBubble(t, 12, func(t *testing.T, w *world) {
+		w.Cluster.Fault(kfake.Fault{Keys: keys(kmsg.FindCoordinator), Err: kerr.GroupAuthorizationFailed, Count: -1})
+		a := w.start("").ends()
+		if !errors.Is(a.err, kafka.GroupAuthorizationFailed) {
+			t.Errorf("Run = %v", a.err)
+		}
+	})
+}
+
+func TestNonsenseConfiguration(t *testing.T) {
+	inBubble(t, 12, func(t *testing.T, w *world) {
+		a := w.start("", func(c *Config) { c.Brokers = nil }).ends()
+		if a.err == nil || !strings.Contains(a.err.Error(), "broker") {
+			t.Errorf("Run = %v", a.err)
+		}
+	})
+}
+
+// Once in, a refusal is waited out: an operator may be changing ACLs.
+func TestRefusedLater(t *testing.T) {
+	inBubble(t, 12, func(t *testing.T, w *world) {
+		a := w.start("a")
+		w.within(rebalance, a)
+		fault := w.Cluster.Fault(kfake.Fault{Keys: keys(kmsg.Heartbeat, kmsg.JoinGroup, kmsg.LeaveGroup), Group: groupID, Err: kerr.GroupAuthorizationFailed, Count: -1})
+		time.Sleep(time.Minute)
+		if n := strings.Count(a.log.String(), "allow READ on the group"); n != 1 {
+			t.Errorf("%d lines with the hint\n%s", n, a.log.String())
+		}
+		fault.Remove()
+		w.within(5*time.Second, a)
+	})
+}
+
+// The topic is not known to the brokers yet when the group is.
+func TestTopicComesLater(t *testing.T) {
+	inBubble(t, 0, func(t *testing.T, w *world) {
+		a, b := w.start("a"), w.start("b")
+		w.within(2*rebalance, a, b)
+		w.lanes = 12
+		if err := w.CreateTopic(topic, 12, nil); err != nil {
+			t.Fatal(err)
+		}
+		w.within(3*time.Second, a, b)
+		w.stays(time.Minute, a, b)
+	})
+}
+
+// A broker that has forgotten the topic for a moment takes nothing away.
+func TestTopicForgotten(t *testing.T) {
+	inBubble(t, 12, func(t *testing.T, w *world) {
+		a, b := w.start("a"), w.start("b")
+		w.within(2*rebalance, a, b)
+		hadA, hadB := a.has(), b.has()
+		fault := w.Cluster.Fault(kfake.Fault{Keys: keys(kmsg.Metadata), Topic: topic, Err: kerr.UnknownTopicOrPartition, Count: -1})
+		c := w.start("c")
+		w.eventually(2*rebalance, func() string {
+			if c.tellings() == 0 {
+				return "c is not in"
+			}
+			return ""
+		})
+		kept := slices.Concat(a.has(), b.has(), c.has())
+		slices.Sort(kept)
+		if !slices.Equal(kept, upTo(12)) || len(without(a.has(), hadA))+len(without(b.has(), hadB)) > 0 {
+			t.Errorf("had %v %v, have %v %v %v", hadA, hadB, a.has(), b.has(), c.has())
+		}
+		fault.Remove()
+		time.Sleep(2 * rebalance) // the leader asks again
+		w.within(rebalance, a, b, c)
+		w.stays(time.Minute, a, b, c)
+	})
+}
+
+func TestCurrent(t *testing.T) {
+	inBubble(t, 12, func(t *testing.T, w *world) {
+		a := w.start("a")
+		w.within(rebalance, a)
+		first := a.last()
+		current := func(k *worker, about Assignment, want bool) {
+			t.Helper()
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			if is, err := k.Current(ctx, about); err != nil || is != want {
+				t.Errorf("Current = %v, %v, want %v\n%s", is, err, want, w.logs())
+			}
+		}
+		current(a, first, true)
+		b := w.start("b")
+		time.Sleep(time.Millisecond) // b has begun a rebalance; a has not heard of it
+		if a.tellings() != 1 {
+			t.Fatal("a has joined again already")
+		}
+		current(a, first, true)
+		w.within(rebalance, a, b)
+		current(a, first, false)
+		current(a, a.last(), true)
+		current(b, b.last(), true)
+		current(a, Assignment{Generation: b.last().Generation, Member: "nobody"}, false)
+
+		w.Cluster.Fault(kfake.Fault{Keys: keys(kmsg.Heartbeat), Err: kerr.NotCoordinator, Count: 5})
+		current(a, a.last(), true)
+		last := b.last()
+		b.stop()
+		current(b, last, false)
+
+		a.wire.set(wireDown)
+		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+		defer cancel()
+		if is, err := a.Current(ctx, a.last()); is || err == nil {
+			t.Errorf("Current = %v, %v without a network", is, err)
+		}
+		a.wire.set(wireUp)
+		w.Cluster.Fault(kfake.Fault{Keys: keys(kmsg.Heartbeat), Err: kerr.GroupAuthorizationFailed, Count: -1})
+		var refused *Error
+		if _, err := a.Current(t.Context(), a.last()); !errors.As(err, &refused) || !errors.Is(err, kafka.GroupAuthorizationFailed) {
+			t.Errorf("Current = %v", err)
+		}
+	})
+}
+
+// A stop never waits for Kafka: not for a join that others hold up, and not for
+// brokers that do not answer. Nor does it leave a ghost where it can help it.
+func TestStop(t *testing.T) {
+	for name, test := range map[string]struct {
+		prepare func(w *world) *worker
+		limit   time.Duration
+		left    []string
+	}{
+		"while joining first": {func(w *world) *worker {
+			w.start("ghost").eventuallyIn(w).die()
+			k := w.start("k")
+			time.Sleep(time.Second)
+			return k
+		}, 10 * time.Millisecond, []string{"ghost"}},
+		"while joining again": {func(w *world) *worker {
+			k, ghost := w.start("k"), w.start("ghost")
+			w.within(2*rebalance, k, ghost)
+			ghost.die()
+			w.start("third")
+			time.Sleep(time.Second)
+			return k
+		}, 10 * time.Millisecond, []string{"ghost", "third"}},
+		"brokers unreachable": {func(w *world) *worker {
+			k := w.start("k").eventuallyIn(w)
+			k.wire.set(wireDown)
+			return k
+		}, leaveLimit, []string{"k"}},
+		"brokers mute": {func(w *world) *worker {
+			k := w.start("k").eventuallyIn(w)
+			k.wire.set(wireMute)
+			time.Sleep(time.Second)
+			return k
+		}, leaveLimit, []string{"k"}},
+		"never reached": {func(w *world) *worker {
+			k := w.worker("k")
+			k.wire.set(wireDown)
+			k.start()
+			time.Sleep(time.Minute)
+			return k
+		}, leaveLimit, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, 12, func(t *testing.T, w *world) {
+				k := test.prepare(w)
+				began := time.Now()
+				k.stop()
+				if took := time.Since(began); took > test.limit {
+					t.Errorf("stopping took %v, want at most %v\n%s", took, test.limit, w.logs())
+				}
+				if got := w.inGroup(); !slices.Equal(got, test.left) {
+					t.Errorf("left in the group: %v, want %v", got, test.left)
+				}
+				if k.err != nil {
+					t.Errorf("Run = %v", k.err)
+				}
+			})
+		})
+	}
+}
+
+func (k *worker) eventuallyIn(w *world) *worker {
+	w.t.Helper()
+	w.within(2*rebalance, k)
+	return k
+}
+
+// A worker that takes its time over an assignment stays a member, and is told
+// the latest when it is ready.
+func TestSlowWorker(t *testing.T) {
+	inBubble(t, 12, func(t *testing.T, w *world) {
+		k := w.worker("slow")
+		ctx, cancel := context.WithCancel(w.ctx)
+		told := make(chan Assignment)
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			if err := k.Run(ctx, func(a Assignment) { told <- a }, func() { t.Error("lost") }); err != nil {
+				t.Error(err)
+			}
+		}()
+		first := <-told
+		for range 3 {
+			w.start("b").eventually(w)
+			time.Sleep(3 * session)
+		}
+		var latest Assignment
+		for range 2 { // one may have been on its way
+			latest = <-told
+			if latest.Members == 2 {
+				break
+			}
+		}
+		if latest.Member != first.Member || latest.Generation <= first.Generation {
+			t.Errorf("first %+v, latest %+v", first, latest)
+		}
+		cancel()
+		for {
+			select {
+			case <-told:
+				continue
+			case <-done:
+			}
+			break
+		}
+		k.transport.CloseIdleConnections()
+		synctest.Wait()
+	})
+}
+
+func (k *worker) eventually(w *world) {
+	w.eventually(3*time.Second, func() string {
+		if k.tellings() == 0 {
+			return "not in"
+		}
+		return ""
+	})
+	k.stop()
+}

@@ -1,0 +1,362 @@
+package group
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+const (
+	groupID = "shops"
+	topic   = "offsets"
+	session = 10 * time.Second
+)
+
+// world is a Kafka of three brokers inside a synctest bubble, where a
+// goroutine that outlives its test fails it.
+type world struct {
+	*kfake.Cluster
+	t       *testing.T
+	ctx     context.Context // ends with the test, for transports
+	net     *kfake.VirtualNetwork
+	lanes   int
+	stopAll func()
+	all     []*worker
+}
+
+func inBubble(t *testing.T, lanes int, test func(t *testing.T, w *world)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		network := new(kfake.VirtualNetwork)
+		opts := []kfake.Opt{kfake.NumBrokers(3), kfake.Ports(9092, 9093, 9094), kfake.ListenFn(network.Listen)}
+		if lanes > 0 {
+			opts = append(opts, kfake.SeedTopics(int32(lanes), topic))
+		}
+		cluster, err := kfake.NewCluster(opts...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(context.Background())
+		w := &world{Cluster: cluster, t: t, ctx: ctx, net: network, lanes: lanes}
+		defer func() {
+			for _, k := range w.all {
+				k.wire.set(wireUp)
+				k.stop()
+				k.transport.CloseIdleConnections()
+			}
+			cancel()
+			cluster.Close()
+			time.Sleep(time.Minute)
+			synctest.Wait()
+		}()
+		test(t, w)
+	})
+}
+
+// wire is a worker's network.
+type wire struct {
+	dial  func(context.Context, string, string) (net.Conn, error)
+	mu    sync.Mutex
+	state wireState
+	conns map[*wiredConn]bool
+}
+
+type wireState int
+
+const (
+	wireUp   wireState = iota
+	wireDown           // connections break, no new ones
+	wireMute           // nothing that is sent arrives; connections stay
+)
+
+func (n *wire) set(s wireState) {
+	n.mu.Lock()
+	n.state = s
+	conns := slices.Collect(maps.Keys(n.conns))
+	n.mu.Unlock()
+	if s == wireDown {
+		for _, c := range conns {
+			c.Conn.Close()
+		}
+	}
+}
+
+func (n *wire) is() wireState {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.state
+}
+
+func (n *wire) Dial(ctx context.Context, network, address string) (net.Conn, error) {
+	if n.is() == wireDown {
+		return nil, errors.New("no route to host")
+	}
+	c, err := n.dial(ctx, network, address)
+	if err != nil {
+		return nil, err
+	}
+	wired := &wiredConn{c, n}
+	n.mu.Lock()
+	n.conns[wired] = true
+	n.mu.Unlock()
+	return wired, nil
+}
+
+type wiredConn struct {
+	net.Conn
+	wire *wire
+}
+
+func (c *wiredConn) Write(b []byte) (int, error) {
+	if c.wire.is() == wireMute {
+		return len(b), nil
+	}
+	return c.Conn.Write(b)
+}
+
+func (c *wiredConn) Close() error {
+	c.wire.mu.Lock()
+	delete(c.wire.conns, c)
+	c.wire.mu.Unlock()
+	return c.Conn.Close()
+}
+
+// worker runs a Member and remembers what it was told.
+type worker struct {
+	*Member
+	w         *world
+	name      string
+	wire      *wire
+	transport *kafka.Transport
+	log       lockedBuffer
+	cancel    context.CancelFunc
+	done      chan struct{}
+
+	mu     sync.Mutex
+	told   []Assignment
+	at     time.Time // of the last told
+	losses int
+	lostAt time.Time
+	events map[string]int
+	err    error
+}
+
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+func (w *world) worker(name string, change ...func(*Config)) *worker {
+	n := &wire{dial: w.net.DialContext, conns: map[*wiredConn]bool{}}
+	brokers := []string{"localhost:9092", "localhost:9093", "localhost:9094"}
+	k := &worker{
+		w: w, name: name, wire: n, done: make(chan struct{}), events: map[string]int{},
+		transport: &kafka.Transport{Dial: n.Dial, MetadataTTL: time.Hour, Context: w.ctx, ClientID: name},
+	}
+	cfg := Config{
+		Brokers: brokers, Dialer: &kafka.Dialer{DialFunc: n.Dial}, Addr: kafka.TCP(brokers...), Transport: k.transport,
+		GroupID: groupID, Topic: topic, Worker: name, SessionTimeout: session,
+		Log: slog.New(slog.NewTextHandler(&k.log, nil)),
+		OnEvent: func(event string) {
+			if !slices.Contains(Events(), event) {
+				w.t.Errorf("event %q is not one of Events", event)
+			}
+			k.mu.Lock()
+			defer k.mu.Unlock()
+			k.events[event]++
+		},
+	}
+	for _, c := range change {
+		c(&cfg)
+	}
+	k.Member = New(cfg)
+	return k
+}
+
+func (w *world) start(name string, change ...func(*Config)) *worker {
+	k := w.worker(name, change...)
+	k.start()
+	return k
+}
+
+func (k *worker) start() {
+	k.w.all = append(k.w.all, k)
+	ctx, cancel := context.WithCancel(k.w.ctx)
+	k.cancel = cancel
+	go func() {
+		defer close(k.done)
+		err := k.Run(ctx, func(a Assignment) {
+			k.mu.Lock()
+			defer k.mu.Unlock()
+			k.told, k.at = append(k.told, a), time.Now()
+		}, func() {
+			k.mu.Lock()
+			defer k.mu.Unlock()
+			k.losses++
+			k.lostAt = time.Now()
+		})
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		k.err = err
+	}()
+}
+
+// stop ends Run and waits for it.
+func (k *worker) stop() {
+	k.cancel()
+	<-k.done
+}
+
+// ends waits for Run to end by itself.
+func (k *worker) ends() *worker {
+	k.w.t.Helper()
+	select {
+	case <-k.done:
+	case <-time.After(time.Minute):
+		k.w.t.Fatalf("Run goes on\n%s", k.log.String())
+	}
+	return k
+}
+
+// die is what a kill does: the connections break and nobody says goodbye.
+func (k *worker) die() {
+	k.wire.set(wireDown)
+	k.cancel()
+}
+
+func (k *worker) has() []int { return k.last().Lanes }
+
+func (k *worker) last() Assignment {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if len(k.told) == 0 {
+		return Assignment{}
+	}
+	return k.told[len(k.told)-1]
+}
+
+func (k *worker) tellings() int {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return len(k.told)
+}
+
+func (k *worker) count(event string) int {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.events[event]
+}
+
+func (k *worker) timesLost() (int, time.Time) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.losses, k.lostAt
+}
+
+// within waits, in virtual time, until the workers hold every lane once.
+func (w *world) within(limit time.Duration, workers ...*worker) {
+	w.t.Helper()
+	w.eventually(limit, func() string { return divided(w.lanes, workers) })
+}
+
+// eventually waits until what returns nothing to complain about.
+func (w *world) eventually(limit time.Duration, complaint func() string) {
+	w.t.Helper()
+	began := time.Now()
+	for {
+		synctest.Wait()
+		c := complaint()
+		if c == "" {
+			return
+		}
+		if time.Since(began) > limit {
+			w.t.Fatalf("not within %v: %s\n%s", limit, c, w.logs())
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
+func (w *world) logs() string {
+	var all strings.Builder
+	for _, k := range w.all {
+		fmt.Fprintf(&all, "%s:\n%s", k.name, k.log.String())
+	}
+	return all.String()
+}
+
+// divided complains unless the workers hold every lane once, in one
+// generation, as many each as any other or one more, and know how many they are.
+func divided(lanes int, workers []*worker) string {
+	var all []int
+	least, most := lanes, 0
+	for _, k := range workers {
+		a := k.last()
+		if a.Generation != workers[0].last().Generation || a.Members != len(workers) {
+			return fmt.Sprintf("%s is in generation %d of %d members, %s in %d", k.name, a.Generation, a.Members, workers[0].name, workers[0].last().Generation)
+		}
+		all = append(all, a.Lanes...)
+		least, most = min(least, len(a.Lanes)), max(most, len(a.Lanes))
+	}
+	slices.Sort(all)
+	if !slices.Equal(all, upTo(lanes)) || most-least > 1 {
+		return fmt.Sprintf("the lanes held are %v, %d to %d each", all, least, most)
+	}
+	return ""
+}
+
+// stays fails if a worker is told anything for a while.
+func (w *world) stays(d time.Duration, workers ...*worker) {
+	w.t.Helper()
+	synctest.Wait()
+	before := make([]int, len(workers))
+	for i, k := range workers {
+		before[i] = k.tellings()
+	}
+	time.Sleep(d)
+	synctest.Wait()
+	for i, k := range workers {
+		if k.tellings() != before[i] {
+			w.t.Errorf("%s was told %d times in %v of peace\n%s", k.name, k.tellings()-before[i], d, w.logs())
+		}
+	}
+}
+
+// inGroup lists the client IDs of the group's members.
+func (w *world) inGroup() []string {
+	var names []string
+	if info := w.GroupInfo(groupID); info != nil {
+		for _, m := range info.Members {
+			names = append(names, m.ClientID)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+func keys(k ...kmsg.Key) []kmsg.Key { return k }
