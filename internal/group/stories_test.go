@@ -38,7 +38,7 @@ func TestWorkersComeAndGo(t *testing.T) {
 		if lost := slices.Concat(without(hadA, a.has()), without(hadB, b.has())); len(lost) != 4 {
 			t.Errorf("a and b lost %v, c has %v", lost, c.has())
 		}
-		w.stays(time.Hour, a, b, c)
+		w.stays(5*time.Minute, a, b, c)
 
 		// A planned stop: nobody waits for a session timeout.
 		hadA, hadC := a.has(), c.has()
@@ -242,11 +242,12 @@ func TestCoordinatorMoves(t *testing.T) {
 func TestAssignmentSurvivesLoss(t *testing.T) {
 	inBubble(t, 12, func(t *testing.T, w *world) {
 		// A coordinator that is more patient than the worker.
-		k := w.worker("a")
-		k.cfg.SessionTimeout = 30 * time.Second
-		k.start()
+		w.ControlKey(int16(kmsg.JoinGroup), func(req kmsg.Request) (kmsg.Response, error, bool) {
+			req.(*kmsg.JoinGroupRequest).SessionTimeoutMillis *= 3
+			return nil, nil, false
+		})
+		k := w.start("a")
 		w.within(rebalance, k)
-		k.cfg.SessionTimeout = session
 		want := k.last()
 		k.wire.set(wireDown)
 		time.Sleep(session + time.Second)
@@ -287,7 +288,7 @@ func TestTwins(t *testing.T) {
 		w.within(rebalance, a)
 		b := w.start("same")
 		w.within(3*time.Second, a, b)
-		w.stays(10*time.Minute, a, b)
+		w.stays(2*time.Minute, a, b)
 		if !strings.Contains(a.log.String(), "ORDERWALK_WORKER_ID") {
 			t.Errorf("log of the first: %s", a.log.String())
 		}

@@ -30,12 +30,11 @@ const (
 // goroutine that outlives its test fails it.
 type world struct {
 	*kfake.Cluster
-	t       *testing.T
-	ctx     context.Context // ends with the test, for transports
-	net     *kfake.VirtualNetwork
-	lanes   int
-	stopAll func()
-	all     []*worker
+	t     *testing.T
+	ctx   context.Context // ends with the test, for transports
+	net   *kfake.VirtualNetwork
+	lanes int
+	all   []*worker
 }
 
 func inBubble(t *testing.T, lanes int, test func(t *testing.T, w *world)) {

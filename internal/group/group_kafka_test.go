@@ -1,0 +1,437 @@
+//go:build kafka
+
+package group
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"os/exec"
+	"os/signal"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"orderwalk/internal/kafkatest"
+)
+
+// childVariable makes the test binary a worker, told about in JSON, that says
+// what it is told, a line each, until SIGTERM.
+const childVariable = "GROUP_CHILD"
+
+// said is a line of a child's.
+type said struct {
+	Lost       bool
+	Assignment Assignment
+	Current    bool   // what the coordinator says of the assignment
+	Log        string // of level warn or above
+}
+
+type childConfig struct {
+	Brokers        []string
+	Group, Worker  string
+	SessionTimeout time.Duration
+}
+
+func TestMain(m *testing.M) {
+	if given := os.Getenv(childVariable); given != "" {
+		if err := child(given); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+func child(given string) error {
+	var c childConfig
+	if err := json.Unmarshal([]byte(given), &c); err != nil {
+		return err
+	}
+	ctx, cancel := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer cancel()
+	out := json.NewEncoder(os.Stdout)
+	logged, sayLog, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	var saying sync.Mutex
+	say := func(s said) {
+		saying.Lock()
+		defer saying.Unlock()
+		_ = out.Encode(s) // nobody listens: the test is over
+	}
+	go func() {
+		for lines := bufio.NewScanner(logged); lines.Scan(); {
+			say(said{Log: lines.Text()})
+		}
+	}()
+	m := New(Config{
+		Brokers: c.Brokers, Dialer: &kafka.Dialer{}, Addr: kafka.TCP(c.Brokers...), Transport: &kafka.Transport{ClientID: c.Worker},
+		GroupID: c.Group, Topic: topic, Worker: c.Worker, SessionTimeout: c.SessionTimeout,
+		Log: slog.New(slog.NewTextHandler(sayLog, &slog.HandlerOptions{Level: slog.LevelWarn})),
+	})
+	return m.Run(ctx, func(a Assignment) {
+		current, err := m.Current(ctx, a)
+		if err != nil && ctx.Err() == nil {
+			say(said{Log: err.Error()})
+		}
+		say(said{Assignment: a, Current: current})
+	}, func() { say(said{Lost: true}) })
+}
+
+// process is a child.
+type process struct {
+	t    *testing.T
+	name string
+	cmd  *exec.Cmd
+
+	mu      sync.Mutex
+	changed chan struct{} // closed at the next line
+	last    Assignment
+	told    int
+	current bool
+	lost    int
+	logs    []string
+}
+
+func startProcess(t *testing.T, c childConfig) *process {
+	t.Helper()
+	given, err := json.Marshal(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &process{t: t, name: c.Worker, cmd: exec.Command(os.Args[0]), changed: make(chan struct{})}
+	p.cmd.Env = append(os.Environ(), childVariable+"="+string(given))
+	p.cmd.Stderr = os.Stderr
+	out, err := p.cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	read := make(chan struct{})
+	go func() {
+		defer close(read)
+		for lines := json.NewDecoder(out); ; {
+			var s said
+			if lines.Decode(&s) != nil {
+				return
+			}
+			p.mu.Lock()
+			switch {
+			case s.Lost:
+				p.lost++
+			case s.Log != "":
+				p.logs = append(p.logs, s.Log)
+			default:
+				p.last, p.current = s.Assignment, s.Current
+				p.told++
+			}
+			close(p.changed)
+			p.changed = make(chan struct{})
+			p.mu.Unlock()
+		}
+	}()
+	t.Cleanup(func() {
+		_ = p.cmd.Process.Kill() // it may have ended
+		<-read
+		_ = p.cmd.Wait()
+		if t.Failed() {
+			t.Logf("%s said:\n%s", p.name, strings.Join(p.logs, "\n"))
+		}
+	})
+	return p
+}
+
+func (p *process) signal(s os.Signal) {
+	p.t.Helper()
+	if err := p.cmd.Process.Signal(s); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// state is what p last said, and what is closed when it says more.
+func (p *process) state() (a Assignment, told, lost int, changed <-chan struct{}) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.last, p.told, p.lost, p.changed
+}
+
+// waitFor waits until the processes hold all lanes once in one generation, and
+// returns how long that took.
+func waitFor(t *testing.T, lanes int, processes ...*process) time.Duration {
+	t.Helper()
+	began := time.Now()
+	limit := time.After(2 * time.Minute)
+	for {
+		var all []int
+		generations := map[int32]bool{}
+		anyChange := make(chan struct{}, len(processes))
+		done, cancel := context.WithCancel(t.Context())
+		for _, p := range processes {
+			a, _, _, changed := p.state()
+			all = append(all, a.Lanes...)
+			generations[a.Generation] = true
+			if a.Members != len(processes) {
+				generations[-1] = true
+			}
+			go func() {
+				select {
+				case <-changed:
+					anyChange <- struct{}{}
+				case <-done.Done():
+				}
+			}()
+		}
+		slices.Sort(all)
+		if slices.Equal(all, upTo(lanes)) && len(generations) == 1 {
+			cancel()
+			return time.Since(began)
+		}
+		select {
+		case <-anyChange:
+			cancel()
+		case <-limit:
+			cancel()
+			for _, p := range processes {
+				a, told, lost, _ := p.state()
+				t.Logf("%s: %+v, told %d times, lost %d times", p.name, a, told, lost)
+			}
+			t.Fatal("the processes do not hold all lanes")
+		}
+	}
+}
+
+func createTopic(t *testing.T, brokers []string, lanes int32) {
+	t.Helper()
+	client, err := kgo.NewClient(kgo.SeedBrokers(brokers...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	if _, err := kadm.NewClient(client).CreateTopic(t.Context(), lanes, -1, nil, topic); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// The life of a group on a real Kafka, with real kills and freezes. It starts
+// on a fresh cluster, so the first join has to wait for the group's topic.
+func TestKafka(t *testing.T) {
+	const lanes = 16
+	cluster, err := kafkatest.Launch(t.Context(), kafkatest.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cluster.Stop()
+	createTopic(t, cluster.Brokers(), lanes)
+	start := func(worker string) *process {
+		return startProcess(t, childConfig{cluster.Brokers(), groupID, worker, 6 * time.Second})
+	}
+	a := start("a")
+	t.Logf("first join on a fresh cluster: %v", waitFor(t, lanes, a))
+	b := start("b")
+	t.Logf("second member: %v", waitFor(t, lanes, a, b))
+	hadA, _, _, _ := a.state()
+	if !a.current || !b.current {
+		t.Errorf("Current = %v and %v right after the assignment", a.current, b.current)
+	}
+
+	b.signal(syscall.SIGKILL)
+	again := start("b")
+	t.Logf("killed and started again under its name: %v", waitFor(t, lanes, a, again))
+	hasA, _, _, _ := a.state()
+	if !slices.Equal(hadA.Lanes, hasA.Lanes) {
+		t.Errorf("a had %v, has %v", hadA.Lanes, hasA.Lanes)
+	}
+
+	c := start("c")
+	t.Logf("third member: %v", waitFor(t, lanes, a, again, c))
+	again.signal(syscall.SIGTERM)
+	t.Logf("planned stop: %v", waitFor(t, lanes, a, c))
+
+	c.signal(syscall.SIGKILL)
+	t.Logf("killed, nobody in its place, session timeout 6 s: %v", waitFor(t, lanes, a))
+
+	d := start("d")
+	waitFor(t, lanes, a, d)
+	d.signal(syscall.SIGSTOP)
+	t.Logf("frozen, session timeout 6 s: %v", waitFor(t, lanes, a))
+	frozen, _, _, _ := d.state()
+	d.signal(syscall.SIGCONT)
+	t.Logf("woken: %v", waitFor(t, lanes, a, d))
+	woken, _, lost, _ := d.state()
+	if lost != 1 || woken.Member == frozen.Member {
+		t.Errorf("lost %d times; member %s, then %s", lost, frozen.Member, woken.Member)
+	}
+
+	// The only broker restarts: the memberships outlive it.
+	_, toldA, _, _ := a.state()
+	_, toldD, _, _ := d.state()
+	cluster.StopBroker(0)
+	if err := cluster.StartBroker(0); err != nil {
+		t.Fatal(err)
+	}
+	e := start("e")
+	t.Logf("a third member after the broker's restart: %v", waitFor(t, lanes, a, d, e))
+	nowA, nowToldA, lostA, _ := a.state()
+	nowD, nowToldD, lostD, _ := d.state()
+	if nowA.Member != hadA.Member || nowD.Member != woken.Member {
+		t.Errorf("other member IDs after the restart: %s, %s", nowA.Member, nowD.Member)
+	}
+	t.Logf("told over the restart: a %d times, d %d times; lost %d and %d", nowToldA-toldA, nowToldD-toldD, lostA, lostD)
+
+	stop := func(p *process) {
+		p.signal(syscall.SIGTERM)
+		if err := p.cmd.Wait(); err != nil {
+			t.Errorf("%s: %v", p.name, err)
+		}
+	}
+	for _, p := range []*process{a, d, e} {
+		stop(p)
+	}
+}
+
+// Two processes of one name live side by side after the first complaint.
+func TestKafkaTwins(t *testing.T) {
+	const lanes = 4
+	brokers := kafkatest.Start(t)
+	createTopic(t, brokers, lanes)
+	c := childConfig{brokers, "twins", "same", 6 * time.Second}
+	a := startProcess(t, c)
+	waitFor(t, lanes, a)
+	b := startProcess(t, c)
+	t.Logf("both in: %v", waitFor(t, lanes, a, b))
+	if !slices.ContainsFunc(a.logs, func(l string) bool { return strings.Contains(l, "ORDERWALK_WORKER_ID") }) {
+		t.Errorf("the first logged %q", a.logs)
+	}
+}
+
+// Real answers to what is refused.
+func TestKafkaRefuses(t *testing.T) {
+	brokers := kafkatest.Start(t)
+	for name, test := range map[string]struct {
+		session time.Duration
+		group   string
+		want    error
+	}{
+		"session timeout": {time.Second, "refused", kafka.InvalidSessionTimeout},
+		"foreign group":   {0, "foreign", kafka.InconsistentGroupProtocol},
+	} {
+		t.Run(name, func(t *testing.T) {
+			foreign, err := kgo.NewClient(kgo.SeedBrokers(brokers...), kgo.ConsumerGroup("foreign"), kgo.ConsumeTopics("foreign"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer foreign.Close()
+			admin := kadm.NewClient(foreign)
+			if _, err := admin.CreateTopics(t.Context(), 1, -1, nil, "foreign", topic); err != nil {
+				t.Fatal(err)
+			}
+			for joined := false; !joined; {
+				poll, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+				foreign.PollFetches(poll)
+				cancel()
+				member, _ := foreign.GroupMetadata()
+				joined = member != ""
+			}
+			transport := &kafka.Transport{}
+			defer transport.CloseIdleConnections()
+			m := New(Config{
+				Brokers: brokers, Addr: kafka.TCP(brokers...), Transport: transport,
+				GroupID: test.group, Topic: topic, Worker: "w", SessionTimeout: test.session,
+			})
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			err = m.Run(ctx, func(a Assignment) { t.Errorf("assigned %+v", a) }, func() { t.Error("lost") })
+			if !errors.Is(err, test.want) {
+				t.Errorf("Run = %v, want %v", err, test.want)
+			}
+			t.Log(err)
+		})
+	}
+}
+
+// The coordinator's broker is stopped, then killed: the memberships move with
+// the group.
+func TestKafkaCoordinatorFails(t *testing.T) {
+	const lanes = 16
+	cluster, err := kafkatest.Launch(t.Context(), kafkatest.Options{Brokers: 3})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cluster.Stop()
+	createTopic(t, cluster.Brokers(), lanes)
+	start := func(worker string) *process {
+		return startProcess(t, childConfig{cluster.Brokers(), groupID, worker, 20 * time.Second})
+	}
+	a := start("a")
+	t.Logf("first join on a fresh cluster: %v", waitFor(t, lanes, a))
+	b := start("b")
+	waitFor(t, lanes, a, b)
+	before, _, _, _ := a.state()
+	for how, end := range map[string]func(int){"stopped": cluster.StopBroker, "killed": cluster.KillBroker} {
+		was := coordinator(t, cluster.Brokers())
+		began := time.Now()
+		end(slices.Index(cluster.Brokers(), was))
+		for is := was; is == was; is = coordinator(t, cluster.Brokers()) {
+		}
+		t.Logf("%s: another coordinator after %v", how, time.Since(began))
+		m := New(Config{
+			Brokers: cluster.Brokers(), Addr: kafka.TCP(cluster.Brokers()...), Transport: &kafka.Transport{},
+			GroupID: groupID, Topic: topic,
+		})
+		a, _, _, _ := a.state()
+		if is, err := m.Current(t.Context(), a); !is || err != nil || a.Generation != before.Generation {
+			t.Errorf("%s: Current of %+v = %v, %v; before it was %+v", how, a, is, err, before)
+		}
+		if err := cluster.StartBroker(slices.Index(cluster.Brokers(), was)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c := start("c")
+	waitFor(t, lanes, a, b, c)
+	for _, p := range []*process{a, b, c} {
+		now, told, lost, _ := p.state()
+		t.Logf("%s: generation %d, told %d times, lost %d times; %q", p.name, now.Generation, told, lost, p.logs)
+		if lost > 0 {
+			t.Errorf("%s was lost", p.name)
+		}
+	}
+	if now, _, _, _ := a.state(); now.Member != before.Member {
+		t.Errorf("a was %s, is %s", before.Member, now.Member)
+	}
+}
+
+// coordinator is the address of the group's coordinator, as far as any broker
+// tells.
+func coordinator(t *testing.T, brokers []string) string {
+	t.Helper()
+	client, err := kgo.NewClient(kgo.SeedBrokers(brokers...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	answer := kadm.NewClient(client).FindGroupCoordinators(t.Context(), groupID)
+	if err := answer.Error(); err != nil {
+		return ""
+	}
+	for _, c := range answer {
+		return net.JoinHostPort(c.Host, fmt.Sprint(c.Port))
+	}
+	return ""
+}
