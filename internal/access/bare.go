@@ -11,15 +11,19 @@ import (
 // operations nor topics one may not see; and after a CreateTopics request that
 // succeeds it would wait for the topic, which a validation does not create. It
 // recognises both by their type, and lets a RawExchanger write and read for
-// itself. Any broker gets it.
+// itself. Any broker gets it: rights are looked at before the question whether
+// the broker is the one to answer.
 type bare struct {
 	protocol.Message
 	clientID string
+	first    bool  // the first version, whatever is offered
 	version  int16 // agreed with the broker
 }
 
 func (m *bare) Required(versions map[protocol.ApiKey]int16) bool {
-	m.version = versions[m.ApiKey()]
+	if !m.first {
+		m.version = versions[m.ApiKey()]
+	}
 	return true
 }
 

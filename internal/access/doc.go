@@ -7,14 +7,21 @@
 // looks like one that is not there. So the questions here are chosen for their
 // answers:
 //
-//	right                      question
-//	on topics                  Metadata with the authorized operations
-//	Create of a missing topic  CreateTopics, to be validated only
-//	Write on transactional IDs EndTxn for a producer ID nobody has: refused
-//	                           either for the ACL or for the producer ID
-//	Read on the group          Heartbeat of a member nobody knows: likewise
+//	right                       question
+//	to see topics               Metadata, past kafka-go's cache
+//	Create of a missing topic   CreateTopics, to be validated only
+//	Write on transactional IDs  EndTxn for a producer ID nobody has: refused
+//	                            either for the right or for the producer ID
+//	Write on topics             AddPartitionsToTxn for that producer ID; where
+//	                            the transactional ID is refused already, the
+//	                            authorized operations that Metadata tells
+//	Read on the offsets topic   Fetch, far beyond its end
+//	Read on the group           Heartbeat of a member nobody knows
+//
+// All but the authorized operations are refusals of the very requests that the
+// connector depends on, so what is reported as missing is missing.
 //
 // It decides nothing and grants nothing; the rights that are enough are listed
 // in docs/SECURITY.md. Its users are `orderwalk check`, and `orderwalk run`
-// when Kafka has refused it something.
+// before it begins.
 package access

@@ -43,6 +43,7 @@ func commands() []command {
 		{"run", "walk the shops and publish their orders", runCommand},
 		{"dev", "all of it on this machine: Kafka, the API and the connector", devCommand},
 		{"simulate", "serve a simulated order-list API", simulateCommand},
+		{"check", "try the configuration: API, Kafka, topics and rights", checkCommand},
 		{"tail", "print the orders topic, committed records only", tailCommand},
 		{"config", "list every variable with its type, default and meaning", configCommand},
 		{"version", "print version, commit and Go version", versionCommand},

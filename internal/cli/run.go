@@ -85,6 +85,9 @@ func (w *worker) run(ctx context.Context) error {
 		}
 		return err
 	}
+	if err := requireRights(ctx, cfg, brokers); err != nil {
+		return err
+	}
 
 	conn := connector.New(connector.Config{
 		Group: cfg.Group, OffsetsTopic: cfg.OffsetsTopic, WorkerID: cfg.WorkerID,
@@ -122,5 +125,5 @@ func (w *worker) run(ctx context.Context) error {
 		log.Info("orderwalk stops")
 		return nil
 	}
-	return err
+	return explain(ctx, cfg, brokers, err)
 }

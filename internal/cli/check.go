@@ -1,0 +1,128 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"strings"
+	"time"
+
+	"orderwalk/internal/config"
+)
+
+const checkNotes = `
+It tries what run will need, a line each, and says what to do where something
+fails: the configuration, a token and one list call for each app ID, Kafka, its
+topics, and what this client may do there. It publishes nothing, creates nothing
+and disturbs no worker. Exit code 1 if anything fails.
+`
+
+// checkLimit bounds each question to the API.
+const checkLimit = 20 * time.Second
+
+func checkCommand(ctx context.Context, c *call) error {
+	asJSON := c.flags.Bool("json", false, "print one JSON object instead of lines")
+	if err := c.parse(checkNotes); err != nil {
+		return err
+	}
+	k := checkup{out: c.Out}
+	if *asJSON {
+		k.out = io.Discard
+	}
+	k.run(ctx)
+	if ctx.Err() != nil {
+		return nil
+	}
+	if *asJSON {
+		if err := k.writeJSON(c.Out); err != nil {
+			return err
+		}
+	}
+	failed := 0
+	for _, f := range k.findings {
+		if !f.OK {
+			failed++
+		}
+	}
+	if failed > 0 {
+		return fmt.Errorf("%d of %d checks failed", failed, len(k.findings))
+	}
+	return nil
+}
+
+// finding is the outcome of one check.
+type finding struct {
+	Check  string   `json:"check"` // what was looked at, such as "topic wechat.orders"
+	OK     bool     `json:"ok"`
+	Detail string   `json:"detail,omitempty"` // what was found, or what is wrong
+	Do     []string `json:"do,omitempty"`     // what to do about it, a line each
+}
+
+// checkup prints the findings as they come.
+type checkup struct {
+	out      io.Writer
+	findings []finding
+}
+
+func (k *checkup) ok(check, detail string) { k.add(finding{Check: check, OK: true, Detail: detail}) }
+
+func (k *checkup) failed(check, detail string, do ...string) {
+	k.add(finding{Check: check, Detail: detail, Do: do})
+}
+
+func (k *checkup) add(f finding) {
+	k.findings = append(k.findings, f)
+	word := "failed"
+	if f.OK {
+		word = "ok"
+	}
+	fmt.Fprintln(k.out, strings.TrimRight(fmt.Sprintf("%-7s %-28s %s", word, f.Check, f.Detail), " "))
+	for _, line := range f.Do {
+		fmt.Fprintf(k.out, "        → %s\n", line)
+	}
+}
+
+func (k *checkup) writeJSON(w io.Writer) error {
+	answer := struct {
+		OK     bool      `json:"ok"`
+		Checks []finding `json:"checks"`
+	}{true, k.findings}
+	for _, f := range k.findings {
+		answer.OK = answer.OK && f.OK
+	}
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	e.SetEscapeHTML(false)
+	if err := e.Encode(answer); err != nil {
+		return fmt.Errorf("write findings: %w", err)
+	}
+	return nil
+}
+
+// run makes the checks, in the order in which run would fail.
+func (k *checkup) run(ctx context.Context) {
+	cfg, err := config.Load(nil)
+	if err != nil {
+		var faults *config.Error
+		if !errors.As(err, &faults) {
+			k.failed("configuration", err.Error())
+			return
+		}
+		var do []string
+		for _, f := range faults.Faults {
+			do = append(do, f.String())
+		}
+		k.failed("configuration", strings.TrimSuffix(strings.SplitN(err.Error(), "\n", 2)[0], ":"), do...)
+		return
+	}
+	k.ok("configuration", fmt.Sprintf("group %s, %s", cfg.Group, count(len(cfg.Shops), "shop")))
+	quiet := slog.New(slog.DiscardHandler) // findings say it
+	k.api(ctx, cfg, quiet)
+	k.kafka(ctx, cfg, quiet)
+}
+
+// count is such as: 6 partitions.
+func count(n int, word string) string { return fmt.Sprintf("%d %s", n, plural(n, word)) }

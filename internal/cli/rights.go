@@ -1,0 +1,82 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"orderwalk/internal/access"
+	"orderwalk/internal/config"
+	"orderwalk/internal/kafkaconn"
+)
+
+// explainLimit bounds the questions after a refusal.
+const explainLimit = 15 * time.Second
+
+// deniedError is a refusal for want of rights, with the rights.
+type deniedError struct {
+	err       error
+	principal string
+	missing   []access.Right
+}
+
+func (e *deniedError) Error() string { return e.err.Error() }
+func (e *deniedError) Unwrap() error { return e.err }
+
+// hint names the principal and how to grant it what it lacks.
+func (e *deniedError) hint() string {
+	if len(e.missing) == 0 {
+		return fmt.Sprintf("Kafka most probably knows this client as %s; docs/SECURITY.md lists the rights it needs", e.principal)
+	}
+	commands := make([]string, len(e.missing))
+	for i, r := range e.missing {
+		commands[i] = "\n  " + r.Command(e.principal)
+	}
+	return "an administrator grants what is missing by" + strings.Join(commands, "")
+}
+
+// requireRights refuses to begin without the rights that will be needed, all
+// named at once: some would be missed only much later, such as Read on an
+// offsets topic that is still empty. What cannot be asked is left to the walk.
+func requireRights(ctx context.Context, cfg *config.Config, k *kafkaconn.Kafka) error {
+	ctx, cancel := context.WithTimeout(ctx, explainLimit)
+	defer cancel()
+	n := needs(cfg)
+	n.FirstLane = true // every start pays for the questions
+	report, err := access.Look(ctx, k.Addr, k.Transport, n)
+	if err != nil || len(report.Missing) == 0 {
+		return nil
+	}
+	if full, err := access.Look(ctx, k.Addr, k.Transport, needs(cfg)); err == nil {
+		report = full
+	}
+	return &deniedError{fmt.Errorf("%s lacks %s", k.Principal(), joinRights(report.Missing)), k.Principal(), report.Missing}
+}
+
+// explain asks Kafka which rights are missing when it has refused something
+// later, all of them at once.
+func explain(ctx context.Context, cfg *config.Config, k *kafkaconn.Kafka, err error) error {
+	if !access.Refused(err) {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), explainLimit)
+	defer cancel()
+	report, _ := access.Look(ctx, k.Addr, k.Transport, needs(cfg)) // what was found so far helps too
+	if len(report.Missing) > 0 {
+		err = fmt.Errorf("%w: %s lacks %s", err, k.Principal(), joinRights(report.Missing))
+	}
+	return &deniedError{err, k.Principal(), report.Missing}
+}
+
+func needs(cfg *config.Config) access.Needs {
+	return access.Needs{Orders: cfg.OrdersTopics, Offsets: cfg.OffsetsTopic, Group: cfg.Group, Lanes: cfg.OffsetsPartitions}
+}
+
+func joinRights(rights []access.Right) string {
+	texts := make([]string, len(rights))
+	for i, r := range rights {
+		texts[i] = r.String()
+	}
+	return strings.Join(texts, ", ")
+}
