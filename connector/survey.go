@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"time"
 
+	"github.com/segmentio/kafka-go"
 	"golang.org/x/sync/errgroup"
 
 	"orderwalk/internal/txn"
@@ -63,18 +65,45 @@ func (s *survey) read(ctx context.Context, lane int) (offsets.Lane, error) {
 	return l.loader.Load(), nil
 }
 
-// all reads every lane, several at once.
+// all reads every lane that has anything, several at once.
 func (s *survey) all(ctx context.Context) ([]offsets.Lane, error) {
 	lanes := make([]offsets.Lane, len(s.lanes))
+	used := s.used(ctx)
 	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(16)
+	group.SetLimit(4)
 	for number := range s.lanes {
+		if !used[number] {
+			continue
+		}
 		group.Go(func() (err error) {
 			lanes[number], err = s.read(ctx, number)
 			return err
 		})
 	}
 	return lanes, group.Wait()
+}
+
+// used asks for the ends of all lanes at once, so that a first start need not
+// read them one by one to learn that they are empty. What it cannot learn
+// counts as used.
+func (s *survey) used(ctx context.Context) []bool {
+	used := make([]bool, len(s.lanes))
+	requests := make([]kafka.OffsetRequest, len(s.lanes))
+	for number := range s.lanes {
+		used[number] = true
+		requests[number] = kafka.LastOffsetOf(number)
+	}
+	client := kafka.Client{Addr: s.cfg.Addr, Transport: s.cfg.Transport, Timeout: 5 * time.Second}
+	res, err := client.ListOffsets(ctx, &kafka.ListOffsetsRequest{Topics: map[string][]kafka.OffsetRequest{s.cfg.OffsetsTopic: requests}})
+	if err != nil {
+		return used
+	}
+	for _, p := range res.Topics[s.cfg.OffsetsTopic] {
+		if p.Error == nil && p.LastOffset == 0 && p.Partition < len(used) {
+			used[p.Partition] = false
+		}
+	}
+	return used
 }
 
 // misplaced tells which of the source partitions have a checkpoint in a lane
