@@ -81,7 +81,7 @@ func (k *checkup) topic(ctx context.Context, brokers *kafkaconn.Kafka, report ac
 	}
 	detail := count(found, "partition") + ", may write"
 	if spec.Compacted {
-		detail = count(found, "partition") + ", compacted, may read and write"
+		detail = count(found, "partition") + ", may read and write"
 	}
 	k.ok(check, detail)
 }

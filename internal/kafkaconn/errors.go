@@ -1,6 +1,7 @@
 package kafkaconn
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -113,7 +114,7 @@ func (k *Kafka) hint(step string, err error) string {
 		return "the broker does not answer in TLS: use its TLS port, or unset ORDERWALK_KAFKA_TLS_ENABLE"
 	case isTLS(err):
 		return "check the ORDERWALK_KAFKA_TLS_ variables: the broker refuses our certificate, or wants one"
-	case closed && step == stepEncrypt:
+	case (closed || errors.Is(err, context.DeadlineExceeded)) && step == stepEncrypt:
 		return "the broker does not answer in TLS: use its TLS port, or unset ORDERWALK_KAFKA_TLS_ENABLE"
 	case closed && mechanism != "" && k.cfg.TLS == nil:
 		return "the broker hangs up; does it want TLS (ORDERWALK_KAFKA_TLS_ENABLE), or check the ORDERWALK_KAFKA_SASL_ variables"
