@@ -22,7 +22,7 @@ const ours = (1<<31 - 2) * time.Millisecond
 // attend is a membership after the other, until ctx ends.
 func (m *Member) attend(ctx context.Context, box mailbox) error {
 	pause := backoff.NewExponentialBackOff(backoff.WithInitialInterval(20*time.Millisecond),
-		backoff.WithMultiplier(2), backoff.WithMaxInterval(time.Second), backoff.WithMaxElapsedTime(0))
+		backoff.WithMultiplier(2), backoff.WithMaxInterval(500*time.Millisecond), backoff.WithMaxElapsedTime(0))
 	for {
 		began := time.Now()
 		err := m.belong(ctx, box)

@@ -17,6 +17,7 @@
 //	assign.go     which lane goes where: a pure function
 //	userdata.go   what each member tells the leader
 //	tether.go     a dialer whose connections can be cut
+//	errors.go     what waiting does not change
 //	outage.go     one line in the log for an outage
 //
 // # A rebalance stops nothing

@@ -52,8 +52,8 @@ type Config struct {
 	Heartbeat time.Duration
 	// Load tells the load of each lane that this worker knows of, in a unit that
 	// all workers share, such as shops. Lanes that nobody mentions count as
-	// empty. It is asked at every rebalance. Defaults to no knowledge: lanes
-	// are then balanced by their number.
+	// empty. It is asked at every rebalance, on a goroutine of kafka-go's.
+	// Defaults to no knowledge: lanes are then balanced by their number.
 	Load func() map[int]int
 
 	Log *slog.Logger // defaults to none

@@ -1,0 +1,234 @@
+package group
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// Cut off from Kafka: lost is told when others may take over, and what is left
+// for it when it is back.
+func TestCutOff(t *testing.T) {
+	for name, state := range map[string]wireState{"connections break": wireDown, "nothing arrives": wireMute} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, 12, func(t *testing.T, w *world) {
+				a, b := w.start("a"), w.start("b")
+				w.within(2*rebalance, a, b)
+				old := b.last()
+				b.wire.set(state)
+				cut := time.Now()
+				w.within(session+rebalance, a)
+				time.Sleep(time.Second)
+				if n, at := b.timesLost(); n != 1 || at.Sub(cut) > session || at.Sub(cut) < session-b.interval {
+					t.Errorf("lost %d times, %v after the cut", n, at.Sub(cut))
+				}
+				time.Sleep(5 * time.Minute)
+				if n, _ := b.timesLost(); n != 1 {
+					t.Errorf("lost %d times", n)
+				}
+				if n := strings.Count(b.log.String(), "cannot reach"); n != 1 {
+					t.Errorf("%d lines about one outage:\n%s", n, b.log.String())
+				}
+				b.wire.set(wireUp)
+				w.within(5*time.Second, a, b)
+				if b.last().Member == old.Member {
+					t.Error("the member ID is the old one")
+				}
+				if !strings.Contains(b.log.String(), "back in touch") {
+					t.Errorf("no word of being back:\n%s", b.log.String())
+				}
+				w.stays(time.Minute, a, b)
+				if got := w.inGroup(); !slices.Equal(got, []string{"a", "b"}) {
+					t.Errorf("in the group: %v", got)
+				}
+			})
+		})
+	}
+}
+
+// A cut shorter than the session costs nothing.
+func TestShortCut(t *testing.T) {
+	inBubble(t, 12, func(t *testing.T, w *world) {
+		a, b := w.start("a"), w.start("b")
+		w.within(2*rebalance, a, b)
+		for _, state := range []wireState{wireDown, wireMute} {
+			b.wire.set(state)
+			w.stays(5*time.Second, a, b)
+			b.wire.set(wireUp)
+			w.stays(time.Minute, a, b)
+		}
+		if n, _ := b.timesLost(); n > 0 || b.count(EventRetry) == 0 {
+			t.Errorf("lost %d times, %d retries", n, b.count(EventRetry))
+		}
+	})
+}
+
+// The coordinator is away, for a moment or for so long that everybody is lost:
+// the memberships it kept stand, without a rebalance.
+func TestCoordinatorAway(t *testing.T) {
+	for _, code := range []*kerr.Error{kerr.CoordinatorNotAvailable, kerr.NotCoordinator, kerr.CoordinatorLoadInProgress} {
+		t.Run(code.Message, func(t *testing.T) {
+			inBubble(t, 12, func(t *testing.T, w *world) {
+				a, b := w.start("a"), w.start("b")
+				w.within(2*rebalance, a, b)
+				generation := a.last().Generation
+				// Sessions do not run while a real coordinator is away.
+				w.Cluster.Fault(kfake.Fault{Keys: keys(kmsg.Heartbeat), Group: groupID, Err: code, Count: 20})
+				w.stays(8*time.Second, a, b)
+				if a.count(EventLost)+b.count(EventLost) != 0 || strings.Count(w.logs(), "back in touch") != 2 {
+					t.Errorf("events %v %v\n%s", a.events, b.events, w.logs())
+				}
+				if a.last().Generation != generation {
+					t.Errorf("generation %d, before it was %d", a.last().Generation, generation)
+				}
+			})
+		})
+	}
+}
+
+func TestCoordinatorMoves(t *testing.T) {
+	inBubble(t, 12, func(t *testing.T, w *world) {
+		a, b := w.start("a"), w.start("b")
+		w.within(2*rebalance, a, b)
+		for range 10 {
+			w.RehashCoordinators()
+			w.stays(2*time.Second, a, b)
+		}
+		w.RehashCoordinators()
+		c := w.start("c")
+		w.within(2*rebalance, a, b, c)
+	})
+}
+
+// Lost, yet still a member: the same assignment is told again.
+func TestAssignmentSurvivesLoss(t *testing.T) {
+	inBubble(t, 12, func(t *testing.T, w *world) {
+		// A coordinator that is more patient than the worker.
+		w.ControlKey(int16(kmsg.JoinGroup), func(req kmsg.Request) (kmsg.Response, error, bool) {
+			req.(*kmsg.JoinGroupRequest).SessionTimeoutMillis *= 3
+			return nil, nil, false
+		})
+		k := w.start("a")
+		w.within(rebalance, k)
+		want := k.last()
+		k.wire.set(wireDown)
+		time.Sleep(session + time.Second)
+		k.wire.set(wireUp)
+		w.eventually(time.Second, func() string {
+			if k.tellings() != 2 {
+				return "not told again"
+			}
+			return ""
+		})
+		if n, _ := k.timesLost(); n != 1 || k.last().Generation != want.Generation || !slices.Equal(k.has(), want.Lanes) {
+			t.Errorf("lost %d times, then %+v; before %+v", n, k.last(), want)
+		}
+	})
+}
+
+// The first join on a cluster that has to make the group's topic first.
+func TestFreshCluster(t *testing.T) {
+	for _, name := range []string{"a", ""} {
+		inBubble(t, 12, func(t *testing.T, w *world) {
+			fault := w.Cluster.Fault(kfake.Fault{Keys: keys(kmsg.FindCoordinator), Err: kerr.CoordinatorNotAvailable, Count: -1})
+			a := w.start(name)
+			time.Sleep(700 * time.Millisecond)
+			fault.Remove()
+			w.within(time.Second, a)
+			if a.log.String() != "" {
+				t.Errorf("log: %s", a.log.String())
+			}
+		})
+	}
+}
+
+// Two live workers of one name: the second removes the first, once, and the
+// first says why.
+func TestTwins(t *testing.T) {
+	inBubble(t, 12, func(t *testing.T, w *world) {
+		a := w.start("same")
+		w.within(rebalance, a)
+		b := w.start("same")
+		w.within(3*time.Second, a, b)
+		w.stays(2*time.Minute, a, b)
+		if !strings.Contains(a.log.String(), "ORDERWALK_WORKER_ID") {
+			t.Errorf("log of the first: %s", a.log.String())
+		}
+		if a.count(EventGhostRemoved) != 0 || b.count(EventGhostRemoved) != 1 {
+			t.Errorf("removed %d and %d", a.count(EventGhostRemoved), b.count(EventGhostRemoved))
+		}
+		b.stop()
+		w.within(2*rebalance, a)
+	})
+}
+
+func TestRefusals(t *testing.T) {
+	for _, test := range []struct {
+		key  kmsg.Key
+		code *kerr.Error
+		want string
+	}{
+		{kmsg.JoinGroup, kerr.GroupAuthorizationFailed, "allow READ on the group"},
+		{kmsg.DescribeGroups, kerr.GroupAuthorizationFailed, "allow READ on the group"},
+		{kmsg.JoinGroup, kerr.InvalidSessionTimeout, "ORDERWALK_SESSION_TIMEOUT"},
+		{kmsg.JoinGroup, kerr.InconsistentGroupProtocol, "ORDERWALK_GROUP"},
+		{kmsg.Metadata, kerr.TopicAuthorizationFailed, "ORDERWALK_OFFSETS_TOPIC"},
+	} {
+		t.Run(test.key.Name()+" "+test.code.Message, func(t *testing.T) {
+			inBubble(t, 12, func(t *testing.T, w *world) {
+				fault := kfake.Fault{Keys: keys(test.key), Err: test.code, Count: -1}
+				if test.key == kmsg.Metadata {
+					fault.Topic = topic
+				}
+				w.Cluster.Fault(fault)
+				a := w.start("a").ends()
+				var refused *Error
+				if !errors.As(a.err, &refused) || !strings.Contains(a.err.Error(), test.want) || !strings.Contains(a.err.Error(), groupID) {
+					t.Errorf("Run = %v, want %q", a.err, test.want)
+				}
+			})
+		})
+	}
+}
+
+// A worker without a name asks for the coordinator only when it joins.
+func TestRefusedByName(t *testing.T) {
+	inBubble(t, 12, func(t *testing.T, w *world) {
+		w.Cluster.Fault(kfake.Fault{Keys: keys(kmsg.FindCoordinator), Err: kerr.GroupAuthorizationFailed, Count: -1})
+		a := w.start("").ends()
+		if !errors.Is(a.err, kafka.GroupAuthorizationFailed) {
+			t.Errorf("Run = %v", a.err)
+		}
+	})
+}
+
+func TestNonsenseConfiguration(t *testing.T) {
+	inBubble(t, 12, func(t *testing.T, w *world) {
+		a := w.start("", func(c *Config) { c.Brokers = nil }).ends()
+		if a.err == nil || !strings.Contains(a.err.Error(), "broker") {
+			t.Errorf("Run = %v", a.err)
+		}
+	})
+}
+
+// Once in, a refusal is waited out: an operator may be changing ACLs.
+func TestRefusedLater(t *testing.T) {
+	inBubble(t, 12, func(t *testing.T, w *world) {
+		a := w.start("a")
+		w.within(rebalance, a)
+		fault := w.Cluster.Fault(kfake.Fault{Keys: keys(kmsg.Heartbeat, kmsg.JoinGroup, kmsg.LeaveGroup), Group: groupID, Err: kerr.GroupAuthorizationFailed, Count: -1})
+		time.Sleep(time.Minute)
+		if n := strings.Count(a.log.String(), "allow READ on the group"); n != 1 {
+			t.Errorf("%d lines with the hint\n%s", n, a.log.String())
+		}
+		fault.Remove()
+		w.within(5*time.Second, a)
+	})
+}
