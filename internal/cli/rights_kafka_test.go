@@ -209,7 +209,7 @@ func TestRights(t *testing.T) {
 			if code != 1 || !strings.Contains(stdout, want) || strings.Count(stdout, "failed") != 1 || strings.Count(stdout, "kafka-acls.sh") != 1 {
 				t.Errorf("check = %d, want 1, and one line with %s", code, want)
 			}
-			code, stdout, stderr = orderwalk(t, "run")
+			code, _, stderr = orderwalk(t, "run")
 			t.Logf("run = %d\n%s", code, afterLog(stderr))
 			if code != 1 || !strings.Contains(afterLog(stderr), want) || strings.Count(stderr, "kafka-acls.sh --add") != 1 || !strings.Contains(stderr, "User:walker lacks "+operationName(missing.operation)+" on ") {
 				t.Errorf("run = %d, want 1 and %s", code, want)

@@ -117,7 +117,7 @@ func (k *Kafka) hint(step string, err error) string {
 	case (closed || errors.Is(err, context.DeadlineExceeded)) && step == stepEncrypt:
 		return "the broker does not answer in TLS: use its TLS port, or unset ORDERWALK_KAFKA_TLS_ENABLE"
 	case closed && mechanism != "" && k.cfg.TLS == nil:
-		return "the broker hangs up; does it want TLS (ORDERWALK_KAFKA_TLS_ENABLE), or check the ORDERWALK_KAFKA_SASL_ variables"
+		return "the broker hangs up; does it want TLS (ORDERWALK_KAFKA_TLS_ENABLE)? If not, check the ORDERWALK_KAFKA_SASL_ variables"
 	case closed && mechanism != "":
 		return "the broker hangs up; check the ORDERWALK_KAFKA_SASL_ variables"
 	case closed && k.cfg.TLS == nil:

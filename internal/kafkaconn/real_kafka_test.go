@@ -4,11 +4,9 @@ package kafkaconn
 
 import (
 	"bytes"
-	"context"
 	"crypto/x509/pkix"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"os"
 	"strings"
@@ -17,7 +15,6 @@ import (
 	"time"
 
 	"github.com/segmentio/kafka-go"
-	"github.com/segmentio/kafka-go/sasl/scram"
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -125,6 +122,7 @@ func TestRealKafka(t *testing.T) {
 	t.Run("certificates", s.testCertificates)
 	t.Run("tokens", s.testTokens)
 	t.Run("session", s.testSession)
+	t.Run("transactions", s.testTransactions)
 	t.Run("group", s.testGroupSession)
 	t.Run("dialer", func(t *testing.T) {
 		k := New(s.over("SASL_SSL", SASL{Mechanism: ScramSHA256, Username: "alice", Password: fixed("scram-hush")}))
@@ -279,100 +277,6 @@ func (s *secureKafka) testTokens(t *testing.T) {
 	}
 	if k.Principal() != "User:robot" {
 		t.Errorf("principal = %q", k.Principal())
-	}
-}
-
-// kafka-go alone loses a request when the broker's session is over; here the
-// connections are replaced before that, and log in with the password of the
-// moment.
-func (s *secureKafka) testSession(t *testing.T) {
-	login := SASL{Mechanism: ScramSHA512, Username: "alice", Password: fixed("scram-hush")}
-	mechanism, err := scram.Mechanism(scram.SHA512, "alice", "scram-hush")
-	if err != nil {
-		t.Fatal(err)
-	}
-	bare := &Kafka{Addr: kafka.TCP(s.At("SASL_PLAINTEXT")...), Transport: &kafka.Transport{SASL: mechanism, MetadataTTL: time.Minute}}
-	defer bare.Transport.CloseIdleConnections()
-	soon(t, "bare transport", func() error { return request(t.Context(), bare) })
-	time.Sleep(session + time.Second)
-	if err := request(t.Context(), bare); err == nil {
-		t.Error("the broker keeps a connection whose session is over: what replaces them is not needed")
-	} else {
-		t.Logf("kafka-go alone: %v", err)
-	}
-
-	var mu sync.Mutex
-	password := "scram-hush"
-	login.Password = func() (string, error) {
-		mu.Lock()
-		defer mu.Unlock()
-		return password, nil
-	}
-	var log lockedBuffer
-	cfg := s.over("SASL_PLAINTEXT", login)
-	cfg.Log = slog.New(slog.NewTextHandler(&log, nil))
-	k := New(cfg)
-	defer k.Close()
-	keepAsking := func(d time.Duration) (requests int) {
-		t.Helper()
-		for end := time.Now().Add(d); time.Now().Before(end); requests++ {
-			if err := request(t.Context(), k); err != nil {
-				t.Errorf("request %d: %v", requests, err)
-			}
-			time.Sleep(5 * time.Millisecond)
-		}
-		return requests
-	}
-	n := keepAsking(3 * session)
-	mu.Lock()
-	password = "rotated-hush"
-	mu.Unlock()
-	s.setPassword(t, "alice", "rotated-hush")
-	n += keepAsking(3 * session / 2)
-	t.Logf("%d requests\n%s", n, log.String())
-	if strings.Contains(log.String(), "hush") {
-		t.Error("a password is in the log")
-	}
-	s.setPassword(t, "alice", "scram-hush")
-}
-
-// The connection of kafka-go's ConsumerGroup is the Dialer's and not replaced:
-// the member joins again under its own ID.
-func (s *secureKafka) testGroupSession(t *testing.T) {
-	if _, err := s.admin.CreateTopic(t.Context(), 1, 1, nil, "lanes"); err != nil {
-		t.Fatal(err)
-	}
-	k := New(s.over("SASL_PLAINTEXT", SASL{Mechanism: ScramSHA512, Username: "alice", Password: fixed("scram-hush")}))
-	defer k.Close()
-	soon(t, "the password is back", func() error { return request(t.Context(), k) })
-	group, err := kafka.NewConsumerGroup(kafka.ConsumerGroupConfig{
-		ID: "g", Brokers: s.At("SASL_PLAINTEXT"), Dialer: k.Dialer, Topics: []string{"lanes"},
-		HeartbeatInterval: 200 * time.Millisecond, JoinGroupBackoff: 100 * time.Millisecond,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer group.Close()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
-	defer cancel()
-	var first *kafka.Generation
-	for generations := 0; generations < 3; {
-		g, err := group.Next(ctx)
-		if ctx.Err() != nil {
-			t.Fatal("no third generation although sessions end")
-		}
-		if err != nil {
-			t.Logf("next: %v", err)
-			continue
-		}
-		generations++
-		t.Logf("generation %d, member %s, %v", g.ID, g.MemberID, g.Assignments)
-		if first == nil {
-			first = g
-		}
-		if g.MemberID != first.MemberID || len(g.Assignments["lanes"]) != 1 {
-			t.Errorf("member %s with %v, was %s", g.MemberID, g.Assignments, first.MemberID)
-		}
 	}
 }
 

@@ -1,0 +1,156 @@
+//go:build kafka
+
+package kafkaconn
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+	"github.com/segmentio/kafka-go/sasl/scram"
+
+	"orderwalk/internal/kafkatest"
+	"orderwalk/internal/txn"
+)
+
+// kafka-go alone loses a request when the broker's session is over; here the
+// connections are replaced before that, and log in with the password of the
+// moment.
+func (s *secureKafka) testSession(t *testing.T) {
+	login := SASL{Mechanism: ScramSHA512, Username: "alice", Password: fixed("scram-hush")}
+	mechanism, err := scram.Mechanism(scram.SHA512, "alice", "scram-hush")
+	if err != nil {
+		t.Fatal(err)
+	}
+	bare := &Kafka{Addr: kafka.TCP(s.At("SASL_PLAINTEXT")...), Transport: &kafka.Transport{SASL: mechanism, MetadataTTL: time.Minute}}
+	defer bare.Transport.CloseIdleConnections()
+	soon(t, "bare transport", func() error { return request(t.Context(), bare) })
+	time.Sleep(session + time.Second)
+	if err := request(t.Context(), bare); err == nil {
+		t.Error("the broker keeps a connection whose session is over: what replaces them is not needed")
+	} else {
+		t.Logf("kafka-go alone: %v", err)
+	}
+
+	var mu sync.Mutex
+	password := "scram-hush"
+	login.Password = func() (string, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		return password, nil
+	}
+	var log lockedBuffer
+	cfg := s.over("SASL_PLAINTEXT", login)
+	cfg.Log = slog.New(slog.NewTextHandler(&log, nil))
+	k := New(cfg)
+	defer k.Close()
+	keepAsking := func(d time.Duration) (requests int) {
+		t.Helper()
+		for end := time.Now().Add(d); time.Now().Before(end); requests++ {
+			if err := request(t.Context(), k); err != nil {
+				t.Errorf("request %d: %v", requests, err)
+			}
+			time.Sleep(5 * time.Millisecond)
+		}
+		return requests
+	}
+	n := keepAsking(3 * session)
+	mu.Lock()
+	password = "rotated-hush"
+	mu.Unlock()
+	s.setPassword(t, "alice", "rotated-hush")
+	n += keepAsking(3 * session / 2)
+	t.Logf("%d requests\n%s", n, log.String())
+	if strings.Contains(log.String(), "hush") {
+		t.Error("a password is in the log")
+	}
+	s.setPassword(t, "alice", "scram-hush")
+}
+
+// Transactions go on over the ends of sessions, without one request unanswered.
+func (s *secureKafka) testTransactions(t *testing.T) {
+	if _, err := s.admin.CreateTopic(t.Context(), 2, 1, nil, "orders"); err != nil {
+		t.Fatal(err)
+	}
+	k := New(s.over("SASL_PLAINTEXT", SASL{Mechanism: ScramSHA512, Username: "alice", Password: fixed("scram-hush")}))
+	defer k.Close()
+	soon(t, "the password is back", func() error { return request(t.Context(), k) })
+	var unanswered atomic.Int64
+	w, err := txn.Open(t.Context(), txn.Config{
+		Addr: k.Addr, Transport: k.Transport, TransactionalID: "sessions",
+		OnRetry: func(request, reason string) {
+			if reason == "no answer" {
+				unanswered.Add(1)
+			}
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	epoch, sent := w.Epoch(), 0
+	for end := time.Now().Add(3 * session); time.Now().Before(end); sent++ {
+		tx := w.Begin()
+		for partition := range int32(2) {
+			if err := tx.Append("orders", partition, time.Now(), fmt.Append(nil, sent), nil, nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := w.Commit(t.Context(), tx); err != nil {
+			t.Fatalf("commit %d: %v", sent, err)
+		}
+	}
+	records, err := kafkatest.ReadCommitted(t.Context(), s.Brokers(), "orders")
+	if err != nil || len(records) != 2*sent {
+		t.Errorf("%d records, %v, want %d", len(records), err, 2*sent)
+	}
+	if n := unanswered.Load(); n > 0 || w.Epoch() != epoch {
+		t.Errorf("%d requests unanswered, epoch %d, was %d", n, w.Epoch(), epoch)
+	}
+	t.Logf("%d transactions", sent)
+}
+
+// The connection of kafka-go's ConsumerGroup is the Dialer's and not replaced:
+// the member joins again under its own ID.
+func (s *secureKafka) testGroupSession(t *testing.T) {
+	if _, err := s.admin.CreateTopic(t.Context(), 1, 1, nil, "lanes"); err != nil {
+		t.Fatal(err)
+	}
+	k := New(s.over("SASL_PLAINTEXT", SASL{Mechanism: ScramSHA512, Username: "alice", Password: fixed("scram-hush")}))
+	defer k.Close()
+	soon(t, "the password is back", func() error { return request(t.Context(), k) })
+	group, err := kafka.NewConsumerGroup(kafka.ConsumerGroupConfig{
+		ID: "g", Brokers: s.At("SASL_PLAINTEXT"), Dialer: k.Dialer, Topics: []string{"lanes"},
+		HeartbeatInterval: 200 * time.Millisecond, JoinGroupBackoff: 100 * time.Millisecond,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer group.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	var first *kafka.Generation
+	for generations := 0; generations < 3; {
+		g, err := group.Next(ctx)
+		if ctx.Err() != nil {
+			t.Fatal("no third generation although sessions end")
+		}
+		if err != nil {
+			t.Logf("next: %v", err)
+			continue
+		}
+		generations++
+		t.Logf("generation %d, member %s, %v", g.ID, g.MemberID, g.Assignments)
+		if first == nil {
+			first = g
+		}
+		if g.MemberID != first.MemberID || len(g.Assignments["lanes"]) != 1 {
+			t.Errorf("member %s with %v, was %s", g.MemberID, g.Assignments, first.MemberID)
+		}
+	}
+}
