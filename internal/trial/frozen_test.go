@@ -72,5 +72,5 @@ func TestFrozenProcessIsFenced(t *testing.T) {
 	if code := owner.exit(); code != 0 {
 		t.Errorf("the last owner ended with %d\n%s", code, owner.tail())
 	}
-	t.Logf("%d rounds, %d frozen with transactions open; %d orders, each once", rounds, hit, w.eachOnce())
+	t.Logf("%d rounds, %d frozen with transactions open; %d orders", rounds, hit, w.eachOnce())
 }

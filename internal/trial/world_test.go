@@ -58,9 +58,8 @@ type world struct {
 	lives    []*process
 }
 
-// newWorld serves the shops that build makes, given its dice, and writes the
-// shops file. When the trial fails it says all that is needed to look into it.
-func newWorld(t testing.TB, brokers []string, build func(w *world) simulator.Config) *world {
+// seedOf is the seed given, or one of this moment; the log says which.
+func seedOf(t testing.TB) uint64 {
 	t.Helper()
 	seed := uint64(time.Now().UnixNano())
 	if text := os.Getenv("TRIAL_SEED"); text != "" {
@@ -70,6 +69,14 @@ func newWorld(t testing.TB, brokers []string, build func(w *world) simulator.Con
 		}
 	}
 	t.Logf("TRIAL_SEED=%d", seed)
+	return seed
+}
+
+// newWorld serves the shops that build makes, given its dice, and writes the
+// shops file. When the trial fails it says all that is needed to look into it.
+func newWorld(t testing.TB, brokers []string, build func(w *world) simulator.Config) *world {
+	t.Helper()
+	seed := seedOf(t)
 	w := &world{
 		TB: t, seed: seed, dice: rand.New(rand.NewPCG(seed, 0)), brokers: brokers,
 		group:   fmt.Sprintf("%s-%d", strings.NewReplacer("/", "-", "_", "-").Replace(t.Name()), time.Now().UnixNano()%1e9),
