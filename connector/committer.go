@@ -27,6 +27,14 @@ type walkerEnded struct {
 	err  error
 }
 
+// Transactions cost the broker and us the same whatever is in them. So those of
+// a lane begin commitInterval apart, unless busyPages wait already; an order
+// that comes after a quiet moment does not wait at all.
+const (
+	commitInterval = 40 * time.Millisecond
+	busyPages      = 32
+)
+
 // receipt is one walker's share of a transaction.
 type receipt struct {
 	sheet        *sheet
@@ -42,6 +50,9 @@ func (c *committer) run(ctx context.Context) error {
 	flush := time.NewTimer(flushInterval)
 	defer flush.Stop()
 	flushing := true
+	due := time.NewTimer(0)
+	defer due.Stop()
+	var begun time.Time
 	running := len(c.walkers)
 	for {
 		var ended []walkerEnded
@@ -55,6 +66,11 @@ func (c *committer) run(ctx context.Context) error {
 			}
 			continue
 		case <-c.now:
+			if wait := commitInterval - time.Since(begun); wait > 0 && len(c.space) < busyPages {
+				due.Reset(wait)
+				continue
+			}
+		case <-due.C:
 		case <-flush.C:
 			flushing = false
 		case e := <-c.endings:
@@ -63,6 +79,7 @@ func (c *committer) run(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return nil
 		}
+		begun = time.Now()
 		if err := c.commit(ctx); err != nil {
 			return err
 		}

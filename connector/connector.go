@@ -110,6 +110,9 @@ func (c *Connector) Run(ctx context.Context) error {
 	c.mu.Lock()
 	c.survey = newSurvey(&c.cfg, c.partitions[c.cfg.OffsetsTopic], c.cfg.Log)
 	c.mu.Unlock()
+	var preparing sync.WaitGroup
+	preparing.Go(func() { c.survey.prepare(ctx) })
+	defer preparing.Wait()
 	failed := make(chan error, 1)
 	lanes, stop := context.WithCancel(context.WithoutCancel(ctx))
 	member := group.New(group.Config{

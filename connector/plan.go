@@ -58,7 +58,7 @@ func next(c *offsets.Checkpoint, now time.Time, p Policy) step {
 		s.done = settled
 	} else {
 		for ; slots > 0 && worthReading(frontier, horizon, length, p); slots-- {
-			w := span{frontier, min(frontier+length, horizon)}
+			w := span{frontier, min(frontier+evenly(horizon-frontier, length, p), horizon)}
 			s.open = append(s.open, w)
 			frontier = w.end
 		}
@@ -72,6 +72,17 @@ func next(c *offsets.Checkpoint, now time.Time, p Policy) step {
 		}
 	}
 	return s
+}
+
+// evenly shortens the last windows of a backfill that is read several windows
+// at once, so that all of them come to an end at about the same time. It leaves
+// the lengths alone that have not been cut to fit the orders: their windows are
+// a page or two, and more of them would only be more calls.
+func evenly(room, length int64, p Policy) int64 {
+	if p.Concurrency == 1 || length == p.clamp(longest) {
+		return length
+	}
+	return max(1, min(length, max(room/int64(2*p.Concurrency), length/16)))
 }
 
 // worthReading says whether there is a whole window between frontier and

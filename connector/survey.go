@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -104,6 +105,16 @@ func (s *survey) used(ctx context.Context) []bool {
 		}
 	}
 	return used
+}
+
+// prepare finds out ahead of time what misplaced is most often asked at a first
+// start: nothing is stored yet, so nothing can be misplaced.
+func (s *survey) prepare(ctx context.Context) {
+	s.placing.Lock()
+	defer s.placing.Unlock()
+	if s.wrong == nil && !slices.Contains(s.used(ctx), true) {
+		s.wrong = make(map[offsets.Partition]int)
+	}
 }
 
 // misplaced tells which of the source partitions have a checkpoint in a lane
