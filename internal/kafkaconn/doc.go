@@ -36,6 +36,10 @@
 // file stops nothing. If it can, requests under way end on the connections they
 // are on, and new ones open their own.
 //
+// Once a connection has been made, no later refusal counts as final (Refused):
+// requests that need a new connection meanwhile are repeated by their owners
+// until the secret is the same on both sides.
+//
 // A connection of the Dialer is not replaced; kafka-go's ConsumerGroup has one
 // for a generation. When the broker ends its session, the ConsumerGroup opens
 // another and joins again under the same member ID, and the assignment stays.

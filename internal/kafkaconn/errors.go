@@ -45,9 +45,17 @@ type fileError struct{ err error }
 func (e *fileError) Error() string { return e.err.Error() }
 func (e *fileError) Unwrap() error { return e.err }
 
+// passing is a connection that could be made before: a secret may have changed
+// in one place and not yet in the other. That is waited for without end, like a
+// Kafka that is away; so the code that others take for final is hidden.
+type passing struct{ err error }
+
+func (e *passing) Error() string { return e.err.Error() }
+
 // Refused tells errors that no waiting cures, only somebody who changes a file,
 // a setting or the broker: a login that is refused, certificates that do not
-// fit, files that cannot be read.
+// fit, files that cannot be read. After a first success nothing counts as that any
+// more, see the package comment.
 func Refused(err error) bool {
 	var file *fileError
 	var grant *grantError
@@ -81,6 +89,9 @@ func (k *Kafka) failure(step, addr string, err error) *Error {
 	var grant *grantError
 	if step == stepLogin && !errors.As(err, &grant) {
 		e.As = k.Principal()
+	}
+	if k.worked.Load() && Refused(err) {
+		e.Err = &passing{err}
 	}
 	return e
 }

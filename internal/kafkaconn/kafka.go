@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/segmentio/kafka-go"
@@ -51,8 +52,9 @@ type Kafka struct {
 	// Dialer makes single connections, for kafka-go's ConsumerGroup.
 	Dialer *kafka.Dialer
 
-	cfg   Config
-	login login
+	cfg    Config
+	login  login
+	worked atomic.Bool // a connection was made before
 
 	mu     sync.Mutex
 	seen   *tls.Certificate // our certificate in the latest connection
@@ -158,5 +160,6 @@ func (k *Kafka) dial(ctx context.Context, network, addr string) (conn net.Conn, 
 	if !stop() {
 		return fail(stepConnect, ctx.Err())
 	}
+	k.worked.Store(true)
 	return conn, session, nil
 }

@@ -4,6 +4,7 @@ package kafkaconn
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -67,6 +68,13 @@ func (s *secureKafka) testSession(t *testing.T) {
 	s.setPassword(t, "alice", "rotated-hush")
 	n += keepAsking(3 * session / 2)
 	t.Logf("%d requests\n%s", n, log.String())
+	mu.Lock()
+	password = "early-hush"
+	mu.Unlock()
+	if _, err := k.dialSingle(t.Context(), "tcp", s.At("SASL_PLAINTEXT")[0]); err == nil || Refused(err) || errors.Is(err, kafka.SASLAuthenticationFailed) ||
+		!strings.Contains(err.Error(), "SASL Authentication Failed") || HintFor(err) == "" {
+		t.Errorf("a login that worked before is refused for a moment: %v, final: %v, hint %q", err, Refused(err), HintFor(err))
+	}
 	if strings.Contains(log.String(), "hush") {
 		t.Error("a password is in the log")
 	}
