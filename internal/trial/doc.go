@@ -5,7 +5,7 @@
 // build tag kafka, and nobody imports it.
 //
 //	kill_test.go     kill −9, fifty times over, at every stage of a life
-//	frozen_test.go   frozen owners that wake after their successor has begun
+//	frozen_test.go   owners frozen in mid-transaction, that wake when others have their lanes
 //	proxy_test.go    a network that loses, cuts and delays what goes to Kafka
 //	stop_test.go     a planned stop, and the start after it
 //	secrets_test.go  all that comes out of a process, searched for secrets

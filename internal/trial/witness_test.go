@@ -67,18 +67,33 @@ func (w *world) partitions(topic string) int {
 	})[topic].Partitions)
 }
 
-// openTransactions is how many transactions of this world are open now.
-func (w *world) openTransactions() (n int) {
+// openTransactions are the transactions of this world that are open now: when
+// they began, by transactional ID.
+func (w *world) openTransactions() map[string]int64 {
 	w.Helper()
-	all := admin(w, func(ctx context.Context, c *kadm.Client) (kadm.ListedTransactions, error) {
-		return c.ListTransactions(ctx, nil, []string{"Ongoing"})
-	})
-	for id := range all {
-		if strings.HasPrefix(id, w.group+"-") {
-			n++
+	return admin(w, func(ctx context.Context, c *kadm.Client) (map[string]int64, error) {
+		listed, err := c.ListTransactions(ctx, nil, []string{"Ongoing"})
+		if err != nil {
+			return nil, err
 		}
-	}
-	return n
+		var ours []string
+		for id := range listed {
+			if strings.HasPrefix(id, w.group+"-") {
+				ours = append(ours, id)
+			}
+		}
+		open := map[string]int64{}
+		if len(ours) == 0 {
+			return open, nil
+		}
+		described, err := c.DescribeTransactions(ctx, ours...)
+		for id, d := range described {
+			if d.Err == nil && d.State == "Ongoing" {
+				open[id] = d.StartTimestamp
+			}
+		}
+		return open, err
+	})
 }
 
 // eachOnce compares the topics with the truth: every order of every source
