@@ -32,7 +32,7 @@ type walkerEnded struct {
 // that comes after a quiet moment does not wait at all.
 const (
 	commitInterval = 40 * time.Millisecond
-	busyPages      = 32
+	busyPages      = 64
 )
 
 // receipt is one walker's share of a transaction.

@@ -76,13 +76,14 @@ func next(c *offsets.Checkpoint, now time.Time, p Policy) step {
 
 // evenly shortens the last windows of a backfill that is read several windows
 // at once, so that all of them come to an end at about the same time. It leaves
-// the lengths alone that have not been cut to fit the orders: their windows are
-// a page or two, and more of them would only be more calls.
+// the lengths alone that have grown as far as they can: their windows are a page
+// or two, and more of them would only be more calls. So would be windows shorter
+// than those of a live shop.
 func evenly(room, length int64, p Policy) int64 {
 	if p.Concurrency == 1 || length == p.clamp(longest) {
 		return length
 	}
-	return max(1, min(length, max(room/int64(2*p.Concurrency), length/16)))
+	return max(1, min(length, max(room/int64(2*p.Concurrency), length/16, seconds(p.PollInterval))))
 }
 
 // worthReading says whether there is a whole window between frontier and

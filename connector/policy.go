@@ -34,9 +34,10 @@ type Policy struct {
 }
 
 // firstLength is the length of a shop's first windows: nothing is known yet of
-// how many orders an hour holds, and windows grow fourfold while they are
-// empty.
-const firstLength = int64(time.Hour / time.Second)
+// how many orders a minute holds. Windows that are too short cost a few calls,
+// and grow fourfold while they are empty; one that is too long is read to its
+// end by one caller, with all of its IDs in memory.
+const firstLength = int64(time.Minute / time.Second)
 
 // longest is the longest range the API is asked for. "May not exceed seven
 // days" leaves open whether seven days to the second are allowed; one second

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"os"
+	"runtime/debug"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -32,6 +34,11 @@ func runCommand(ctx context.Context, c *call) error {
 	cfg, err := config.Load(nil)
 	if err != nil {
 		return err
+	}
+	if os.Getenv("GOGC") == "" {
+		// Most of a backfill's memory is buffers that live long: collecting a
+		// little more often keeps a small pod small.
+		debug.SetGCPercent(75)
 	}
 	w := worker{cfg: cfg, log: newLog(cfg, c.Err)}
 	return w.run(ctx)
@@ -85,10 +92,6 @@ func (w *worker) run(ctx context.Context) error {
 		}
 		return err
 	}
-	if err := requireRights(ctx, cfg, brokers); err != nil {
-		return err
-	}
-
 	conn := connector.New(connector.Config{
 		Group: cfg.Group, OffsetsTopic: cfg.OffsetsTopic, WorkerID: cfg.WorkerID,
 		TopicPartitions: cfg.TopicPartitions, OffsetsPartitions: cfg.OffsetsPartitions,
@@ -116,8 +119,13 @@ func (w *worker) run(ctx context.Context) error {
 	if cfg.ShopsFile != "" {
 		go book.watch(serving, cfg, w.defaults, conn)
 	}
+	// Beside the walk, not before it: the answer is nearly always yes.
+	asking, stopAsking := context.WithCancel(walking)
+	defer stopAsking()
+	group.Go(func() error { return requireRights(asking, cfg, brokers) })
 	group.Go(func() error {
 		defer stopServing()
+		defer stopAsking()
 		return conn.Run(walking)
 	})
 	err = group.Wait()
