@@ -40,7 +40,7 @@ lint: ## gofmt, go vet and staticcheck, under every build tag
 
 test-kafka: need-java ## tests against a real Apache Kafka, fetched by Maven (needs JDK 17+, Maven)
 	$(call say,go test -race -tags kafka with a real Kafka)
-	@go test -race -tags kafka -count=1 -p 1 -timeout 9m $(KAFKA_PACKAGES)
+	@go test -race -tags kafka -count=1 -p 2 -timeout 14m $(KAFKA_PACKAGES)
 
 fuzz: ## every fuzz target for FUZZTIME (20s)
 	@grep -rE --include='*_test.go' '^func Fuzz[A-Za-z0-9_]+\(' . | \
