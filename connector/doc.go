@@ -12,8 +12,11 @@
 //	walker.go     the loop: ask what is next, read, wait
 //	reading.go    paging through one window
 //	committer.go  group commit: outboxes and checkpoints into one transaction
-//	lane.go       the life of a lane: fence, read, walk, doubt, again
-//	connector.go  shops dealt out over lanes
+//	lane.go       the life of a lane: fence, ask, read, walk, doubt, again
+//	crew.go       the lanes this worker has, as the group assigns them
+//	shops.go      shops dealt out over lanes, and changed while it runs
+//	survey.go     what other workers have done, by their checkpoints
+//	connector.go  beginning and end
 //
 // # Why nothing is lost and nothing comes twice
 //
@@ -39,8 +42,11 @@
 //     the API's.
 //
 //  4. After a newer owner opens a lane, an older one commits nothing. That is
-//     Kafka's fencing: both use the lane's transactional ID. The older one then
-//     reads the lane's claim; if it is another's, it ends.
+//     Kafka's fencing: both use the lane's transactional ID. Who is the newer
+//     one is the group's to say: a worker that has just fenced the others asks
+//     whether the lane is still assigned to it, and gives it up before it has
+//     read or written anything if not (lane.confirm); one that finds itself
+//     fenced asks the same before it opens the lane again.
 //
 //  5. What is published for a window is the set of IDs the API listed for it,
 //     each once. IDs seen are kept until neither the window nor a neighbour can

@@ -9,7 +9,6 @@
 //	["g",{"shop":"wx1","range":"create_time"}]                          the shop: watermark, window length, the earliest open window
 //	["g",{"shop":"wx1","range":"create_time","window":100}]             every other window that is tracked
 //	["g",{"shop":"wx1","range":"create_time","window":100,"part":0}]    IDs listed for the window that starts at 100
-//	["g",{"lane":3}]                                                    who opened the lane last
 //
 // A tombstone means forgotten. Parts are only ever added, one for each
 // transaction that published orders of the window, and all of them are

@@ -25,16 +25,14 @@ const (
 	KindShop   Kind = iota // watermark and the earliest open window
 	KindWindow             // one more window
 	KindPart               // seen IDs of a window
-	KindLane               // who opened the lane last
 )
 
 // Key is the key of one record of the offsets topic.
 type Key struct {
 	Kind      Kind
-	Partition Partition // not for KindLane
+	Partition Partition
 	Window    int64     // start of the window, unix seconds; KindWindow and KindPart
 	Part      int       // KindPart
-	Lane      int       // KindLane
 }
 
 // ErrForeign marks a key that belongs to another group or another program;
@@ -47,11 +45,6 @@ func (k Key) Bytes(group string) []byte {
 	b := make([]byte, 0, 96)
 	b = append(b, '[')
 	b = appendString(b, group)
-	if k.Kind == KindLane {
-		b = append(b, `,{"lane":`...)
-		b = strconv.AppendInt(b, int64(k.Lane), 10)
-		return append(b, `}]`...)
-	}
 	b = append(b, `,{"shop":`...)
 	b = appendString(b, k.Partition.Shop)
 	b = append(b, `,"range":`...)
@@ -85,7 +78,6 @@ func ParseKey(group string, raw []byte) (Key, error) {
 		Range  *string `json:"range"`
 		Window *int64  `json:"window"`
 		Part   *int    `json:"part"`
-		Lane   *int    `json:"lane"`
 	}
 	dec := json.NewDecoder(bytes.NewReader(pair[1]))
 	dec.DisallowUnknownFields()
@@ -97,9 +89,7 @@ func ParseKey(group string, raw []byte) (Key, error) {
 	switch {
 	case err != nil:
 		return k, &RecordError{Key: string(raw), Problem: "unknown key: " + err.Error()}
-	case f.Lane != nil && f.Shop == nil && f.Range == nil && f.Window == nil && f.Part == nil:
-		return Key{Kind: KindLane, Lane: *f.Lane}, nil
-	case f.Lane != nil || f.Shop == nil || f.Range == nil || f.Part != nil && f.Window == nil:
+	case f.Shop == nil || f.Range == nil || f.Part != nil && f.Window == nil:
 		return k, &RecordError{Key: string(raw), Problem: "unknown key"}
 	}
 	if f.Window != nil {

@@ -15,8 +15,6 @@ type Lane struct {
 	// Faults holds every source partition with a record that cannot be used;
 	// it must not be walked. It is not in Shops.
 	Faults map[Partition]error
-	// Claim is the lane's latest claim; the zero value when there is none.
-	Claim Claim
 }
 
 // Shop is one source partition as loaded.
@@ -95,15 +93,6 @@ func (l *Loader) Load() Lane {
 }
 
 func (lane *Lane) add(k Key, value []byte) error {
-	if k.Kind == KindLane {
-		// A damaged claim is worth nothing and costs nothing: the next owner
-		// writes its own.
-		var c Claim
-		if decode(value, &c, &c.V) == nil {
-			lane.Claim = c
-		}
-		return nil
-	}
 	shop := lane.Shops[k.Partition]
 	if shop == nil {
 		shop = &Shop{Stored: Stored{values: make(map[Key][]byte), parts: make(map[int64]int)}}

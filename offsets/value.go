@@ -44,20 +44,6 @@ type partValue struct {
 	IDs   string `json:"ids"`
 }
 
-// Claim says which worker opened a lane last.
-type Claim struct {
-	V        int    `json:"v"`
-	Worker   string `json:"worker"`   // worker ID
-	Instance string `json:"instance"` // random for each opening of a lane
-	At       int64  `json:"claimed_at"`
-}
-
-// Value is the claim's record value.
-func (c Claim) Value() []byte {
-	c.V = Version
-	return encode(c)
-}
-
 func encode(v any) []byte {
 	var buf bytes.Buffer
 	enc := json.NewEncoder(&buf)
