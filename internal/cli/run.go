@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"runtime/debug"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -43,6 +44,9 @@ func runCommand(ctx context.Context, c *call) error {
 	w := worker{cfg: cfg, log: newLog(cfg, c.Err)}
 	return w.run(ctx)
 }
+
+// rightsAfter is when run asks whether it has all the rights it will need.
+const rightsAfter = 300 * time.Millisecond
 
 // worker is one process of the connector.
 type worker struct {
@@ -119,13 +123,20 @@ func (w *worker) run(ctx context.Context) error {
 	if cfg.ShopsFile != "" {
 		go book.watch(serving, cfg, w.defaults, conn)
 	}
-	// Beside the walk, not before it: the answer is nearly always yes.
-	asking, stopAsking := context.WithCancel(walking)
-	defer stopAsking()
-	group.Go(func() error { return requireRights(asking, cfg, brokers) })
+	walked := make(chan struct{})
+	group.Go(func() error {
+		// The answer is nearly always yes: the first orders need not wait for it.
+		select {
+		case <-walked:
+		case <-time.After(rightsAfter):
+		case <-walking.Done():
+			return nil
+		}
+		return requireRights(walking, cfg, brokers)
+	})
 	group.Go(func() error {
 		defer stopServing()
-		defer stopAsking()
+		defer close(walked)
 		return conn.Run(walking)
 	})
 	err = group.Wait()
