@@ -4,6 +4,9 @@
 TAGS := kafka
 # How long each fuzz target runs.
 FUZZTIME ?= 20s
+# How many seconds the soak goes on, and its seed; another one each time by default.
+SOAK ?= 600
+SEED ?=
 # Passed on to the benchmark, such as BENCHFLAGS='-rounds 5 -markdown'.
 BENCHFLAGS ?=
 
@@ -15,7 +18,7 @@ KAFKA_PACKAGES = $(sort $(dir $(shell grep -rlE --include='*_test.go' '^//go:bui
 say = @$(if $(MAKE_TERMOUT),echo "— $(1)",:)
 
 .DEFAULT_GOAL := help
-.PHONY: help build test lint test-kafka fuzz bench clean need-java
+.PHONY: help build test lint test-kafka soak fuzz bench clean need-java
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,6 +44,11 @@ lint: ## gofmt, go vet and staticcheck, under every build tag
 test-kafka: need-java ## tests against a real Apache Kafka, fetched by Maven (needs JDK 17+, Maven)
 	$(call say,go test -race -tags kafka with a real Kafka)
 	@go test -race -tags kafka -count=1 -p 2 -timeout 14m $(KAFKA_PACKAGES)
+
+soak: need-java ## 200 shops, 3 workers and what befalls them, for SOAK seconds (600); SEED repeats one; logs in .cache/soak
+	@mkdir -p .cache/soak
+	@TRIAL_SOAK=$(SOAK) TRIAL_SEED=$(SEED) go test -tags kafka -count=1 -v -run '^TestSoak$$' \
+		-timeout $$(($(SOAK) + 1800))s -artifacts -outputdir "$(CURDIR)/.cache/soak" ./internal/trial
 
 fuzz: ## every fuzz target for FUZZTIME (20s)
 	@grep -rE --include='*_test.go' '^func Fuzz[A-Za-z0-9_]+\(' . | \

@@ -7,6 +7,7 @@
 //	kill_test.go     kill −9, fifty times over, at every stage of a life
 //	frozen_test.go   owners frozen in mid-transaction, that wake when others have their lanes
 //	proxy_test.go    a network that loses, cuts and delays what goes to Kafka
+//	soak_test.go     workers that share many shops, and all that befalls them, for as long as you like
 //	stop_test.go     a planned stop, and the start after it
 //	secrets_test.go  all that comes out of a process, searched for secrets
 //	world_test.go    the API, its shops, and what is true of them
@@ -23,4 +24,5 @@
 //	TRIAL_SEED   the seed; another one for each run by default
 //	TRIAL_KILLS  kills of TestKillMinusNine, 50 by default; orders grow with it
 //	TRIAL_ROUNDS rounds of TestFrozenProcessIsFenced and of the proxy, 6 by default
+//	TRIAL_SOAK   seconds that TestSoak goes on, with 200 shops; 40 of them with 40 shops by default
 package trial
