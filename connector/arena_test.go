@@ -43,6 +43,7 @@ type arena struct {
 	api       *simulator.Server
 	mu        sync.Mutex
 	workers   int           // started so far
+	pod       string        // name of every worker, for stories of one container that is started again
 	heartbeat time.Duration // 0 = the default; long for stories of days
 	calls     []simulator.ListCall
 }
@@ -179,7 +180,7 @@ func (a *arena) config(p *plug, log *slog.Logger, reg prometheus.Registerer, sho
 	metrics := NewMetrics(reg)
 	a.mu.Lock()
 	a.workers++
-	worker := fmt.Sprintf("worker-%d", a.workers)
+	worker := cmp.Or(a.pod, fmt.Sprintf("worker-%d", a.workers))
 	a.mu.Unlock()
 	cfg := Config{Group: a.name, WorkerID: worker, SessionTimeout: max(6*time.Second, 4*a.heartbeat), Heartbeat: a.heartbeat, Dialer: &kafka.Dialer{DialFunc: p.DialContext}, OffsetsTopic: a.name + ".offsets", TopicPartitions: 3, OffsetsPartitions: 4,
 		TransactionTimeout: 10 * time.Second, Addr: kafka.TCP(a.brokers...), Transport: transport, Host: host, Metrics: metrics, Log: log}

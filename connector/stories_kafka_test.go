@@ -21,7 +21,7 @@ func TestStoriesOnKafka(t *testing.T) {
 				t.Fatal(err)
 			}
 			a := &arena{TB: t, dial: new(net.Dialer).DialContext, brokers: brokers, apiURL: "http://" + listener.Addr().String(),
-				name: strings.ToLower(s.name)[:20], listen: func() net.Listener { return listener }}
+				name: strings.ToLower(s.name), listen: func() net.Listener { return listener }}
 			a.play(s.play)
 		})
 	}

@@ -51,6 +51,7 @@ func commitTogether(a *arena) {
 	sh, p := backlog("wx1", 3000)
 	p.PageSize = 20
 	a.world(simulator.Config{Seed: 1, Shops: []simulator.Shop{sh}, Faults: simulator.Chaos(0.3), Latency: 5 * time.Millisecond})
+	a.pod = "pod"
 	rnd := rand.New(rand.NewPCG(1, 1))
 	for kills := range 60 {
 		if kills == 59 {
@@ -119,6 +120,7 @@ func windowFrozen(a *arena) {
 	sh, p := backlog("wx1", 2000)
 	p.PageSize, p.Concurrency = 7, 4
 	a.world(simulator.Config{Seed: 2, Shops: []simulator.Shop{sh}, Latency: 20 * time.Millisecond})
+	a.pod = "pod"
 	run := a.start(shop{appID: "wx1", policy: p})
 	time.Sleep(1500 * time.Millisecond)
 	run.kill()
