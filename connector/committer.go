@@ -31,7 +31,7 @@ type walkerEnded struct {
 // a lane begin commitInterval apart, unless busyPages wait already; an order
 // that comes after a quiet moment does not wait at all.
 const (
-	commitInterval = 40 * time.Millisecond
+	commitInterval = 60 * time.Millisecond
 	busyPages      = 64
 )
 

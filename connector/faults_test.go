@@ -137,7 +137,11 @@ func TestWhatOnlyTheVendorCanChangeIsWaitedFor(t *testing.T) {
 					t.Errorf("%d calls in two hours", calls)
 				}
 				a.api.SetFaults(simulator.Faults{})
-				a.until("it goes on", func() bool { time.Sleep(time.Minute); return run.Status()[0].State == StateLive })
+				a.until("it goes on", func() bool {
+					time.Sleep(time.Minute)
+					s := run.Status()[0]
+					return s.State == StateLive && s.Watermark > start+60
+				})
 				end := run.Status()[0].Watermark
 				if err := run.stop(); err != nil {
 					t.Error(err)

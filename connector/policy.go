@@ -33,11 +33,12 @@ type Policy struct {
 	Concurrency int
 }
 
-// firstLength is the length of a shop's first windows: nothing is known yet of
-// how many orders a minute holds. Windows that are too short cost a few calls,
-// and grow fourfold while they are empty; one that is too long is read to its
-// end by one caller, with all of its IDs in memory.
-const firstLength = int64(time.Minute / time.Second)
+// firstLength is the length of a shop's first windows, an hour for all that are
+// read at once: nothing is known yet of how many orders it holds. Windows that
+// are too short cost a few calls, and grow fourfold while they are empty; one
+// that is too long is read to its end by one caller, with all of its IDs in
+// memory.
+func (p Policy) firstLength() int64 { return int64(time.Hour/time.Second) / int64(p.Concurrency) }
 
 // longest is the longest range the API is asked for. "May not exceed seven
 // days" leaves open whether seven days to the second are allowed; one second
@@ -46,7 +47,7 @@ const longest = 7*24*3600 - 1
 
 func (p Policy) clamp(length int64) int64 {
 	if length <= 0 {
-		length = firstLength
+		length = p.firstLength()
 	}
 	return max(1, seconds(p.MinWindow), min(length, int64(p.MaxWindow/time.Second), longest))
 }

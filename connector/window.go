@@ -12,12 +12,12 @@ import (
 // commits.
 
 // A window of more than manyPages is longer than it needs to be: work lost to
-// a restart grows with it, and neighbours could be read beside it. One of
-// fewPages or less wastes calls.
-const (
-	manyPages = 100
-	fewPages  = 25
-)
+// a restart grows with it, and so does the memory for its IDs, with each window
+// that is read beside it. One of fewPages or less wastes calls, because the last
+// page of a window is seldom full.
+func manyPages(p Policy) int { return max(100, 800/p.Concurrency) }
+
+func fewPages(p Policy) int { return manyPages(p) / 4 }
 
 // open tracks new windows, with the parameters they will be read under until
 // they are done, whatever the configuration becomes meanwhile.
@@ -139,13 +139,13 @@ type pace struct {
 func (a *pace) adapt(c *offsets.Checkpoint, w *offsets.Window, p Policy) {
 	length, span := p.clamp(c.Length), w.End-w.Start
 	switch {
-	case w.Pages > manyPages:
+	case w.Pages > manyPages(p):
 		a.sparse = 0
 		if span <= length {
 			c.Length = p.clamp(max(1, span/2))
 		}
 	case span < length:
-	case w.Pages <= fewPages:
+	case w.Pages <= fewPages(p):
 		if a.sparse++; a.sparse >= max(1, a.patience) {
 			a.sparse = 0
 			factor := int64(2)

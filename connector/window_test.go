@@ -201,7 +201,7 @@ func TestLengthFollowsTheOrders(t *testing.T) {
 		t.Errorf("empty windows grew to %d s, want seven days", state.Length)
 	}
 	for range 40 {
-		a.adapt(state, window(manyPages+1), p)
+		a.adapt(state, window(manyPages(p)+1), p)
 	}
 	if state.Length != 1 {
 		t.Errorf("full windows shrank to %d s, want one second", state.Length)

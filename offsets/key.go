@@ -31,8 +31,8 @@ const (
 type Key struct {
 	Kind      Kind
 	Partition Partition
-	Window    int64     // start of the window, unix seconds; KindWindow and KindPart
-	Part      int       // KindPart
+	Window    int64 // start of the window, unix seconds; KindWindow and KindPart
+	Part      int   // KindPart
 }
 
 // ErrForeign marks a key that belongs to another group or another program;

@@ -87,7 +87,9 @@ func now(s config.Secret) string {
 // watch looks at the shops file until ctx ends and hands changes on. A file
 // that is wrong changes nothing and is complained about once.
 func (b *shopBook) watch(ctx context.Context, cfg *config.Config, defaults map[string]string, conn *connector.Connector) {
-	seen := look(cfg.ShopsFile)
+	// The first look always counts: the file may have changed since it was read
+	// for the start, which can be long ago when Kafka was away.
+	var seen glance
 	ticker := time.NewTicker(lookEvery)
 	defer ticker.Stop()
 	complaint := ""
