@@ -124,7 +124,7 @@ func (c *committer) commit(ctx context.Context) error {
 	start := time.Now()
 	if err := c.writer.Commit(inner, tx); err != nil {
 		m.commits.WithLabelValues("failed").Inc()
-		return fmt.Errorf("commit: %w", err)
+		return err
 	}
 	m.commits.WithLabelValues("ok").Inc()
 	m.commitSeconds.Observe(time.Since(start).Seconds())
