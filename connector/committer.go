@@ -126,6 +126,7 @@ func (c *committer) commit(ctx context.Context) error {
 		m.commits.WithLabelValues("failed").Inc()
 		return err
 	}
+	c.lane.outage.over(c.lane.name())
 	m.commits.WithLabelValues("ok").Inc()
 	m.commitSeconds.Observe(time.Since(start).Seconds())
 	for _, r := range receipts {

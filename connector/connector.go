@@ -67,8 +67,9 @@ func (s Shop) partition() offsets.Partition {
 // Connector walks the shops of the lanes that are assigned to this worker, and
 // publishes their orders.
 type Connector struct {
-	cfg   Config
-	board *board
+	cfg    Config
+	board  *board
+	outage *outage
 
 	mu         sync.Mutex
 	shops      map[int][]Shop // by lane; nil until the lanes are known
@@ -83,7 +84,8 @@ type Connector struct {
 func New(cfg Config, reg prometheus.Registerer) *Connector {
 	c := &Connector{cfg: cfg, board: newBoard(cfg.Metrics), ready: errors.New("starting"), changed: make(chan struct{}, 1)}
 	c.board.enlist(cfg.Shops, c.poke)
-	reg.MustRegister(c.board)
+	c.outage = newOutage(cfg.Metrics, cfg.Log)
+	reg.MustRegister(c.board, c.outage)
 	return c
 }
 
@@ -108,7 +110,7 @@ func (c *Connector) Run(ctx context.Context) error {
 		return err
 	}
 	c.mu.Lock()
-	c.survey = newSurvey(&c.cfg, c.partitions[c.cfg.OffsetsTopic], c.cfg.Log)
+	c.survey = newSurvey(&c.cfg, c.partitions[c.cfg.OffsetsTopic], c.cfg.Log, c.outage)
 	c.mu.Unlock()
 	var preparing sync.WaitGroup
 	preparing.Go(func() { c.survey.prepare(ctx) })
@@ -119,6 +121,7 @@ func (c *Connector) Run(ctx context.Context) error {
 		Brokers: strings.Split(c.cfg.Addr.String(), ","), Dialer: c.cfg.Dialer, Addr: c.cfg.Addr, Transport: c.cfg.Transport,
 		GroupID: c.cfg.Group, Topic: c.cfg.OffsetsTopic, Worker: c.cfg.WorkerID,
 		SessionTimeout: c.cfg.SessionTimeout, Heartbeat: c.cfg.Heartbeat, Load: c.load, Log: c.cfg.Log,
+		OnEvent: c.cfg.Metrics.groupEvent, OnOutage: c.outage.membership,
 	})
 	crew := &crew{log: c.cfg.Log, current: member.Current, open: c.open, changed: c.poke, ctx: lanes, stop: stop, shifts: make(map[int]*shift),
 		failed: func(err error) {

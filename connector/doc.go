@@ -15,6 +15,7 @@
 //	lane.go       the life of a lane: fence, ask, read, walk, doubt, again
 //	crew.go       the lanes this worker has, as the group assigns them
 //	shops.go      shops dealt out over lanes, and changed while it runs
+//	outage.go     what is being waited for from Kafka: metric and log
 //	survey.go     what other workers have done, by their checkpoints
 //	connector.go  beginning and end
 //

@@ -35,6 +35,7 @@ type lane struct {
 	shops      []Shop
 	sheets     []*sheet
 	log        *slog.Logger
+	outage     *outage
 	// mine asks whether the lane is assigned to this worker right now.
 	mine func(context.Context) (bool, error)
 	// misplaced finds shops whose checkpoint stands in another lane.
@@ -43,12 +44,16 @@ type lane struct {
 	ended map[offsets.Partition]bool // shops that are done or failed
 }
 
+// name is what the lane is called where it is waited for.
+func (l *lane) name() string { return fmt.Sprintf("lane %d", l.number) }
+
 // run keeps the lane open until ctx ends (nil), every shop has ended (nil), it
 // belongs to another worker (errNotMine), or Kafka says no (any other error).
 //
 // Each life of the lane ends at the first doubt and the next begins with what
 // is committed.
 func (l *lane) run(ctx context.Context) error {
+	defer l.outage.over(l.name())
 	pause := backoff.NewExponentialBackOff(backoff.WithInitialInterval(100*time.Millisecond),
 		backoff.WithMaxInterval(10*time.Second), backoff.WithMaxElapsedTime(0))
 	for {
@@ -75,7 +80,11 @@ func (l *lane) run(ctx context.Context) error {
 			return errNotMine
 		}
 		delay := pause.NextBackOff()
-		l.log.Warn("lane starts again from what is committed", "reason", err, "in", delay.Round(time.Millisecond))
+		level := slog.LevelWarn
+		if refusal != nil && refusal.Retriable {
+			level = slog.LevelDebug // Kafka is away, which has been told
+		}
+		l.log.Log(ctx, level, "lane starts again from what is committed", "reason", err, "in", delay.Round(time.Millisecond))
 		select {
 		case <-ctx.Done():
 			return nil
@@ -108,7 +117,7 @@ func (l *lane) confirm(ctx context.Context) error {
 // load reads the lane's partition to its end, read_committed.
 func (l *lane) load(ctx context.Context) (offsets.Lane, error) {
 	loader := offsets.Loader{Group: l.cfg.Group}
-	reader := txn.Reader{Addr: l.cfg.Addr, Transport: l.cfg.Transport, Log: l.log}
+	reader := txn.Reader{Addr: l.cfg.Addr, Transport: l.cfg.Transport, Log: l.log, OnRetry: l.outage.of(l.name())}
 	_, err := reader.ReadToEnd(ctx, l.cfg.OffsetsTopic, int32(l.number), 0, func(r txn.Record) error {
 		loader.Add(r.Key, r.Value)
 		return nil
@@ -129,7 +138,7 @@ func (l *lane) live(ctx context.Context) error {
 		TransactionTimeout: l.cfg.TransactionTimeout,
 		Compression:        l.cfg.Compression,
 		Log:                l.log,
-		OnRetry:            func(request, reason string) { l.cfg.Metrics.retries.WithLabelValues(request, reason).Inc() },
+		OnRetry:            l.outage.of(l.name()),
 	})
 	if err != nil {
 		return fmt.Errorf("open lane %d: %w", l.number, err)
@@ -144,6 +153,7 @@ func (l *lane) live(ctx context.Context) error {
 	if err := l.place(ctx, &loaded); err != nil {
 		return err
 	}
+	l.outage.over(l.name())
 
 	c := &committer{lane: l, writer: writer, space: make(chan struct{}, spacePages), now: make(chan struct{}, 1), soon: make(chan struct{}, 1), endings: make(chan walkerEnded, len(l.shops))}
 	walking, stop := context.WithCancel(ctx)

@@ -4,6 +4,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"orderwalk/internal/group"
 )
 
 // Metrics are the contract's series that the walk knows about. They are a
@@ -14,7 +16,7 @@ type Metrics struct {
 	window                          *prometheus.GaugeVec
 	callSeconds, commitSeconds      prometheus.Histogram
 	lateness                        prometheus.Histogram
-	commits, retries                *prometheus.CounterVec
+	commits, retries, groupEvents   *prometheus.CounterVec
 	fenced                          prometheus.Counter
 }
 
@@ -49,11 +51,15 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		lateness:      histogram("late_order_seconds", "Age of the window in which a late order turned up.", []float64{15, 30, 60, 120, 300, 600, 1200, 3600}),
 		commits:       counter("commits_total", "Kafka transactions by result: ok or failed.", "result"),
 		retries:       counter("kafka_retries_total", "Kafka requests asked again, by request and reason.", "request", "reason"),
+		groupEvents:   counter("group_events_total", "What has happened to this worker's place in the group.", "event"),
 	}
 	m.fenced = prometheus.NewCounter(prometheus.CounterOpts{Name: "orderwalk_fenced_total", Help: "Lanes lost to a newer owner, or transactions ended by the broker's timer."})
 	reg.MustRegister(m.fenced)
 	m.commits.WithLabelValues("ok")
 	m.commits.WithLabelValues("failed")
+	for _, event := range group.Events() {
+		m.groupEvents.WithLabelValues(event)
+	}
 	return m
 }
 
@@ -74,6 +80,8 @@ func (m *Metrics) of(shop string) shopMetrics {
 		window:    m.window.WithLabelValues(shop),
 	}
 }
+
+func (m *Metrics) groupEvent(event string) { m.groupEvents.WithLabelValues(event).Inc() }
 
 // OnCall is the hook for a shop's API client that counts its list calls.
 func (m *Metrics) OnCall(shop string) func(result string, took time.Duration) {

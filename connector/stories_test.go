@@ -203,7 +203,7 @@ func olderFenced(a *arena) {
 		if err := c.topics(context.Background()); err != nil {
 			a.Fatal(err)
 		}
-		c.survey = newSurvey(&c.cfg, c.lanes(), c.cfg.Log)
+		c.survey = newSurvey(&c.cfg, c.lanes(), c.cfg.Log, c.outage)
 		var l *lane
 		for lane := range c.dealt() {
 			l = c.open(lane)

@@ -20,8 +20,9 @@ import (
 // have, as far as it has read. Kafka is all that workers share, so this is how
 // one learns what another has done.
 type survey struct {
-	cfg *Config
-	log *slog.Logger
+	cfg    *Config
+	log    *slog.Logger
+	outage *outage
 
 	lanes []surveyed
 
@@ -35,8 +36,8 @@ type surveyed struct {
 	loader offsets.Loader
 }
 
-func newSurvey(cfg *Config, lanes int, log *slog.Logger) *survey {
-	s := &survey{cfg: cfg, log: log, lanes: make([]surveyed, lanes)}
+func newSurvey(cfg *Config, lanes int, log *slog.Logger, o *outage) *survey {
+	s := &survey{cfg: cfg, log: log, outage: o, lanes: make([]surveyed, lanes)}
 	for i := range s.lanes {
 		s.lanes[i].loader.Group = cfg.Group
 	}
@@ -52,7 +53,9 @@ func (s *survey) read(ctx context.Context, lane int) (offsets.Lane, error) {
 	l := &s.lanes[lane]
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	reader := txn.Reader{Addr: s.cfg.Addr, Transport: s.cfg.Transport, Log: s.log}
+	who := fmt.Sprintf("survey of lane %d", lane)
+	defer s.outage.over(who)
+	reader := txn.Reader{Addr: s.cfg.Addr, Transport: s.cfg.Transport, Log: s.log, OnRetry: s.outage.of(who)}
 	next, err := reader.ReadToEnd(ctx, s.cfg.OffsetsTopic, int32(lane), l.next, func(r txn.Record) error {
 		if !bytes.Contains(r.Key, part) {
 			l.loader.Add(r.Key, r.Value)

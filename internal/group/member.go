@@ -59,6 +59,9 @@ type Config struct {
 	Log *slog.Logger // defaults to none
 	// OnEvent, if any, is called with one of the Event constants.
 	OnEvent func(event string)
+	// OnOutage, if any, hears why a request failed that keeps the membership up,
+	// each time, and nil when one succeeds again.
+	OnOutage func(err error)
 }
 
 // Assignment is what a generation of the group gives to this worker.
@@ -103,6 +106,9 @@ func New(cfg Config) *Member {
 	if cfg.OnEvent == nil {
 		cfg.OnEvent = func(string) {}
 	}
+	if cfg.OnOutage == nil {
+		cfg.OnOutage = func(error) {}
+	}
 	if cfg.Load == nil {
 		cfg.Load = func() map[int]int { return nil }
 	}
@@ -115,7 +121,7 @@ func New(cfg Config) *Member {
 		// Four tries fit into a session even if each is swallowed.
 		attempt: cfg.SessionTimeout / 4,
 		call:    call{addr: cfg.Addr, transport: cfg.Transport, group: cfg.GroupID},
-		outage:  outage{log: cfg.Log.With("group", cfg.GroupID)},
+		outage:  outage{log: cfg.Log.With("group", cfg.GroupID), tell: cfg.OnOutage},
 	}
 }
 

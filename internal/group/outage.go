@@ -9,7 +9,8 @@ import (
 // outage logs the first of a row of failures that lasts, and its end.
 type outage struct {
 	log    *slog.Logger
-	since  time.Time // of the first failure; zero when all is well
+	tell   func(error) // Config.OnOutage
+	since  time.Time   // of the first failure; zero when all is well
 	logged bool
 }
 
@@ -18,6 +19,7 @@ type outage struct {
 const patience = 2 * time.Second
 
 func (o *outage) failed(err error) {
+	o.tell(err)
 	if o.since.IsZero() {
 		o.since = time.Now()
 	}
@@ -29,6 +31,9 @@ func (o *outage) failed(err error) {
 }
 
 func (o *outage) over() {
+	if !o.since.IsZero() {
+		o.tell(nil)
+	}
 	if o.logged {
 		o.log.Info("back in touch with the worker group", "after", time.Since(o.since).Round(time.Millisecond))
 	}

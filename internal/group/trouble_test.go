@@ -30,6 +30,9 @@ func TestCutOff(t *testing.T) {
 					t.Errorf("lost %d times, %v after the cut", n, at.Sub(cut))
 				}
 				time.Sleep(5 * time.Minute)
+				if b.inOutage() == nil {
+					t.Error("OnOutage did not hear of it")
+				}
 				if n, _ := b.timesLost(); n != 1 {
 					t.Errorf("lost %d times", n)
 				}
@@ -43,6 +46,9 @@ func TestCutOff(t *testing.T) {
 				}
 				if !strings.Contains(b.log.String(), "back in touch") {
 					t.Errorf("no word of being back:\n%s", b.log.String())
+				}
+				if err := b.inOutage(); err != nil {
+					t.Errorf("OnOutage did not hear of its end, but of %v", err)
 				}
 				w.stays(time.Minute, a, b)
 				if got := w.inGroup(); !slices.Equal(got, []string{"a", "b"}) {

@@ -80,6 +80,7 @@ type worker struct {
 	losses int
 	lostAt time.Time
 	events map[string]int
+	outage error // what OnOutage told last
 	err    error
 }
 
@@ -118,6 +119,11 @@ func (w *world) worker(name string, change ...func(*Config)) *worker {
 			k.mu.Lock()
 			defer k.mu.Unlock()
 			k.events[event]++
+		},
+		OnOutage: func(err error) {
+			k.mu.Lock()
+			defer k.mu.Unlock()
+			k.outage = err
 		},
 	}
 	for _, c := range change {
@@ -199,6 +205,12 @@ func (k *worker) count(event string) int {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return k.events[event]
+}
+
+func (k *worker) inOutage() error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.outage
 }
 
 func (k *worker) timesLost() (int, time.Time) {

@@ -92,7 +92,7 @@ func (s *secureKafka) testTransactions(t *testing.T) {
 	var unanswered atomic.Int64
 	w, err := txn.Open(t.Context(), txn.Config{
 		Addr: k.Addr, Transport: k.Transport, TransactionalID: "sessions",
-		OnRetry: func(request, reason string) {
+		OnRetry: func(_, reason string, _ error) {
 			if reason == "no answer" {
 				unanswered.Add(1)
 			}

@@ -3,6 +3,7 @@ package txn
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
@@ -98,7 +99,11 @@ func (w *Writer) commit(ctx context.Context, t *Transaction) error {
 			w.drop(ctx)
 			return w.failure(ctx, o)
 		}
-		w.cfg.Log.Warn("transaction given up, trying again",
+		level := slog.LevelWarn
+		if o.action == again || o.action == missing {
+			level = slog.LevelDebug // its time is over, and what it waited for has been told
+		}
+		w.cfg.Log.Log(ctx, level, "transaction given up, trying again",
 			"transactional_id", w.cfg.TransactionalID, "request", o.call.String(), "reason", reason(o.answer.code))
 		w.stale = true
 		wait(ctx, time.Time{}, pause)
@@ -257,10 +262,11 @@ func (w *Writer) insist(ctx context.Context, c call, until time.Time, request fu
 	}
 }
 
-// report tells the metrics of a retry, and the log when that goes on for long.
+// report tells of a retry: the owner, or else the log when it goes on for long.
 func (w *Writer) report(o outcome, since *time.Time) {
 	if w.cfg.OnRetry != nil {
-		w.cfg.OnRetry(o.call.String(), reason(o.answer.code))
+		w.cfg.OnRetry(o.call.String(), reason(o.answer.code), o.answer.err)
+		return
 	}
 	if time.Since(*since) < quietRetries {
 		return

@@ -93,7 +93,7 @@ func TestFrozenTransactionIsFenced(t *testing.T) {
 		t.Run(c.key.Name(), func(t *testing.T) {
 			inBubble(t, func(t *testing.T, w *world) {
 				cfg := w.config()
-				cfg.OnRetry = func(string, string) { time.Sleep(2 * time.Minute) }
+				cfg.OnRetry = func(string, string, error) { time.Sleep(2 * time.Minute) }
 				writer, err := Open(t.Context(), cfg)
 				if err != nil {
 					t.Fatal(err)

@@ -66,7 +66,7 @@ func (r *site) newTransport() *kafka.Transport {
 func (r *site) config(transport *kafka.Transport) Config {
 	return Config{
 		Addr: r.addr, Transport: transport, TransactionalID: r.orders,
-		OnRetry: func(request, reason string) {
+		OnRetry: func(request, reason string, _ error) {
 			r.mu.Lock()
 			defer r.mu.Unlock()
 			r.retries[request+": "+reason]++

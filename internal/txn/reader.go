@@ -35,6 +35,8 @@ type Reader struct {
 	Addr      net.Addr         // bootstrap brokers
 	Transport *kafka.Transport // may be shared with writers
 	Log       *slog.Logger     // nil discards
+	// OnRetry is as in Config. What it hears of the log does not.
+	OnRetry func(request, reason string, err error)
 }
 
 // waitQuiet is how long a read may make no progress before the log says what
@@ -122,9 +124,13 @@ func (r *Reader) read(ctx context.Context, topic string, partition int32, from, 
 		if err != nil {
 			return next, fmt.Errorf("read %s/%d after offset %d: %w", topic, partition, next, err)
 		}
-		if next > before {
+		switch {
+		case next > before:
 			progress = time.Now()
-		} else if waiting && time.Since(progress) > waitQuiet {
+		case !waiting || time.Since(progress) <= waitQuiet:
+		case r.OnRetry != nil:
+			r.OnRetry(fetchName, "open transaction", fmt.Errorf("somebody else has a transaction open in %s/%d; its timeout ends it at the latest", topic, partition))
+		default:
 			waiting = false
 			r.log().Warn("waiting for an open transaction of somebody else; its timeout ends it at the latest",
 				"topic", topic, "partition", partition, "offset", next, "end", end)
@@ -221,7 +227,9 @@ func (r *Reader) atLeader(ctx context.Context, topic string, partition int32, re
 			}
 			return &Error{Request: fetchName, Topic: topic, Partition: partition, Code: code, Hint: hint(fetchName, code, "")}
 		}
-		if time.Since(warned) > quietRetries {
+		if r.OnRetry != nil {
+			r.OnRetry(fetchName, reason(code), err)
+		} else if time.Since(warned) > quietRetries {
 			warned = time.Now()
 			r.log().Warn("cannot read from Kafka, trying again",
 				"topic", topic, "partition", partition, "reason", reason(code), "error", err)

@@ -84,7 +84,7 @@ func (w *world) config() Config {
 	return Config{
 		Addr: w.addr, Transport: w.transport, TransactionalID: txnID,
 		Log: slog.New(slog.NewTextHandler(&w.logged, nil)),
-		OnRetry: func(request, reason string) {
+		OnRetry: func(request, reason string, _ error) {
 			w.mu.Lock()
 			defer w.mu.Unlock()
 			w.retries[request+": "+reason]++

@@ -21,9 +21,10 @@ type Config struct {
 	MaxBatchBytes      int               // a batch stays under it before compression; 0 means 900 KiB (topics take 1 MiB by default)
 	Log                *slog.Logger      // nil discards
 	// OnRetry, if any, hears of every answer that made a request go out again:
-	// the request's name in Kafka and the reason, both from small sets. It is
-	// called by the goroutine that opens or commits.
-	OnRetry func(request, reason string)
+	// the request's name in Kafka and the reason, both from small sets, and why
+	// there was no answer, if there was none. It is called by the goroutine that
+	// opens or commits. Without it the log tells, every few seconds.
+	OnRetry func(request, reason string, err error)
 }
 
 const (
