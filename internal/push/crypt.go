@@ -1,0 +1,65 @@
+package push
+
+import (
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/subtle"
+	"encoding/base64"
+	"encoding/binary"
+	"errors"
+)
+
+// errEncryption is all that can be wrong with a ciphertext; errAppID means that
+// it is whole but meant for another account.
+var (
+	errEncryption = errors.New("does not decrypt")
+	errAppID      = errors.New("is meant for another app ID")
+)
+
+const (
+	// padBlock is the block of the padding, twice that of AES.
+	padBlock = 32
+	// The plaintext is 16 random bytes, the message's length in 4 bytes, the
+	// message, and the app ID it is meant for.
+	randomSize = 16
+	headSize   = randomSize + 4
+)
+
+// open decrypts a message that is meant for an app ID.
+func (k Key) open(encrypted, appID string) ([]byte, error) {
+	data, err := base64.StdEncoding.DecodeString(encrypted)
+	if err != nil || len(data) == 0 || len(data)%padBlock != 0 {
+		return nil, errEncryption
+	}
+	block, err := aes.NewCipher(k.aes[:])
+	if err != nil {
+		return nil, errEncryption // not with 32 bytes
+	}
+	cipher.NewCBCDecrypter(block, k.aes[:aes.BlockSize]).CryptBlocks(data, data)
+
+	size, ok := unpad(data)
+	if !ok || size < headSize {
+		return nil, errEncryption
+	}
+	rest := data[headSize:size]
+	length := int64(binary.BigEndian.Uint32(data[randomSize:headSize]))
+	if length > int64(len(rest)) {
+		return nil, errEncryption
+	}
+	if subtle.ConstantTimeCompare(rest[length:], []byte(appID)) != 1 {
+		return nil, errAppID
+	}
+	return rest[:length], nil
+}
+
+// unpad gives the size of data without its PKCS#7 padding. It looks at the
+// whole last block whatever the padding is, so that its time says nothing.
+func unpad(data []byte) (size int, ok bool) {
+	pad := int(data[len(data)-1])
+	good := subtle.ConstantTimeLessOrEq(1, pad) & subtle.ConstantTimeLessOrEq(pad, padBlock)
+	for i, b := range data[len(data)-padBlock:] {
+		padding := subtle.ConstantTimeLessOrEq(padBlock-i, pad)
+		good &= subtle.ConstantTimeSelect(padding, subtle.ConstantTimeByteEq(b, byte(pad)), 1)
+	}
+	return len(data) - pad, good == 1
+}

@@ -1,0 +1,69 @@
+package push
+
+import "net/http"
+
+// Result is what has become of a request, for orderwalk_pushes_total.
+type Result string
+
+// All results there are.
+const (
+	// OK: an event that was kept.
+	OK Result = "ok"
+	// Repeat: an event that had been kept before.
+	Repeat Result = "repeat"
+	// Ignored: an event that is of no concern here.
+	Ignored Result = "ignored"
+	// Echo: the vendor's check of the address.
+	Echo Result = "echo"
+	// BadSignature: not signed with a token of the account.
+	BadSignature Result = "bad_signature"
+	// BadEncryption: signed, but not encrypted with the EncodingAESKey that goes
+	// with the token.
+	BadEncryption Result = "bad_encryption"
+	// BadAppID: signed and encrypted, but for another app ID.
+	BadAppID Result = "bad_app_id"
+	// Stale: signed too long ago, or ahead of our clock.
+	Stale Result = "stale"
+	// Plaintext: not encrypted at all.
+	Plaintext Result = "plaintext"
+	// Malformed: not what a push looks like.
+	Malformed Result = "malformed"
+	// Oversized: longer than any push.
+	Oversized Result = "oversized"
+	// UnknownApp: for an account that is not known here.
+	UnknownApp Result = "unknown_app"
+	// NotKept: an event that could not be kept, or not in time.
+	NotKept Result = "not_kept"
+)
+
+// Results lists them all, so that each can be counted from zero on.
+func Results() []Result {
+	return []Result{
+		OK, Repeat, Ignored, Echo, BadSignature, BadEncryption, BadAppID, Stale,
+		Plaintext, Malformed, Oversized, UnknownApp, NotKept,
+	}
+}
+
+// success is what the vendor's documents ask for. It looks at the status only.
+const success = "success"
+
+// answer gives a result's status and text.
+func (r Result) answer() (status int, text string) {
+	switch r {
+	case OK, Repeat, Ignored:
+		return http.StatusOK, success
+	case BadSignature, BadEncryption, BadAppID: // nobody learns which
+		return http.StatusForbidden, "refused\n"
+	case Stale:
+		return http.StatusForbidden, "refused: the timestamp is more than 4 hours old or 5 minutes ahead\n"
+	case Plaintext:
+		return http.StatusBadRequest, "refused: not encrypted; only encrypted pushes (safe mode, encrypt_type=aes) are taken\n"
+	case Oversized:
+		return http.StatusRequestEntityTooLarge, "refused: longer than 64 KiB\n"
+	case UnknownApp:
+		return http.StatusNotFound, "not found\n"
+	case NotKept:
+		return http.StatusServiceUnavailable, "not kept, try again\n"
+	}
+	return http.StatusBadRequest, "refused: not a push\n"
+}
