@@ -23,37 +23,52 @@ const (
 
 var errTooLarge = errors.New("the answer is larger than 8 MiB")
 
-// answer is one HTTP answer, read to its end.
-type answer struct {
-	status int
-	body   string
-	readAt time.Time
+// outgoing is one call as it goes out.
+type outgoing struct {
+	path  string
+	query string // escaped; may hold a token or a secret
+	body  []byte // nil makes it a GET
+	plain bool   // http, whatever the host's URL says
 }
 
-// post makes one round trip. The answer counts whatever its status; the error
-// is of the way there and back only. token goes into the query when not empty.
-func (h *Host) post(ctx context.Context, path, token string, body []byte) (answer, error) {
+// answer is one HTTP answer, read to its end.
+type answer struct {
+	status  int
+	body    string
+	readAt  time.Time
+	relayed bool // it came through the hosting environment's relay
+}
+
+// send makes one round trip. The answer counts whatever its status; the error
+// is of the way there and back only.
+func (h *Host) send(ctx context.Context, out outgoing) (answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, orDefault(h.Timeout, defaultTimeout))
 	defer cancel()
 
 	u := *h.base
-	u.Path += path
-	if token != "" {
-		u.RawQuery = "access_token=" + url.QueryEscape(token)
+	u.Path += out.path
+	u.RawQuery = out.query
+	if out.plain {
+		u.Scheme = "http"
 	}
-	// The gateway answers 412 to chunked bodies, so the length must be known.
-	request := (&http.Request{
-		Method:        http.MethodPost,
-		URL:           &u,
-		Host:          u.Host,
-		Proto:         "HTTP/1.1",
-		ProtoMajor:    1,
-		ProtoMinor:    1,
-		Header:        http.Header{"Content-Type": {"application/json"}, "User-Agent": {"orderwalk"}},
-		Body:          io.NopCloser(bytes.NewReader(body)),
-		GetBody:       func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil },
-		ContentLength: int64(len(body)),
-	}).WithContext(ctx)
+	request := &http.Request{
+		Method:     http.MethodGet,
+		URL:        &u,
+		Host:       u.Host,
+		Proto:      "HTTP/1.1",
+		ProtoMajor: 1,
+		ProtoMinor: 1,
+		Header:     http.Header{"User-Agent": {"orderwalk"}},
+	}
+	if body := out.body; body != nil {
+		// The gateway answers 412 to chunked bodies, so the length must be known.
+		request.Method = http.MethodPost
+		request.Header["Content-Type"] = []string{"application/json"}
+		request.Body = io.NopCloser(bytes.NewReader(body))
+		request.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
+		request.ContentLength = int64(len(body))
+	}
+	request = request.WithContext(ctx)
 
 	response, err := h.transport.RoundTrip(request)
 	if err != nil {
@@ -65,7 +80,7 @@ func (h *Host) post(ctx context.Context, path, token string, body []byte) (answe
 	if err != nil {
 		return answer{}, err
 	}
-	return answer{status: response.StatusCode, body: text, readAt: time.Now()}, nil
+	return answer{status: response.StatusCode, body: text, readAt: time.Now(), relayed: response.Header.Get("X-Openapi-Seqid") != ""}, nil
 }
 
 func (h *Host) read(body io.Reader) (string, error) {

@@ -39,7 +39,7 @@ func post(t *testing.T, address string) (answer, *Error) {
 	if err := h.open(); err != nil {
 		t.Fatal(err)
 	}
-	a, err := h.post(t.Context(), listPath, "T", []byte("{}"))
+	a, err := h.send(t.Context(), outgoing{path: listPath, query: "access_token=T", body: []byte("{}")})
 	if err != nil {
 		return a, lost(listOp, err, new(redactor))
 	}

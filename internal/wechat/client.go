@@ -2,25 +2,21 @@ package wechat
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
-)
-
-// Range is the time of an order that a list call selects by.
-type Range string
-
-const (
-	CreateTime Range = "create_time"
-	UpdateTime Range = "update_time"
 )
 
 // Ways to come by access tokens, for Config.Auth.
 const (
-	AuthStableToken = "stable_token"
-	AuthStatic      = "static"
+	AuthStableToken = "stable_token" // asked for by app ID and secret; takes none from others
+	AuthToken       = "token"        // the same by the older call, which ends the token before
+	AuthStatic      = "static"       // given, kept fresh by something else
+	AuthCloudFile   = "cloud_file"   // the file that the vendor's hosting keeps fresh
+	AuthCloudOpen   = "cloud_open"   // none: the hosting's relay adds it
+	AuthComponent   = "component"    // of a third-party platform, kept by Config.Tokens
 )
 
 // What a client can be waiting for, as State tells it; "" is nothing.
@@ -41,14 +37,25 @@ type Config struct {
 	Host *Host
 	// AppID is the shop's.
 	AppID string
-	// Auth is AuthStableToken or AuthStatic. Defaults to AuthStableToken.
+	// Auth is one of the ways above. Defaults to AuthStableToken.
 	Auth string
-	// Secret is the app secret, for AuthStableToken: read at each token call,
-	// so that a changed file counts. Secret and Token may be called from several
-	// goroutines at once.
+	// Secret is the app secret, for AuthStableToken and AuthToken: read at each
+	// token call, so that a changed file counts. Secret and Token may be called
+	// from several goroutines at once.
 	Secret func() (string, error)
-	// Token is the access token, for AuthStatic: read at each call.
+	// Token is the access token, for AuthStatic and AuthCloudFile: read at each
+	// call.
 	Token func() (string, error)
+	// Tokens is for AuthComponent. It is asked before each call and returns the
+	// shop's access token, fetching one first if there is none or if its time is
+	// up; so it must be quick where there is one. refused is the token that the
+	// API has just refused, or empty: if that is still the one it has, another
+	// must be fetched, and otherwise the newer one be returned. A client asks one
+	// question at a time, clients of other shops meanwhile.
+	//
+	// Its error ends the list call, except that an *Error (of a Platform, say)
+	// of class Retry, Token, Throttled or Quota is waited out and asked again.
+	Tokens func(ctx context.Context, refused string) (token string, err error)
 	// RateLimit is in list calls a second. Defaults to 50.
 	RateLimit float64
 	// Log should name the shop. Defaults to none.
@@ -71,12 +78,16 @@ type Client struct {
 	onCall         func(result string, took time.Duration)
 	onTokenRefresh func(result string)
 
+	auth    string
+	given   func() (string, error) // the secret or token of the configuration
 	tokens  tokenSource
 	pace    *pace
 	trouble trouble
 	redact  redactor
 	// refused is why no call can be made at all: configuration.
 	refused *Error
+	// unrelayed warns, once, of answers that no relay has marked.
+	unrelayed sync.Once
 }
 
 // New returns the client of one app ID. It makes no call; a configuration that
@@ -88,83 +99,50 @@ func New(cfg Config) *Client {
 		onCall:         cfg.OnCall,
 		onTokenRefresh: cfg.OnTokenRefresh,
 		pace:           newPace(cfg.RateLimit),
+		auth:           orDefault(cfg.Auth, AuthStableToken),
 	}
 	c.trouble.log = c.log
 	refuse := func(message, hint string) {
 		c.refused = &Error{Op: listOp, Class: Stop, Message: message, Hint: hint}
 	}
-	switch orDefault(cfg.Auth, AuthStableToken) {
-	case AuthStableToken:
-		if cfg.AppID == "" || cfg.Secret == nil {
-			refuse("no app ID or no app secret", "stable_token needs both")
-		}
-		c.tokens = &stableTokens{client: c, appID: cfg.AppID, secret: cfg.Secret}
-	case AuthStatic:
-		if cfg.Token == nil {
-			refuse("no access token", "static needs one")
-		}
-		c.tokens = &staticTokens{read: cfg.Token, redact: &c.redact}
-	default:
-		refuse(fmt.Sprintf("way to authorise %q is not known", cfg.Auth), "use stable_token or static")
-	}
 	if err := c.host.open(); err != nil {
 		refuse("API URL cannot be used: "+err.Error(), "check the API URL")
+		return c
+	}
+	switch calls := (&tokenCalls{client: c, appID: cfg.AppID, secret: cfg.Secret}); c.auth {
+	case AuthStableToken, AuthToken:
+		if cfg.AppID == "" || cfg.Secret == nil {
+			refuse("no app ID or no app secret", c.auth+" needs both")
+		}
+		kept := &keptTokens{client: c, ask: calls.stable}
+		if c.auth == AuthToken {
+			kept.ask, kept.sparing = calls.plain, true
+		}
+		c.given, c.tokens = cfg.Secret, kept
+	case AuthStatic, AuthCloudFile:
+		if cfg.Token == nil {
+			refuse("no access token", c.auth+" needs one")
+		}
+		read := &readTokens{param: "access_token", what: "access token", read: cfg.Token, redact: &c.redact,
+			absent: "provide a readable access token", dead: "the given access token is dead: provide a fresh one"}
+		if c.auth == AuthCloudFile {
+			read.param, read.what, read.absent, read.dead = "cloudbase_access_token", "cloud token's file", hintCloudFile, hintCloudDead
+		}
+		c.given, c.tokens = cfg.Token, read
+	case AuthCloudOpen:
+		if !openHost(c.host.base) {
+			refuse("cloud_open does not call "+c.host.base.Host, "the API URL must be http://"+vendorHost+" or http and a loopback address")
+		}
+		c.tokens = noTokens{}
+	case AuthComponent:
+		if cfg.Tokens == nil {
+			refuse("nobody keeps the tokens", "component needs Tokens")
+		}
+		c.tokens = &givenTokens{client: c, ask: cfg.Tokens, turn: make(chan struct{}, 1)}
+	default:
+		refuse(fmt.Sprintf("way to authorise %q is not known", c.auth), "use stable_token, token, static, cloud_file, cloud_open or component")
 	}
 	return c
-}
-
-// Query is one list call: orders of one range of time, a page of them.
-type Query struct {
-	Range      Range
-	Start, End int64  // unix seconds, at most 7 days apart
-	Status     int    // 0 = any
-	OpenID     string // "" = any buyer
-	PageSize   int    // 1–100, 0 = the API's default
-	// Key is Next of the page before, which must have been asked with the same
-	// query otherwise; "" = first page.
-	Key string
-}
-
-// Page is one answer. The IDs are parts of one string, the answer's text.
-type Page struct {
-	IDs []string
-	// Next is the Key of the next page. The API may send one with the last
-	// page, or none although there is More: More alone tells whether to go on.
-	Next string
-	More bool
-	// ReadAt is when the answer was read, by the local clock.
-	ReadAt time.Time
-}
-
-// body leaves out what is not set: null is refused for some fields, and
-// whether "" is the first page for next_key is nowhere stated.
-func (q Query) body() ([]byte, *Error) {
-	type times struct {
-		Start int64 `json:"start_time"`
-		End   int64 `json:"end_time"`
-	}
-	var request struct {
-		CreateTime *times `json:"create_time_range,omitempty"`
-		UpdateTime *times `json:"update_time_range,omitempty"`
-		Status     int    `json:"status,omitempty"`
-		OpenID     string `json:"openid,omitempty"`
-		PageSize   int    `json:"page_size,omitempty"`
-		Key        string `json:"next_key,omitempty"`
-	}
-	switch q.Range {
-	case CreateTime:
-		request.CreateTime = &times{q.Start, q.End}
-	case UpdateTime:
-		request.UpdateTime = &times{q.Start, q.End}
-	default:
-		return nil, &Error{Op: listOp, Class: Stop, Message: fmt.Sprintf("time range %q is not known", q.Range), Hint: "use create_time or update_time"}
-	}
-	request.Status, request.OpenID, request.PageSize, request.Key = q.Status, q.OpenID, q.PageSize, q.Key
-	body, err := json.Marshal(request)
-	if err != nil {
-		return nil, &Error{Op: listOp, Class: Stop, Message: "encode the request: " + err.Error()}
-	}
-	return body, nil
 }
 
 // List blocks until it has a page or a verdict the caller must act on: an
@@ -213,7 +191,7 @@ func (c *Client) List(ctx context.Context, q Query) (Page, error) {
 
 // list makes one list call.
 func (c *Client) list(ctx context.Context, used token, body []byte, capacity int) (Page, *Error) {
-	a, err := c.host.post(ctx, listPath, used.value, body)
+	a, err := c.host.send(ctx, outgoing{path: listPath, query: used.query(), body: body, plain: c.auth == AuthCloudOpen})
 	if err != nil {
 		return Page{}, lost(listOp, err, &c.redact)
 	}
@@ -221,11 +199,15 @@ func (c *Client) list(ctx context.Context, used token, body []byte, capacity int
 	switch {
 	case err == nil && answer.code != 0:
 		message, rid := c.redact.message(answer.errmsg)
-		return Page{}, refusal(listOp, a.status, answer.code, message, rid)
+		return Page{}, refusal(listOp, a.status, answer.code, message, rid).by(c.auth)
 	case err != nil:
 		return Page{}, noVerdict(listOp, a.status, unreadable(a, err))
 	case a.status < 200 || a.status > 299:
 		return Page{}, noVerdict(listOp, a.status, "a page under an error's status")
+	case c.auth == AuthCloudOpen && !a.relayed:
+		c.unrelayed.Do(func() {
+			c.log.Warn("the answer has no x-openapi-seqid: it did not come through the hosting's open-interface service; check what answers at the API URL")
+		})
 	}
 	return Page{IDs: answer.ids, Next: answer.next, More: answer.more, ReadAt: a.readAt}, nil
 }

@@ -232,13 +232,17 @@ func TestCodesThatPassAreRetried(t *testing.T) {
 func TestConfigurationThatCannotWork(t *testing.T) {
 	secret := func() (string, error) { return testSecret, nil }
 	for name, cfg := range map[string]Config{
-		"no secret":    {AppID: "wx1"},
-		"no app ID":    {Secret: secret},
-		"no token":     {Auth: AuthStatic},
-		"unknown auth": {AppID: "wx1", Secret: secret, Auth: "magic"},
-		"no scheme":    {AppID: "wx1", Secret: secret, Host: &Host{URL: "api.weixin.qq.com"}},
-		"with a query": {AppID: "wx1", Secret: secret, Host: &Host{URL: "http://h/?access_token=SECRET"}},
-		"bad port":     {AppID: "wx1", Secret: secret, Host: &Host{URL: "http://SECRET:x"}},
+		"no secret":                    {AppID: "wx1"},
+		"no app ID":                    {Secret: secret},
+		"no token":                     {Auth: AuthStatic},
+		"no secret for the older call": {Auth: AuthToken, AppID: "wx1"},
+		"no cloud token":               {Auth: AuthCloudFile},
+		"no relay there":               {Auth: AuthCloudOpen, Host: &Host{URL: "http://gateway.test"}},
+		"nobody keeps the tokens":      {Auth: AuthComponent, AppID: "wx1"},
+		"unknown auth":                 {AppID: "wx1", Secret: secret, Auth: "magic"},
+		"no scheme":                    {AppID: "wx1", Secret: secret, Host: &Host{URL: "api.weixin.qq.com"}},
+		"with a query":                 {AppID: "wx1", Secret: secret, Host: &Host{URL: "http://h/?access_token=SECRET"}},
+		"bad port":                     {AppID: "wx1", Secret: secret, Host: &Host{URL: "http://SECRET:x"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := New(cfg)
@@ -258,7 +262,7 @@ func TestHear(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		equal(t, "token calls", w.api.count(tokenPath), 1)
+		equal(t, "token calls", w.api.count(stableTokenPath), 1)
 		equal(t, "list calls", w.api.count(listPath), 0)
 	})
 	static := Config{Auth: AuthStatic, Token: func() (string, error) { return "T", nil }}

@@ -24,6 +24,13 @@ const (
 	hintTicket    = "waits for the platform's next component_verify_ticket"
 	hintClear     = "quota cannot be cleared any more: wait for midnight in Shanghai"
 	hintQuotaPath = "the quota call was refused: check its cgi_path and token"
+	hintCloudFile = "switch on cloud tokens (微信令牌) for this version of the hosting, and see that its folder is mounted: the vendor writes the file every 10 minutes"
+	hintCloudDead = "the cloud token is dead: is its file still being written, every 10 minutes?"
+	hintCloudPath = "put " + listPath + " into the hosting's 微信令牌权限配置"
+	hintRelay     = "the relay is not up yet: switch on the hosting's 开放接口服务, then deploy a new version"
+	hintRelayed   = "the hosting's relay sent a token that was refused: does the hosting belong to this shop?"
+	hintKicked    = "another system asks for tokens of this app ID, which ends ours: have one system ask, or use stable_token in all of them"
+	hintPlatform  = "the shop's token of the platform was refused: it may have been authorised anew, or to another platform"
 )
 
 // codes is the table of all errcodes known for the order list and the calls
@@ -93,6 +100,26 @@ var codes = map[int]entry{
 	10024000: {Stop, hintOther},
 	10024001: {Stop, hintOther},
 	10024003: {Stop, hintOther},
+}
+
+// exceptions are codes of the list call that ask for something else in one way
+// of authorising.
+var exceptions = map[string]map[int]entry{
+	AuthToken:     {40001: {Token, hintKicked}},
+	AuthCloudFile: {48001: {Wait, hintCloudPath}},
+	AuthCloudOpen: {
+		41001: {Retry, hintRelay}, 48001: {Wait, hintCloudPath},
+		40001: {Retry, hintRelayed}, 40014: {Retry, hintRelayed}, 42001: {Retry, hintRelayed},
+	},
+	AuthComponent: {40001: {Token, hintPlatform}, 40014: {Token, hintPlatform}, 48001: {Wait, hintSet131}},
+}
+
+// by makes the exceptions of one way of authorising.
+func (e *Error) by(auth string) *Error {
+	if other, ok := exceptions[auth][e.Code]; ok {
+		e.Class, e.Hint = other.class, other.hint
+	}
+	return e
 }
 
 // The old product API's codes are one block.

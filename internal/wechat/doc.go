@@ -5,7 +5,9 @@
 // It knows nothing of Kafka, of windows or of checkpoints: the connector
 // decides what to ask and in which order, and package cli makes the clients.
 // It stores nothing: a new process asks for a token again, which in
-// stable_token's normal mode gives the one that is valid already.
+// stable_token's normal mode gives the one that is valid already. What has to
+// be kept, the tokens of a third-party platform, is kept by whoever gives
+// Config.Tokens.
 //
 //	Host ── one per API host: connection pool, timeout, the API's clock
 //	  └─ Client ── one per app ID: token, rate, quota pause, retries

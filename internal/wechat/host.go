@@ -10,8 +10,11 @@ import (
 	"time"
 )
 
-// DefaultURL is the vendor's API host.
-const DefaultURL = "https://api.weixin.qq.com"
+// DefaultURL is the vendor's API, and vendorHost its host.
+const (
+	DefaultURL = "https://" + vendorHost
+	vendorHost = "api.weixin.qq.com"
+)
 
 const defaultTimeout = 20 * time.Second
 
@@ -123,10 +126,37 @@ func parseBase(text string) (*url.URL, error) {
 	return u, nil
 }
 
+// openHost says that calls without a token may go to u, in plain http: to the
+// vendor's name, which the hosting environment relays, or to a loopback
+// address. Anybody else would learn what is asked and could make up orders.
+func openHost(u *url.URL) bool {
+	name := strings.ToLower(u.Hostname())
+	ip := net.ParseIP(name)
+	switch {
+	case name == "localhost", ip != nil && ip.IsLoopback():
+		return u.Scheme == "http"
+	case name == vendorHost:
+		// The default URL says https, for everybody else.
+		return u.Port() == "" && u.Path == ""
+	}
+	return false
+}
+
+// besideRelay asks for the proxy of a call, except of those to the vendor in
+// plain http, which go without a token: a proxy would take them past the relay.
+func besideRelay(proxy func(*http.Request) (*url.URL, error)) func(*http.Request) (*url.URL, error) {
+	return func(request *http.Request) (*url.URL, error) {
+		if request.URL.Scheme == "http" && strings.EqualFold(request.URL.Host, vendorHost) {
+			return nil, nil
+		}
+		return proxy(request)
+	}
+}
+
 func newTransport() *http.Transport {
 	dialer := &net.Dialer{Timeout: 10 * time.Second, KeepAlive: 15 * time.Second}
 	return &http.Transport{
-		Proxy:               http.ProxyFromEnvironment,
+		Proxy:               besideRelay(http.ProxyFromEnvironment),
 		DialContext:         dialer.DialContext,
 		TLSHandshakeTimeout: 10 * time.Second,
 		MaxIdleConns:        1024,

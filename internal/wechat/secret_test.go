@@ -30,7 +30,7 @@ func (l *leaky) RoundTrip(request *http.Request) (*http.Response, error) {
 	answer := func(status int, body string) (*http.Response, error) {
 		return &http.Response{StatusCode: status, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body))}, nil
 	}
-	if request.URL.Path == tokenPath && l.attempt != 1 {
+	if request.URL.Path == stableTokenPath && l.attempt != 1 {
 		return answer(200, fmt.Sprintf(`{"access_token":%q,"expires_in":300}`, l.token))
 	}
 	switch l.attempt {

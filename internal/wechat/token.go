@@ -2,19 +2,18 @@ package wechat
 
 import (
 	"context"
-	"encoding/json"
-	"strings"
+	"net/url"
 	"sync"
 	"time"
 )
 
 const (
-	tokenOp   = "get access token"
-	tokenPath = "/cgi-bin/stable_token"
+	tokenOp = "get access token"
 
-	// Within its last five minutes stable_token hands out the next token while
-	// the old one still works, so asking then costs no one his token. Tokens
-	// with little time left are renewed when a third of it remains.
+	// stable_token hands out the next token within the last five minutes of one
+	// that still works, and the other call leaves the old one as long to live:
+	// asking then costs nobody his token. Tokens with little time left are
+	// renewed when a third of it remains.
 	renewAhead = 200 * time.Second
 	// Bounds for what expires_in says: a token of 0 s would be asked for
 	// before each call, and no token is documented to live beyond 2 h.
@@ -25,8 +24,17 @@ const (
 
 // token is one access token; serial tells whether it is still the latest.
 type token struct {
+	param  string // its name in the query; "" = the call goes without one
 	value  string
 	serial uint64
+}
+
+// query is what the URL of a call with this token ends in.
+func (t token) query() string {
+	if t.param == "" {
+		return ""
+	}
+	return t.param + "=" + url.QueryEscape(t.value)
 }
 
 // tokenSource is where a client's access tokens come from: one kind for each
@@ -41,58 +49,29 @@ type tokenSource interface {
 	accepted(used token)
 }
 
-// staticTokens reads the token anew at each call: someone else renews it.
-type staticTokens struct {
-	read   func() (string, error)
-	redact *redactor
-}
-
-func (s *staticTokens) get(context.Context) (token, error) {
-	text, err := s.read()
-	if err != nil {
-		return token{}, &Error{Op: tokenOp, Class: Wait, Message: s.redact.text(bare(err).Error()),
-			Hint: "provide a readable access token", result: "unreadable"}
-	}
-	text = strings.TrimSpace(text)
-	if text == "" {
-		return token{}, &Error{Op: tokenOp, Class: Wait, Message: "the access token is empty",
-			Hint: "provide an access token", result: "unreadable"}
-	}
-	s.redact.hide(text)
-	return token{value: text}, nil
-}
-
-func (s *staticTokens) renew(ctx context.Context, used token, refusal *Error) error {
-	now, err := s.get(ctx)
-	if err != nil {
-		return err
-	}
-	if now.value != used.value {
-		return nil
-	}
-	dead := *refusal
-	dead.Class = Wait
-	dead.Hint = "the given access token is dead: provide a fresh one"
-	return &dead
-}
-
-func (s *staticTokens) accepted(token) {}
-
-// stableTokens asks stable_token in its normal mode, which returns the valid
-// token to every asker and takes none from anyone. All callers share one call.
-type stableTokens struct {
+// keptTokens asks for a token and keeps it for its life. All callers share one
+// call.
+type keptTokens struct {
 	client *Client
-	appID  string
-	secret func() (string, error)
+	// ask makes one call for a token.
+	ask func(ctx context.Context) (tokenResponse, *Error)
+	// sparing: each new token ends the one before, whoever holds it, so that
+	// two systems can end each other's for ever; see spare.
+	sparing bool
 
 	mu      sync.Mutex
 	now     token // value "" = none
+	bornAt  time.Time
 	renewAt time.Time
 	deadAt  time.Time
 	flight  *flight
 	// refusals counts tokens in a row that the API handed out and then
 	// refused; it paces the next call.
 	refusals int
+	// early counts tokens in a row that died before their time, of a sparing
+	// source; againAt is when one that was refused is tried again.
+	early   int
+	againAt time.Time
 }
 
 // flight is one token call that several callers wait for.
@@ -102,7 +81,7 @@ type flight struct {
 	abandoned bool // its caller's context ended: another one must call
 }
 
-func (s *stableTokens) get(ctx context.Context) (token, error) {
+func (s *keptTokens) get(ctx context.Context) (token, error) {
 	for {
 		s.mu.Lock()
 		now := time.Now()
@@ -135,7 +114,7 @@ func (s *stableTokens) get(ctx context.Context) (token, error) {
 
 // fly makes the token call that s.flight stands for. A token that is still
 // usable is renewed ahead of time: one try, and its failure is no error yet.
-func (s *stableTokens) fly(ctx context.Context, usable bool, refusals int) error {
+func (s *keptTokens) fly(ctx context.Context, usable bool, refusals int) error {
 	answer, err := s.fetch(ctx, usable, refusals)
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -146,9 +125,12 @@ func (s *stableTokens) fly(ctx context.Context, usable bool, refusals int) error
 	switch {
 	case err == nil:
 		life := time.Duration(min(max(answer.seconds, shortestLife), longestLife)) * time.Second
-		s.now = token{value: answer.token, serial: s.now.serial + 1}
-		s.deadAt = now.Add(life)
+		s.now = token{param: "access_token", value: answer.token, serial: s.now.serial + 1}
+		s.bornAt, s.deadAt = now, now.Add(life)
 		s.renewAt = now.Add(life - min(renewAhead, life/3))
+		if usable {
+			s.early = 0
+		}
 	case ctx.Err() != nil:
 		f.err, f.abandoned = interrupted(tokenOp, ctx.Err(), nil), true
 	case usable:
@@ -159,14 +141,9 @@ func (s *stableTokens) fly(ctx context.Context, usable bool, refusals int) error
 	return f.err
 }
 
-func (s *stableTokens) fetch(ctx context.Context, once bool, refusals int) (tokenResponse, error) {
+func (s *keptTokens) fetch(ctx context.Context, once bool, refusals int) (tokenResponse, error) {
 	if refusals > 1 {
-		delays := newBackoff(time.Second, time.Minute)
-		delay := delays.NextBackOff()
-		for range min(refusals-2, 10) {
-			delay = delays.NextBackOff()
-		}
-		if err := sleep(ctx, delay); err != nil {
+		if err := sleep(ctx, refusalDelay(refusals)); err != nil {
 			return tokenResponse{}, interrupted(tokenOp, err, nil)
 		}
 	}
@@ -193,62 +170,77 @@ func (s *stableTokens) fetch(ctx context.Context, once bool, refusals int) (toke
 	}
 }
 
-// ask makes one token call.
-func (s *stableTokens) ask(ctx context.Context) (tokenResponse, *Error) {
-	redact := &s.client.redact
-	secret, err := s.secret()
-	secret = strings.TrimSpace(secret)
-	if err != nil || secret == "" {
-		message := "the app secret is empty"
-		if err != nil {
-			message = redact.text(bare(err).Error())
-		}
-		return tokenResponse{}, &Error{Op: tokenOp, Class: Wait, Message: message,
-			Hint: "provide the app secret of this shop", result: "unreadable"}
+// refusalDelay is how long to wait after so many refusals in a row: about a
+// second after the second one, a minute at most.
+func refusalDelay(refusals int) time.Duration {
+	delays := newBackoff(time.Second, time.Minute)
+	delay := delays.NextBackOff()
+	for range min(refusals-2, 10) {
+		delay = delays.NextBackOff()
 	}
-	redact.hide(secret)
-	body, err := json.Marshal(struct {
-		GrantType    string `json:"grant_type"`
-		AppID        string `json:"appid"`
-		Secret       string `json:"secret"`
-		ForceRefresh bool   `json:"force_refresh"`
-	}{"client_credential", s.appID, secret, false})
-	if err != nil {
-		return tokenResponse{}, &Error{Op: tokenOp, Class: Stop, Message: "encode the request", result: "unreadable"}
-	}
-	a, err := s.client.host.post(ctx, tokenPath, "", body)
-	if err != nil {
-		return tokenResponse{}, lost(tokenOp, err, redact)
-	}
-	answer, err := parseTokenResponse(a.body)
-	switch {
-	case err == nil && answer.code != 0:
-		message, rid := redact.message(answer.errmsg)
-		return tokenResponse{}, tokenRefusal(tokenOp, a.status, answer.code, message, rid)
-	case err != nil:
-		return tokenResponse{}, noVerdict(tokenOp, a.status, unreadable(a, err))
-	case a.status < 200 || a.status > 299:
-		return tokenResponse{}, noVerdict(tokenOp, a.status, "a token under an error's status")
-	}
-	answer.token = strings.TrimSpace(answer.token)
-	redact.hide(answer.token)
-	return answer, nil
+	return delay
 }
 
-func (s *stableTokens) renew(ctx context.Context, used token, _ *Error) error {
+func (s *keptTokens) renew(ctx context.Context, used token, _ *Error) error {
 	s.mu.Lock()
 	if s.now.serial == used.serial && s.now.value != "" {
+		if wait := s.spare(time.Now()); wait > 0 {
+			s.mu.Unlock()
+			if err := sleep(ctx, wait); err != nil {
+				return interrupted(tokenOp, err, nil)
+			}
+			return nil
+		}
 		// Normal mode may well return the same token again: refusals are known
 		// to come and go.
 		s.now.value = ""
-		s.refusals++
+		if s.refusals++; s.sparing {
+			s.refusals = 0 // spare has waited already
+		}
 	}
 	s.mu.Unlock()
 	_, err := s.get(ctx)
 	return err
 }
 
-func (s *stableTokens) accepted(used token) {
+const (
+	// A sparing source asks for tokens that keep dying early so far apart.
+	firstApart, mostApart = time.Minute, 10 * time.Minute
+)
+
+// spare says how long to wait before a refused token is tried again, since it
+// is too soon to ask for another one; 0 = ask now. Whoever ended it holds a
+// token that asking would end in turn, and there are 2000 a day for all. The
+// first refusal is answered at once; then the calls go 1, 2, 4, 8, 10 minutes
+// apart until a token lives to its end. Two systems of the same mind end each
+// other's token every five minutes, and neither stands still. Meanwhile, and
+// once before each call but the first, the refused token is tried again:
+// refusals are known to pass. The caller holds mu.
+func (s *keptTokens) spare(now time.Time) time.Duration {
+	if !s.sparing {
+		return 0
+	}
+	if now.Before(s.againAt) {
+		return s.againAt.Sub(now)
+	}
+	var apart time.Duration
+	if s.early > 0 {
+		apart = min(firstApart<<min(s.early-1, 10), mostApart)
+	}
+	left := apart - now.Sub(s.bornAt)
+	if left > 0 || s.early > 0 && s.refusals == 0 {
+		s.refusals++
+		wait := min(refusalDelay(s.refusals+1), max(left, time.Second))
+		s.againAt = now.Add(wait)
+		return wait
+	}
+	if s.early++; s.early == 2 {
+		s.client.log.Warn("tokens of this app ID die before their time: another system asks for them too, and each ends the other's; have one system ask, or use stable_token in all of them")
+	}
+	return 0
+}
+
+func (s *keptTokens) accepted(used token) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.now.serial == used.serial {

@@ -14,7 +14,7 @@ import (
 func TestCallersShareOneToken(t *testing.T) {
 	inBubble(t, &api{}, Config{}, func(t *testing.T, w *world) {
 		w.pages(t, 20)
-		equal(t, "token calls", w.api.count(tokenPath), 1)
+		equal(t, "token calls", w.api.count(stableTokenPath), 1)
 	})
 }
 
@@ -24,7 +24,7 @@ func TestStaleTokenIsRenewedOnceForAll(t *testing.T) {
 		w.page(t)
 		a.alive = func(token string) bool { return token == tokenName(2) }
 		w.pages(t, 20)
-		equal(t, "token calls", a.count(tokenPath), 2)
+		equal(t, "token calls", a.count(stableTokenPath), 2)
 		equal(t, "warnings", w.lines("level=WARN"), 0)
 	})
 }
@@ -38,7 +38,7 @@ func TestRefusalThatComesLateCostsNoRenewal(t *testing.T) {
 		a.lists = []reply{slow(code(40001)), later}
 		w.pages(t, 2)
 		equal(t, "list calls", a.count(listPath), 1+2+2)
-		equal(t, "token calls", a.count(tokenPath), 2)
+		equal(t, "token calls", a.count(stableTokenPath), 2)
 	})
 }
 
@@ -46,9 +46,9 @@ func TestEachTokenCodeRenews(t *testing.T) {
 	for _, n := range []int{40001, 40014, 42001} {
 		inBubble(t, &api{lists: []reply{code(n)}}, Config{}, func(t *testing.T, w *world) {
 			w.page(t)
-			equal(t, "token calls", w.api.count(tokenPath), 2)
+			equal(t, "token calls", w.api.count(stableTokenPath), 2)
 			for _, c := range w.api.seen() {
-				if c.path == tokenPath && c.body != `{"grant_type":"client_credential","appid":"wx0123456789abcdef","secret":"s3cret+of/the=shop","force_refresh":false}` {
+				if c.path == stableTokenPath && c.body != `{"grant_type":"client_credential","appid":"wx0123456789abcdef","secret":"s3cret+of/the=shop","force_refresh":false}` {
 					t.Errorf("token call %s", c.body)
 				}
 			}
@@ -74,7 +74,7 @@ func TestTokenRefusedAgainAndAgain(t *testing.T) {
 		equal(t, "state", state, StateRetrying)
 		equal(t, "class of the last error", last.(*Error).Class, Token)
 		callers.Wait()
-		at := a.times(tokenPath)
+		at := a.times(stableTokenPath)
 		if n := len(at); n < 120*60/90 || n > 120*2+12 {
 			t.Errorf("%d token calls in two hours: not one a minute", n)
 		}
@@ -96,7 +96,7 @@ func TestRefusalsThatComeAndGo(t *testing.T) {
 				t.Errorf("a single refusal cost %v", took)
 			}
 		}
-		equal(t, "token calls", a.count(tokenPath), 11)
+		equal(t, "token calls", a.count(stableTokenPath), 11)
 	})
 }
 
@@ -106,10 +106,10 @@ func TestTokenIsRenewedAheadOfTime(t *testing.T) {
 		w.page(t)
 		time.Sleep(7200*time.Second - renewAhead - time.Second)
 		w.page(t)
-		equal(t, "token calls before", a.count(tokenPath), 1)
+		equal(t, "token calls before", a.count(stableTokenPath), 1)
 		time.Sleep(time.Second)
 		w.page(t)
-		equal(t, "token calls after", a.count(tokenPath), 2)
+		equal(t, "token calls after", a.count(stableTokenPath), 2)
 	})
 }
 
@@ -124,10 +124,10 @@ func TestRenewalAheadOfTimeMayFail(t *testing.T) {
 		for range 10 {
 			w.page(t)
 		}
-		equal(t, "token calls", a.count(tokenPath), 2)
+		equal(t, "token calls", a.count(stableTokenPath), 2)
 		time.Sleep(earlyRetry)
 		w.page(t)
-		equal(t, "token calls", a.count(tokenPath), 3)
+		equal(t, "token calls", a.count(stableTokenPath), 3)
 		state, _, _ := w.State()
 		equal(t, "state while the old token lives", state, "")
 
@@ -174,7 +174,7 @@ func TestShortLivedTokens(t *testing.T) {
 				w.page(t)
 				time.Sleep(time.Second)
 			}
-			if n := a.count(tokenPath); n > most || n < most/2 {
+			if n := a.count(stableTokenPath); n > most || n < most/2 {
 				t.Errorf("%d token calls in ten minutes of %d s tokens, want at most %d", n, life, most)
 			}
 		})
@@ -183,7 +183,7 @@ func TestShortLivedTokens(t *testing.T) {
 	a := &api{tokens: []reply{{body: `{"access_token":"T","expires_in":"soon"}`}}}
 	inBubble(t, a, Config{}, func(t *testing.T, w *world) {
 		w.pages(t, 100)
-		equal(t, "token calls", a.count(tokenPath), 1)
+		equal(t, "token calls", a.count(stableTokenPath), 1)
 	})
 }
 
@@ -209,7 +209,7 @@ func TestErrorsOfTheTokenEndpoint(t *testing.T) {
 			a := &api{tokens: []reply{bad, bad, bad}}
 			inBubble(t, a, Config{}, func(t *testing.T, w *world) {
 				w.pages(t, 5)
-				equal(t, "token calls", a.count(tokenPath), 4)
+				equal(t, "token calls", a.count(stableTokenPath), 4)
 				equal(t, "last refresh", w.renewed[3], "ok")
 			})
 		})
@@ -230,8 +230,8 @@ func TestVerdictOfTheTokenEndpointIsShared(t *testing.T) {
 		}
 		callers.Wait()
 		// Who comes after the answer asks again and is served.
-		if n := refused.Load(); n == 0 || a.count(tokenPath) > 2 {
-			t.Errorf("%d callers refused, %d token calls", n, a.count(tokenPath))
+		if n := refused.Load(); n == 0 || a.count(stableTokenPath) > 2 {
+			t.Errorf("%d callers refused, %d token calls", n, a.count(stableTokenPath))
 		}
 	})
 }
@@ -253,7 +253,7 @@ func TestCallerOfTheSharedTokenCallGoesAway(t *testing.T) {
 		cancel()
 		callers.Wait()
 		equal(t, "waited", time.Since(began) < 2*time.Second, true)
-		equal(t, "token calls", a.count(tokenPath), 2)
+		equal(t, "token calls", a.count(stableTokenPath), 2)
 	})
 }
 
@@ -307,6 +307,6 @@ func TestStaticToken(t *testing.T) {
 		}
 		w.page(t)
 		equal(t, "calls", a.count(listPath), 4)
-		equal(t, "token calls", a.count(tokenPath), 0)
+		equal(t, "token calls", a.count(stableTokenPath), 0)
 	})
 }

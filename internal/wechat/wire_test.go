@@ -52,8 +52,10 @@ type api struct {
 
 type call struct {
 	at     time.Time
+	method string
 	path   string
-	token  string
+	query  string
+	token  string // access_token of the query
 	body   string
 	length int64
 	header http.Header
@@ -65,10 +67,11 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		panic(http.ErrAbortHandler)
 	}
 	a.mu.Lock()
-	c := call{time.Now(), r.URL.Path, r.URL.Query().Get("access_token"), string(body), r.ContentLength, r.Header.Clone()}
+	c := call{time.Now(), r.Method, r.URL.Path, r.URL.RawQuery, r.URL.Query().Get("access_token"), string(body), r.ContentLength, r.Header.Clone()}
 	a.calls = append(a.calls, c)
 	script, good := &a.lists, reply{body: okPage}
-	if c.path == tokenPath {
+	forToken := c.path == stableTokenPath || c.path == plainTokenPath
+	if forToken {
 		script = &a.tokens
 	}
 	var answer reply
@@ -77,7 +80,7 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	} else if c.path == listPath && a.alive != nil && !a.alive(c.token) {
 		answer = code(40001)
 	}
-	if c.path == tokenPath && answer.status == 0 && answer.body == "" && !answer.reset && !answer.hang {
+	if forToken && answer.status == 0 && answer.body == "" && !answer.reset && !answer.hang {
 		a.issued++
 		life := a.life
 		if life == 0 {
@@ -185,7 +188,10 @@ func inBubble(t *testing.T, a *api, cfg Config, story func(t *testing.T, w *worl
 		transport.Proxy = nil
 		transport.DialContext = l.dial
 		w := &world{api: a, log: new(bytes.Buffer)}
-		w.host = &Host{URL: "http://api.test", Transport: transport}
+		if w.host = cfg.Host; w.host == nil {
+			w.host = &Host{URL: "http://api.test"}
+		}
+		w.host.Transport = transport
 		defer func() {
 			w.host.Close()
 			server.Close()
