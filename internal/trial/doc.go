@@ -7,6 +7,7 @@
 //	kill_test.go     kill −9, fifty times over, at every stage of a life
 //	frozen_test.go   owners frozen in mid-transaction, that wake when others have their lanes
 //	proxy_test.go    a network that loses, cuts and delays what goes to Kafka
+//	brokers_test.go  brokers that move, restart and die under two workers
 //	soak_test.go     workers that share many shops, and all that befalls them, for as long as you like
 //	stop_test.go     a planned stop, and the start after it
 //	secrets_test.go  all that comes out of a process, searched for secrets

@@ -32,7 +32,7 @@ const (
 // source is a line of the shops file: a shop and one of its two ranges.
 type source struct {
 	name, appID, kind string
-	start, end        int64 // unix seconds
+	start, end        int64 // unix seconds; an end of 0 is none
 }
 
 // world is one trial's API and the names it uses in Kafka.
@@ -97,6 +97,7 @@ func newWorld(t testing.TB, brokers []string, build func(w *world) simulator.Con
 	}))
 	t.Cleanup(server.Close)
 	w.url = server.URL
+	w.file = filepath.Join(t.TempDir(), "shops.json")
 	w.writeShops()
 	t.Cleanup(w.epilogue)
 	return w
@@ -129,22 +130,41 @@ func (w *world) writeShops() {
 		AppSecret string `json:"app_secret"`
 		TimeRange string `json:"time_range"`
 		Start     string `json:"start_time"`
-		End       string `json:"end_time"`
+		End       string `json:"end_time,omitempty"`
 	}
 	var file struct {
 		Shops []shop `json:"shops"`
 	}
 	for _, s := range w.sources {
-		file.Shops = append(file.Shops, shop{s.appID, s.name, w.secrets[s.appID], s.kind, strconv.FormatInt(s.start, 10), strconv.FormatInt(s.end, 10)})
+		end := ""
+		if s.end != 0 {
+			end = strconv.FormatInt(s.end, 10)
+		}
+		file.Shops = append(file.Shops, shop{s.appID, s.name, w.secrets[s.appID], s.kind, strconv.FormatInt(s.start, 10), end})
 	}
 	data, err := json.Marshal(file)
 	if err != nil {
 		w.Fatal(err)
 	}
-	w.file = filepath.Join(w.TempDir(), "shops.json")
-	if err := os.WriteFile(w.file, data, 0o600); err != nil {
+	// The way whatever writes such files should: nobody ever finds half of it.
+	next := w.file + ".next"
+	if err := os.WriteFile(next, data, 0o600); err != nil {
 		w.Fatal(err)
 	}
+	if err := os.Rename(next, w.file); err != nil {
+		w.Fatal(err)
+	}
+}
+
+// finish gives every source an end, so far from now: whoever walks it takes that
+// up from the shops file and comes to its end by itself.
+func (w *world) finish(in time.Duration) {
+	w.Helper()
+	end := time.Now().Add(in).Unix()
+	for i := range w.sources {
+		w.sources[i].end = end
+	}
+	w.writeShops()
 }
 
 func (w *world) orders() string  { return w.group + ".orders" }
