@@ -167,7 +167,7 @@ type shop struct {
 	name   string // "" = the app ID
 	policy Policy
 	rate   float64
-	static string // access token; "" = stable_token with the secret
+	static func() (string, error) // reads the access token; nil = stable_token with the secret
 }
 
 func (a *arena) config(p *plug, log *slog.Logger, reg prometheus.Registerer, shops ...shop) (Config, *kafka.Transport, *http.Transport) {
@@ -187,9 +187,8 @@ func (a *arena) config(p *plug, log *slog.Logger, reg prometheus.Registerer, sho
 	clients := make(map[string]*wechat.Client)
 	for _, s := range shops {
 		wc := wechat.Config{Host: host, AppID: s.appID, RateLimit: cmp.Or(s.rate, 1e6), Log: log, OnCall: metrics.OnCall(s.appID), OnTokenRefresh: metrics.OnTokenRefresh(s.appID)}
-		if s.static != "" {
-			wc.Auth = "static"
-			wc.Token = func() (string, error) { return s.static, nil }
+		if s.static != nil {
+			wc.Auth, wc.Token = "static", s.static
 		} else {
 			wc.Secret = func() (string, error) { return "secret-" + s.appID, nil }
 		}

@@ -45,7 +45,7 @@ func TestJudge(t *testing.T) {
 				}
 				time.Sleep(time.Until(time.Unix(end+100, 0)))
 				p := &plug{dial: a.dial}
-				cfg, transport, web := a.config(p, discard(), newRegistry(), shop{appID: "wx1", static: "token"})
+				cfg, transport, web := a.config(p, discard(), newRegistry(), shop{appID: "wx1", static: func() (string, error) { return "token", nil }})
 				w := &offsets.Window{Start: shared, End: end, PageSize: 100}
 				got, err := judge(context.Background(), cfg.Shops[0].Client, w, []string{"7"})
 				if err != nil {

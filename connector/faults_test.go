@@ -1,9 +1,11 @@
 package connector
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -156,6 +158,60 @@ func TestWhatOnlyTheVendorCanChangeIsWaitedFor(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestAShopThatWaitsLooksAgainWhenItsFilesChange: two shops have been refused
+// for an hour and look again every ten minutes. One gets a token that lives, the
+// other another entry in the shops file: both go on within seconds.
+func TestAShopThatWaitsLooksAgainWhenItsFilesChange(t *testing.T) {
+	inBubble(t, func(a *arena) {
+		start := time.Now().Unix() - 3600
+		a.heartbeat = time.Minute
+		live := simulator.Live{Rate: 0.1, Since: start}
+		a.world(simulator.Config{Seed: 14, Faults: simulator.Faults{Whitelist: 40164}, Shops: []simulator.Shop{
+			{AppID: "wx1", Secret: "secret-wx1", Token: "fresh", Live: live}, {AppID: "wx2", Secret: "secret-wx2", Live: live}}})
+		p := a.policy()
+		p.Start = start
+		var token atomic.Value
+		token.Store("dead")
+		given := shop{appID: "wx1", policy: p, static: func() (string, error) { return token.Load().(string), nil }}
+		asked := shop{appID: "wx2", policy: p}
+		run := a.start(given, asked)
+		time.Sleep(time.Hour + 2*time.Minute)
+		if n := count(run, StateWaiting); n != 2 {
+			t.Fatalf("%d shops wait: %+v", n, run.Status())
+		}
+
+		token.Store("fresh")
+		time.Sleep(5 * time.Second)
+		if s := run.Status()[0]; s.State != StateBackfill && s.State != StateLive {
+			t.Errorf("5 s after its token was changed: %+v", s)
+		}
+		if s := run.Status()[1]; s.State != StateWaiting {
+			t.Errorf("nothing of wx2 has changed: %+v", s)
+		}
+
+		a.api.SetFaults(simulator.Faults{})
+		asked.rate = 1000
+		all, _, _ := a.config(run.plug, discard(), newRegistry(), asked)
+		before := run.cfg.Shops[0]
+		if err := run.SetShops(context.Background(), []Shop{before, all.Shops[0]}); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(5 * time.Second)
+		if s := run.Status()[1]; s.State != StateBackfill && s.State != StateLive {
+			t.Errorf("5 s after its entry was changed: %+v", s)
+		}
+		a.until("both are live", func() bool { return count(run, StateLive) == 2 })
+		a.goesOn(run)
+		end := run.Status()
+		if err := run.stop(); err != nil {
+			t.Error(err)
+		}
+		for _, s := range end {
+			a.eachOnce(s.AppID, start, s.Watermark-1)
+		}
+	})
 }
 
 // TestQuotaPausesUntilMidnightInShanghai: nothing is asked until then, and

@@ -12,7 +12,8 @@ import (
 )
 
 // A shop that waits for somebody at the vendor's side looks again after
-// minWait, and ever less often up to maxWait.
+// minWait, and ever less often up to maxWait; at once when its secret or token
+// changes, or its entry in the shops file, which begins the lane anew.
 const minWait, maxWait = time.Minute, 10 * time.Minute
 
 // walker is one shop's loop over its windows. It asks what is next, reads
@@ -70,10 +71,8 @@ func (w *walker) run(ctx context.Context) error {
 		}
 		w.sheet.set(StateWaiting, err)
 		w.log.Warn("shop waits", "reason", err, "again_in", delay)
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(delay):
+		if err := w.shop.Client.Await(ctx, delay); err != nil {
+			return err
 		}
 		delay = min(2*delay, maxWait)
 	}
