@@ -77,9 +77,9 @@ func (Secret) LogValue() slog.Value { return slog.StringValue(hidden) }
 const (
 	orderEvents = "channels_ec_order_"
 	ticketInfo  = "component_verify_ticket"
-	// A number below this is seconds from now, not a unix time: the vendor calls
-	// AuthorizationCodeExpiredTime a time and describes it as a duration.
-	leastUnixTime = 1_000_000_000
+	// The vendor calls AuthorizationCodeExpiredTime a time and describes it as a
+	// number of seconds. A number below this is a duration.
+	leastUnixTime = 30 * 24 * 60 * 60
 )
 
 // parse reads a message that came to an account's address. The event is an
@@ -115,7 +115,7 @@ func isChange(c Change) bool { return c == Authorized || c == Updated || c == Un
 func unixTime(t text) (time.Time, error) {
 	seconds, err := strconv.ParseUint(string(t), 10, 40)
 	if err != nil || seconds == 0 {
-		return time.Time{}, errors.New("CreateTime is not a unix time")
+		return time.Time{}, errors.New("its CreateTime is not a unix time")
 	}
 	return time.Unix(int64(seconds), 0), nil
 }
@@ -139,11 +139,11 @@ func parseOrder(message []byte, o Order) (Order, error) {
 	o.Type = string(cmp.Or(in.Info.Type, in.Info.CancelType, in.Info.ConfirmType, in.Info.FinishDelivery))
 	switch {
 	case !isName(o.Event):
-		return Order{}, errors.New("Event is not a name")
+		return Order{}, errors.New("its Event is not a name")
 	case o.ID != "" && !isName(o.ID):
-		return Order{}, errors.New("order_id is not an ID")
+		return Order{}, errors.New("its order_id is not an ID")
 	case o.Type != "" && !isName(o.Type):
-		return Order{}, errors.New("the type in order_info is not a name")
+		return Order{}, errors.New("its type in order_info is not a name")
 	}
 	return o, nil
 }
@@ -166,19 +166,19 @@ func parseInfo(a account, message []byte, info string, created time.Time) (any, 
 	}
 	if info == ticketInfo {
 		if in.Ticket == "" {
-			return nil, errors.New("ComponentVerifyTicket is empty")
+			return nil, errors.New("its ComponentVerifyTicket is empty")
 		}
 		return Ticket{Component: a.component, Ticket: Secret(in.Ticket), Created: created}, nil
 	}
 	out := Authorization{Component: a.component, Shop: string(in.AuthorizerAppID), Change: Change(info), Created: created}
 	if !isName(out.Shop) {
-		return nil, errors.New("AuthorizerAppid is not an app ID")
+		return nil, errors.New("its AuthorizerAppid is not an app ID")
 	}
 	if out.Change == Unauthorized {
 		return out, nil
 	}
 	if in.Code == "" {
-		return nil, errors.New("AuthorizationCode is empty")
+		return nil, errors.New("its AuthorizationCode is empty")
 	}
 	out.Code = Secret(in.Code)
 	if seconds, err := strconv.ParseUint(string(in.Expires), 10, 40); err == nil && seconds > 0 {
