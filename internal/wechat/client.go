@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -83,7 +84,10 @@ type Client struct {
 	tokens  tokenSource
 	pace    *pace
 	trouble trouble
-	redact  redactor
+	// What closed the minute and the day, for State.
+	overRate, overQuota atomic.Pointer[Error]
+
+	redact redactor
 	// refused is why no call can be made at all: configuration.
 	refused *Error
 	// unrelayed warns, once, of answers that no relay has marked.
@@ -199,7 +203,7 @@ func (c *Client) list(ctx context.Context, used token, body []byte, capacity int
 	switch {
 	case err == nil && answer.code != 0:
 		message, rid := c.redact.message(answer.errmsg)
-		return Page{}, refusal(listOp, a.status, answer.code, message, rid).by(c.auth)
+		return Page{}, refusal(listOp, a.status, answer.code, message, rid).by(c.auth).at(c.host.theirs())
 	case err != nil:
 		return Page{}, noVerdict(listOp, a.status, unreadable(a, err))
 	case a.status < 200 || a.status > 299:
@@ -237,17 +241,23 @@ func (c *Client) Hear(ctx context.Context) error {
 	return err
 }
 
-// State tells what the client is waiting for: StateQuotaExhausted and
-// StateRateLimited with their end, StateRetrying with the latest failure, or
-// "".
-func (c *Client) State() (state string, until time.Time, last error) {
-	if state, until = c.pace.closed(time.Now()); state != "" {
+// State tells what the client is waiting for, and why: StateQuotaExhausted and
+// StateRateLimited with their end, StateRetrying, or "" for nothing.
+func (c *Client) State() (state string, until time.Time, why error) {
+	state, until = c.pace.closed(time.Now())
+	v := c.trouble.lastError()
+	switch {
+	case state == StateQuotaExhausted:
+		v = c.overQuota.Load()
+	case state == StateRateLimited:
+		v = c.overRate.Load()
+	case v != nil:
+		state = StateRetrying
+	}
+	if v == nil {
 		return state, until, nil
 	}
-	if v := c.trouble.lastError(); v != nil {
-		return StateRetrying, time.Time{}, v
-	}
-	return "", time.Time{}, nil
+	return state, until, v
 }
 
 func (c *Client) called(v *Error, took time.Duration) {
@@ -268,12 +278,14 @@ func (c *Client) refreshed(result string) {
 }
 
 func (c *Client) throttled(v *Error, sent time.Time) {
+	c.overRate.Store(v)
 	if perSecond, first := c.pace.throttle(sent, c.host.theirs()); first {
 		c.log.Warn("throttled, going on slower in the next minute", "error", v, "calls_per_second", perSecond)
 	}
 }
 
 func (c *Client) exhausted(v *Error) {
+	c.overQuota.Store(v)
 	if until, first := c.pace.exhaust(c.host.theirs()); first {
 		c.log.Warn("daily quota used up, pausing", "error", v, "until", until)
 	}

@@ -30,7 +30,14 @@ const (
 	hintRelay     = "the relay is not up yet: switch on the hosting's 开放接口服务, then deploy a new version"
 	hintRelayed   = "the hosting's relay sent a token that was refused: does the hosting belong to this shop?"
 	hintKicked    = "another system asks for tokens of this app ID, which ends ours: have one system ask, or use stable_token in all of them"
-	hintPlatform  = "the shop's token of the platform was refused: it may have been authorised anew, or to another platform"
+	hintCode      = "the authorization code is used up or too old: the shop must authorise the third-party platform again"
+
+	hintPlatformID     = "check the app ID of the third-party platform"
+	hintPlatformSecret = "check the app secret of the third-party platform"
+	hintPlatformList   = "add this machine's outgoing IP address to the platform's whitelist"
+	hintPlatformToken  = "the platform's own token was refused: the next one is asked for with the latest ticket"
+
+	hintPlatform = "the shop's token of the platform was refused: it may have been authorised anew, or to another platform"
 )
 
 // codes is the table of all errcodes known for the order list and the calls
@@ -50,7 +57,7 @@ var codes = map[int]entry{
 	31042:  {Shrink, "too many orders in the range: ask for a shorter one"},
 	606006: {KeyRefused, "next_key does not fit the request: start the window again"},
 	45011:  {Throttled, "the calls per minute are used up: lower the rate limit"},
-	45009:  {Quota, "the calls of the day are used up: they come back at midnight in Shanghai"},
+	45009:  {Quota, "the calls of the day are used up"},
 
 	40164:    {Wait, hintWhitelist},
 	45035:    {Wait, hintWhitelist},
@@ -63,6 +70,8 @@ var codes = map[int]entry{
 	61005:    {Wait, hintTicket},
 	61006:    {Wait, hintTicket},
 	61007:    {Wait, hintSet131},
+	61009:    {Wait, hintCode},
+	61010:    {Wait, hintCode},
 	61016:    {Wait, hintSet131},
 	61017:    {Wait, hintSet131},
 	61023:    {Wait, hintAuthorise},
@@ -86,7 +95,9 @@ var codes = map[int]entry{
 	44002: {Stop, hintBug},
 	45002: {Stop, hintBug},
 	48006: {Stop, hintClear},
+	61011: {Stop, hintPlatformID},
 	61014: {Stop, "the access token is of the wrong kind: the order list wants the shop's"},
+	61015: {Stop, "the access token is of the wrong kind: the order list wants the shop's"},
 	61024: {Stop, "the access token is of the wrong kind: the order list wants the shop's"},
 	76003: {Stop, hintQuotaPath},
 	76021: {Stop, hintQuotaPath},
@@ -102,9 +113,20 @@ var codes = map[int]entry{
 	10024003: {Stop, hintOther},
 }
 
-// exceptions are codes of the list call that ask for something else in one way
-// of authorising.
+// ofPlatform is the key of the platform's own calls among the exceptions.
+const ofPlatform = "platform"
+
+// exceptions are codes that ask for something else in one way of authorising,
+// or mean another app ID in the platform's own calls.
 var exceptions = map[string]map[int]entry{
+	ofPlatform: {
+		40001: {Token, hintPlatformToken}, 40014: {Token, hintPlatformToken}, 42001: {Token, hintPlatformToken},
+		40013: {Stop, hintPlatformID}, 41002: {Stop, hintPlatformID},
+		40125: {Stop, hintPlatformSecret}, 41004: {Stop, hintPlatformSecret},
+		40164: {Wait, hintPlatformList}, 61004: {Wait, hintPlatformList},
+		// There is no window to shrink and no list to begin again.
+		31042: {Stop, hintOther}, 606006: {Stop, hintOther},
+	},
 	AuthToken:     {40001: {Token, hintKicked}},
 	AuthCloudFile: {48001: {Wait, hintCloudPath}},
 	AuthCloudOpen: {

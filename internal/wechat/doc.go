@@ -10,8 +10,10 @@
 // Config.Tokens.
 //
 //	Host ── one per API host: connection pool, timeout, the API's clock
-//	  └─ Client ── one per app ID: token, rate, quota pause, retries
-//	       └─ List ── wait for rate and quota → token → call → verdict
+//	  ├─ Client ── one per app ID: token, rate, quota pause, retries
+//	  │    ├─ List ── wait for rate and quota → token → call → verdict
+//	  │    └─ Quota ── what is left of the day
+//	  └─ Platform ── a third-party platform's calls, one attempt each
 //
 // A verdict is a page, "again" (List waits and goes on by itself) or an *Error
 // whose Class tells the caller what to do. Everything that may pass by itself

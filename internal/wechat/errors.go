@@ -1,8 +1,10 @@
 package wechat
 
 import (
+	"errors"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // Class is what an answer asks of its caller. List deals with Retry, Token,
@@ -56,7 +58,7 @@ func (c Class) String() string {
 // Error is an answer that is no page, or a call without an answer. It never
 // holds a token or a secret.
 type Error struct {
-	// Op is the call that failed: "list orders" or "get access token".
+	// Op is the call that failed, such as "list orders" or "get access token".
 	Op string
 	// Code is the API's errcode, 0 when there was none.
 	Code int
@@ -69,6 +71,9 @@ type Error struct {
 	Class      Class
 	// Hint tells an operator what to try; empty for what passes by itself.
 	Hint string
+	// Until is when the calls of the day come back, for Quota: 00:00
+	// Asia/Shanghai by the API's clock. Zero otherwise.
+	Until time.Time
 
 	// result is the label of the call for metrics, from a bounded set.
 	result string
@@ -100,5 +105,31 @@ func (e *Error) Error() string {
 		b.WriteString("; ")
 		b.WriteString(e.Hint)
 	}
+	if !e.Until.IsZero() {
+		b.WriteString(": until ")
+		b.WriteString(e.Until.In(shanghai).Format("2006-01-02 15:04"))
+		b.WriteString(" Asia/Shanghai")
+	}
 	return strings.TrimRight(b.String(), " ")
+}
+
+// Result labels the outcome of a call for metrics, from the bounded set that
+// Config.OnCall has: "ok" for no error, "error" for one of another package.
+func Result(err error) string {
+	var v *Error
+	switch {
+	case err == nil:
+		return "ok"
+	case errors.As(err, &v) && v.result != "":
+		return v.result
+	}
+	return "error"
+}
+
+// at dates a verdict: the API's clock tells when its day ends.
+func (e *Error) at(theirs time.Time) *Error {
+	if e.Class == Quota {
+		e.Until = theirs.Add(untilMidnight(theirs)).Round(time.Second)
+	}
+	return e
 }

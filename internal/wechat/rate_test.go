@@ -29,8 +29,9 @@ func TestThrottledCallsWaitForTheNextMinute(t *testing.T) {
 		a.lists = []reply{code(45011)}
 		go func() {
 			time.Sleep(time.Second)
-			state, until, _ := w.State()
+			state, until, why := w.State()
 			equal(t, "state", state, StateRateLimited)
+			equal(t, "why", why.(*Error).Code, 45011)
 			if left := time.Until(until); left < 38*time.Second || left > 43*time.Second {
 				t.Errorf("until in %v", left)
 			}
@@ -125,8 +126,15 @@ func TestQuotaPausesAllCallsUntilMidnightInShanghai(t *testing.T) {
 		var later sync.WaitGroup
 		later.Go(func() {
 			time.Sleep(time.Hour)
-			state, until, _ := w.State()
+			state, until, why := w.State()
 			equal(t, "state", state, StateQuotaExhausted)
+			want := "list orders: errcode 45009 what went wrong (rid 6566bde8-1cb6f4b9-2a1f0000); the calls of the day are used up: until 2000-01-02 00:00 Asia/Shanghai"
+			if why == nil || why.Error() != want {
+				t.Errorf("why: %v", why)
+			}
+			if v := why.(*Error); !v.Until.Equal(midnight) {
+				t.Errorf("until %v, want %v", v.Until, midnight)
+			}
 			if after := until.Sub(midnight); after < 0 || after > time.Minute {
 				t.Errorf("until %v after midnight", after)
 			}

@@ -2,6 +2,7 @@ package wechat
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -10,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -17,81 +19,172 @@ import (
 )
 
 // leaky is an API and a network that print what they were given wherever they
-// can.
+// can: the words they know, and the request.
 type leaky struct {
-	secret, token string
-	attempt       int
+	secrets []string
+	token   string
+	tokens  int // calls for one
+	others  int
+	most    int // ways to leak that are tried
 }
 
 func (l *leaky) RoundTrip(request *http.Request) (*http.Response, error) {
-	request.Body.Close()
-	l.attempt++
-	secrets := fmt.Sprintf("%s %s %s %s", l.secret, l.token, url.QueryEscape(l.token), request.URL)
-	answer := func(status int, body string) (*http.Response, error) {
-		return &http.Response{StatusCode: status, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body))}, nil
+	var body []byte
+	if request.Body != nil {
+		body, _ = io.ReadAll(request.Body)
+		request.Body.Close()
 	}
-	if request.URL.Path == stableTokenPath && l.attempt != 1 {
-		return answer(200, fmt.Sprintf(`{"access_token":%q,"expires_in":300}`, l.token))
+	if request.URL.Path == stableTokenPath || request.URL.Path == plainTokenPath {
+		if l.tokens++; l.tokens > len(leaks) {
+			return answering(200, fmt.Sprintf(`{"access_token":%q,"expires_in":300}`, l.token))
+		}
+		return leaks[l.tokens-1](request, l.words(request, body))
 	}
-	switch l.attempt {
-	case 1:
-		return nil, &url.Error{Op: "Post", URL: request.URL.String(), Err: errors.New("secret was " + l.secret)}
-	case 3:
-		return nil, &url.Error{Op: "Post", URL: request.URL.String(), Err: &net.OpError{Op: "dial", Err: errors.New(secrets)}}
-	case 4:
-		return answer(200, "<html>"+secrets)
-	case 5:
-		return answer(502, secrets)
-	case 6:
-		return answer(200, fmt.Sprintf(`{"errcode":-1,"errmsg":%q}`, strings.Repeat("x", 290)+secrets+" rid: "+l.token))
-	case 7:
-		return answer(200, fmt.Sprintf(`{"errcode":45011,"errmsg":%q}`, secrets))
-	case 8:
-		return answer(200, fmt.Sprintf(`{"errcode":0,"order_id_list":[%q,{}]}`, secrets))
-	case 9:
-		return answer(200, fmt.Sprintf(`{"errcode":40001,"errmsg":%q}`, secrets))
-	case 11:
-		return answer(200, fmt.Sprintf(`{"errcode":40097,"errmsg":%q}`, secrets+" rid: "+secrets))
+	l.others++
+	return leaks[min(l.others, l.most)-1](request, l.words(request, body))
+}
+
+func (l *leaky) words(request *http.Request, body []byte) string {
+	text := fmt.Sprintf("%s %s %s", request.URL, request.URL.RawQuery, body)
+	known := l.secrets
+	if request.URL.Path == listPath || request.URL.Path == quotaPath {
+		known = append(slices.Clone(known), l.token) // a token call comes before the token
 	}
-	return nil, fmt.Errorf("attempt %d", l.attempt)
+	for _, secret := range known {
+		text += " " + secret + " " + url.QueryEscape(secret)
+	}
+	return text
+}
+
+func answering(status int, body string) (*http.Response, error) {
+	return &http.Response{StatusCode: status, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body))}, nil
+}
+
+// leaks are the ways in which an answer, or a lost call, can tell too much. All
+// but the last pass by themselves.
+var leaks = []func(request *http.Request, words string) (*http.Response, error){
+	func(request *http.Request, words string) (*http.Response, error) {
+		return nil, &url.Error{Op: "Post", URL: request.URL.String(), Err: errors.New("given was " + words)}
+	},
+	func(request *http.Request, words string) (*http.Response, error) {
+		return nil, &url.Error{Op: "Post", URL: request.URL.String(), Err: &net.OpError{Op: "dial", Err: errors.New(words)}}
+	},
+	func(_ *http.Request, words string) (*http.Response, error) { return answering(200, "<html>"+words) },
+	func(_ *http.Request, words string) (*http.Response, error) { return answering(502, words) },
+	func(_ *http.Request, words string) (*http.Response, error) {
+		return answering(200, fmt.Sprintf(`{"errcode":-1,"errmsg":%q}`, strings.Repeat("x", 250)+words+" rid: "+words))
+	},
+	func(_ *http.Request, words string) (*http.Response, error) {
+		return answering(200, fmt.Sprintf(`{"errcode":45011,"errmsg":%q}`, words))
+	},
+	func(_ *http.Request, words string) (*http.Response, error) {
+		return answering(200, fmt.Sprintf(`{"errcode":0,"order_id_list":[%q,{}],"access_token":{%q:1}}`, words, words))
+	},
+	func(_ *http.Request, words string) (*http.Response, error) {
+		return answering(503, fmt.Sprintf(`{"errcode":%q}`, words))
+	},
+	func(_ *http.Request, words string) (*http.Response, error) {
+		return answering(200, fmt.Sprintf(`{"errcode":40097,"errmsg":%q}`, words+" rid: "+words))
+	},
+}
+
+// told looks for any of the secrets in what was said.
+func told(t *testing.T, said string, secrets ...string) {
+	t.Helper()
+	for _, secret := range secrets {
+		for _, form := range []string{secret, url.QueryEscape(secret), secret[:8], strings.ReplaceAll(secret, "+", " ")} {
+			if at := strings.Index(said, form); at >= 0 {
+				t.Errorf("%q was told: …%s…", form, said[max(0, at-200):min(len(said), at+200)])
+			}
+		}
+	}
 }
 
 func TestNoSecretInErrorsLogsAndStates(t *testing.T) {
-	synctest.Test(t, noSecretInErrorsLogsAndStates)
+	const token = "TOKEN+with/odd=characters"
+	given := func() (string, error) { return token, nil }
+	for _, cfg := range []Config{
+		{Auth: AuthStableToken}, {Auth: AuthToken}, {Auth: AuthStatic, Token: given}, {Auth: AuthCloudFile, Token: given},
+		{Auth: AuthComponent, Tokens: func(context.Context, string) (string, error) { return token, nil }},
+	} {
+		t.Run(cfg.Auth, func(t *testing.T) {
+			l := &leaky{token: token, most: len(leaks)}
+			if cfg.Auth == AuthStableToken || cfg.Auth == AuthToken {
+				l.secrets = []string{"very+secret/secret="}
+				cfg.Secret = func() (string, error) { return l.secrets[0], nil }
+			}
+			synctest.Test(t, func(t *testing.T) { noSecretInErrorsLogsAndStates(t, l, cfg) })
+		})
+	}
 }
 
-func noSecretInErrorsLogsAndStates(t *testing.T) {
-	l := &leaky{secret: "very+secret/secret=", token: "TOKEN+with/odd=characters"}
+func noSecretInErrorsLogsAndStates(t *testing.T, l *leaky, cfg Config) {
 	var log bytes.Buffer
 	var said strings.Builder
-	c := New(Config{
-		AppID:     "wx1",
-		Secret:    func() (string, error) { return l.secret, nil },
-		Host:      &Host{URL: "http://api.test", Transport: l},
-		RateLimit: 1e6,
-		Log:       slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})),
-	})
+	cfg.AppID = "wx1"
+	cfg.Host = &Host{URL: "http://api.test", Transport: l}
+	cfg.RateLimit = 1e6
+	cfg.Log = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	c := New(cfg)
 	watch := func() {
 		_, _, last := c.State()
 		fmt.Fprintf(&said, "%v %+v %#v\n", last, last, last)
 	}
 	c.onCall = func(string, time.Duration) { watch() }
 	c.onTokenRefresh = func(string) { watch() }
-	_, err := c.List(t.Context(), anyQuery)
-	var v *Error
-	if !errors.As(err, &v) || v.Code != 40097 {
-		t.Errorf("error %v", err)
-	}
-	equal(t, "attempts", l.attempt, 11)
-	fmt.Fprintf(&said, "%v %+v %#v\n", err, err, err)
-	said.WriteString(log.String())
-	for _, secret := range []string{l.secret, l.token, url.QueryEscape(l.secret), url.QueryEscape(l.token), "TOKEN", "very"} {
-		if strings.Contains(said.String(), secret) {
-			t.Errorf("%q was told:\n%s", secret, said.String())
+	try := func(ask func() error) {
+		t.Helper()
+		err := ask()
+		var v *Error
+		if !errors.As(err, &v) || v.Code != 40097 {
+			t.Errorf("error %v", err)
 		}
+		fmt.Fprintf(&said, "%v %+v %#v\n", err, err, err)
 	}
+	list := func() error { _, err := c.List(t.Context(), anyQuery); return err }
+	if l.secrets != nil {
+		try(list) // ends in the last leak of the token call
+	}
+	try(list)
+	equal(t, "list calls", l.others, len(leaks))
+	for i := range leaks {
+		l.others, l.most = i, i+1 // each leak three times, but for what ends it
+		_, err := c.Quota(t.Context())
+		fmt.Fprintf(&said, "%v %+v %#v\n", err, err, err)
+	}
+	said.WriteString(log.String())
+	told(t, said.String(), append(l.secrets, l.token)...)
 	if !strings.Contains(said.String(), "[redacted]") || log.Len() == 0 {
 		t.Errorf("nothing was told at all:\n%s", said.String())
+	}
+}
+
+// The platform's calls carry more kinds of secrets than any other.
+func TestNoSecretInErrorsOfPlatformCalls(t *testing.T) {
+	for name, c := range platformCalls {
+		t.Run(name, func(t *testing.T) {
+			var said strings.Builder
+			redacted := 0
+			for i := range leaks {
+				l := &leaky{others: i, most: i + 1}
+				p := &Platform{Host: &Host{URL: "http://api.test", Transport: l}, AppID: "wxplatform",
+					Secret: func() (string, error) { return platformSecret, nil }}
+				err := c.call(t, p)
+				var v *Error
+				if !errors.As(err, &v) {
+					if name == "tickets" && i == 6 {
+						continue // an errcode of 0 is all that this call is to answer
+					}
+					t.Fatalf("leak %d: %v", i, err)
+				}
+				redacted += strings.Count(err.Error(), "[redacted]")
+				fmt.Fprintf(&said, "%v %+v %#v\n", err, err, v)
+			}
+			told(t, said.String(), platformSecret, ticket, authCode, refreshToken, platformToken)
+			if redacted == 0 {
+				t.Errorf("nothing was told at all:\n%s", said.String())
+			}
+		})
 	}
 }
 

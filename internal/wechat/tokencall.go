@@ -82,7 +82,7 @@ func (t *tokenCalls) ask(ctx context.Context, out outgoing) (tokenResponse, *Err
 	switch {
 	case err == nil && answer.code != 0:
 		message, rid := redact.message(answer.errmsg)
-		return tokenResponse{}, tokenRefusal(tokenOp, a.status, answer.code, message, rid)
+		return tokenResponse{}, tokenRefusal(tokenOp, a.status, answer.code, message, rid).at(t.client.host.theirs())
 	case err != nil:
 		return tokenResponse{}, noVerdict(tokenOp, a.status, unreadable(a, err))
 	case a.status < 200 || a.status > 299:

@@ -41,6 +41,7 @@ type api struct {
 	mu     sync.Mutex
 	lists  []reply // to the next list calls
 	tokens []reply // to the next token calls
+	others []reply // to the next calls of any other path
 	// alive decides over a token that the script says nothing of.
 	alive func(token string) bool
 	// life is the expires_in of tokens.
@@ -71,13 +72,16 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a.calls = append(a.calls, c)
 	script, good := &a.lists, reply{body: okPage}
 	forToken := c.path == stableTokenPath || c.path == plainTokenPath
-	if forToken {
+	switch {
+	case forToken:
 		script = &a.tokens
+	case c.path != listPath:
+		script, good = &a.others, reply{body: "{}"}
 	}
 	var answer reply
 	if len(*script) > 0 {
 		answer, *script = (*script)[0], (*script)[1:]
-	} else if c.path == listPath && a.alive != nil && !a.alive(c.token) {
+	} else if !forToken && a.alive != nil && !a.alive(c.token) {
 		answer = code(40001)
 	}
 	if forToken && answer.status == 0 && answer.body == "" && !answer.reset && !answer.hang {

@@ -1,0 +1,286 @@
+package wechat
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"strings"
+	"time"
+)
+
+const (
+	componentTokenOp  = "get component token"
+	queryAuthOp       = "exchange authorization code"
+	authorizerTokenOp = "get authorizer token"
+	authorizersOp     = "list authorizers"
+	startTicketsOp    = "start ticket push"
+
+	componentTokenPath  = "/cgi-bin/component/api_component_token"
+	queryAuthPath       = "/cgi-bin/component/api_query_auth"
+	authorizerTokenPath = "/cgi-bin/component/api_authorizer_token"
+	authorizersPath     = "/cgi-bin/component/api_get_authorizer_list"
+	startTicketsPath    = "/cgi-bin/component/api_start_push_ticket"
+
+	authorizersPage = 500    // the most the API gives at once
+	mostAuthorizers = 200000 // a list that is longer has no end
+)
+
+// Platform is a third-party platform, which reads shops that have authorised
+// it. Its methods are the vendor's calls and nothing else: each makes one
+// attempt, keeps nothing and retries nothing. An error of a call is an *Error
+// whose Class says what to do; Token means that the component token was
+// refused, which another ComponentToken mends.
+//
+//	ticket (pushed every 10 minutes) ─► ComponentToken ─► component token, 2 h
+//	authorization code (pushed) ─► QueryAuth ─► the shop's access and refresh token
+//	refresh token ─► AuthorizerToken ─► another access token, 2 h, and perhaps another refresh token
+//
+// Safe for concurrent use.
+type Platform struct {
+	// Host is where the calls go; clients and platform share it.
+	Host *Host
+	// AppID is the platform's own.
+	AppID string
+	// Secret is the platform's app secret, read at each call that needs it.
+	Secret func() (string, error)
+}
+
+// ComponentToken is the platform's own access token.
+type ComponentToken struct {
+	Value string
+	// Life is how long it works, from the answer on.
+	Life time.Duration
+}
+
+// Authorization is what a shop's authorisation gives.
+type Authorization struct {
+	AppID string
+	// AccessToken works for Life. It and RefreshToken are empty if the shop
+	// has granted no permission set with an API in it.
+	AccessToken string
+	Life        time.Duration
+	// RefreshToken is the one to use from now on: it must be kept before the
+	// access token is used, since the one before may die with its first use.
+	RefreshToken string
+	// Sets are the permission sets that the shop has granted, as QueryAuth
+	// tells them; the order list is in 131.
+	Sets []int
+}
+
+// Authorizer is a shop that has authorised the platform.
+type Authorizer struct {
+	AppID, RefreshToken string
+	// AuthorizedAt is zero when the API does not say.
+	AuthorizedAt time.Time
+}
+
+// ComponentToken asks for a component token with the latest verify ticket.
+func (p *Platform) ComponentToken(ctx context.Context, ticket string) (ComponentToken, error) {
+	secret, v := p.readSecret(componentTokenOp)
+	if v != nil {
+		return ComponentToken{}, v
+	}
+	var answer struct {
+		Token string `json:"component_access_token"`
+		Life  number `json:"expires_in"`
+	}
+	v = p.call(ctx, platformCall{op: componentTokenOp, path: componentTokenPath, hidden: []string{secret, ticket}, body: map[string]any{
+		"component_appid": p.AppID, "component_appsecret": secret, "component_verify_ticket": ticket,
+	}}, &answer, func() bool { return answer.Token != "" })
+	if v != nil {
+		return ComponentToken{}, v.ofSecret()
+	}
+	return ComponentToken{Value: answer.Token, Life: answer.Life.life()}, nil
+}
+
+// QueryAuth trades an authorization code, which works once and for an hour.
+func (p *Platform) QueryAuth(ctx context.Context, componentToken, code string) (Authorization, error) {
+	var answer struct {
+		Info struct {
+			authorizerAnswer
+			AppID string `json:"authorizer_appid"`
+			Sets  []struct {
+				Category struct {
+					ID number `json:"id"`
+				} `json:"funcscope_category"`
+			} `json:"func_info"`
+		} `json:"authorization_info"`
+	}
+	v := p.call(ctx, platformCall{op: queryAuthOp, path: queryAuthPath, token: componentToken, hidden: []string{code}, body: map[string]any{
+		"component_appid": p.AppID, "authorization_code": code,
+	}}, &answer, func() bool { return answer.Info.AppID != "" })
+	if v != nil {
+		return Authorization{}, v
+	}
+	got := answer.Info.authorization(answer.Info.AppID)
+	for _, set := range answer.Info.Sets {
+		got.Sets = append(got.Sets, int(set.Category.ID))
+	}
+	return got, nil
+}
+
+// AuthorizerToken asks for a shop's access token. What it returns as
+// RefreshToken replaces the one that was given, and may be the same.
+func (p *Platform) AuthorizerToken(ctx context.Context, componentToken, appID, refreshToken string) (Authorization, error) {
+	var answer authorizerAnswer
+	v := p.call(ctx, platformCall{op: authorizerTokenOp, path: authorizerTokenPath, token: componentToken, hidden: []string{refreshToken}, body: map[string]any{
+		"component_appid": p.AppID, "authorizer_appid": appID, "authorizer_refresh_token": refreshToken,
+	}}, &answer, func() bool { return answer.Access != "" })
+	if v != nil {
+		return Authorization{}, v
+	}
+	got := answer.authorization(appID)
+	if got.RefreshToken == "" {
+		got.RefreshToken = refreshToken
+	}
+	return got, nil
+}
+
+// Authorizers lists all shops that have authorised the platform, by as many
+// calls as it takes, each shop once.
+func (p *Platform) Authorizers(ctx context.Context, componentToken string) ([]Authorizer, error) {
+	var all []Authorizer
+	at := make(map[string]int)
+	for offset := 0; offset < mostAuthorizers; {
+		var answer struct {
+			Total *number `json:"total_count"`
+			List  []struct {
+				AppID   string `json:"authorizer_appid"`
+				Refresh string `json:"refresh_token"`
+				At      number `json:"auth_time"`
+			} `json:"list"`
+		}
+		v := p.call(ctx, platformCall{op: authorizersOp, path: authorizersPath, token: componentToken, body: map[string]any{
+			"component_appid": p.AppID, "offset": offset, "count": authorizersPage,
+		}}, &answer, func() bool {
+			return answer.Total != nil && (len(answer.List) > 0 || int64(*answer.Total) <= int64(offset))
+		})
+		if v != nil {
+			return nil, v
+		}
+		for _, shop := range answer.List {
+			one := Authorizer{AppID: shop.AppID, RefreshToken: strings.TrimSpace(shop.Refresh)}
+			if shop.At > 0 {
+				one.AuthorizedAt = time.Unix(int64(shop.At), 0)
+			}
+			// Shops that come and go move the others from page to page.
+			if i, seen := at[one.AppID]; seen {
+				all[i] = one
+				continue
+			}
+			at[one.AppID] = len(all)
+			all = append(all, one)
+		}
+		if offset += len(answer.List); int64(offset) >= int64(*answer.Total) {
+			return all, nil
+		}
+	}
+	return nil, &Error{Op: authorizersOp, Class: Stop, Message: "the list has no end", Hint: hintBug, result: "bad_body"}
+}
+
+// StartTicketPush has the vendor push verify tickets (again).
+func (p *Platform) StartTicketPush(ctx context.Context) error {
+	secret, v := p.readSecret(startTicketsOp)
+	if v != nil {
+		return v
+	}
+	v = p.call(ctx, platformCall{op: startTicketsOp, path: startTicketsPath, hidden: []string{secret}, body: map[string]any{
+		"component_appid": p.AppID, "component_secret": secret,
+	}}, &struct{}{}, func() bool { return true })
+	if v != nil {
+		return v.ofSecret()
+	}
+	return nil
+}
+
+// authorizerAnswer is the part that two answers have in common.
+type authorizerAnswer struct {
+	Access  string `json:"authorizer_access_token"`
+	Life    number `json:"expires_in"`
+	Refresh string `json:"authorizer_refresh_token"`
+}
+
+func (a authorizerAnswer) authorization(appID string) Authorization {
+	return Authorization{AppID: appID, AccessToken: strings.TrimSpace(a.Access), Life: a.Life.life(), RefreshToken: strings.TrimSpace(a.Refresh)}
+}
+
+func (p *Platform) readSecret(op string) (string, *Error) {
+	if p.Host == nil || p.AppID == "" || p.Secret == nil {
+		return "", &Error{Op: op, Class: Stop, Message: "no host, no app ID or no app secret of the platform", Hint: "a platform needs all three"}
+	}
+	secret, err := p.Secret()
+	secret = strings.TrimSpace(secret)
+	if err == nil && secret == "" {
+		err = errors.New("the platform's app secret is empty")
+	}
+	if err != nil {
+		return "", &Error{Op: op, Class: Wait, Message: new(redactor).text(bare(err).Error()),
+			Hint: "provide the platform's app secret", result: "unreadable"}
+	}
+	return secret, nil
+}
+
+// platformCall is one of the calls above.
+type platformCall struct {
+	op, path string
+	token    string   // component token; "" = the call needs none
+	hidden   []string // what no error may show, besides the token
+	body     map[string]any
+}
+
+// call makes it and reads the answer into answer; whole says whether that is
+// what was asked for.
+func (p *Platform) call(ctx context.Context, call platformCall, answer any, whole func() bool) *Error {
+	if p.Host == nil {
+		return &Error{Op: call.op, Class: Stop, Message: "no host", Hint: "a platform needs one"}
+	}
+	if err := p.Host.open(); err != nil {
+		return &Error{Op: call.op, Class: Stop, Message: "API URL cannot be used: " + err.Error(), Hint: "check the API URL"}
+	}
+	var clean redactor
+	for _, word := range append(call.hidden, call.token) {
+		clean.hide(word)
+	}
+	body, err := json.Marshal(call.body)
+	if err != nil {
+		return &Error{Op: call.op, Class: Stop, Message: "encode the request"}
+	}
+	out := outgoing{path: call.path, body: body}
+	if call.token != "" {
+		out.query = token{param: "component_access_token", value: call.token}.query()
+	}
+	a, err := p.Host.send(ctx, out)
+	if err != nil {
+		return lost(call.op, err, &clean)
+	}
+	var head struct {
+		Code    number `json:"errcode"`
+		Message string `json:"errmsg"`
+	}
+	if err := json.Unmarshal([]byte(a.body), &head); err != nil {
+		return noVerdict(call.op, a.status, unreadable(a, plainly(err)))
+	}
+	if head.Code != 0 {
+		message, rid := clean.message(head.Message)
+		return refusal(call.op, a.status, int(head.Code), message, rid).by(ofPlatform).at(p.Host.theirs())
+	}
+	if err := json.Unmarshal([]byte(a.body), answer); err != nil {
+		return noVerdict(call.op, a.status, unreadable(a, plainly(err)))
+	}
+	switch {
+	case a.status < 200 || a.status > 299:
+		return noVerdict(call.op, a.status, "an answer under an error's status")
+	case !whole():
+		return noVerdict(call.op, a.status, unreadable(a, errors.New("neither an errcode nor what was asked for")))
+	}
+	return nil
+}
+
+// ofSecret is the verdict of a call that goes by the app secret, where 40001
+// is about that one.
+func (e *Error) ofSecret() *Error {
+	if e.Class == Token {
+		e.Class, e.Hint = Stop, hintPlatformSecret
+	}
+	return e
+}
