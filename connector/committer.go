@@ -79,9 +79,13 @@ func (c *committer) run(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return nil
 		}
-		begun = time.Now()
-		if err := c.commit(ctx); err != nil {
+		began := time.Now()
+		some, err := c.commit(ctx)
+		if err != nil {
 			return err
+		}
+		if some {
+			begun = began
 		}
 		for _, e := range ended {
 			c.lane.end(e.shop, e.err)
@@ -93,9 +97,9 @@ func (c *committer) run(ctx context.Context) error {
 	}
 }
 
-// commit makes one transaction of all that has arrived. When ctx ends it still
-// has drainTimeout to come to its end.
-func (c *committer) commit(ctx context.Context) error {
+// commit makes one transaction of all that has arrived, if anything has. When
+// ctx ends it still has drainTimeout to come to its end.
+func (c *committer) commit(ctx context.Context) (some bool, err error) {
 	inner, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	defer context.AfterFunc(ctx, func() {
@@ -109,22 +113,22 @@ func (c *committer) commit(ctx context.Context) error {
 	tx := c.writer.Begin()
 	var receipts []receipt
 	for _, w := range c.walkers {
-		r, some, err := c.collect(tx, w)
+		r, dirty, err := c.collect(tx, w)
 		if err != nil {
-			return err
+			return false, err
 		}
-		if some {
+		if dirty {
 			receipts = append(receipts, r)
 		}
 	}
 	if tx.Records() == 0 {
-		return nil
+		return false, nil
 	}
 	m := c.lane.cfg.Metrics
 	start := time.Now()
 	if err := c.writer.Commit(inner, tx); err != nil {
 		m.commits.WithLabelValues("failed").Inc()
-		return err
+		return false, err
 	}
 	c.lane.outage.over(c.lane.name())
 	m.commits.WithLabelValues("ok").Inc()
@@ -132,7 +136,7 @@ func (c *committer) commit(ctx context.Context) error {
 	for _, r := range receipts {
 		r.sheet.committed(r)
 	}
-	return nil
+	return true, nil
 }
 
 // collect moves a walker's outbox and the checkpoint that covers it into the

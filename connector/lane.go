@@ -185,7 +185,7 @@ func (l *lane) live(ctx context.Context) error {
 	group.Wait()
 	if err == nil && ctx.Err() != nil {
 		// Two steps: the walkers have stopped, now what they had read.
-		return c.commit(ctx)
+		_, err = c.commit(ctx)
 	}
 	return err
 }

@@ -137,8 +137,8 @@ func (w *walker) finished() bool {
 }
 
 // begin hears the API's clock, before which no window is planned, and gives a
-// shop that has none its first checkpoint. That one is committed at once: a
-// start "now" must not move when the process starts again.
+// shop that has none its first checkpoint. A start "now" is committed at once: it
+// must not move when the process starts again.
 func (w *walker) begin(ctx context.Context) error {
 	if _, heard := w.host.Now(); !heard {
 		if err := w.shop.Client.Hear(ctx); err != nil {
@@ -155,7 +155,10 @@ func (w *walker) begin(ctx context.Context) error {
 		}
 		w.state = &offsets.Checkpoint{Watermark: start, Length: w.shop.Policy.clamp(0)}
 		w.dirty = true
-		poke(w.now)
+		poke(w.soon)
+		if w.shop.Policy.Start == 0 {
+			poke(w.now)
+		}
 	}
 	w.sheet.started(w.state.Watermark)
 	return nil
