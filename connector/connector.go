@@ -139,6 +139,10 @@ func (c *Connector) Run(ctx context.Context) error {
 	left := make(chan error, 1)
 	go func() {
 		left <- member.Run(joined, func(a group.Assignment) {
+			if n := len(a.Lanes); n > 0 && a.Lanes[n-1] >= c.lanes() {
+				crew.failed(&GrownError{Topic: c.cfg.OffsetsTopic, Had: c.lanes(), Has: a.Lanes[n-1] + 1})
+				return
+			}
 			crew.assign(a)
 			c.mu.Lock()
 			c.ready = nil

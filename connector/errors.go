@@ -37,3 +37,16 @@ func (e *MisplacedError) Error() string {
 	return fmt.Sprintf("find checkpoint of %s: it is in partition %d of topic %s, and with the partitions that topic has now it belongs to partition %d; nothing was started over: give the topic its former number of partitions (a new topic and a copy), or write a tombstone for the old record to begin anew on purpose",
 		e.Partition, e.Found, e.Topic, e.Lane)
 }
+
+// GrownError is an offsets topic that has other partitions than when this
+// worker dealt its shops out over them. Dealing them out anew while it runs
+// would take shops away from their checkpoints.
+type GrownError struct {
+	Topic    string
+	Had, Has int
+}
+
+func (e *GrownError) Error() string {
+	return fmt.Sprintf("deal the shops out over lanes: topic %s has %d partitions now and had %d when this worker started; shops that belong to another one by now are refused at the next start, with what to do about it",
+		e.Topic, e.Has, e.Had)
+}

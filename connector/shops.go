@@ -29,6 +29,10 @@ func (c *Connector) topics(ctx context.Context) error {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	had, has := c.partitions[c.cfg.OffsetsTopic], partitions[c.cfg.OffsetsTopic]
+	if c.partitions != nil && had != has {
+		return &GrownError{Topic: c.cfg.OffsetsTopic, Had: had, Has: has}
+	}
 	c.partitions = partitions
 	c.deal()
 	return nil
@@ -77,7 +81,12 @@ func (c *Connector) SetShops(ctx context.Context, shops []Shop) error {
 	}
 	was := c.dealt()
 	c.board.enlist(shops, c.poke)
-	if err := c.topics(ctx); err != nil {
+	// What the transport remembers may be older than the topics are.
+	err := topics.Refresh(ctx, c.cfg.Addr, c.cfg.Transport)
+	if err == nil {
+		err = c.topics(ctx)
+	}
+	if err != nil {
 		c.mu.Lock()
 		c.cfg.Shops = before
 		c.mu.Unlock()

@@ -36,6 +36,7 @@ var stories = []struct {
 	{"LanesThatStayGoOn", lanesStay},
 	{"ShopsChangeWithoutARestart", shopsChange},
 	{"AShopThatMovesToAnotherLaneIsRefused", shopsMisplaced},
+	{"LanesThatComeWhileItRunsStartNoShopOver", partitionsGrow},
 }
 
 func TestStories(t *testing.T) {

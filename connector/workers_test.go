@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -222,6 +223,91 @@ func shopsMisplaced(a *arena) {
 	}
 	for _, s := range shops {
 		a.eachOnce(s.appID, s.policy.Start, s.policy.End)
+	}
+}
+
+// partitionsGrow gives the offsets topic more partitions under a running worker.
+// It goes on as if nothing had happened, and takes no other list of shops: that
+// would deal all of them out anew, away from their checkpoints. Another worker
+// knows the new lanes and refuses the shops that belong to others now. When that
+// one leaves, the first is given lanes that it does not know, and ends.
+func partitionsGrow(a *arena) {
+	start := time.Now().Unix() - 60
+	var world []simulator.Shop
+	var shops []shop
+	for i := range 12 {
+		id := fmt.Sprintf("wx%02d", i)
+		world = append(world, simulator.Shop{AppID: id, Secret: "secret-" + id, Live: simulator.Live{Rate: 1, Since: start}})
+		p := a.policy()
+		p.Start = start
+		shops = append(shops, shop{appID: id, policy: p})
+	}
+	a.world(simulator.Config{Seed: 36, Shops: world})
+	older := a.start(shops[:11]...)
+	a.until("all are live", func() bool { return count(older, StateLive) == 11 })
+	client, err := kgo.NewClient(kgo.SeedBrokers(a.brokers...), kgo.Dialer(a.dial))
+	if err != nil {
+		a.Fatal(err)
+	}
+	defer client.Close()
+	if _, err := kadm.NewClient(client).CreatePartitions(context.Background(), 4, a.name+".offsets"); err != nil {
+		a.Fatal(err)
+	}
+	all, _, _ := a.config(older.plug, discard(), newRegistry(), shops...)
+	if err := older.SetShops(context.Background(), all.Shops); err == nil || !strings.Contains(err.Error(), "8 partitions now and had 4") {
+		a.Errorf("another list of shops was answered with %v", err)
+	}
+	a.goesOn(older)
+	if n := count(older, StateLive); n != 11 {
+		a.Errorf("%d of 11 shops are live", n)
+	}
+
+	refused := func(s ShopStatus) bool {
+		was := laneOf(a.name, offsets.Partition{Shop: s.AppID, Range: "create_time"}, 4)
+		return s.State == StateFailed && strings.Contains(s.Reason, fmt.Sprintf("it is in partition %d of", was))
+	}
+	newer := a.start(shops...)
+	a.until("each shop is live at one of them or refused", func() bool {
+		live := make(map[string]bool)
+		for _, s := range append(older.Status(), newer.Status()...) {
+			if s.State == StateLive || refused(s) {
+				live[s.AppID] = true
+			}
+		}
+		return len(live) == len(shops)
+	})
+	if err := newer.stop(); err != nil {
+		a.Error(err)
+	}
+	if err := older.wait(); err == nil || !strings.Contains(err.Error(), "8 partitions now and had 4") {
+		a.Errorf("the older worker ended with %v", err)
+	}
+
+	last := a.start(shops...)
+	a.until("each shop is live or refused", func() bool { return count(last, StateLive)+count(last, StateFailed) == len(shops) })
+	mark := time.Now().Unix()
+	a.until("those that are live go on", func() bool {
+		return !slices.ContainsFunc(last.Status(), func(s ShopStatus) bool { return s.State == StateLive && s.Watermark < mark })
+	})
+	moved := 0
+	for _, s := range last.Status() {
+		p := offsets.Partition{Shop: s.AppID, Range: "create_time"}
+		was, is := laneOf(a.name, p, 4), laneOf(a.name, p, 8)
+		if refused(s) != (was != is && s.AppID != "wx11") {
+			a.Errorf("shop %s moved from lane %d to %d and is %s: %s", s.AppID, was, is, s.State, s.Reason)
+		}
+		if refused(s) {
+			moved++
+		}
+	}
+	if moved == 0 || moved == 11 {
+		a.Errorf("%d of 11 shops have moved: the story does not show what it is for", moved)
+	}
+	if err := last.stop(); err != nil {
+		a.Error(err)
+	}
+	for p, c := range a.checkpoints() {
+		a.eachOnce(p.Shop, start, c.Watermark-1)
 	}
 }
 
