@@ -35,10 +35,10 @@ type Options struct {
 	// which starts with half the work; who measures speed asks for none of that
 	// with an empty slice.
 	JVM []string
-	// Proxy, if any, is put in front of every broker by a listener of its own:
-	// clients that start from ProxyBrokers are sent through it for good, those
-	// that start from Brokers go past it. The caller closes it.
-	Proxy *Proxy
+	// Proxies are each put in front of every broker by a listener of its own:
+	// clients that start from a proxy's ProxyBrokers are sent through it for good,
+	// those that start from Brokers go past all of them. The caller closes them.
+	Proxies []*Proxy
 	// StartTimeout bounds how long the brokers may take until they serve.
 	// Defaults to 2 minutes, which is for machines under load.
 	StartTimeout time.Duration
@@ -51,7 +51,7 @@ type Cluster struct {
 	timeout time.Duration
 	nodes   []*node
 	direct  []string
-	proxied []string
+	proxied [][]string          // by the indexes of Options.Proxies
 	more    map[string][]string // by the names of Options.Listeners
 
 	mu sync.Mutex // one change of a broker at a time
@@ -105,10 +105,13 @@ func launch(ctx context.Context, cache string, o Options) (_ *Cluster, err error
 		}
 	}()
 	c := &Cluster{id: base64.RawURLEncoding.EncodeToString(id), dir: dir, timeout: o.StartTimeout, more: map[string][]string{}}
-	ports, err := freePorts((3 + len(o.Listeners)) * o.Brokers)
+	each := 2 + len(o.Proxies) + len(o.Listeners)
+	ports, err := freePorts(each * o.Brokers)
 	if err != nil {
 		return nil, err
 	}
+	c.proxied = make([][]string, len(o.Proxies))
+	var portsOf [][]int // by broker: for clients, for controllers, for each proxy, for each listener
 	for i := range o.Brokers {
 		n := &node{
 			cache: cache,
@@ -117,21 +120,25 @@ func launch(ctx context.Context, cache string, o Options) (_ *Cluster, err error
 			log:   filepath.Join(cache, "log", fmt.Sprintf("%s-%d.log", filepath.Base(dir), i)),
 		}
 		c.nodes = append(c.nodes, n)
-		c.direct = append(c.direct, loopback(ports[3*i]))
-		for j, protocol := range o.Listeners {
-			c.more[protocol] = append(c.more[protocol], loopback(ports[(3+j)*o.Brokers+i]))
-		}
-		if o.Proxy != nil {
-			addr, err := o.Proxy.Forward(loopback(ports[3*i+2]))
+		own := ports[i*each : (i+1)*each]
+		portsOf = append(portsOf, own)
+		c.direct = append(c.direct, loopback(own[0]))
+		for j, proxy := range o.Proxies {
+			addr, err := proxy.Forward(loopback(own[2+j]))
 			if err != nil {
 				return nil, err
 			}
-			c.proxied = append(c.proxied, addr)
+			c.proxied[j] = append(c.proxied[j], addr)
+		}
+		for j, protocol := range o.Listeners {
+			c.more[protocol] = append(c.more[protocol], loopback(own[2+len(o.Proxies)+j]))
 		}
 		if err := os.Mkdir(n.dir, 0o755); err != nil {
 			return nil, err
 		}
-		if err := os.WriteFile(n.properties(), []byte(c.serverProperties(i, ports, o)), 0o644); err != nil {
+	}
+	for i, n := range c.nodes {
+		if err := os.WriteFile(n.properties(), []byte(c.serverProperties(i, portsOf, o)), 0o644); err != nil {
 			return nil, err
 		}
 	}
@@ -154,24 +161,25 @@ func launch(ctx context.Context, cache string, o Options) (_ *Cluster, err error
 	return c, nil
 }
 
-// serverProperties is the configuration of broker i, whose first three ports
-// are at 3i: for clients, for the controllers, and for the proxy.
-func (c *Cluster) serverProperties(i int, ports []int, o Options) string {
+// serverProperties is the configuration of broker i.
+func (c *Cluster) serverProperties(i int, ports [][]int, o Options) string {
 	replicas, inSync := 1, 1
 	if o.Brokers == 3 {
 		replicas, inSync = 3, 2
 	}
 	var voters []string
 	for k := range o.Brokers {
-		voters = append(voters, fmt.Sprintf("%d@%s", k+1, loopback(ports[3*k+1])))
+		voters = append(voters, fmt.Sprintf("%d@%s", k+1, loopback(ports[k][1])))
 	}
-	listeners := fmt.Sprintf("DIRECT://%s,CONTROLLER://%s", c.direct[i], loopback(ports[3*i+1]))
+	listeners := fmt.Sprintf("DIRECT://%s,CONTROLLER://%s", c.direct[i], loopback(ports[i][1]))
 	advertised := "DIRECT://" + c.direct[i]
-	if o.Proxy != nil {
-		listeners += ",PROXIED://" + loopback(ports[3*i+2])
-		advertised += ",PROXIED://" + c.proxied[i]
+	protocols := "DIRECT:PLAINTEXT,CONTROLLER:PLAINTEXT"
+	for j := range o.Proxies {
+		name := fmt.Sprintf("PROXIED%d", j)
+		listeners += "," + name + "://" + loopback(ports[i][2+j])
+		advertised += "," + name + "://" + c.proxied[j][i]
+		protocols += "," + name + ":PLAINTEXT"
 	}
-	protocols := "DIRECT:PLAINTEXT,PROXIED:PLAINTEXT,CONTROLLER:PLAINTEXT"
 	for _, protocol := range o.Listeners {
 		listeners += "," + protocol + "://" + c.more[protocol][i]
 		advertised += "," + protocol + "://" + c.more[protocol][i]

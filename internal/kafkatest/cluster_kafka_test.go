@@ -94,7 +94,7 @@ func TestThreeBrokersBehindAProxy(t *testing.T) {
 	p := kafkatest.NewProxy(1)
 	defer p.Close()
 	c, err := kafkatest.Launch(t.Context(), kafkatest.Options{
-		Brokers: 3, Proxy: p, Properties: []string{"message.max.bytes=5000"},
+		Brokers: 3, Proxies: []*kafkatest.Proxy{p}, Properties: []string{"message.max.bytes=5000"},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -104,7 +104,7 @@ func TestThreeBrokersBehindAProxy(t *testing.T) {
 	defer cancel()
 	const produce, topic = 0, "through-the-proxy"
 	client, err := kgo.NewClient(
-		kgo.SeedBrokers(c.ProxyBrokers()...),
+		kgo.SeedBrokers(c.ProxyBrokers(0)...),
 		kgo.DefaultProduceTopic(topic),
 		kgo.RecordPartitioner(kgo.ManualPartitioner()),
 		kgo.MetadataMinAge(100*time.Millisecond),

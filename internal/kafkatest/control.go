@@ -14,9 +14,9 @@ const stopGrace = 20 * time.Second
 // other methods take.
 func (c *Cluster) Brokers() []string { return append([]string(nil), c.direct...) }
 
-// ProxyBrokers returns the addresses that lead through Options.Proxy; none
-// without a proxy.
-func (c *Cluster) ProxyBrokers() []string { return append([]string(nil), c.proxied...) }
+// ProxyBrokers returns the addresses that lead through the i-th of
+// Options.Proxies.
+func (c *Cluster) ProxyBrokers(i int) []string { return append([]string(nil), c.proxied[i]...) }
 
 // At returns the addresses of the listener that Options.Listeners asked for.
 func (c *Cluster) At(protocol string) []string { return append([]string(nil), c.more[protocol]...) }

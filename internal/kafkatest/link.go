@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"net"
 	"sync"
+	"time"
 )
 
 // link is one client connection of a Proxy and the one to the broker it is
@@ -28,14 +29,15 @@ func (p *Proxy) serve(client net.Conn, target string) {
 	l := &link{client: client, broker: broker, answers: map[int32]Action{}}
 	p.mu.Lock()
 	p.links[l] = true
+	unplugged := time.Now().Before(p.unplugged)
 	p.mu.Unlock()
 	defer func() {
 		p.mu.Lock()
 		delete(p.links, l)
 		p.mu.Unlock()
 	}()
-	if p.ctx.Err() != nil {
-		return // Close may have looked at the links before this one was among them
+	if unplugged || p.ctx.Err() != nil {
+		return // Cut and Close may have looked at the links before this one was among them
 	}
 	done := make(chan struct{})
 	go func() {

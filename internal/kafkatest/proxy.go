@@ -45,7 +45,7 @@ type Rule struct {
 // what its rules say; the bytes it does pass on it leaves as they are. Requests
 // that were under way on a connection when it closed are lost with their
 // answers, as they would be on a network. The brokers have to advertise the
-// proxy's addresses, see Options.Proxy.
+// proxy's addresses, see Options.Proxies.
 type Proxy struct {
 	ctx  context.Context // ends at Close
 	stop context.CancelFunc
@@ -55,6 +55,7 @@ type Proxy struct {
 	rand      *rand.Rand
 	rules     []*rule
 	stalled   time.Time // nothing moves before this
+	unplugged time.Time // nobody is let in before this
 	listeners []net.Listener
 	links     map[*link]bool
 	requests  map[int16]int
@@ -143,6 +144,15 @@ func (p *Proxy) Cut() {
 	for l := range p.links {
 		l.cut()
 	}
+}
+
+// Unplug closes all connections, and every new one until d from now. It
+// replaces an earlier one, so Unplug(0) ends it.
+func (p *Proxy) Unplug(d time.Duration) {
+	p.mu.Lock()
+	p.unplugged = time.Now().Add(d)
+	p.mu.Unlock()
+	p.Cut()
 }
 
 // Stall holds back everything, both ways, until d from now; connections stay.

@@ -202,6 +202,26 @@ func TestProxyCut(t *testing.T) {
 	c.want("up")
 }
 
+func TestProxyUnplug(t *testing.T) {
+	target, _ := broker(t)
+	p := kafkatest.NewProxy(1)
+	defer p.Close()
+	addr, err := p.Forward(target)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := dial(t, addr)
+	a.ask(0, "up")
+	a.want("up")
+	p.Unplug(time.Hour)
+	a.want("closed")
+	dial(t, addr).want("closed")
+	p.Unplug(0)
+	b := dial(t, addr)
+	b.ask(0, "up")
+	b.want("up")
+}
+
 func TestProxyStall(t *testing.T) {
 	target, got := broker(t)
 	p := kafkatest.NewProxy(1)

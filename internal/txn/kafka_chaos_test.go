@@ -19,12 +19,12 @@ import (
 func TestKafkaChaos(t *testing.T) {
 	proxy := kafkatest.NewProxy(7)
 	defer proxy.Close()
-	cluster, err := kafkatest.Launch(t.Context(), kafkatest.Options{Brokers: 3, Proxy: proxy})
+	cluster, err := kafkatest.Launch(t.Context(), kafkatest.Options{Brokers: 3, Proxies: []*kafkatest.Proxy{proxy}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer cluster.Stop()
-	r := onKafka(t, cluster.ProxyBrokers(), cluster.Brokers())
+	r := onKafka(t, cluster.ProxyBrokers(0), cluster.Brokers())
 	const last = 15_000
 
 	var rules []kafkatest.Rule
