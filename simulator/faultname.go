@@ -127,9 +127,14 @@ type faultSwitch struct {
 	value      reflect.Value
 }
 
-func eachFault(f *Faults, visit func(faultSwitch)) {
-	v := reflect.ValueOf(f).Elem()
+func eachFault(f *Faults, visit func(faultSwitch)) { eachSwitch(reflect.ValueOf(f).Elem(), visit) }
+
+func eachSwitch(v reflect.Value, visit func(faultSwitch)) {
 	for i := range v.NumField() {
+		if v.Type().Field(i).Anonymous {
+			eachSwitch(v.Field(i), visit)
+			continue
+		}
 		tag := v.Type().Field(i).Tag
 		s := faultSwitch{name: tag.Get("fault"), help: tag.Get("help"), value: v.Field(i)}
 		if want, ok := tag.Lookup("want"); ok {

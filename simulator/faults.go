@@ -60,6 +60,8 @@ type Faults struct {
 	HTML200Rate       float64       `fault:"html_200_rate" help:"calls that are done and answered with HTTP 200 and a web page"`
 	TruncatedJSONRate float64       `fault:"truncated_json_rate" help:"calls that are done and whose answer ends early"`
 	TextPlain         bool          `fault:"text_plain" help:"answers call themselves text/plain"`
+
+	PushFaults
 }
 
 // Chaos is a service that misbehaves in every way it can at once while its data
@@ -68,11 +70,12 @@ type Faults struct {
 // the higher the level, up to 1, the more calls fail: at 1 about one list call
 // in six, so that reading 50,000 orders meets each fault many times.
 //
-// Left out are the switches that lose data (offset_keys), that stop everything
-// (http_403, unauthorised, whitelist, token_error, per_day_limit), that hide
-// what kill tests are about (single_use_key, key_ttl), and what a test wants to
-// choose itself (clock_skew and date_absent). MaxOrdersPerRequest is 2000:
-// more in one second can never be listed.
+// Left out are the switches that lose data (offset_keys, push_drop_rate), that
+// stop everything (http_403, unauthorised, whitelist, token_error,
+// per_day_limit, push_no_tickets), that hide what kill tests are about
+// (single_use_key, key_ttl), and what a test wants to choose itself (clock_skew,
+// date_absent, push_delay). MaxOrdersPerRequest is 2000: more in one second can
+// never be listed.
 func Chaos(level float64) Faults {
 	level = min(max(level, 0), 1)
 	if level == 0 {
@@ -110,6 +113,7 @@ func Chaos(level float64) Faults {
 		HTML200Rate:         0.01 * level,
 		TruncatedJSONRate:   0.01 * level,
 		TextPlain:           true,
+		PushFaults:          allPushFaults(level),
 	}
 }
 

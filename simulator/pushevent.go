@@ -1,0 +1,230 @@
+package simulator
+
+import (
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// ticketEvery is how often a verify ticket is pushed.
+const ticketEvery = 10 * time.Minute
+
+// pushEvent is something to be told.
+type pushEvent struct {
+	Push            // what OnPush is told of it
+	key  *pushKey   // signs it
+	url  string     // gets it
+	head string     // the envelope's first field, ToUserName or AppId
+	name string     // and what it holds
+	xml  bool       // how it is written
+	body string     // the message
+	draw uint64     // decides what befalls it
+	fork *pushEvent // another event that comes along with it
+}
+
+// pushSource is the events of one shop, for the shop itself or for a platform.
+type pushSource struct {
+	key   *pushKey
+	appID string
+	url   string
+	xml   bool
+	seed  uint64
+	mark  int    // how much of the shop's log has been told
+	n     uint64 // events so far
+	born  map[uint32]bool
+}
+
+func (p *Pusher) addSource(key *pushKey, appID, url string, xml bool) error {
+	if p.server.shops[appID] == nil {
+		return fmt.Errorf("there is no shop %q", appID)
+	}
+	for _, s := range p.sources {
+		if s.key == key && s.appID == appID {
+			return nil
+		}
+	}
+	s := &pushSource{
+		key: key, appID: appID, url: strings.ReplaceAll(url, "$APPID$", appID), xml: xml,
+		seed: mix(p.seed, mixString(key.appID), mixString(appID)), born: map[uint32]bool{},
+	}
+	s.skip(p.server)
+	p.sources = append(p.sources, s)
+	return nil
+}
+
+func (p *Pusher) dropSource(key *pushKey, appID string) {
+	for i, s := range p.sources {
+		if s.key == key && s.appID == appID {
+			p.sources = append(p.sources[:i:i], p.sources[i+1:]...)
+			return
+		}
+	}
+}
+
+// skip passes over what has happened so far.
+func (s *pushSource) skip(of *Server) {
+	_ = of.withBook(s.appID, func(b *book) error {
+		s.mark = len(b.log)
+		return nil
+	})
+}
+
+// due gives the events since the last time.
+func (s *pushSource) due(of *Server, faults *Faults) (events []pushEvent) {
+	_ = of.withBook(s.appID, func(b *book) error {
+		for _, c := range b.log[s.mark:] {
+			r := b.rows[c.row]
+			birth := c.at == r.created && !s.born[c.row]
+			if birth {
+				s.born[c.row] = true
+			}
+			for _, what := range happenings(c.status, birth, mix(s.seed, s.n)) {
+				events = append(events, s.event(b, c, what, faults))
+			}
+		}
+		s.mark = len(b.log)
+		for n := range s.born {
+			if int64(b.rows[n].created) < b.now/1000-60 {
+				delete(s.born, n)
+			}
+		}
+		return nil
+	})
+	return events
+}
+
+// happening is one event that a change of an order is told by.
+type happening struct {
+	event string
+	// text tells whether the vendor's example has order_id as text.
+	text bool
+	// more is the other fields of order_info, by name.
+	more [][2]string
+}
+
+// happenings gives the events of an order's birth, or of its getting a status.
+func happenings(status int32, birth bool, h uint64) []happening {
+	const prefix = "channels_ec_order_"
+	if birth {
+		return []happening{{event: prefix + "new"}}
+	}
+	cancel := func(kind int64) []happening {
+		return []happening{{prefix + "cancel", true, [][2]string{{"cancel_type", strconv.FormatInt(kind, 10)}}}}
+	}
+	switch status {
+	case statusToShip:
+		return []happening{{prefix + "pay", true, [][2]string{{"pay_time", ""}}}, {event: prefix + "wait_shipping"}}
+	case statusPartShipped:
+		return []happening{{prefix + "deliver", false, [][2]string{{"finish_delivery", "0"}}}}
+	case statusToReceive:
+		return []happening{{prefix + "deliver", false, [][2]string{{"finish_delivery", "1"}}}}
+	case statusDone:
+		return []happening{
+			{prefix + "confirm", true, [][2]string{{"confirm_type", strconv.FormatInt(1+below(h, 2), 10)}}},
+			{prefix + "settle", true, [][2]string{{"settle_time", ""}}},
+		}
+	case statusCancelledOversold:
+		return cancel(4)
+	case statusCancelledRefunded:
+		return cancel(3)
+	case statusCancelled:
+		return cancel(1 + below(h, 2))
+	}
+	return []happening{{prefix + "ext_info_update", false, [][2]string{{"type", strconv.FormatInt(1+below(h, 23), 10)}}}}
+}
+
+// event writes an event of an order. A field without value is a time.
+func (s *pushSource) event(b *book, c change, what happening, faults *Faults) pushEvent {
+	s.n++
+	e := pushEvent{
+		Push: Push{
+			Account: s.key.appID, Shop: s.appID, Event: what.event,
+			OrderID: formatID(b.rows[c.row].id), CreateTime: int64(c.at),
+		},
+		key: s.key, url: s.url, xml: s.xml, draw: mix(s.seed, s.n),
+		head: "ToUserName", name: fmt.Sprintf("gh_%012x", mix(b.seed)>>16),
+	}
+	text := what.text && faults.PushOrderID != "number" || faults.PushOrderID == "string"
+	fields := [][2]string{{"order_id", e.OrderID}}
+	for _, f := range what.more {
+		if f[1] == "" {
+			f[1] = strconv.FormatInt(e.CreateTime, 10)
+		}
+		fields = append(fields, f)
+	}
+	e.body = e.write(b.openID(b.rows[c.row].buyer), "order_info", fields, text)
+	if unit(mix(e.draw, mixString("push_other_rate"))) < faults.PushOtherRate {
+		other := e
+		other.Event, other.OrderID = "channels_ec_aftersale_update", ""
+		other.draw = mix(e.draw, mixString(other.Event))
+		id := strconv.FormatUint(other.draw>>16, 10)
+		other.body = other.write(b.openID(b.rows[c.row].buyer), "finder_shop_aftersale_status_update", [][2]string{{"after_sale_order_id", id}, {"status", "MERCHANT_REFUND_SUCCESS"}}, true)
+		e.fork = &other
+	}
+	return e
+}
+
+// write writes the message of an event with one object inside.
+func (e *pushEvent) write(openID, object string, fields [][2]string, text bool) string {
+	var b strings.Builder
+	if e.xml {
+		fmt.Fprintf(&b, "<xml><ToUserName><![CDATA[%s]]></ToUserName>\n<FromUserName><![CDATA[%s]]></FromUserName>\n<CreateTime>%d</CreateTime>\n"+
+			"<MsgType><![CDATA[event]]></MsgType>\n<Event><![CDATA[%s]]></Event>\n<%s>", e.name, openID, e.CreateTime, e.Event, object)
+		for _, f := range fields {
+			fmt.Fprintf(&b, "<%s>%s</%s>", f[0], f[1], f[0])
+		}
+		fmt.Fprintf(&b, "</%s>\n</xml>", object)
+		return b.String()
+	}
+	fmt.Fprintf(&b, `{"ToUserName":%q,"FromUserName":%s,"CreateTime":%d,"MsgType":"event","Event":%q,%q:{`, e.name, quoteJSON(openID), e.CreateTime, e.Event, object)
+	for i, f := range fields {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		value := f[1]
+		if _, err := strconv.ParseUint(value, 10, 64); err != nil || text {
+			value = quoteJSON(value)
+		}
+		fmt.Fprintf(&b, "%q:%s", f[0], value)
+	}
+	b.WriteString("}}")
+	return b.String()
+}
+
+func quoteJSON(s string) string {
+	text, _ := json.Marshal(s) // a string always can
+	return string(text)
+}
+
+// ticket writes the platform's verify ticket.
+func (of *pushPlatform) ticket(now time.Time) pushEvent {
+	of.tickets++
+	text := fmt.Sprintf("ticket@@@%016x%016x", mix(of.seed, of.tickets), mix(of.seed, of.tickets, 1))
+	if of.Ticket != nil {
+		text = of.Ticket(now)
+	}
+	return of.event(now, "component_verify_ticket", "", mix(of.seed, mixString("ticket"), of.tickets),
+		"<ComponentVerifyTicket><![CDATA["+text+"]]></ComponentVerifyTicket>\n")
+}
+
+// authorization writes what a shop has granted or taken back.
+func (of *pushPlatform) authorization(now time.Time, appID, infoType, code string, expires time.Time) pushEvent {
+	of.info++
+	more := "<AuthorizerAppid>" + appID + "</AuthorizerAppid>\n"
+	if infoType != "unauthorized" {
+		more += fmt.Sprintf("<AuthorizationCode>%s</AuthorizationCode>\n<AuthorizationCodeExpiredTime>%d</AuthorizationCodeExpiredTime>\n"+
+			"<PreAuthCode>preauthcode@@@%x</PreAuthCode>\n", code, expires.Unix(), mix(of.seed, of.info))
+	}
+	return of.event(now, infoType, appID, mix(of.seed, mixString("info"), of.info), more)
+}
+
+func (of *pushPlatform) event(now time.Time, infoType, appID string, draw uint64, more string) pushEvent {
+	return pushEvent{
+		Push: Push{Account: of.AppID, Shop: appID, Event: infoType, CreateTime: now.Unix()},
+		key:  of.key, url: of.AuthURL, xml: true, draw: draw, head: "AppId", name: of.AppID,
+		body: fmt.Sprintf("<xml><AppId><![CDATA[%s]]></AppId>\n<CreateTime>%d</CreateTime>\n<InfoType><![CDATA[%s]]></InfoType>\n%s</xml>",
+			of.AppID, now.Unix(), infoType, more),
+	}
+}
