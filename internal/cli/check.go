@@ -15,8 +15,8 @@ import (
 
 const checkNotes = `
 It tries what run will need, a line each, and says what to do where something
-fails: the configuration, a token and one list call for each app ID, Kafka, its
-topics, and what this client may do there. It publishes nothing, creates nothing
+fails: the configuration, a token, one list call and the day's quota of each app
+ID, Kafka, its topics, and what this client may do there. It publishes nothing, creates nothing
 and disturbs no worker. Exit code 1 if anything fails.
 `
 
@@ -120,7 +120,7 @@ func (k *checkup) run(ctx context.Context) {
 	}
 	k.ok("configuration", fmt.Sprintf("group %s, %s", cfg.Group, count(len(cfg.Shops), "shop")))
 	quiet := slog.New(slog.DiscardHandler) // findings say it
-	k.api(ctx, cfg, quiet)
+	k.api(ctx, cfg)
 	k.kafka(ctx, cfg, quiet)
 }
 

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -18,7 +20,7 @@ import (
 const checkAtOnce = 8
 
 // api tries every app ID once.
-func (k *checkup) api(ctx context.Context, cfg *config.Config, log *slog.Logger) {
+func (k *checkup) api(ctx context.Context, cfg *config.Config) {
 	host := &wechat.Host{URL: cfg.APIURL}
 	defer host.Close()
 	var ofApp []config.Shop
@@ -34,7 +36,7 @@ func (k *checkup) api(ctx context.Context, cfg *config.Config, log *slog.Logger)
 	trying.SetLimit(checkAtOnce)
 	for i, s := range ofApp {
 		trying.Go(func() error {
-			found[i] = checkShop(ctx, host, s, log)
+			found[i] = checkShop(ctx, host, s)
 			return nil
 		})
 	}
@@ -46,50 +48,134 @@ func (k *checkup) api(ctx context.Context, cfg *config.Config, log *slog.Logger)
 	}
 }
 
-// checkShop gets a token and makes one list call, for a minute that is over.
-func checkShop(ctx context.Context, host *wechat.Host, s config.Shop, log *slog.Logger) []finding {
+// checkShop gets a token, makes one list call, for a minute that is over, and
+// asks what is left of the day.
+func checkShop(ctx context.Context, host *wechat.Host, s config.Shop) []finding {
 	ctx, cancel := context.WithTimeout(ctx, checkLimit)
 	defer cancel()
-	var mu sync.Mutex
-	token := s.Auth == wechat.AuthStatic // is a token there?
-	client := wechat.New(wechat.Config{
-		Host: host, AppID: s.AppID, Auth: s.Auth, Secret: s.AppSecret, Token: s.AccessToken, RateLimit: s.RateLimit, Log: log,
-		OnTokenRefresh: func(result string) {
-			mu.Lock()
-			defer mu.Unlock()
-			token = token || result == "ok"
-		},
-	})
+	var asked atomic.Bool // a token was handed out
+	var warned warnings
+	cfg := clientConfig(func() *config.Shop { return &s })
+	cfg.Host, cfg.Log = host, slog.New(&warned)
+	cfg.OnTokenRefresh = func(result string) {
+		if result == wechat.Result(nil) {
+			asked.Store(true)
+		}
+	}
+	client := wechat.New(cfg)
 	end := time.Now().Add(-time.Minute).Unix()
 	page, err := client.List(ctx, wechat.Query{
 		Range: wechat.Range(s.TimeRange), Start: end - 60, End: end, Status: s.Status, OpenID: s.OpenID, PageSize: 1,
 	})
 	var verdict *wechat.Error
-	errors.As(err, &verdict)
-	tokenCheck, listCheck := "token of "+s.Name, "list call of "+s.Name
-	mu.Lock()
-	defer mu.Unlock()
+	var waited *wechat.Interrupted
+	if errors.As(err, &waited) {
+		verdict = waited.Last
+	} else {
+		errors.As(err, &verdict)
+	}
+	token := finding{Check: "token of " + s.Name, OK: true, Detail: wayOf(s)}
+	list := finding{Check: "list call of " + s.Name, OK: true}
 	switch {
 	case err == nil && page.More:
-		return []finding{{Check: tokenCheck, OK: true}, {Check: listCheck, OK: true, Detail: "there are orders in the last minutes"}}
+		list.Detail = "there are orders in the last minutes"
 	case err == nil, verdict != nil && verdict.Class == wechat.Shrink:
-		return []finding{{Check: tokenCheck, OK: true}, {Check: listCheck, OK: true}}
-	case !token:
-		return []finding{apiFinding(tokenCheck, err, verdict)}
+	case verdict != nil && verdict.Op != wechat.ListOp, verdict == nil && !asked.Load() && isAsked(s):
+		return []finding{apiFinding(token.Check, err, verdict)}
+	default:
+		return []finding{token, apiFinding(list.Check, err, verdict)}
 	}
-	return []finding{{Check: tokenCheck, OK: true}, apiFinding(listCheck, err, verdict)}
+	list.Do = warned.all()
+	return []finding{token, list, checkQuota(ctx, client, s)}
 }
 
-// apiFinding puts the hint of an error where hints are.
-func apiFinding(check string, err error, verdict *wechat.Error) finding {
-	if verdict == nil || verdict.Hint == "" {
-		f := finding{Check: check, Detail: err.Error()}
-		if errors.Is(err, context.DeadlineExceeded) {
-			f.Do = []string{fmt.Sprintf("no answer for %s: check ORDERWALK_API_URL and the way to it", checkLimit)}
-		}
-		return f
+// isAsked says that a shop's token is asked for, by a call.
+func isAsked(s config.Shop) bool {
+	switch s.Auth {
+	case wechat.AuthStableToken, wechat.AuthToken, wechat.AuthComponent:
+		return true
 	}
-	bare := *verdict
-	bare.Hint = ""
-	return finding{Check: check, Detail: bare.Error(), Do: []string{verdict.Hint}}
+	return false
 }
+
+// wayOf says where a shop's token comes from.
+func wayOf(s config.Shop) string {
+	switch s.Auth {
+	case wechat.AuthStatic:
+		return "as given"
+	case wechat.AuthCloudFile:
+		return "from " + s.CloudTokenFile
+	case wechat.AuthCloudOpen:
+		return "none: the hosting's relay adds it"
+	}
+	return "by " + s.Auth
+}
+
+// checkQuota asks what is left of the day. Nothing depends on the answer but
+// how a backfill is paced, so only a day that is used up is a failure.
+func checkQuota(ctx context.Context, client *wechat.Client, s config.Shop) finding {
+	f := finding{Check: "quota of " + s.Name, OK: true}
+	quota, err := client.Quota(ctx)
+	switch {
+	case errors.Is(err, wechat.ErrNoQuota):
+		f.Detail = "not known: the vendor does not tell it by cloud call"
+	case err != nil:
+		f.Detail = "not known: " + err.Error()
+	default:
+		f.Detail = fmt.Sprintf("%d of %d list calls left today", quota.Remain, quota.Limit)
+		if f.OK = quota.Remain > 0; !f.OK {
+			f.Do = []string{"they come back at 00:00 Asia/Shanghai; run pauses until then"}
+		}
+	}
+	return f
+}
+
+// apiFinding puts the hint of an error where hints are. verdict is what the
+// call ended with, or waited out until its time was up; nil if neither.
+func apiFinding(check string, err error, verdict *wechat.Error) finding {
+	f := finding{Check: check, Detail: err.Error()}
+	if verdict != nil {
+		bare := *verdict
+		bare.Hint = ""
+		f.Detail = bare.Error()
+		if verdict.Hint != "" {
+			f.Do = []string{verdict.Hint}
+		}
+	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		f.Detail = fmt.Sprintf("no success within %s: %s", checkLimit, f.Detail)
+		if len(f.Do) == 0 {
+			f.Do = []string{"check ORDERWALK_API_URL and the way to it"}
+		}
+	}
+	return f
+}
+
+// warnings keeps what is logged at level warn, to be shown as findings.
+type warnings struct {
+	mu    sync.Mutex
+	lines []string
+}
+
+func (w *warnings) all() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.lines)
+}
+
+// Enabled is part of slog.Handler.
+func (w *warnings) Enabled(_ context.Context, level slog.Level) bool { return level >= slog.LevelWarn }
+
+// Handle is part of slog.Handler.
+func (w *warnings) Handle(_ context.Context, r slog.Record) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.lines = append(w.lines, r.Message)
+	return nil
+}
+
+// WithAttrs is part of slog.Handler: nobody here adds any.
+func (w *warnings) WithAttrs([]slog.Attr) slog.Handler { return w }
+
+// WithGroup is part of slog.Handler: nobody here adds any.
+func (w *warnings) WithGroup(string) slog.Handler { return w }

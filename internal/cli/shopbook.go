@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"orderwalk/connector"
@@ -27,6 +28,7 @@ type shopBook struct {
 // known is a client with what it was made of.
 type known struct {
 	client        *wechat.Client
+	shop          *atomic.Pointer[config.Shop] // where its secrets are read
 	auth          string
 	secret, token string
 	rate          float64
@@ -57,21 +59,39 @@ func (b *shopBook) shops(cfg *config.Config) []connector.Shop {
 }
 
 // client is the one there is for the app ID, unless its credentials have
-// changed since.
+// changed since. The one there is reads them where they are now.
 func (b *shopBook) client(s config.Shop) known {
 	want := known{auth: s.Auth, secret: now(s.AppSecret), token: now(s.AccessToken), rate: s.RateLimit}
 	if have, ok := b.clients[s.AppID]; ok {
-		want.client = have.client
+		want.client, want.shop = have.client, have.shop
 		if want == have {
+			have.shop.Store(&s)
 			return have
 		}
 	}
-	want.client = wechat.New(wechat.Config{
-		Host: b.host, AppID: s.AppID, Auth: s.Auth, Secret: s.AppSecret, Token: s.AccessToken,
-		RateLimit: s.RateLimit, Log: b.log.With("shop", s.Name),
-		OnCall: b.metrics.OnCall(s.Name), OnTokenRefresh: b.metrics.OnTokenRefresh(s.Name),
-	})
+	want.shop = new(atomic.Pointer[config.Shop])
+	want.shop.Store(&s)
+	cfg := clientConfig(want.shop.Load)
+	cfg.Host, cfg.Log = b.host, b.log.With("shop", s.Name)
+	cfg.OnCall, cfg.OnTokenRefresh = b.metrics.OnCall(s.Name), b.metrics.OnTokenRefresh(s.Name)
+	want.client = wechat.New(cfg)
 	return want
+}
+
+// clientConfig is what the configuration knows of a shop's client; its secrets
+// are read where the shop that is current has them.
+func clientConfig(current func() *config.Shop) wechat.Config {
+	s := current()
+	return wechat.Config{
+		AppID: s.AppID, Auth: s.Auth, RateLimit: s.RateLimit,
+		Secret: func() (string, error) { return current().AppSecret() },
+		Token: func() (string, error) {
+			if s := current(); s.Auth == wechat.AuthCloudFile {
+				return s.CloudToken()
+			}
+			return current().AccessToken()
+		},
+	}
 }
 
 // now is what a secret is at this moment; empty when it cannot be read, which

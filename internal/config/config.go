@@ -45,6 +45,16 @@ type Config struct {
 	Shops     []Shop
 	ShopsFile string
 
+	// Component is the third-party platform, StateKeys what encrypts the tokens
+	// that are kept of it.
+	Component Component
+	StateKeys Keys
+	// Push is the listener for the vendor's pushes.
+	Push Push
+	// QuotaLiveShare is the share of the day's remaining list calls that a
+	// backfill leaves to the live walk, 0 to 1.
+	QuotaLiveShare float64
+
 	// PageSize is the number of orders asked for in one list call, 1 to 100.
 	PageSize int
 	// MaxWindow and MinWindow bound the length of a window; whole seconds.
@@ -154,6 +164,10 @@ func load(defaults map[string]string, withShops bool) (*Config, error) {
 		Lookback:     f.duration("LOOKBACK", env.Lookback, 0, 31*24*time.Hour),
 		Concurrency:  f.integer("CONCURRENCY", env.Concurrency, 1, 256),
 
+		StateKeys:      f.stateKeys(&env),
+		Push:           f.push(&env),
+		QuotaLiveShare: f.share("QUOTA_LIVE_SHARE", env.QuotaLiveShare),
+
 		SessionTimeout:     f.duration("SESSION_TIMEOUT", env.SessionTimeout, time.Second, 30*time.Minute),
 		TransactionTimeout: f.duration("TRANSACTION_TIMEOUT", env.TransactionTimeout, time.Second, 15*time.Minute),
 		Format:             f.choice("FORMAT", env.Format, []string{"json"}, laterFormats),
@@ -170,6 +184,9 @@ func load(defaults map[string]string, withShops bool) (*Config, error) {
 	if withShops {
 		c.Shops, c.ShopsFile = readShops(&env, &f), env.ShopsFile
 		c.OrdersTopics = ordersTopics(c.Shops, c.OffsetsTopic, &f)
+		f.ways(c.Shops, c.ShopsFile != "", c.APIURL)
+		c.Component = f.component(&env, c.Shops)
+		f.pushed(c.Push, c.Component, c.Shops)
 	} else {
 		f.topicName("TOPIC", env.Topic) // the shops' part checks it otherwise
 	}
@@ -228,6 +245,8 @@ func (c *Config) LogValue() slog.Value {
 		slog.String("topics", strings.Join(c.OrdersTopics, ",")),
 		slog.String("offsets_topic", c.OffsetsTopic),
 		slog.String("api_url", c.APIURL),
+		slog.String("component", c.Component.AppID),
+		slog.String("push_listen", c.Push.Listen),
 		slog.Int("shops", len(c.Shops)),
 		slog.String("worker_id", c.WorkerID),
 	)

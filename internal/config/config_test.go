@@ -1,6 +1,7 @@
 package config_test
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -67,6 +68,8 @@ var minimal = []string{
 	"ORDERWALK_KAFKA_BROKERS=b1:9092, b2:9092", "ORDERWALK_APP_ID=wx1", "ORDERWALK_APP_SECRET= s3cret ",
 }
 
+const cloudFile = "/.tencentcloudbase/wx/cloudbase_access_token"
+
 func TestDefaults(t *testing.T) {
 	setenv(t, append(minimal, "ORDERWALK_PAGE_SIZE=", "ORDERWALK_LISTEN=127.0.0.1:8090")...)
 	c := mustLoad(t, nil)
@@ -79,7 +82,7 @@ func TestDefaults(t *testing.T) {
 		Group: "orderwalk", Topic: "wechat.orders", OffsetsTopic: "orderwalk.offsets", OrdersTopics: []string{"wechat.orders"},
 		TopicPartitions: 6, OffsetsPartitions: 16,
 		APIURL: "https://api.weixin.qq.com", PageSize: 100, MaxWindow: 168 * time.Hour, MinWindow: time.Second,
-		PollInterval: 10 * time.Second, SettleDelay: 15 * time.Second, Lookback: 10 * time.Minute, Concurrency: 8,
+		PollInterval: 10 * time.Second, SettleDelay: 15 * time.Second, Lookback: 10 * time.Minute, Concurrency: 8, QuotaLiveShare: 0.2,
 		WorkerID: host + ":8090", SessionTimeout: 10 * time.Second, TransactionTimeout: 30 * time.Second,
 		Format: "json", Compression: "none", Listen: "127.0.0.1:8090", LogLevel: slog.LevelInfo, LogFormat: "json",
 	}
@@ -91,8 +94,8 @@ func TestDefaults(t *testing.T) {
 		t.Errorf("secret = %q", got)
 	}
 	s.AppSecret, c.Shops = nil, nil
-	if want := (config.Shop{Name: "wx1", AppID: "wx1", Auth: "stable_token", Topic: "wechat.orders",
-		TimeRange: "create_time", RateLimit: 50}); !reflect.DeepEqual(s, want) {
+	if want := (config.Shop{Name: "wx1", AppID: "wx1", Auth: "stable_token", CloudTokenFile: cloudFile,
+		Topic: "wechat.orders", TimeRange: "create_time", RateLimit: 50}); !reflect.DeepEqual(s, want) {
 		t.Errorf("shop = %+v\nwant   %+v", s, want)
 	}
 	if !reflect.DeepEqual(*c, want) {
@@ -181,9 +184,9 @@ shops:
 			}
 			c.Shops[0].AccessToken, c.Shops[1].AppSecret = nil, nil
 			want := []config.Shop{
-				{Name: "红 🏮", AppID: "wx1", Auth: "static", Topic: "wechat.orders", TimeRange: "create_time",
+				{Name: "红 🏮", AppID: "wx1", Auth: "static", CloudTokenFile: cloudFile, Topic: "wechat.orders", TimeRange: "create_time",
 					Start: 1793462400, RateLimit: 50},
-				{Name: "wx2", AppID: "wx2", Auth: "stable_token", Topic: "other", TimeRange: "update_time",
+				{Name: "wx2", AppID: "wx2", Auth: "stable_token", CloudTokenFile: cloudFile, Topic: "other", TimeRange: "update_time",
 					End: 1800000000, Status: 20, OpenID: "00123", RateLimit: 2.5},
 			}
 			if !reflect.DeepEqual(c.Shops, want) {
@@ -229,19 +232,24 @@ func TestSecretFileIsReadAgain(t *testing.T) {
 }
 
 func TestNothingPrintsASecret(t *testing.T) {
+	keys := writeFile(t, "keys", base64.StdEncoding.EncodeToString([]byte("s3cret-s3cret-s3cret-s3cret-1234")))
+	shops := writeFile(t, "shops.yaml", "shops: [{app_id: wx1, push_token: s3cret, push_aes_key: "+strings.Repeat("s3cret", 7)+"x}, "+
+		"{app_id: wx2, authorizer_refresh_token: s3cret-refresh}]")
 	setenv(t, append(minimal, "ORDERWALK_KAFKA_SASL_MECHANISM=PLAIN", "ORDERWALK_KAFKA_SASL_USERNAME=u",
-		"ORDERWALK_KAFKA_SASL_PASSWORD=s3cret-too")...)
+		"ORDERWALK_KAFKA_SASL_PASSWORD=s3cret-too", "ORDERWALK_SHOPS_FILE="+shops, "ORDERWALK_STATE_KEY_FILE="+keys,
+		"ORDERWALK_COMPONENT_APP_ID=wxp", "ORDERWALK_COMPONENT_APP_SECRET=s3cret-platform", "ORDERWALK_PUSH_LISTEN=:8085",
+		"ORDERWALK_PUSH_TOKEN=s3cret-push", "ORDERWALK_PUSH_AES_KEY="+strings.Repeat("s3cret", 7)+"y")...)
 	c := mustLoad(t, nil)
 	var log strings.Builder
 	slog.New(slog.NewJSONHandler(&log, nil)).Info("config", "all", c, "shop", c.Shops[0].AppSecret)
-	slog.New(slog.NewTextHandler(&log, nil)).Info("config", "all", c, "sasl", c.Kafka.SASL, "shop", c.Shops[0])
+	slog.New(slog.NewTextHandler(&log, nil)).Info("config", "all", c, "sasl", c.Kafka.SASL, "shop", c.Shops[0], "keys", c.StateKeys, "platform", c.Component, "push", c.Push)
 	asJSON, err := json.Marshal(c)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, text := range []string{
 		c.String(), fmt.Sprintf("%v %+v %#v %s", c, c, c, c), fmt.Sprintf("%v %+v %#v", *c, *c, *c),
-		fmt.Sprintf("%+v %#v", c.Shops, c.Kafka), log.String(), string(asJSON),
+		fmt.Sprintf("%+v %#v %+v %#v", c.Shops, c.Kafka, c.StateKeys, c.StateKeys), log.String(), string(asJSON),
 	} {
 		if strings.Contains(text, "s3cret") {
 			t.Errorf("a secret is shown in %q", text)
@@ -260,7 +268,9 @@ func TestVariableNames(t *testing.T) {
 		KAFKA_SASL_MECHANISM KAFKA_SASL_USERNAME KAFKA_SASL_PASSWORD KAFKA_SASL_PASSWORD_FILE
 		KAFKA_SASL_TOKEN_FILE KAFKA_SASL_TOKEN_URL KAFKA_SASL_CLIENT_ID KAFKA_SASL_CLIENT_SECRET KAFKA_SASL_CLIENT_SECRET_FILE
 		KAFKA_SASL_SCOPE KAFKA_SASL_EXTENSIONS
-		SHOPS_FILE APP_ID APP_SECRET APP_SECRET_FILE ACCESS_TOKEN ACCESS_TOKEN_FILE API_URL AUTH
+		SHOPS_FILE APP_ID APP_SECRET APP_SECRET_FILE ACCESS_TOKEN ACCESS_TOKEN_FILE API_URL AUTH CLOUD_TOKEN_FILE
+		COMPONENT_APP_ID COMPONENT_APP_SECRET COMPONENT_APP_SECRET_FILE COMPONENT_VERIFY_TICKET_FILE STATE_KEY_FILE
+		PUSH_LISTEN PUSH_TOKEN PUSH_TOKEN_FILE PUSH_AES_KEY PUSH_AES_KEY_FILE QUOTA_LIVE_SHARE
 		TIME_RANGE START_TIME END_TIME STATUS OPENID PAGE_SIZE MAX_WINDOW MIN_WINDOW POLL_INTERVAL SETTLE_DELAY
 		LOOKBACK CONCURRENCY RATE_LIMIT WORKER_ID SESSION_TIMEOUT TRANSACTION_TIMEOUT FORMAT COMPRESSION
 		LISTEN LOG_LEVEL LOG_FORMAT`)
@@ -289,8 +299,9 @@ func TestEveryVariableIsRead(t *testing.T) {
 				t.Fatalf("a configuration without brokers was accepted: %v", c)
 			}
 			switch v.Type {
-			case "text", "secret":
-				// What is free text shows in the result and not as a fault.
+			case "text", "secret", "path":
+				// What is free text shows in the result and not as a fault, and
+				// what need not be there is looked at later.
 				return
 			}
 			if before.Error() == after.Error() {

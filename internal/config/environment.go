@@ -20,7 +20,8 @@ const prefix = "ORDERWALK"
 // GROUP, LISTEN or STATUS may well be set to something else.
 //
 // Tags: default = built-in value; shown = what the table says where the default
-// is no fixed value; type and desc = type and meaning for the reader.
+// is no fixed value; type and desc = type and meaning for the reader, where a
+// path is a file that need not be there.
 type environment struct {
 	KafkaBrokers string `split_words:"true" type:"host:port,…" shown:"required" desc:"brokers to start from, separated by commas"`
 
@@ -49,14 +50,29 @@ type environment struct {
 	KafkaSASLScope            string `split_words:"true" type:"text" desc:"scope to ask that URL for"`
 	KafkaSASLExtensions       string `split_words:"true" type:"name=value,…" desc:"SASL extensions to send along with the token, such as logicalCluster=lkc-1,identityPoolId=pool-1"`
 
-	ShopsFile       string `split_words:"true" type:"file" desc:"YAML or JSON file with a list of shops: app_id, name, auth, app_secret or app_secret_file, access_token or access_token_file, topic, time_range, start_time, end_time, status, openid, rate_limit; what a shop leaves out comes from the variables below"`
+	ShopsFile       string `split_words:"true" type:"file" desc:"YAML or JSON file with a list of shops: app_id, name, auth, app_secret or app_secret_file, access_token or access_token_file, cloud_token_file, authorizer_refresh_token or authorizer_refresh_token_file, push_token, push_aes_key, topic, time_range, start_time, end_time, status, openid, rate_limit; what a shop leaves out comes from the variables below"`
 	AppID           string `split_words:"true" type:"text" desc:"app ID of the shop, where one shop is enough"`
 	AppSecret       string `split_words:"true" type:"secret" desc:"app secret of the shop"`
 	AppSecretFile   string `split_words:"true" type:"file" desc:"file with the app secret, read at each token call"`
 	AccessToken     string `split_words:"true" type:"secret" desc:"access token that something else keeps fresh (auth static)"`
 	AccessTokenFile string `split_words:"true" type:"file" desc:"file with that access token, read again when it changes"`
-	APIUrl          string `split_words:"true" type:"URL" default:"https://api.weixin.qq.com" desc:"where the order lists and the tokens come from"`
-	Auth            string `split_words:"true" type:"text" shown:"stable_token" desc:"stable_token (app ID and secret) or static (a given access token; the default when there is one)"`
+	APIUrl          string `split_words:"true" type:"URL" default:"https://api.weixin.qq.com" desc:"where the order lists and the tokens come from; auth cloud_open calls the default in plain http"`
+	Auth            string `split_words:"true" type:"text" shown:"stable_token" desc:"stable_token (app ID and secret), token (the same by the older call, which ends tokens that others hold), static (a given access token; the default when there is one), cloud_file or cloud_open (cloud call from the vendor's hosting: its token file, or its open-interface service), component (third-party platform)"`
+	CloudTokenFile  string `split_words:"true" type:"path" default:"/.tencentcloudbase/wx/cloudbase_access_token" desc:"the hosting's token file, read at each call (auth cloud_file)"`
+
+	ComponentAppID            string `split_words:"true" type:"text" desc:"app ID of the third-party platform (auth component)"`
+	ComponentAppSecret        string `split_words:"true" type:"secret" desc:"app secret of the platform"`
+	ComponentAppSecretFile    string `split_words:"true" type:"file" desc:"file with the platform's app secret, read at each call that needs it"`
+	ComponentVerifyTicketFile string `split_words:"true" type:"path" desc:"file with the platform's latest verify ticket, read again when it changes; the ticket also comes by push or over HTTP"`
+	StateKeyFile              string `split_words:"true" type:"file" desc:"keys of 32 bytes in base64, one a line: the first encrypts the platform's tokens that are kept in the offsets topic, all of them decrypt (auth component)"`
+
+	PushListen     string `split_words:"true" type:"address" shown:"off" desc:"address of a listener of its own for the vendor's pushes, the only one that may face the internet"`
+	PushToken      string `split_words:"true" type:"secret" desc:"message token of the pushes"`
+	PushTokenFile  string `split_words:"true" type:"file" desc:"file with the message token, read again when it changes"`
+	PushAESKey     string `split_words:"true" type:"secret" desc:"EncodingAESKey of the pushes, 43 characters"`
+	PushAESKeyFile string `split_words:"true" type:"file" desc:"file with the EncodingAESKey, read again when it changes"`
+
+	QuotaLiveShare string `split_words:"true" type:"number" default:"0.2" desc:"share of the day's remaining list calls that a backfill leaves to the live walk, 0 to 1"`
 
 	TimeRange string `split_words:"true" type:"text" default:"create_time" desc:"create_time: each order once; update_time: one record for each change"`
 	StartTime string `split_words:"true" type:"time" shown:"time of the first start" desc:"where the walk begins: unix seconds or RFC 3339"`
@@ -86,10 +102,7 @@ type environment struct {
 
 // Names that the contract knows and this version cannot do yet: they get an
 // answer of their own.
-var (
-	laterAuth    = []string{"token", "cloud_file", "cloud_open", "component"}
-	laterFormats = []string{"json_envelope", "avro", "json_schema", "protobuf", "cloudevents"}
-)
+var laterFormats = []string{"json_envelope", "avro", "json_schema", "protobuf", "cloudevents"}
 
 // Variable is one row of the documentation.
 type Variable struct {

@@ -305,3 +305,13 @@ func (f *faults) rateAt(where, given string) float64 {
 	}
 	return r
 }
+
+// share takes a part of a whole.
+func (f *faults) share(name, given string) float64 {
+	r, err := strconv.ParseFloat(given, 64)
+	if err != nil || !(r >= 0 && r <= 1) {
+		f.add(variable(name), quote(given), "give a number from 0 to 1")
+		return 0
+	}
+	return r
+}

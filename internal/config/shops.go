@@ -14,10 +14,20 @@ type Shop struct {
 	Name string
 	// AppID is the shop's app ID: unique together with TimeRange.
 	AppID string
-	// Auth is "stable_token" or "static".
+	// Auth is "stable_token", "token", "static", "cloud_file", "cloud_open" or
+	// "component".
 	Auth string
-	// AppSecret is set with stable_token, AccessToken with static.
-	AppSecret, AccessToken Secret
+	// AppSecret is set with stable_token and token, AccessToken with static,
+	// CloudToken with cloud_file: that one reads CloudTokenFile, which need not
+	// be there.
+	AppSecret, AccessToken, CloudToken Secret
+	CloudTokenFile                     string
+	// RefreshToken may be set with component: the shop's authorizer refresh
+	// token.
+	RefreshToken Secret
+	// PushToken and PushAESKey, set together, are for pushes of the shop's own
+	// events; nil = those of Push.
+	PushToken, PushAESKey Secret
 	// Topic is where its orders go.
 	Topic string
 	// TimeRange is "create_time" or "update_time".
@@ -34,6 +44,7 @@ type Shop struct {
 // shopFields are the fields a shop of the file may have.
 var shopFields = []string{
 	"app_id", "name", "auth", "app_secret", "app_secret_file", "access_token", "access_token_file",
+	"cloud_token_file", "authorizer_refresh_token", "authorizer_refresh_token_file", "push_token", "push_aes_key",
 	"topic", "time_range", "start_time", "end_time", "status", "openid", "rate_limit",
 }
 
@@ -77,7 +88,7 @@ func readShops(env *environment, f *faults) []Shop {
 	appIDUsed := base.AppID == ""
 	for i, fields := range listed {
 		at := func(field string) string { return fmt.Sprintf("shops[%d].%s", i, field) }
-		shops[i] = f.shop(base, fields, at, env.Auth)
+		shops[i] = f.shop(base, fields, at)
 		f.checkShop(shops[i], func(name string) string { return at(strings.ToLower(name)) })
 		appIDUsed = appIDUsed || shops[i].AppID == base.AppID
 	}
@@ -99,12 +110,12 @@ func (f *faults) baseShop(env *environment) Shop {
 		"status": env.Status, "openid": env.Openid, "rate_limit": env.RateLimit, "auth": env.Auth,
 	}
 	at := func(field string) string { return variable(strings.ToUpper(field)) }
-	return f.shop(Shop{}, values, at, "")
+	inherited := Shop{CloudTokenFile: env.CloudTokenFile}
+	return f.shop(inherited, values, at)
 }
 
-// shop reads what is given over what it inherits. wantedAuth is the mode to use
-// for a shop that brings a secret of its own and names no mode.
-func (f *faults) shop(s Shop, given map[string]string, at func(field string) string, wantedAuth string) Shop {
+// shop reads what is given over what it inherits.
+func (f *faults) shop(s Shop, given map[string]string, at func(field string) string) Shop {
 	has := func(field string) bool { return given[field] != "" }
 	if has("app_id") {
 		s.AppID = given["app_id"]
@@ -118,24 +129,24 @@ func (f *faults) shop(s Shop, given map[string]string, at func(field string) str
 		s.Name = s.AppID
 	}
 
-	ownSecret := f.secret(at("app_secret"), given["app_secret"], at("app_secret_file"), given["app_secret_file"])
-	ownToken := f.secret(at("access_token"), given["access_token"], at("access_token_file"), given["access_token_file"])
-	triedSecret, triedToken := has("app_secret") || has("app_secret_file"), has("access_token") || has("access_token_file")
-	if triedSecret {
-		s.AppSecret = orUnreadable(ownSecret)
+	f.ownSecret(&s.AppSecret, "app_secret", given, at)
+	f.ownSecret(&s.AccessToken, "access_token", given, at)
+	f.ownSecret(&s.RefreshToken, "authorizer_refresh_token", given, at)
+	f.ownSecret(&s.PushToken, "push_token", given, at)
+	f.ownSecret(&s.PushAESKey, "push_aes_key", given, at)
+	if has("push_aes_key") {
+		f.aesKey(s.PushAESKey, at("push_aes_key"))
 	}
-	if triedToken {
-		s.AccessToken = orUnreadable(ownToken)
+	if has("cloud_token_file") {
+		s.CloudTokenFile = given["cloud_token_file"]
 	}
-	switch {
-	case has("auth"):
-		s.Auth = f.choiceAt(at("auth"), given["auth"], []string{"stable_token", "static"}, laterAuth)
-	case triedToken:
-		s.Auth = "static"
-	case triedSecret && (wantedAuth == "" || wantedAuth == "static"):
-		s.Auth = "stable_token"
-	case s.Auth == "":
-		s.Auth = "stable_token"
+	if has("auth") {
+		s.Auth = f.choiceAt(at("auth"), given["auth"], allAuth, nil)
+	} else {
+		s.Auth = ownAuth(s.Auth, has)
+	}
+	if s.CloudToken = nil; s.Auth == authCloudFile {
+		s.CloudToken = secretFile(s.CloudTokenFile)
 	}
 
 	if has("topic") {
@@ -166,13 +177,17 @@ func (f *faults) shop(s Shop, given map[string]string, at func(field string) str
 	return s
 }
 
-// orUnreadable keeps a secret that was given and is at fault from being
-// reported a second time as missing, or from being inherited instead.
-func orUnreadable(s Secret) Secret {
-	if s == nil {
-		return secretText("")
+// ownSecret reads a secret that was given as text or as a file. One that is at
+// fault is kept as an empty one, so that it is not reported a second time as
+// missing, nor inherited instead.
+func (f *faults) ownSecret(s *Secret, field string, given map[string]string, at func(field string) string) {
+	text, file := given[field], given[field+"_file"]
+	if text+file == "" {
+		return
 	}
-	return s
+	if *s = f.secret(at(field), text, at(field+"_file"), file); *s == nil {
+		*s = secretText("")
+	}
 }
 
 // checkShop looks at what only the whole shop can tell. at gives the place of a
@@ -181,13 +196,7 @@ func (f *faults) checkShop(s Shop, at func(name string) string) {
 	if s.AppID == "" {
 		f.add(at("APP_ID"), "is not set", "give the shop's app ID")
 	}
-	switch {
-	case s.Auth == "stable_token" && s.AppSecret == nil:
-		f.add(at("APP_SECRET"), "is not set", "give it, or "+at("APP_SECRET_FILE")+
-			", or an access token ("+at("ACCESS_TOKEN_FILE")+")")
-	case s.Auth == "static" && s.AccessToken == nil:
-		f.add(at("ACCESS_TOKEN"), "is not set", "auth static needs it, or "+at("ACCESS_TOKEN_FILE"))
-	}
+	f.needs(s, at)
 	if s.Start > 0 && s.End > 0 && s.End < s.Start {
 		f.add(at("END_TIME"), "is before "+at("START_TIME"), "give a later time")
 	}

@@ -41,7 +41,7 @@ func post(t *testing.T, address string) (answer, *Error) {
 	}
 	a, err := h.send(t.Context(), outgoing{path: listPath, query: "access_token=T", body: []byte("{}")})
 	if err != nil {
-		return a, lost(listOp, err, new(redactor))
+		return a, lost(ListOp, err, new(redactor))
 	}
 	return a, nil
 }

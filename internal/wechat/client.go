@@ -27,10 +27,10 @@ const (
 	StateRetrying       = "retrying"
 )
 
-const (
-	listOp   = "list orders"
-	listPath = "/channels/ec/order/list/get"
-)
+// ListOp is the Op of errors of the list call itself.
+const ListOp = "list orders"
+
+const listPath = "/channels/ec/order/list/get"
 
 // Config is what a Client needs to know.
 type Config struct {
@@ -107,7 +107,7 @@ func New(cfg Config) *Client {
 	}
 	c.trouble.log = c.log
 	refuse := func(message, hint string) {
-		c.refused = &Error{Op: listOp, Class: Stop, Message: message, Hint: hint}
+		c.refused = &Error{Op: ListOp, Class: Stop, Message: message, Hint: hint}
 	}
 	if err := c.host.open(); err != nil {
 		refuse("API URL cannot be used: "+err.Error(), "check the API URL")
@@ -160,11 +160,11 @@ func (c *Client) List(ctx context.Context, q Query) (Page, error) {
 	if v != nil {
 		return Page{}, v
 	}
-	r := c.retries(listOp)
+	r := c.retries(ListOp)
 	defer r.end()
 	for refusals := 0; ; {
 		if err := c.pace.wait(ctx); err != nil {
-			return Page{}, interrupted(listOp, err, r.last)
+			return Page{}, interrupted(ListOp, err, r.last)
 		}
 		used, err := c.tokens.get(ctx)
 		if err != nil {
@@ -197,17 +197,17 @@ func (c *Client) List(ctx context.Context, q Query) (Page, error) {
 func (c *Client) list(ctx context.Context, used token, body []byte, capacity int) (Page, *Error) {
 	a, err := c.host.send(ctx, outgoing{path: listPath, query: used.query(), body: body, plain: c.auth == AuthCloudOpen})
 	if err != nil {
-		return Page{}, lost(listOp, err, &c.redact)
+		return Page{}, lost(ListOp, err, &c.redact)
 	}
 	answer, err := parseListResponse(a.body, min(max(capacity, 0), 100))
 	switch {
 	case err == nil && answer.code != 0:
 		message, rid := c.redact.message(answer.errmsg)
-		return Page{}, refusal(listOp, a.status, answer.code, message, rid).by(c.auth).at(c.host.theirs())
+		return Page{}, refusal(ListOp, a.status, answer.code, message, rid).by(c.auth).at(c.host.theirs())
 	case err != nil:
-		return Page{}, noVerdict(listOp, a.status, unreadable(a, err))
+		return Page{}, noVerdict(ListOp, a.status, unreadable(a, err))
 	case a.status < 200 || a.status > 299:
-		return Page{}, noVerdict(listOp, a.status, "a page under an error's status")
+		return Page{}, noVerdict(ListOp, a.status, "a page under an error's status")
 	case c.auth == AuthCloudOpen && !a.relayed:
 		c.unrelayed.Do(func() {
 			c.log.Warn("the answer has no x-openapi-seqid: it did not come through the hosting's open-interface service; check what answers at the API URL")

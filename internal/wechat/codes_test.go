@@ -54,7 +54,7 @@ func TestStatusWithoutACode(t *testing.T) {
 		403: {Wait, "http_403"}, 412: {Stop, "http_412"}, 429: {Retry, "http_429"}, 500: {Retry, "http_500"},
 		599: {Retry, "http_599"}, 999: {Retry, "http_other"},
 	} {
-		v := noVerdict(listOp, status, "x")
+		v := noVerdict(ListOp, status, "x")
 		equal(t, "class of "+v.Error(), v.Class, want.class)
 		equal(t, "result of "+v.Error(), v.result, want.result)
 	}
@@ -74,7 +74,7 @@ func TestCodeUnderAStatus(t *testing.T) {
 		{http.StatusBadRequest, 12345, Stop, true},
 		{http.StatusOK, 12345, Stop, true},
 	} {
-		v := refusal(listOp, test.status, test.code, "", "")
+		v := refusal(ListOp, test.status, test.code, "", "")
 		equal(t, "class of "+v.Error(), v.Class, test.class)
 		equal(t, "unknown of "+v.Error(), v.unknown, test.unknown)
 	}
@@ -82,10 +82,10 @@ func TestCodeUnderAStatus(t *testing.T) {
 
 func TestErrorText(t *testing.T) {
 	for want, v := range map[string]*Error{
-		"list orders: errcode 48001 HTTP 403 not open (rid 1-2); ask": {Op: listOp, Code: 48001, HTTPStatus: 403, Message: "not open", RID: "1-2", Hint: "ask"},
-		"list orders: errcode -1":                                     {Op: listOp, Code: -1, HTTPStatus: 200},
+		"list orders: errcode 48001 HTTP 403 not open (rid 1-2); ask": {Op: ListOp, Code: 48001, HTTPStatus: 403, Message: "not open", RID: "1-2", Hint: "ask"},
+		"list orders: errcode -1":                                     {Op: ListOp, Code: -1, HTTPStatus: 200},
 		"get access token: connection refused":                        {Op: tokenOp, Message: "connection refused"},
-		"list orders: HTTP 502 the answer is odd":                     {Op: listOp, HTTPStatus: 502, Message: "the answer is odd"},
+		"list orders: HTTP 502 the answer is odd":                     {Op: ListOp, HTTPStatus: 502, Message: "the answer is odd"},
 	} {
 		equal(t, "text", v.Error(), want)
 	}

@@ -133,3 +133,23 @@ func (e *Error) at(theirs time.Time) *Error {
 	}
 	return e
 }
+
+// Interrupted is the error of a call whose context ended while it waited.
+type Interrupted struct {
+	Op string
+	// Err is the context's.
+	Err error
+	// Last is what the call was waiting out; nil if nothing had failed.
+	Last *Error
+}
+
+func (e *Interrupted) Error() string {
+	if e.Last == nil {
+		return e.Op + ": " + e.Err.Error()
+	}
+	return e.Op + ": " + e.Err.Error() + " (last failure: " + e.Last.Error() + ")"
+}
+
+func (e *Interrupted) Unwrap() error { return e.Err }
+
+func interrupted(op string, err error, last *Error) error { return &Interrupted{op, err, last} }

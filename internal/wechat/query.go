@@ -58,12 +58,12 @@ func (q Query) body() ([]byte, *Error) {
 	case UpdateTime:
 		request.UpdateTime = &times{q.Start, q.End}
 	default:
-		return nil, &Error{Op: listOp, Class: Stop, Message: fmt.Sprintf("time range %q is not known", q.Range), Hint: "use create_time or update_time"}
+		return nil, &Error{Op: ListOp, Class: Stop, Message: fmt.Sprintf("time range %q is not known", q.Range), Hint: "use create_time or update_time"}
 	}
 	request.Status, request.OpenID, request.PageSize, request.Key = q.Status, q.OpenID, q.PageSize, q.Key
 	body, err := json.Marshal(request)
 	if err != nil {
-		return nil, &Error{Op: listOp, Class: Stop, Message: "encode the request: " + err.Error()}
+		return nil, &Error{Op: ListOp, Class: Stop, Message: "encode the request: " + err.Error()}
 	}
 	return body, nil
 }

@@ -1,0 +1,193 @@
+package config
+
+import (
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"slices"
+	"strings"
+)
+
+// Component is a third-party platform.
+type Component struct {
+	// AppID is the platform's own; empty = there is no platform.
+	AppID     string
+	AppSecret Secret
+	// VerifyTicket reads the latest ticket from its file; nil = no file. The
+	// file need not be there.
+	VerifyTicket Secret
+}
+
+// Push is the listener for the vendor's pushes.
+type Push struct {
+	// Listen is its address; empty = none.
+	Listen string
+	// Token and AESKey are set together, and hold for whatever has none of its
+	// own: the platform, and the shops that name none.
+	Token, AESKey Secret
+}
+
+// Keys returns the keys for what is kept of a platform, read again at each
+// call: the first encrypts, all decrypt. Nil Keys means that none were given.
+type Keys func() ([][]byte, error)
+
+// String hides the keys.
+func (Keys) String() string { return hidden }
+
+// GoString hides the keys.
+func (Keys) GoString() string { return hidden }
+
+// MarshalText hides the keys in JSON and the like.
+func (Keys) MarshalText() ([]byte, error) { return []byte(hidden), nil }
+
+// LogValue hides the keys.
+func (Keys) LogValue() slog.Value { return slog.StringValue(hidden) }
+
+const stateKeySize = 32
+
+// keyFile reads keys of 32 bytes, base64, one a line. Its errors never quote
+// what is in the file.
+func keyFile(path string) Keys {
+	return func() ([][]byte, error) {
+		data, err := os.ReadFile(path)
+		if err != nil {
+			return nil, fmt.Errorf("read state keys: %w", err)
+		}
+		var keys [][]byte
+		number := 0
+		for line := range strings.Lines(string(data)) {
+			number++
+			if line = strings.TrimSpace(line); line == "" {
+				continue
+			}
+			key, err := base64.StdEncoding.DecodeString(line)
+			switch {
+			case err != nil:
+				return nil, fmt.Errorf("read state keys: %q, line %d: not base64", path, number)
+			case len(key) != stateKeySize:
+				return nil, fmt.Errorf("read state keys: %q, line %d: %d bytes, not %d", path, number, len(key), stateKeySize)
+			}
+			keys = append(keys, key)
+		}
+		if len(keys) == 0 {
+			return nil, fmt.Errorf("read state keys: %q holds none", path)
+		}
+		return keys, nil
+	}
+}
+
+// stateKeys takes the file of keys; nil if none was given, or if there is
+// something wrong with it.
+func (f *faults) stateKeys(env *environment) Keys {
+	if env.StateKeyFile == "" {
+		return nil
+	}
+	keys := keyFile(env.StateKeyFile)
+	if _, err := keys(); err != nil {
+		f.add(variable("STATE_KEY_FILE"), strings.TrimPrefix(fileFault(env.StateKeyFile, err), "read state keys: "),
+			"give a file with a key on each line, as `openssl rand -base64 32` makes them")
+		return nil
+	}
+	return keys
+}
+
+// component reads the platform, and wants one if a shop is authorised to it.
+func (f *faults) component(env *environment, shops []Shop) Component {
+	c := Component{
+		AppID: env.ComponentAppID,
+		AppSecret: f.secret(variable("COMPONENT_APP_SECRET"), env.ComponentAppSecret,
+			variable("COMPONENT_APP_SECRET_FILE"), env.ComponentAppSecretFile),
+	}
+	if env.ComponentVerifyTicketFile != "" {
+		c.VerifyTicket = secretFile(env.ComponentVerifyTicketFile)
+	}
+	secret := env.ComponentAppSecret + env.ComponentAppSecretFile
+	needed := slices.ContainsFunc(shops, func(s Shop) bool { return s.Auth == authComponent })
+	for _, s := range shops {
+		if s.AppID != "" && s.AppID == c.AppID {
+			f.add(variable("COMPONENT_APP_ID"), fmt.Sprintf("%q is the app ID of a shop too", c.AppID), "give the platform's own")
+		}
+	}
+	switch {
+	case c.AppID == "" && needed:
+		f.add(variable("COMPONENT_APP_ID"), "is not set", "auth component needs it")
+	case c.AppID == "" && secret+env.ComponentVerifyTicketFile != "":
+		f.add(variable("COMPONENT_APP_ID"), "is not set, but other variables of the platform are", "give it, or remove them")
+	}
+	if secret == "" && (needed || c.AppID != "") {
+		f.add(variable("COMPONENT_APP_SECRET"), "is not set", "a platform needs it, or "+variable("COMPONENT_APP_SECRET_FILE"))
+	}
+	if env.StateKeyFile == "" && needed {
+		f.add(variable("STATE_KEY_FILE"), "is not set", "auth component needs it: what the platform is given must be kept, and encrypted")
+	}
+	return c
+}
+
+// push reads the listener for pushes and what they are signed and encrypted
+// with.
+func (f *faults) push(env *environment) Push {
+	p := Push{
+		Token:  f.secret(variable("PUSH_TOKEN"), env.PushToken, variable("PUSH_TOKEN_FILE"), env.PushTokenFile),
+		AESKey: f.secret(variable("PUSH_AES_KEY"), env.PushAESKey, variable("PUSH_AES_KEY_FILE"), env.PushAESKeyFile),
+	}
+	f.aesKey(p.AESKey, orText(env.PushAESKey, variable("PUSH_AES_KEY"), variable("PUSH_AES_KEY_FILE")))
+	token, key := env.PushToken+env.PushTokenFile, env.PushAESKey+env.PushAESKeyFile
+	if (token == "") != (key == "") {
+		f.add(variable("PUSH_TOKEN"), "and "+variable("PUSH_AES_KEY")+" go together", "give both or neither")
+	}
+	if env.PushListen == "" {
+		if token+key != "" {
+			f.add(variable("PUSH_LISTEN"), "is not set, but "+variable("PUSH_TOKEN")+" is", "give an address such as :8085, or remove that one")
+		}
+		return p
+	}
+	p.Listen, _ = f.listen("PUSH_LISTEN", env.PushListen)
+	if p.Listen != "" && env.PushListen == env.Listen {
+		f.add(variable("PUSH_LISTEN"), fmt.Sprintf("%q is that of %s too", env.PushListen, variable("LISTEN")), "give another port: what is served there is for nobody outside")
+	}
+	return p
+}
+
+// pushed wants a token and a key for everybody whose pushes may come.
+func (f *faults) pushed(p Push, c Component, shops []Shop) {
+	if p.Listen == "" || p.Token != nil || p.AESKey != nil {
+		return
+	}
+	if c.AppID != "" {
+		f.add(variable("PUSH_TOKEN"), "is not set", "the platform's pushes need it, and "+variable("PUSH_AES_KEY"))
+		return
+	}
+	if !slices.ContainsFunc(shops, func(s Shop) bool { return s.PushToken != nil }) {
+		f.add(variable("PUSH_TOKEN"), "is not set, and no shop has a push_token", variable("PUSH_LISTEN")+" needs it, and "+variable("PUSH_AES_KEY"))
+	}
+}
+
+// aesKey wants the 43 characters that the vendor's page makes; where is their
+// place. A key that could not be read is complained about already.
+func (f *faults) aesKey(key Secret, where string) {
+	if key == nil {
+		return
+	}
+	text, err := key()
+	if err == nil && len(text) != 43 {
+		err = fmt.Errorf("has %d characters", len(text))
+	}
+	if err == nil {
+		if _, bad := base64.StdEncoding.DecodeString(text + "="); bad != nil {
+			err = errors.New("has characters that no such key has")
+		}
+	}
+	if err != nil {
+		f.add(where, err.Error(), "give the EncodingAESKey: 43 letters and digits")
+	}
+}
+
+// orText is the place of a secret that was given as text or as a file.
+func orText(text, textName, fileName string) string {
+	if text != "" {
+		return textName
+	}
+	return fileName
+}
