@@ -15,6 +15,7 @@ import (
 	"github.com/segmentio/kafka-go"
 
 	"orderwalk/internal/group"
+	"orderwalk/internal/topics"
 	"orderwalk/internal/wechat"
 	"orderwalk/offsets"
 )
@@ -103,26 +104,16 @@ func (c *Connector) Ready() error {
 // ended, here or at another worker: nil when all of them are done, otherwise an
 // error that names those that are not, and why.
 func (c *Connector) Run(ctx context.Context) error {
-	if err := c.topics(ctx); err != nil {
-		if ctx.Err() != nil {
-			return nil
-		}
-		return err
-	}
-	c.mu.Lock()
-	c.survey = newSurvey(&c.cfg, c.partitions[c.cfg.OffsetsTopic], c.cfg.Log, c.outage)
-	c.mu.Unlock()
-	var preparing sync.WaitGroup
-	preparing.Go(func() { c.survey.prepare(ctx) })
-	defer preparing.Wait()
+	// Whatever takes a while before the first lane opens is done at one time.
 	failed := make(chan error, 1)
-	lanes, stop := context.WithCancel(context.WithoutCancel(ctx))
+	there, known := make(chan struct{}), make(chan struct{})
 	member := group.New(group.Config{
 		Brokers: strings.Split(c.cfg.Addr.String(), ","), Dialer: c.cfg.Dialer, Addr: c.cfg.Addr, Transport: c.cfg.Transport,
-		GroupID: c.cfg.Group, Topic: c.cfg.OffsetsTopic, Worker: c.cfg.WorkerID,
+		GroupID: c.cfg.Group, Topic: c.cfg.OffsetsTopic, Worker: c.cfg.WorkerID, Until: there,
 		SessionTimeout: c.cfg.SessionTimeout, Heartbeat: c.cfg.Heartbeat, Load: c.load, Log: c.cfg.Log,
 		OnEvent: c.cfg.Metrics.groupEvent, OnOutage: c.outage.membership,
 	})
+	lanes, stop := context.WithCancel(context.WithoutCancel(ctx))
 	crew := &crew{log: c.cfg.Log, current: member.Current, open: c.open, changed: c.poke, ctx: lanes, stop: stop, shifts: make(map[int]*shift),
 		failed: func(err error) {
 			select {
@@ -130,15 +121,16 @@ func (c *Connector) Run(ctx context.Context) error {
 			default:
 			}
 		}}
-	c.mu.Lock()
-	c.crew = crew
-	c.mu.Unlock()
-
 	// The membership outlives the lanes: others get them when they are drained.
 	joined, leave := context.WithCancel(context.WithoutCancel(ctx))
 	left := make(chan error, 1)
 	go func() {
 		left <- member.Run(joined, func(a group.Assignment) {
+			select {
+			case <-known:
+			case <-joined.Done():
+				return
+			}
 			if n := len(a.Lanes); n > 0 && a.Lanes[n-1] >= c.lanes() {
 				crew.failed(&GrownError{Topic: c.cfg.OffsetsTopic, Had: c.lanes(), Has: a.Lanes[n-1] + 1})
 				return
@@ -149,7 +141,11 @@ func (c *Connector) Run(ctx context.Context) error {
 			c.mu.Unlock()
 		}, crew.lost)
 	}()
-	err := c.watch(ctx, crew, failed, left)
+	err := c.prepare(ctx, crew, there)
+	if err == nil {
+		close(known)
+		err = c.watch(ctx, crew, failed, left)
+	}
 	c.mu.Lock()
 	c.ready = errors.New("stopping")
 	c.mu.Unlock()
@@ -157,6 +153,30 @@ func (c *Connector) Run(ctx context.Context) error {
 	leave()
 	if gone := <-left; err == nil && ctx.Err() == nil && gone != nil {
 		err = gone
+	}
+	return err
+}
+
+// prepare makes sure of the topics, and knows what the first lane to open will
+// ask. It says when the topics are there, before it knows that they are fit.
+func (c *Connector) prepare(ctx context.Context, crew *crew, there chan<- struct{}) error {
+	err := c.topics(ctx)
+	if err == nil {
+		c.mu.Lock()
+		c.crew = crew
+		c.survey = newSurvey(&c.cfg, c.partitions[c.cfg.OffsetsTopic], c.cfg.Log, c.outage)
+		c.mu.Unlock()
+		close(there)
+		surveying := make(chan struct{})
+		go func() {
+			defer close(surveying)
+			c.survey.prepare(ctx)
+		}()
+		err = topics.Check(ctx, c.cfg.Addr, c.cfg.Transport, c.offsetsTopic())
+		<-surveying
+	}
+	if ctx.Err() != nil {
+		return nil // watch sees it too
 	}
 	return err
 }

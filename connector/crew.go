@@ -52,6 +52,7 @@ func (s *shift) leaving() bool { return s.ctx.Err() != nil }
 func (c *crew) assign(a group.Assignment) {
 	c.mu.Lock()
 	var started, stopped []int
+	news := a.Generation != c.assigned.Generation
 	c.assigned = a
 	for number, s := range c.shifts {
 		if !slices.Contains(a.Lanes, number) && !s.leaving() {
@@ -66,7 +67,9 @@ func (c *crew) assign(a group.Assignment) {
 	}
 	c.mu.Unlock()
 	slices.Sort(stopped)
-	c.log.Info("lanes assigned", "generation", a.Generation, "workers", a.Members, "lanes", len(a.Lanes), "started", started, "stopped", stopped)
+	if news || len(started) > 0 || len(stopped) > 0 {
+		c.log.Info("lanes assigned", "generation", a.Generation, "lanes", len(a.Lanes), "started", started, "stopped", stopped)
+	}
 	c.changed()
 }
 
@@ -180,7 +183,7 @@ func (c *crew) drain() {
 }
 
 // members is how many workers the group had when it assigned the lanes; 0 when
-// it has not yet.
+// it has not yet, or they have not been counted.
 func (c *crew) members() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()

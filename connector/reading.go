@@ -65,7 +65,7 @@ func (w *walker) accept(ctx context.Context, win *offsets.Window, page wechat.Pa
 			if len(page.IDs) > 0 && len(s.fresh) == 0 {
 				<-w.space
 			}
-			w.sheet.page(s, win.Pass)
+			w.sheet.page(s)
 			if len(s.fresh) > 0 || last {
 				poke(w.now)
 			} else {

@@ -10,20 +10,25 @@ import (
 	"orderwalk/offsets"
 )
 
-// topics checks the topics, or creates them, and deals the shops out over the
-// lanes.
-func (c *Connector) topics(ctx context.Context) error {
-	specs := []topics.Spec{{
+// offsetsTopic is what the offsets topic has to be.
+func (c *Connector) offsetsTopic() topics.Spec {
+	return topics.Spec{
 		Name: c.cfg.OffsetsTopic, Partitions: c.cfg.OffsetsPartitions, ReplicationFactor: c.cfg.ReplicationFactor, Compacted: true,
 		// A lane is read from its beginning: let the cleaner keep it short.
 		Config: map[string]string{"segment.bytes": "16777216", "segment.ms": "3600000", "min.cleanable.dirty.ratio": "0.1", "delete.retention.ms": "3600000"},
-	}}
+	}
+}
+
+// topics creates the topics that are not there, and deals the shops out over
+// the lanes.
+func (c *Connector) topics(ctx context.Context) error {
+	specs := []topics.Spec{c.offsetsTopic()}
 	c.mu.Lock()
 	for _, topic := range c.wanted() {
 		specs = append(specs, topics.Spec{Name: topic, Partitions: c.cfg.TopicPartitions, ReplicationFactor: c.cfg.ReplicationFactor})
 	}
 	c.mu.Unlock()
-	partitions, err := topics.Ensure(ctx, c.cfg.Addr, c.cfg.Transport, specs...)
+	partitions, err := topics.Create(ctx, c.cfg.Addr, c.cfg.Transport, specs...)
 	if err != nil {
 		return err
 	}

@@ -130,7 +130,7 @@ func (h *sheet) planned(c *offsets.Checkpoint, horizon, live int64, windows int)
 	}
 }
 
-func (h *sheet) page(s sifted, pass int) {
+func (h *sheet) page(s sifted) {
 	h.counters.pages.Inc()
 	h.counters.repeats.Add(float64(s.repeats))
 	h.mu.Lock()

@@ -54,6 +54,13 @@ func (m *Member) belong(ctx context.Context, box mailbox) error {
 	if err := m.clear(ctx); err != nil {
 		return err
 	}
+	if m.cfg.Until != nil {
+		select {
+		case <-m.cfg.Until:
+		case <-ctx.Done():
+			return nil
+		}
+	}
 	wire, cut := context.WithCancel(context.WithoutCancel(ctx))
 	defer cut()
 	joining, err := kafka.NewConsumerGroup(m.kafkaConfig(wire))
@@ -76,7 +83,11 @@ func (m *Member) belong(ctx context.Context, box mailbox) error {
 		case err != nil:
 			return classify("join", err)
 		}
-		a := m.begin(ctx, generation)
+		members := m.claim().Members
+		a := m.begin(generation)
+		box.put(news{assignment: a})
+		a.Members = m.count(ctx, members)
+		m.take(a)
 		box.put(news{assignment: a})
 		err = m.hold(ctx, generation, a, box)
 		switch {
@@ -124,7 +135,7 @@ func (m *Member) next(ctx context.Context, joining *kafka.ConsumerGroup, box mai
 }
 
 // begin takes note of a generation.
-func (m *Member) begin(ctx context.Context, g *kafka.Generation) Assignment {
+func (m *Member) begin(g *kafka.Generation) Assignment {
 	m.id, m.heard, m.joined, m.lost = g.MemberID, time.Now(), true, false
 	m.outage.over()
 	a := Assignment{Generation: g.ID, Member: g.MemberID, Lanes: []int{}}
@@ -132,12 +143,9 @@ func (m *Member) begin(ctx context.Context, g *kafka.Generation) Assignment {
 		a.Lanes = append(a.Lanes, p.ID)
 	}
 	slices.Sort(a.Lanes)
-	a.Members = m.count(ctx)
-	m.mu.Lock()
-	m.held = a
-	m.mu.Unlock()
+	m.take(a)
 	m.cfg.OnEvent(EventAssigned)
-	m.cfg.Log.Debug("assigned", "generation", a.Generation, "member", a.Member, "lanes", a.Lanes, "members", a.Members)
+	m.cfg.Log.Debug("assigned", "generation", a.Generation, "member", a.Member, "lanes", a.Lanes)
 	return a
 }
 

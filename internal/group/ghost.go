@@ -55,10 +55,10 @@ func (m *Member) namesakes(ctx context.Context) ([]string, error) {
 
 // count asks for the number of members, which kafka-go tells only the leader.
 // Without an answer it is what it was.
-func (m *Member) count(ctx context.Context) int {
+func (m *Member) count(ctx context.Context, was int) int {
 	members, err := m.call.members(ctx, min(time.Second, m.attempt))
 	if err != nil || len(members) == 0 {
-		return max(1, m.claim().Members)
+		return max(1, was)
 	}
 	for _, other := range members {
 		if m.removed && m.cfg.Worker != "" && other.clientID == m.cfg.Worker && other.id != m.id {

@@ -55,6 +55,9 @@ type Config struct {
 	// empty. It is asked at every rebalance, on a goroutine of kafka-go's.
 	// Defaults to no knowledge: lanes are then balanced by their number.
 	Load func() map[int]int
+	// Until, if any, is waited for before joining: until it is closed Topic may
+	// not be there.
+	Until <-chan struct{}
 
 	Log *slog.Logger // defaults to none
 	// OnEvent, if any, is called with one of the Event constants.
@@ -69,7 +72,7 @@ type Assignment struct {
 	Generation int32
 	Member     string // member ID
 	Lanes      []int  // sorted
-	Members    int    // of the group, at least 1
+	Members    int    // of the group; 0 until they have been counted
 }
 
 // Member is one worker's membership.
@@ -132,7 +135,8 @@ func New(cfg Config) *Member {
 // has ever been a member, for a reason that waiting does not change.
 //
 // It calls assigned when a generation begins, and again with the same
-// assignment when it still stands after lost. A generation that ended before it
+// assignment when its members have been counted and when it still stands after
+// lost. A generation that ended before it
 // could be told is left out. It calls lost when the coordinator has not
 // answered for a session timeout: others may own every lane by then, though
 // none has to. Both are called on Run's goroutine, one at a time, and neither
@@ -198,6 +202,12 @@ func (m *Member) Current(ctx context.Context, a Assignment) (bool, error) {
 		case <-time.After(m.interval / 2):
 		}
 	}
+}
+
+func (m *Member) take(a Assignment) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.held = a
 }
 
 func (m *Member) claim() Assignment {

@@ -23,8 +23,8 @@ func TestWorkersComeAndGo(t *testing.T) {
 	inBubble(t, 12, func(t *testing.T, w *world) {
 		a := w.start("a")
 		w.within(100*time.Millisecond, a)
-		if a.count(EventAssigned) != 1 || a.tellings() != 1 {
-			t.Errorf("told %d times", a.tellings())
+		if a.count(EventAssigned) != 1 || a.tellings() > 2 || a.last().Members != 1 {
+			t.Errorf("told %d times, last %+v", a.tellings(), a.last())
 		}
 		had := a.has()
 		b := w.start("b")
@@ -202,7 +202,7 @@ func TestCurrent(t *testing.T) {
 		current(a, first, true)
 		b := w.start("b")
 		time.Sleep(time.Millisecond) // b has begun a rebalance; a has not heard of it
-		if a.tellings() != 1 {
+		if a.last().Generation != first.Generation {
 			t.Fatal("a has joined again already")
 		}
 		current(a, first, true)
@@ -321,7 +321,7 @@ func TestSlowWorker(t *testing.T) {
 		var latest Assignment
 		for range 2 { // one may have been on its way
 			latest = <-told
-			if latest.Members == 2 {
+			if latest.Generation > first.Generation {
 				break
 			}
 		}

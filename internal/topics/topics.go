@@ -65,27 +65,52 @@ func (e *Error) Unwrap() error { return e.Err }
 // While Kafka does not answer, Ensure goes on asking until ctx ends. Anything
 // an operator has to act on is an [*Error].
 func Ensure(ctx context.Context, addr net.Addr, transport *kafka.Transport, specs ...Spec) (map[string]int, error) {
+	partitions, err := Create(ctx, addr, transport, specs...)
+	if err == nil {
+		err = Check(ctx, addr, transport, specs...)
+	}
+	return partitions, err
+}
+
+// Create is the first half of Ensure: all but the second round trip.
+func Create(ctx context.Context, addr net.Addr, transport *kafka.Transport, specs ...Spec) (partitions map[string]int, err error) {
 	e := ensuring{addr: addr, transport: transport, specs: specs, created: map[string]bool{}}
+	err = e.insist(ctx, func() error {
+		partitions, err = e.look(ctx)
+		return err
+	})
+	return partitions, err
+}
+
+// Check is the other half: the policies of the compacted topics, which have to
+// be there.
+func Check(ctx context.Context, addr net.Addr, transport *kafka.Transport, specs ...Spec) error {
+	e := ensuring{addr: addr, transport: transport, specs: specs}
+	return e.insist(ctx, func() error { return e.checkPolicies(ctx) })
+}
+
+// insist repeats what fails over something of the moment.
+func (e *ensuring) insist(ctx context.Context, do func() error) error {
 	pause := backoff.NewExponentialBackOff(
 		backoff.WithInitialInterval(10*time.Millisecond),
 		backoff.WithMaxInterval(time.Second),
 		backoff.WithMaxElapsedTime(0))
 	for {
-		partitions, err := e.look(ctx)
+		err := do()
 		if err == nil {
-			return partitions, nil
+			return nil
 		}
 		var final *Error
 		if errors.As(err, &final) || refused(err) {
-			return nil, fmt.Errorf("ensure topics: %w", err)
+			return fmt.Errorf("ensure topics: %w", err)
 		}
 		select {
 		case <-ctx.Done():
-			return nil, fmt.Errorf("ensure topics: %w: %w", ctx.Err(), err)
+			return fmt.Errorf("ensure topics: %w: %w", ctx.Err(), err)
 		case <-time.After(pause.NextBackOff()):
 		}
-		if refreshErr := Refresh(ctx, addr, transport); refreshErr != nil && ctx.Err() == nil && refused(refreshErr) {
-			return nil, fmt.Errorf("ensure topics: %w", refreshErr)
+		if refreshErr := Refresh(ctx, e.addr, e.transport); refreshErr != nil && ctx.Err() == nil && refused(refreshErr) {
+			return fmt.Errorf("ensure topics: %w", refreshErr)
 		}
 	}
 }
@@ -102,7 +127,6 @@ type ensuring struct {
 	transport *kafka.Transport
 	specs     []Spec
 	created   map[string]bool // by us, or by somebody else while we tried
-	checked   bool            // the policies of the compacted ones
 }
 
 // look goes through the topics once. Errors other than *Error are about the
@@ -140,9 +164,6 @@ func (e *ensuring) look(ctx context.Context) (map[string]int, error) {
 			return nil, fmt.Errorf("wait for leaders: %d of %d partitions of topic %q have none", f.leaderless, f.partitions, s.Name)
 		}
 		partitions[s.Name] = f.partitions
-	}
-	if err := e.checkPolicies(ctx); err != nil {
-		return nil, err
 	}
 	return partitions, nil
 }
