@@ -19,9 +19,9 @@
 //	srv := httptest.NewServer(api)
 //
 // The same seed and the same calls at the same times give the same answers.
-// Time is time.Now, and nothing here starts a goroutine: orders of a live shop
-// come into being when somebody asks, so a testing/synctest bubble runs days of
-// it in a moment and ends cleanly. A shop built again from the same Config has
+// Time is time.Now, and a Server starts no goroutine: orders of a live shop come
+// into being when somebody asks, so a testing/synctest bubble runs days of it in
+// a moment and ends cleanly. A shop built again from the same Config has
 // the same orders, and next_keys handed out before still work.
 //
 // # Calls
@@ -36,6 +36,23 @@
 //
 // Everything else answers 40066. API errors come as HTTP 200 with an errcode;
 // a POST without Content-Length gets HTTP 412, as from the real gateway.
+//
+// # Pushes
+//
+// A Pusher tells of what happens in a Server's shops as the vendor does: each
+// event signed, encrypted and sent up to ten times in 3.6 hours until it is
+// answered with HTTP 200 within 5 s; for a shop as JSON, for a third-party
+// platform as XML, together with verify tickets and authorisations. Faults that
+// begin with push_ are its own. Its goroutines end before Run returns:
+//
+//	pusher, err := simulator.NewPusher(simulator.PushConfig{
+//		Server: api,
+//		Shops: []simulator.PushShop{{
+//			AppID: "wx1", URL: "http://localhost:8090/push/wx1",
+//			Token: "token", AESKey: "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG",
+//		}},
+//	})
+//	err = pusher.Run(ctx)
 //
 // # Administration
 //
@@ -53,6 +70,6 @@
 //
 // What it is not: proof of what the real service does. Where that is unknown
 // there is a switch for each possibility (see Faults), and a program is right
-// when it is right under all of them. Third-party platforms, cloud calls and
-// event pushes are not part of it.
+// when it is right under all of them. Third-party platforms and cloud calls are
+// not part of it.
 package simulator

@@ -7,9 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
-	"slices"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -58,34 +56,6 @@ type Handler struct {
 
 	mu         sync.Mutex
 	complained map[Result]*rate.Sometimes
-}
-
-// account is whom a push is for, by its address: a shop, a platform, or a shop
-// of a platform.
-type account struct{ component, shop string }
-
-// appID is what plaintexts end in.
-func (a account) appID() string {
-	if a.component != "" {
-		return a.component
-	}
-	return a.shop
-}
-
-// accountOf reads the path of a push address.
-func accountOf(path string) (a account, ok bool) {
-	parts := strings.Split(path, "/")[1:]
-	switch {
-	case len(parts) < 2 || parts[0] != "push" || slices.ContainsFunc(parts, func(p string) bool { return !isName(p) }):
-		return account{}, false
-	case parts[1] != "component":
-		return account{shop: parts[1]}, len(parts) == 2
-	case len(parts) == 3:
-		return account{component: parts[2]}, true
-	case len(parts) == 4:
-		return account{component: parts[2], shop: parts[3]}, true
-	}
-	return account{}, false
 }
 
 // ServeHTTP answers a push, or the check of an address.
@@ -191,109 +161,6 @@ func (h *Handler) take(ctx context.Context, w http.ResponseWriter, a account, r 
 		return Ignored
 	}
 	return h.keep(ctx, a, digestOf(a, message), hand)
-}
-
-// unlock checks what a ciphertext is signed with, and when, and decrypts it.
-// Without a result all is well.
-func (h *Handler) unlock(keys []Key, a account, query url.Values, encrypted string) ([]byte, Result) {
-	signed := signers(keys, query, encrypted)
-	if len(signed) == 0 {
-		return nil, BadSignature
-	}
-	if !fresh(query.Get("timestamp")) {
-		h.complain(Stale, a, "a push is more than 4 hours old or 5 minutes ahead: is the clock right?")
-		return nil, Stale
-	}
-	err := errEncryption
-	for _, k := range signed {
-		message, openErr := k.open(encrypted, a.appID())
-		switch {
-		case openErr == nil:
-			return message, ""
-		case errors.Is(openErr, errAppID):
-			err = openErr
-		}
-	}
-	if errors.Is(err, errAppID) {
-		h.complain(BadAppID, a, "a push is for another app ID: is the address at the vendor's side right?")
-		return nil, BadAppID
-	}
-	h.complain(BadEncryption, a, "a push does not decrypt: is the EncodingAESKey the one at the vendor's side?")
-	return nil, BadEncryption
-}
-
-// signers gives the keys that a ciphertext is signed with. The vendor says not
-// to rely on signature, which does not cover the ciphertext; where it is given
-// it has to be right too.
-func signers(keys []Key, query url.Values, encrypted string) (signed []Key) {
-	timestamp, nonce := query.Get("timestamp"), query.Get("nonce")
-	for _, k := range keys {
-		good := k.signed(query.Get("msg_signature"), timestamp, nonce, encrypted)
-		if query.Has("signature") && !k.signed(query.Get("signature"), timestamp, nonce) {
-			good = false
-		}
-		if good {
-			signed = append(signed, k)
-		}
-	}
-	return signed
-}
-
-// fresh tells whether a timestamp, as it is signed, may be taken.
-func fresh(timestamp string) bool {
-	seconds, err := strconv.ParseUint(timestamp, 10, 40)
-	if err != nil {
-		return false
-	}
-	age := time.Since(time.Unix(int64(seconds), 0))
-	return age <= maxAge && age >= -maxAhead
-}
-
-// check answers the vendor's check of an address with what it wants to hear.
-func (h *Handler) check(a account, r *http.Request) (Result, string) {
-	keys, result := h.keys(a)
-	if result != "" {
-		return result, ""
-	}
-	query, err := url.ParseQuery(r.URL.RawQuery)
-	if err != nil {
-		return Malformed, ""
-	}
-	echo := query.Get("echostr")
-	if query.Has("msg_signature") {
-		message, result := h.unlock(keys, a, query, echo)
-		if result != "" {
-			return result, ""
-		}
-		echo = string(message)
-	} else {
-		timestamp, nonce, good := query.Get("timestamp"), query.Get("nonce"), false
-		for _, k := range keys {
-			if k.signed(query.Get("signature"), timestamp, nonce) {
-				good = true
-			}
-		}
-		if !good {
-			return BadSignature, ""
-		}
-		if !fresh(timestamp) {
-			return Stale, ""
-		}
-	}
-	if !isEcho(echo) {
-		return Malformed, ""
-	}
-	return Echo, echo
-}
-
-// isEcho tells whether a text may be sent back. A signed GET must not be a way
-// to have a browser shown a page, nor to have a push that somebody has recorded
-// decrypted.
-func isEcho(s string) bool {
-	const more = "+/=.~"
-	return s != "" && len(s) <= 256 && strings.IndexFunc(s, func(r rune) bool {
-		return !strings.ContainsRune(more, r) && !isName(string(r))
-	}) < 0
 }
 
 // complain logs trouble, each kind at most once a minute.
