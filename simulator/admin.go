@@ -37,9 +37,23 @@ func (s *Server) admin(w http.ResponseWriter, r *http.Request) {
 		if read(w, r, &c) {
 			s.tell(w, s.Update(r.URL.Query().Get("app_id"), c.ID, c.At, c.Status))
 		}
+	case "GET /simulator/authorizers":
+		show(w, s.Authorizers())
+	case "POST /simulator/authorizers":
+		if a, err := s.Authorize(r.URL.Query().Get("app_id")); err == nil {
+			show(w, a)
+		} else {
+			s.tell(w, err)
+		}
+	case "DELETE /simulator/authorizers":
+		s.tell(w, s.Revoke(r.URL.Query().Get("app_id")))
+	case "GET /simulator/ticket":
+		faults := s.Faults()
+		show(w, map[string]string{"component_verify_ticket": s.VerifyTicket(s.now(&faults))})
 	default:
 		http.Error(w, "GET, PUT or PATCH /simulator/faults; GET /simulator/stats; "+
-			"GET or POST /simulator/orders or /simulator/changes, with app_id=", http.StatusNotFound)
+			"GET or POST /simulator/orders or /simulator/changes, with app_id=; "+
+			"GET, POST or DELETE /simulator/authorizers, with app_id=; GET /simulator/ticket", http.StatusNotFound)
 	}
 }
 

@@ -71,3 +71,38 @@ func TestAdmin(t *testing.T) {
 		}
 	})
 }
+
+// The operator can play a shop's owner, and see what the vendor would push.
+func TestAdminOfAuthorizations(t *testing.T) {
+	onPlatform(t, func(t *testing.T, s *simulator.Server) {
+		ask := func(method, target string, status int, into any) {
+			t.Helper()
+			r := call(t, s, method, "/simulator/"+target, "")
+			if r.http != status {
+				t.Fatalf("%s %s: HTTP %d %s", method, target, r.http, r.raw)
+			}
+			if into != nil {
+				if err := json.Unmarshal([]byte(r.raw), into); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		var ticket map[string]string
+		if ask("GET", "ticket", 200, &ticket); ticket["component_verify_ticket"] != s.VerifyTicket(time.Now()) {
+			t.Errorf("ticket %v", ticket)
+		}
+		var a simulator.Authorization
+		ask("POST", "authorizers?app_id=wx2", 200, &a)
+		r := platformCall(t, s, queryAuthPath, componentToken(t, s), map[string]any{"authorization_code": a.Code})
+		if r.Info.AppID != "wx2" || a.InfoType != "authorized" {
+			t.Errorf("%+v: %s", a, r.raw)
+		}
+		ask("DELETE", "authorizers?app_id="+appID, 204, nil)
+		ask("DELETE", "authorizers?app_id="+appID, 400, nil)
+		ask("POST", "authorizers?app_id=wx9", 400, nil)
+		var shops []simulator.Authorizer
+		if ask("GET", "authorizers", 200, &shops); len(shops) != 1 || shops[0].AppID != "wx2" || shops[0].RefreshToken != r.Info.Refresh {
+			t.Errorf("authorizers %+v", shops)
+		}
+	})
+}

@@ -11,36 +11,45 @@ import (
 
 // Errcodes that the simulator answers, see the vendor's common list.
 const (
-	codeBusy          = -1
-	codeTooManyOrders = 31042
-	codeToken         = 40001
-	codeGrantType     = 40002
-	codeAppID         = 40013
-	codeURL           = 40066
-	codeArgument      = 40097
-	codeSecret        = 40125
-	codeAddressToken  = 40164
-	codeTokenMissing  = 41001
-	codeAppIDMissing  = 41002
-	codeSecretMissing = 41004
-	codeTokenExpired  = 42001
-	codeNotGet        = 43001
-	codeNotPost       = 43002
-	codeNotHTTPS      = 43003
-	codeEmptyBody     = 44002
-	codeTooLarge      = 45002
-	codeDayLimit      = 45009
-	codeMinuteLimit   = 45011
-	codeAddressShop   = 45035
-	codeBody          = 47001
-	codeUnauthorised  = 48001
-	codeClearLimit    = 48006
-	codeAddressOpen   = 61004
-	codeRIDUnknown    = 76001
-	codeRIDMalformed  = 76002
-	codePathMalformed = 76003
-	codePathUnknown   = 76021
-	codeKey           = 606006
+	codeBusy            = -1
+	codeTooManyOrders   = 31042
+	codeToken           = 40001
+	codeGrantType       = 40002
+	codeAppID           = 40013
+	codeURL             = 40066
+	codeArgument        = 40097
+	codeSecret          = 40125
+	codeAddressToken    = 40164
+	codeTokenMissing    = 41001
+	codeAppIDMissing    = 41002
+	codeSecretMissing   = 41004
+	codeTokenExpired    = 42001
+	codeNotGet          = 43001
+	codeNotPost         = 43002
+	codeNotHTTPS        = 43003
+	codeEmptyBody       = 44002
+	codeTooLarge        = 45002
+	codeDayLimit        = 45009
+	codeMinuteLimit     = 45011
+	codeAddressShop     = 45035
+	codeBody            = 47001
+	codeUnauthorised    = 48001
+	codeClearLimit      = 48006
+	codeNotAuthorized   = 61003
+	codeAddressOpen     = 61004
+	codeTicketExpired   = 61005
+	codeTicket          = 61006
+	codeSetMissing      = 61007
+	codeAuthCode        = 61009
+	codeAuthCodeExpired = 61010
+	codeNeedsComponent  = 61014
+	codeNeedsShop       = 61015
+	codeRefreshToken    = 61023
+	codeRIDUnknown      = 76001
+	codeRIDMalformed    = 76002
+	codePathMalformed   = 76003
+	codePathUnknown     = 76021
+	codeKey             = 606006
 )
 
 // message is an errcode's usual text.
@@ -90,6 +99,24 @@ func message(code int, caller string) string {
 		return "data format error"
 	case codeUnauthorised:
 		return "api unauthorized"
+	case codeNotAuthorized:
+		return "component is not authorized by this account"
+	case codeTicketExpired:
+		return "component ticket is expired"
+	case codeTicket:
+		return "component ticket is invalid"
+	case codeSetMissing:
+		return "api is unauthorized to component"
+	case codeAuthCode:
+		return "code is invalid"
+	case codeAuthCodeExpired:
+		return "code is expired"
+	case codeNeedsComponent:
+		return "must use component token for component api"
+	case codeNeedsShop:
+		return "must use account token for this api"
+	case codeRefreshToken:
+		return "refresh_token is invalid"
 	case codeClearLimit:
 		return "forbid to clear quota because of reaching the limit"
 	case codeRIDUnknown:

@@ -10,6 +10,13 @@ import (
 	"time"
 )
 
+// What tokens are called in the query.
+const (
+	paramToken    = "access_token"
+	paramCloud    = "cloudbase_access_token"
+	paramPlatform = "component_access_token"
+)
+
 // maxBody is how much of a request is read before it is 45002.
 const maxBody = 1 << 20
 
@@ -21,10 +28,14 @@ type call struct {
 	body   []byte
 	faults *Faults
 	token  string    // the access token, on calls that need one
+	param  string    // what it is called in the query
+	relaid bool      // it came without one, and the hosting's relay takes it
+	third  bool      // it is the platform's, for a shop
 	shop   *shop     // nil if the call names none
 	draw   uint64    // what this call's faults are drawn from
 	began  time.Time // by the machine's clock
 	now    time.Time // by the API's clock, when the call is looked at
+	code   int       // the errcode it is answered with
 	list   *ListCall // of a list call, for Config.OnList
 }
 
@@ -99,9 +110,26 @@ func (c *call) identify() {
 		if json.Unmarshal(c.body, &body) == nil {
 			c.shop = c.server.shops[body.AppID]
 		}
+	case pathAuthorizerToken, pathComponentToken, pathQueryAuth, pathAuthorizers, pathStartTickets:
+		c.param, c.token = paramPlatform, in.Get(paramPlatform)
+		if c.token == "" { // as newer pages have it
+			c.token = in.Get(paramToken)
+		}
+		var body struct {
+			AppID string `json:"authorizer_appid"`
+		}
+		if json.Unmarshal(c.body, &body) == nil {
+			c.shop = c.server.shops[body.AppID]
+		}
 	default:
-		c.token = in.Get("access_token")
+		c.param, c.token = paramToken, in.Get(paramToken)
+		if c.token == "" && in.Has(paramCloud) {
+			c.param, c.token = paramCloud, in.Get(paramCloud)
+		}
 		c.shop = c.server.ledger.owner(c.token)
+		if c.relaid = c.token == "" && c.server.cloudOpen && c.req.TLS == nil; c.relaid {
+			c.shop = c.server.cloud
+		}
 	}
 	if c.shop == nil {
 		c.draw = mix(c.server.seed, c.server.others.Add(1))
@@ -118,7 +146,7 @@ func (s *Server) answer(c *call) answer {
 	switch {
 	case !known(c.path):
 		return c.fail(codeURL, "")
-	case c.faults.RequireHTTPS && c.req.TLS == nil:
+	case c.faults.RequireHTTPS && c.req.TLS == nil && !c.relaid:
 		c.took("require_https")
 		return c.fail(codeNotHTTPS, "")
 	case c.hit("system_busy_rate", c.faults.SystemBusyRate):
@@ -137,8 +165,10 @@ func (s *Server) answer(c *call) answer {
 		return s.stableToken(c)
 	case c.path == pathClearQuotaV2:
 		return s.clearQuotaV2(c)
+	case ofPlatform(c.path):
+		return s.platformCall(c)
 	}
-	if code := s.ledger.check(c.token, c.now); code != 0 {
+	if code := c.authorize(); code != 0 {
 		return c.fail(code, "")
 	}
 	switch {
@@ -161,9 +191,22 @@ func (s *Server) answer(c *call) answer {
 	return s.list(c)
 }
 
+// authorize gives the errcode for a call's token, or for its having none; 0 if
+// it is good.
+func (c *call) authorize() (code int) {
+	if c.relaid {
+		return c.relay()
+	}
+	if code, c.third = c.server.ledger.check(c.token, c.param, c.now); code == 0 && c.param == paramCloud {
+		code = c.cloudRights()
+	}
+	return code
+}
+
 // deliver sends the answer, or what becomes of it on the way.
 func (c *call) deliver(w http.ResponseWriter, a answer) {
 	f, body, outcome := c.faults, a.body, strconv.Itoa(a.code)
+	c.code = a.code
 	contentType := "application/json; encoding=utf-8"
 	if f.TextPlain {
 		contentType = "text/plain"
@@ -200,6 +243,9 @@ func (c *call) write(w http.ResponseWriter, status int, contentType string, body
 	h := w.Header()
 	h.Set("Content-Type", contentType)
 	h.Set("Content-Length", strconv.Itoa(len(body)))
+	if c.relaid && status == http.StatusOK && c.code == 0 {
+		c.markRelayed(h)
+	}
 	if c.faults.DateAbsent {
 		h["Date"] = nil // the documented way to keep net/http from setting it
 	} else {

@@ -15,6 +15,13 @@ type Config struct {
 	// OnList, when set, is told of every list call just before it is answered,
 	// possibly from several goroutines at once.
 	OnList func(ListCall)
+	// Platform is the third-party platform. Defaults to none.
+	Platform Platform
+	// OnAuthorization, when set, is told of what Authorize and Revoke have done,
+	// before they return.
+	OnAuthorization func(Authorization)
+	// Cloud is the vendor's hosting.
+	Cloud Cloud
 }
 
 // Shop is one shop: its credentials and its orders.
@@ -22,6 +29,9 @@ type Shop struct {
 	AppID, Secret string
 	// Token is an access token that is always valid. Defaults to none.
 	Token string
+	// RefreshToken is the platform's authorizer refresh token of a shop that has
+	// authorised it from the start. Defaults to one that has not.
+	RefreshToken string
 	// Backlog are the orders that exist from the start.
 	Backlog Backlog
 	// Live are the orders that appear while time passes.

@@ -34,6 +34,18 @@
 //	POST /cgi-bin/clear_quota, /cgi-bin/clear_quota/v2   reset of everything, 10 a month
 //	POST /cgi-bin/openapi/rid/get                    what a failed call looked like
 //
+// and those of a third-party platform (see Platform):
+//
+//	POST /cgi-bin/component/api_component_token        a component token for a verify ticket
+//	POST /cgi-bin/component/api_query_auth             a shop's tokens for an authorization code
+//	POST /cgi-bin/component/api_authorizer_token       a shop's access token for its refresh token
+//	POST /cgi-bin/component/api_get_authorizer_list    the shops, 500 at a time
+//	POST /cgi-bin/component/api_start_push_ticket      tickets are pushed again
+//
+// A list call may also come with cloudbase_access_token, which the vendor's
+// hosting keeps in a file (see KeepCloudToken), or without a token through the
+// hosting's relay (see Cloud).
+//
 // Everything else answers 40066. API errors come as HTTP 200 with an errcode;
 // a POST without Content-Length gets HTTP 412, as from the real gateway.
 //
@@ -66,10 +78,13 @@
 //	POST   /simulator/orders?app_id=         put in one order (JSON as GET shows it)
 //	GET    /simulator/changes?app_id=&from=&until=  the truth for update_time
 //	POST   /simulator/changes?app_id=        change one order (JSON as GET shows it)
+//	GET    /simulator/authorizers            shops that have authorised the platform, with their refresh tokens
+//	POST   /simulator/authorizers?app_id=    have one authorise it, or change what it grants
+//	DELETE /simulator/authorizers?app_id=    have one take that back
+//	GET    /simulator/ticket                 the platform's verify ticket of now
 //	GET    /simulator/stats                  what has been called, and what was wrong with it
 //
 // What it is not: proof of what the real service does. Where that is unknown
 // there is a switch for each possibility (see Faults), and a program is right
-// when it is right under all of them. Third-party platforms and cloud calls are
-// not part of it.
+// when it is right under all of them.
 package simulator

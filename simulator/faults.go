@@ -61,6 +61,7 @@ type Faults struct {
 	TruncatedJSONRate float64       `fault:"truncated_json_rate" help:"calls that are done and whose answer ends early"`
 	TextPlain         bool          `fault:"text_plain" help:"answers call themselves text/plain"`
 
+	WayFaults
 	PushFaults
 }
 
@@ -72,9 +73,10 @@ type Faults struct {
 //
 // Left out are the switches that lose data (offset_keys, push_drop_rate), that
 // stop everything (http_403, unauthorised, whitelist, token_error,
-// per_day_limit, push_no_tickets), that hide what kill tests are about
-// (single_use_key, key_ttl), and what a test wants to choose itself (clock_skew,
-// date_absent, push_delay). MaxOrdersPerRequest is 2000: more in one second can
+// per_day_limit, platform_error, missing_set_131, cloud_unlisted,
+// push_no_tickets), that hide what kill tests are about (single_use_key,
+// key_ttl), and what a test wants to choose itself (clock_skew, date_absent,
+// relay_delay, push_delay). MaxOrdersPerRequest is 2000: more in one second can
 // never be listed.
 func Chaos(level float64) Faults {
 	level = min(max(level, 0), 1)
@@ -113,6 +115,7 @@ func Chaos(level float64) Faults {
 		HTML200Rate:         0.01 * level,
 		TruncatedJSONRate:   0.01 * level,
 		TextPlain:           true,
+		WayFaults:           chaosWays(),
 		PushFaults:          allPushFaults(level),
 	}
 }

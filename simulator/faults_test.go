@@ -17,6 +17,7 @@ import (
 func TestEverySwitch(t *testing.T) {
 	tests := maps.Clone(pageSwitches)
 	maps.Copy(tests, callSwitches)
+	maps.Copy(tests, waySwitches)
 	maps.Copy(tests, pushSwitches)
 	for _, name := range simulator.FaultNames() {
 		if tests[name.Name] == nil {

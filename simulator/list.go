@@ -32,6 +32,10 @@ func (s *Server) list(c *call) answer {
 		c.took("unauthorised")
 		return c.fail(codeUnauthorised, "")
 	}
+	if f.MissingSet131 && c.third {
+		c.took("missing_set_131")
+		return c.fail(codeSetMissing, "")
+	}
 	switch code := shop.quota.spend(f, c.now); code {
 	case codeDayLimit:
 		c.took("per_day_limit")

@@ -100,6 +100,9 @@ func (s *Server) quotaGet(c *call) answer {
 	}
 	if c.faults.PerMinuteLimit > 0 {
 		out["rate_limit"] = map[string]int{"call_count": c.faults.PerMinuteLimit, "refresh_second": 60}
+		if c.third {
+			out["component_rate_limit"] = out["rate_limit"]
+		}
 	}
 	return succeed(out)
 }

@@ -21,11 +21,26 @@ const (
 	pathClearQuotaV2 = "/cgi-bin/clear_quota/v2"
 	pathRID          = "/cgi-bin/openapi/rid/get"
 	adminPrefix      = "/simulator/"
+
+	pathComponentToken  = "/cgi-bin/component/api_component_token"
+	pathQueryAuth       = "/cgi-bin/component/api_query_auth"
+	pathAuthorizerToken = "/cgi-bin/component/api_authorizer_token"
+	pathAuthorizers     = "/cgi-bin/component/api_get_authorizer_list"
+	pathStartTickets    = "/cgi-bin/component/api_start_push_ticket"
 )
 
 func known(path string) bool {
 	switch path {
 	case pathList, pathPlainToken, pathStableToken, pathQuotaGet, pathQuotaClear, pathClearQuota, pathClearQuotaV2, pathRID:
+		return true
+	}
+	return ofPlatform(path)
+}
+
+// ofPlatform tells the calls of a third-party platform.
+func ofPlatform(path string) bool {
+	switch path {
+	case pathComponentToken, pathQueryAuth, pathAuthorizerToken, pathAuthorizers, pathStartTickets:
 		return true
 	}
 	return false
@@ -43,6 +58,11 @@ type Server struct {
 	ledger  *ledger
 	rids    rids
 	stats   counters
+
+	began           time.Time // by the API's clock
+	cloud           *shop     // whose hosting it is, nil if there is no shop
+	cloudOpen       bool
+	onAuthorization func(Authorization)
 }
 
 // setting is the faults that are on, and what is wrong with them.
@@ -81,7 +101,14 @@ func New(cfg Config) *Server {
 			book: newBook(seed, c, now),
 		}
 	}
-	s.ledger = newLedger(s.shops)
+	if cloud := cfg.Cloud.AppID; cloud != "" || len(cfg.Shops) == 0 {
+		s.cloud = s.shops[cloud]
+	} else {
+		s.cloud = s.shops[cfg.Shops[0].AppID]
+	}
+	s.cloudOpen = cfg.Cloud.Open && s.cloud != nil
+	s.began, s.onAuthorization = now, cfg.OnAuthorization
+	s.ledger = newLedger(s.shops, newPlatform(cfg.Platform, cfg.Seed, cfg.Shops, s.shops, now))
 	return s
 }
 

@@ -17,7 +17,7 @@ type Stats struct {
 	Faults map[string]int `json:"faults"`
 	// Violations counts what callers should never send: next_key_parameters (a
 	// next_key with other parameters than it was issued for), next_key_unknown,
-	// content_length, not_json, wrong_type, no_range, half_range, null_range,
+	// content_length, verify_ticket, refresh_token, not_json, wrong_type, no_range, half_range, null_range,
 	// both_ranges, range_order, span, page_size.
 	Violations map[string]int `json:"violations"`
 	// Shops by app ID.
@@ -30,7 +30,7 @@ type ShopStats struct {
 	// MaxListCallsInOneSecond is the most list calls that came within any one
 	// second, wherever it begins.
 	MaxListCallsInOneSecond int `json:"max_list_calls_in_one_second"`
-	// TokenRefreshes counts the tokens issued, of both kinds.
+	// TokenRefreshes counts the tokens issued, of all kinds.
 	TokenRefreshes int `json:"token_refreshes"`
 }
 

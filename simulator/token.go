@@ -20,20 +20,34 @@ const (
 	stableCallsADay    = 500_000
 )
 
+// Kinds of tokens. Each goes into a parameter of the query of its own, but for
+// authorizer tokens, which go where a shop's own do.
+const (
+	kindPlain      = "plain"
+	kindStable     = "stable"
+	kindStatic     = "static"
+	kindCloud      = "cloud"
+	kindAuthorizer = "authorizer"
+	kindComponent  = "component"
+)
+
 // token is an access token that has been handed out.
 type token struct {
-	shop    *shop
-	always  bool      // a shop's static token
+	shop    *shop // nil for a component token
+	kind    string
 	expires time.Time // from then on 42001
 	dies    time.Time // from then on 40001; zero = never
+	grant   *grant    // of an authorizer token
+	came    string    // the refresh token that came with it, if its use ends those before
 }
 
 // ledger holds every token. Plain and stable tokens do not know of each other.
 type ledger struct {
-	mu     sync.Mutex
-	tokens map[string]*token
-	wallet map[*shop]*wallet
-	serial uint64 // tokens issued, to sweep now and then
+	mu       sync.Mutex
+	tokens   map[string]*token
+	wallet   map[*shop]*wallet
+	serial   uint64 // tokens issued, to sweep now and then
+	platform *platform
 }
 
 // wallet is what one shop has of tokens.
@@ -51,14 +65,21 @@ type wallet struct {
 	lastForced     time.Time
 	hasForcedOnce  bool
 	refreshesTotal int
+
+	cloud       *token
+	cloudText   string
+	cloudSerial uint64
+	cloudBorn   time.Time
+
+	authorizerSerial uint64
 }
 
-func newLedger(shops map[string]*shop) *ledger {
-	l := &ledger{tokens: map[string]*token{}, wallet: map[*shop]*wallet{}}
+func newLedger(shops map[string]*shop, platform *platform) *ledger {
+	l := &ledger{tokens: map[string]*token{}, wallet: map[*shop]*wallet{}, platform: platform}
 	for _, s := range shops {
 		l.wallet[s] = &wallet{}
 		if s.token != "" {
-			l.tokens[s.token] = &token{shop: s, always: true}
+			l.tokens[s.token] = &token{shop: s, kind: kindStatic}
 		}
 	}
 	return l
@@ -74,17 +95,47 @@ func (l *ledger) owner(text string) *shop {
 	return nil
 }
 
-// check gives the errcode for a token, 0 if it is good.
-func (l *ledger) check(text string, now time.Time) int {
+// check gives the errcode for a shop's access token, 0 if it is good, and
+// whether it is one of the platform's. param is what it was called in the query.
+func (l *ledger) check(text, param string, now time.Time) (code int, ofPlatform bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	kind := ""
+	if param == paramCloud {
+		kind = kindCloud
+	}
+	if code := l.verdict(text, kind, now); code != 0 {
+		return code, false
+	}
+	t := l.tokens[text]
+	if t.grant == nil {
+		return 0, false
+	}
+	if t.grant.revoked {
+		return codeNotAuthorized, true
+	}
+	if t.came != "" {
+		t.grant.used(t.came, now)
+	}
+	return 0, true
+}
+
+// verdict gives the errcode for a token of a kind, 0 if it is good; no kind is
+// any that a shop's calls take as access_token. The caller holds mu.
+func (l *ledger) verdict(text, kind string, now time.Time) int {
 	t := l.tokens[text]
 	switch {
 	case text == "":
 		return codeTokenMissing
 	case t == nil:
 		return codeToken
-	case t.always:
+	case kind == kindComponent && t.kind != kind:
+		return codeNeedsComponent
+	case kind == "" && t.kind == kindComponent:
+		return codeNeedsShop
+	case (kind == kindCloud) != (t.kind == kindCloud):
+		return codeToken
+	case t.kind == kindStatic:
 		return 0
 	case !t.dies.IsZero() && !now.Before(t.dies):
 		return codeToken
@@ -103,13 +154,13 @@ func (l *ledger) refreshes(s *shop) int {
 
 // issue makes a shop's serial-th token of a kind.
 func (l *ledger) issue(s *shop, kind string, serial uint64, now time.Time, ttl time.Duration) (string, *token) {
-	t := &token{shop: s, expires: now.Add(ttl)}
+	t := &token{shop: s, kind: kind, expires: now.Add(ttl)}
 	text := tokenText(s.seed, kind, serial)
 	l.tokens[text] = t
 	l.wallet[s].refreshesTotal++
 	if l.serial++; l.serial%1000 == 0 {
 		for text, old := range l.tokens {
-			if !old.always && now.Sub(old.expires) > 24*time.Hour {
+			if old.kind != kindStatic && now.Sub(old.expires) > 24*time.Hour {
 				delete(l.tokens, text)
 			}
 		}
@@ -149,7 +200,7 @@ func (s *Server) plainToken(c *call) answer {
 	}
 	w.plainSerial++
 	ttl := c.faults.tokenTTL()
-	text, t := l.issue(c.shop, "plain", w.plainSerial, c.now, ttl)
+	text, t := l.issue(c.shop, kindPlain, w.plainSerial, c.now, ttl)
 	w.plain = t
 	return succeed(tokenAnswer{text, int64(ttl / time.Second)})
 }
@@ -191,7 +242,7 @@ func (s *Server) stableToken(c *call) answer {
 	}
 	if forced || w.stable == nil || w.stable.expires.Sub(c.now) < tokenEarly {
 		w.stableSerial++
-		w.stableText, w.stable = l.issue(c.shop, "stable", w.stableSerial, c.now, c.faults.tokenTTL())
+		w.stableText, w.stable = l.issue(c.shop, kindStable, w.stableSerial, c.now, c.faults.tokenTTL())
 	}
 	return succeed(tokenAnswer{w.stableText, int64(w.stable.expires.Sub(c.now) / time.Second)})
 }

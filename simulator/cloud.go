@@ -1,0 +1,104 @@
+package simulator
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"os"
+	"strconv"
+	"time"
+)
+
+// Rules of cloud tokens: the hosting writes a new one every ten minutes, and
+// each works for thirty.
+const (
+	cloudTokenEvery = 600 * time.Second
+	cloudTokenLife  = 1800 * time.Second
+)
+
+// Cloud is the vendor's hosting, in which a program calls for one shop.
+type Cloud struct {
+	// AppID is the shop whose hosting it is. Defaults to the first of Shops.
+	AppID string
+	// Open switches the relay on: list calls without a token, over plain http,
+	// are taken for the shop's own.
+	Open bool
+}
+
+// CloudToken is what the hosting's token file of a shop holds now. It is good
+// as cloudbase_access_token and nowhere else.
+func (s *Server) CloudToken(appID string) (string, error) {
+	shop := s.shops[appID]
+	if shop == nil {
+		return "", fmt.Errorf("there is no shop %q", appID)
+	}
+	faults := s.Faults()
+	now := s.now(&faults)
+	l := s.ledger
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	w := l.wallet[shop]
+	if w.cloud == nil || now.Sub(w.cloudBorn) >= cloudTokenEvery {
+		w.cloudSerial++
+		w.cloudBorn = now
+		w.cloudText, w.cloud = l.issue(shop, kindCloud, w.cloudSerial, now, cloudTokenLife)
+	}
+	return w.cloudText, nil
+}
+
+// KeepCloudToken writes a shop's token file, now and every ten minutes until
+// ctx ends: to another file first, which then takes the place of the old one.
+// It returns nil when ctx ends.
+func (s *Server) KeepCloudToken(ctx context.Context, appID, path string) error {
+	again := time.NewTicker(cloudTokenEvery)
+	defer again.Stop()
+	for {
+		token, err := s.CloudToken(appID)
+		if err == nil {
+			err = os.WriteFile(path+".new", []byte(token), 0o600)
+		}
+		if err == nil {
+			err = os.Rename(path+".new", path)
+		}
+		if err != nil {
+			return fmt.Errorf("write cloud token: %w", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-again.C:
+		}
+	}
+}
+
+// relay gives the errcode for a call without a token that the relay does not
+// serve, 0 for others.
+func (c *call) relay() int {
+	if c.now.Sub(c.server.began) < c.faults.RelayDelay {
+		c.took("relay_delay")
+		return codeTokenMissing
+	}
+	return c.cloudRights()
+}
+
+// markRelayed marks the answer as the relay does.
+func (c *call) markRelayed(h http.Header) {
+	if c.faults.SeqidAbsent {
+		c.took("seqid_absent")
+		return
+	}
+	h.Set("X-Openapi-Seqid", strconv.FormatUint(mix(c.draw, saltRID), 10))
+}
+
+// cloudRights gives the errcode for a cloud call of what it may not call: only
+// the list call is on the hosting's list, and the quota calls cannot be.
+func (c *call) cloudRights() int {
+	switch {
+	case c.path != pathList:
+		return codeUnauthorised
+	case c.faults.CloudUnlisted:
+		c.took("cloud_unlisted")
+		return codeUnauthorised
+	}
+	return 0
+}
