@@ -100,6 +100,8 @@ func TestWhatDoesNotDecrypt(t *testing.T) {
 	}
 	long := plain("message", shopID)
 	long[18] = 0xff
+	longer := plain("message", shopID)
+	longer[19] = byte(len("message") + len(shopID) + 1)
 	huge := plain("message", shopID)
 	huge[16] = 0xff
 	sealed := seal(t, shopAES, shopID, []byte("message"))
@@ -114,6 +116,7 @@ func TestWhatDoesNotDecrypt(t *testing.T) {
 		"nothing but padding":         encrypt(t, shopAES, bytes.Repeat([]byte{32}, 32)),
 		"shorter than its head":       encrypt(t, shopAES, pad(bytes.Repeat([]byte{'r'}, 19))),
 		"a message longer than all":   encrypt(t, shopAES, pad(long)),
+		"a message a byte too long":   encrypt(t, shopAES, pad(longer)),
 		"a message of 4 GB":           encrypt(t, shopAES, pad(huge)),
 		"padding of 0":                encrypt(t, shopAES, append(pad(plain("message", shopID)), make([]byte, 32)...)),
 		"padding of 33":               encrypt(t, shopAES, append(pad(plain("message", shopID)), bytes.Repeat([]byte{33}, 32)...)),
@@ -147,7 +150,7 @@ func TestEveryByteOfACiphertext(t *testing.T) {
 func TestKeysThatAreNone(t *testing.T) {
 	for _, c := range [][2]string{
 		{"", shopAES}, {shopToken, ""}, {shopToken, shopAES[1:]}, {shopToken, shopAES + "A"},
-		{shopToken, shopAES + "="}, {shopToken, "*" + shopAES[1:]}, {shopToken, "\n\n\n\n" + shopAES[4:]},
+		{shopToken, shopAES + "="}, {shopToken, shopAES + "\n"}, {shopToken, "*" + shopAES[1:]}, {shopToken, "\n\n\n\n" + shopAES[4:]},
 	} {
 		if _, err := NewKey(c[0], c[1]); err == nil {
 			t.Errorf("%q was taken", c)

@@ -53,11 +53,12 @@ func TestSinkThatFails(t *testing.T) {
 		d.handing(func(context.Context) error { return errors.New("kafka is away") })
 		for range 3 {
 			d.want("kafka is away", d.post(s), 503, NotKept)
+			time.Sleep(19 * time.Second)
 		}
 		if got := strings.Count(d.log.String(), "kafka is away"); got != 1 {
 			t.Errorf("said %d times:\n%s", got, &d.log)
 		}
-		time.Sleep(time.Minute)
+		time.Sleep(3 * time.Second)
 		d.want("still", d.post(s), 503, NotKept)
 		if got := strings.Count(d.log.String(), "kafka is away"); got != 2 {
 			t.Errorf("said %d times:\n%s", got, &d.log)
@@ -103,6 +104,25 @@ func TestSinkThatHangs(t *testing.T) {
 		d.want("it gives up in time", d.post(s), 503, NotKept)
 		if took := time.Since(began); took != 4500*time.Millisecond {
 			t.Errorf("took %s", took)
+		}
+	})
+}
+
+// A vendor that has hung up does not end the keeping of its push.
+func TestVendorThatHasGone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDesk(t)
+		s := shopPush(orderJSON("1", time.Now()))
+		gone, hangUp := context.WithCancel(t.Context())
+		d.handing(func(ctx context.Context) error {
+			hangUp()
+			synctest.Wait()
+			return ctx.Err()
+		})
+		r := httptest.NewRequest("POST", s.path+"?"+s.query(t).Encode(), strings.NewReader(s.body(t)))
+		d.ServeHTTP(httptest.NewRecorder(), r.WithContext(gone))
+		if got := len(d.took()); got != 1 {
+			t.Errorf("%d events", got)
 		}
 	})
 }
