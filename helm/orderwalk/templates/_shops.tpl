@@ -1,0 +1,35 @@
+{{- /* The ConfigMap with the shops file of a component: {component, Values, …}. */}}
+{{- define "orderwalk.shopsConfigMap" -}}
+{{- include "orderwalk.fullname" . }}{{ if eq .component "backfill" }}-backfill{{ end }}-shops
+{{- end }}
+
+{{- define "orderwalk.shops" -}}
+{{- if not (or .Values.shopsFile.configMap .Values.shopsFile.secret) }}
+{{- if not .Values.shops }}
+{{- fail "shops is empty: list at least one shop with its appId, or name a file of shops with shopsFile" }}
+{{- end }}
+# No secret is in it: where a shop has one, its file is named. The program looks
+# at this file every two seconds; a change reaches it within a minute or so.
+apiVersion: v1
+kind: ConfigMap
+metadata:
+  name: {{ include "orderwalk.shopsConfigMap" . }}
+  labels:
+    {{- include "orderwalk.labels" . | nindent 4 }}
+data:
+  shops.yaml: |
+    shops:
+    {{- range .Values.shops }}
+    - app_id: {{ .appId | quote }}
+      {{- range $field, $value := omit . "appId" }}
+      {{- if kindIs "map" $value }}
+      {{ snakecase $field }}_file: {{ include "orderwalk.secretFile" $value | quote }}
+      {{- else }}
+      {{ snakecase $field }}: {{ include "orderwalk.text" $value | quote }}
+      {{- end }}
+      {{- end }}
+    {{- end }}
+{{- else if .Values.shops }}
+{{- fail "shops and shopsFile are both given: give one of them" }}
+{{- end }}
+{{- end }}
