@@ -70,3 +70,76 @@ need-java:
 			exit 1; \
 		}; \
 	done
+
+# What is shipped beside the program: image, chart, alerts, runbook. Their tests
+# are in internal/deploy and helm/orderwalk/tests.
+TAGS += chart image kubernetes
+# Name and engine of the image; the first engine that is there by default.
+IMAGE ?= orderwalk:dev
+ENGINE ?= $(firstword $(shell command -v docker podman buildah))
+
+CHART := helm/orderwalk
+CHART_TOOLS := $(CURDIR)/.cache/chart/bin
+KUBERNETES := $(CURDIR)/.cache/kubernetes/bin
+KUBERNETES_VERSION = $(shell cd tools/kubernetes && go list -m -f '{{.Version}}' k8s.io/kubernetes)
+
+.PHONY: image lint-chart docs-chart test-chart test-rules test-kubernetes test-image need-promtool need-buildah
+
+image: ## the image, as IMAGE (orderwalk:dev), by docker, podman or buildah; more for it in IMAGEFLAGS
+	@test -n "$(ENGINE)" || { echo "docker, podman or buildah is missing" >&2; exit 1; }
+	@$(ENGINE) build --tag "$(IMAGE)" $(IMAGEFLAGS) \
+		--build-arg VERSION="$$(git describe --tags --always --dirty)" --build-arg REVISION="$$(git rev-parse HEAD)" \
+		--build-arg CREATED="$$(TZ=UTC git log -1 --date=iso-strict-local --format=%cd)" .
+
+lint-chart: $(CHART_TOOLS)/helm ## helm lint of the chart with every example of values, and its README
+	@for values in $(CHART)/ci/*.yaml; do \
+		out="$$($(CHART_TOOLS)/helm lint --strict --quiet --values "$$values" $(CHART))" || { echo "$$values: $$out"; exit 1; }; \
+	done
+	@$(CHART_TOOLS)/helm-docs --chart-search-root $(CHART) --sort-values-order file --log-level error --dry-run | diff -u $(CHART)/README.md - || \
+		{ echo "$(CHART)/README.md is not what its template and values.yaml make: run make docs-chart" >&2; exit 1; }
+
+docs-chart: $(CHART_TOOLS)/helm ## writes the chart's README anew
+	@$(CHART_TOOLS)/helm-docs --chart-search-root $(CHART) --sort-values-order file --log-level error
+
+test-chart: $(CHART_TOOLS)/helm ## the chart: its unit tests, Kubernetes' schemas, the program's own opinion of its environment
+	$(call say,go test -tags chart ./internal/deploy)
+	@go test -count=1 -tags chart ./internal/deploy
+
+test-rules: need-promtool ## the chart's alerts: their unit tests (needs promtool)
+	@promtool check rules $(CHART)/files/rules.yaml
+	@cd $(CHART)/tests/rules && promtool test rules *.yaml
+
+test-kubernetes: $(KUBERNETES)/kwok $(CHART_TOOLS)/helm ## the chart on a real control plane; building that takes 12 minutes once
+	$(call say,go test -tags kubernetes ./internal/deploy)
+	@go test -count=1 -tags kubernetes -run '^TestCluster' -timeout 20m -v ./internal/deploy
+
+test-image: need-java need-buildah ## the image: built twice, then killed and restarted on a real Kafka (needs root, buildah, podman, runc, JDK 17+, Maven)
+	$(call say,go test -tags image ./internal/deploy)
+	@go test -count=1 -tags image -run '^TestImage' -timeout 20m -v ./internal/deploy
+
+$(CHART_TOOLS)/helm: tools/chart/go.mod tools/chart/go.sum
+	$(call say,building Helm and its companions)
+	@mkdir -p $(CHART_TOOLS)
+	@cd tools/chart && CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o $(CHART_TOOLS)/ tool
+	@touch $@
+
+$(KUBERNETES)/kwok: tools/kubernetes/go.mod tools/kubernetes/go.sum
+	$(call say,building a control plane: 12 minutes the first time)
+	@mkdir -p $(KUBERNETES)
+	@cd tools/kubernetes && CGO_ENABLED=0 go build -trimpath -ldflags '-s -w \
+		-X k8s.io/component-base/version.gitVersion=$(KUBERNETES_VERSION) \
+		-X k8s.io/component-base/version.gitMajor=1 \
+		-X k8s.io/component-base/version.gitMinor=$(word 2,$(subst ., ,$(KUBERNETES_VERSION)))' -o $(KUBERNETES)/ tool
+	@touch $@
+
+need-promtool:
+	@command -v promtool >/dev/null || { \
+		echo "promtool is missing: it comes with Prometheus (Debian: apt-get install --no-install-recommends prometheus)" >&2; exit 1; }
+
+need-buildah:
+	@for program in buildah podman runc busybox; do \
+		command -v $$program >/dev/null || { \
+			echo "$$program is missing (Debian: apt-get install --no-install-recommends buildah podman runc catatonit busybox-static)" >&2; \
+			exit 1; \
+		}; \
+	done

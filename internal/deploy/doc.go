@@ -1,0 +1,15 @@
+// Package deploy puts what is shipped beside the program to the test: image,
+// chart, alerts, dashboard and runbook. It holds nothing but tests, and nobody
+// imports it.
+//
+//	names_test.go       variables, fields and metrics: the chart's and the program's are the same
+//	runbook_test.go     whatever can go wrong by name has its place in the runbook
+//	render_test.go      the chart as Helm renders it, taken by the program and by Kubernetes' schemas (tag chart)
+//	kubernetes_test.go  installed, upgraded, rolled back, drained and removed on a real control plane (tag kubernetes)
+//	image_test.go       the image: built twice, looked into (tag image)
+//	container_test.go   the image at work: read-only, as nobody, killed, on a real Kafka (tag image)
+//
+// Without a tag the tests need nothing but Go. The make targets test-chart,
+// test-kubernetes and test-image fetch or name what the others need. The chart's
+// templates and alerts have tests of their own in helm/orderwalk/tests.
+package deploy
