@@ -30,6 +30,9 @@ func TestEverySwitchLosesAndRepeatsNothing(t *testing.T) {
 		"both_ranges":     "the walker never sends both; the simulator's own tests use it",
 		"timeout_hold":    "goes with timeout_rate", "slow_hold": "goes with slow_rate",
 	}
+	for _, name := range []string{"rotate_refresh_token", "platform_error", "missing_set_131", "cloud_unlisted", "relay_delay", "seqid_absent"} {
+		elsewhere[name] = "not about a shop's own token: the stories of internal/wechat"
+	}
 	value := map[string]string{
 		"max_span_exact": "deny", "key_on_last_page": "non-empty", "order_id_list": "absent", "order": "unstable",
 		"max_orders_per_request": "40", "per_minute_limit": "60", "per_day_limit": "150", "token_ttl": "301s",
