@@ -54,8 +54,9 @@
 // A Pusher tells of what happens in a Server's shops as the vendor does: each
 // event signed, encrypted and sent up to ten times in 3.6 hours until it is
 // answered with HTTP 200 within 5 s; for a shop as JSON, for a third-party
-// platform as XML, together with verify tickets and authorisations. Faults that
-// begin with push_ are its own. Its goroutines end before Run returns:
+// platform as XML, together with verify tickets and the authorisations that
+// Config.OnAuthorization hands to its Announce. Faults that begin with push_ are
+// its own. Its goroutines end before Run returns:
 //
 //	pusher, err := simulator.NewPusher(simulator.PushConfig{
 //		Server: api,

@@ -16,8 +16,8 @@ type PushConfig struct {
 	Server *Server
 	// Shops have their own events pushed, as JSON.
 	Shops []PushShop
-	// Platforms have tickets, authorisations and the events of their shops
-	// pushed, as XML.
+	// Platforms have the Server's verify tickets, authorisations (see Announce)
+	// and the events of their shops pushed, as XML.
 	Platforms []PushPlatform
 	// Transport sends. Defaults to http.DefaultTransport.
 	Transport http.RoundTripper
@@ -42,9 +42,6 @@ type PushPlatform struct {
 	AuthURL, EventURL string
 	// Shops have authorised it from the start.
 	Shops []string
-	// Ticket gives the verify ticket to be pushed at a time. Defaults to a text
-	// that changes with each push.
-	Ticket func(now time.Time) string
 }
 
 // Push is one try to push an event.
@@ -189,7 +186,7 @@ func (p *Pusher) due() []pushEvent {
 		}
 		of.nextAt = now.Truncate(ticketEvery).Add(ticketEvery)
 		if !faults.PushNoTickets {
-			events = append(events, of.ticket(now))
+			events = append(events, of.ticket(now, p.server.VerifyTicket(now)))
 		} else {
 			p.server.stats.fault("push_no_tickets")
 		}
@@ -197,37 +194,34 @@ func (p *Pusher) due() []pushEvent {
 	return events
 }
 
-// Authorize tells a platform that a shop has authorised it (infoType
-// authorized, with a code that is good until expires), has changed what it
-// allows (updateauthorized), or has taken it back (unauthorized, without code).
-// From then on the platform gets the shop's events, or no longer.
-func (p *Pusher) Authorize(platform, appID, infoType, code string, expires time.Time) error {
-	faults := p.server.Faults()
-	now := p.server.now(&faults)
+// Announce tells a platform what the owner of a shop has done about it; give it
+// what Config.OnAuthorization is told. From then on the platform gets the shop's
+// events, or no longer.
+func (p *Pusher) Announce(a Authorization) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, of := range p.platforms {
-		if of.AppID != platform {
+		if of.AppID != a.Platform {
 			continue
 		}
-		switch infoType {
+		switch a.InfoType {
 		case "authorized", "updateauthorized":
-			if err := p.addSource(of.key, appID, of.EventURL, true); err != nil {
+			if err := p.addSource(of.key, a.AppID, of.EventURL, true); err != nil {
 				return err
 			}
 		case "unauthorized":
-			p.dropSource(of.key, appID)
+			p.dropSource(of.key, a.AppID)
 		default:
-			return fmt.Errorf("there is no info type %q", infoType)
+			return fmt.Errorf("there is no info type %q", a.InfoType)
 		}
-		p.told = append(p.told, of.authorization(now, appID, infoType, code, expires))
+		p.told = append(p.told, of.authorization(a))
 		select {
 		case p.wake <- struct{}{}:
 		default:
 		}
 		return nil
 	}
-	return fmt.Errorf("there is no platform %q", platform)
+	return fmt.Errorf("nothing is pushed for the platform %q", a.Platform)
 }
 
 // SetKey changes what an account's pushes are signed and encrypted with, as its

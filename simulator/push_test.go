@@ -146,7 +146,8 @@ func TestPushesOfAPlatform(t *testing.T) {
 		}
 		tell := func(infoType, code string) {
 			t.Helper()
-			if err := p.Authorize(platformID, appID, infoType, code, time.Now().Add(time.Hour)); err != nil {
+			a := simulator.Authorization{AppID: appID, Platform: platformID, InfoType: infoType, Code: code, Expires: time.Now().Add(time.Hour), At: time.Now()}
+			if err := p.Announce(a); err != nil {
 				t.Fatal(err)
 			}
 			synctest.Wait()
@@ -161,11 +162,11 @@ func TestPushesOfAPlatform(t *testing.T) {
 		add("3")
 		tell("unauthorized", "")
 		add("4")
-		for _, err := range []error{
-			p.Authorize("wx9", appID, "authorized", "c", time.Now()), p.Authorize(platformID, "wx9", "authorized", "c", time.Now()),
-			p.Authorize(platformID, appID, "component_verify_ticket", "c", time.Now()),
+		for _, a := range []simulator.Authorization{
+			{AppID: appID, Platform: "wx9", InfoType: "authorized"}, {AppID: "wx9", Platform: platformID, InfoType: "authorized"},
+			{AppID: appID, Platform: platformID, InfoType: "component_verify_ticket"},
 		} {
-			if err == nil {
+			if p.Announce(a) == nil {
 				t.Error("something impossible was done")
 			}
 		}
@@ -179,6 +180,9 @@ func TestPushesOfAPlatform(t *testing.T) {
 			}
 			if m.InfoType == "component_verify_ticket" {
 				tickets[m.Ticket] = true
+				if m.Ticket != s.VerifyTicket(m.at) {
+					t.Errorf("%q is not the ticket of then", m.Ticket)
+				}
 				if m.at != time.Unix(epoch, 0) && m.at.Unix()%600 != 0 || m.appID != platformID || m.url != authURL {
 					t.Errorf("%+v", m)
 				}

@@ -199,25 +199,21 @@ func quoteJSON(s string) string {
 }
 
 // ticket writes the platform's verify ticket.
-func (of *pushPlatform) ticket(now time.Time) pushEvent {
+func (of *pushPlatform) ticket(now time.Time, text string) pushEvent {
 	of.tickets++
-	text := fmt.Sprintf("ticket@@@%016x%016x", mix(of.seed, of.tickets), mix(of.seed, of.tickets, 1))
-	if of.Ticket != nil {
-		text = of.Ticket(now)
-	}
 	return of.event(now, "component_verify_ticket", "", mix(of.seed, mixString("ticket"), of.tickets),
 		"<ComponentVerifyTicket><![CDATA["+text+"]]></ComponentVerifyTicket>\n")
 }
 
 // authorization writes what a shop has granted or taken back.
-func (of *pushPlatform) authorization(now time.Time, appID, infoType, code string, expires time.Time) pushEvent {
+func (of *pushPlatform) authorization(a Authorization) pushEvent {
 	of.info++
-	more := "<AuthorizerAppid>" + appID + "</AuthorizerAppid>\n"
-	if infoType != "unauthorized" {
+	more := "<AuthorizerAppid>" + a.AppID + "</AuthorizerAppid>\n"
+	if a.InfoType != "unauthorized" {
 		more += fmt.Sprintf("<AuthorizationCode>%s</AuthorizationCode>\n<AuthorizationCodeExpiredTime>%d</AuthorizationCodeExpiredTime>\n"+
-			"<PreAuthCode>preauthcode@@@%x</PreAuthCode>\n", code, expires.Unix(), mix(of.seed, of.info))
+			"<PreAuthCode>preauthcode@@@%x</PreAuthCode>\n", a.Code, a.Expires.Unix(), mix(of.seed, of.info))
 	}
-	return of.event(now, infoType, appID, mix(of.seed, mixString("info"), of.info), more)
+	return of.event(a.At, a.InfoType, a.AppID, mix(of.seed, mixString("info"), of.info), more)
 }
 
 func (of *pushPlatform) event(now time.Time, infoType, appID string, draw uint64, more string) pushEvent {

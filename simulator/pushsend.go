@@ -38,7 +38,7 @@ func (p *Pusher) deliver(ctx context.Context, e pushEvent) {
 	faults := p.server.Faults()
 	if p.hit(e.draw, "push_drop_rate", faults.PushDropRate) {
 		e.At = time.Now()
-		p.tell(e.Push)
+		p.report(e.Push)
 		return
 	}
 	wait := faults.PushDelay
@@ -95,7 +95,7 @@ func (p *Pusher) send(ctx context.Context, e pushEvent, l letter) Push {
 	out.Status = p.post(ctx, l)
 	faults := p.server.Faults()
 	out.Lost = out.Forged == "" && p.hit(mix(e.draw, uint64(out.Try), 1), "push_lost_rate", faults.PushLostRate)
-	p.tell(out)
+	p.report(out)
 	return out
 }
 
@@ -252,7 +252,7 @@ func (p *Pusher) hit(draw uint64, name string, rate float64) bool {
 	return true
 }
 
-func (p *Pusher) tell(push Push) {
+func (p *Pusher) report(push Push) {
 	if p.onPush != nil {
 		p.onPush(push)
 	}

@@ -120,11 +120,18 @@ func TestStory(t *testing.T) {
 
 func story(t *testing.T, retry string) {
 	began := time.Now()
+	var pusher *simulator.Pusher
 	live := simulator.Live{Rate: 0.0006, Changes: 2, Until: began.Unix() + 3*86400}
 	world := simulator.New(simulator.Config{
 		Seed: 7,
 		Shops: []simulator.Shop{
-			{AppID: ownShop, Live: live}, {AppID: oldShop, Live: live}, {AppID: newShop, Live: live},
+			{AppID: ownShop, Live: live}, {AppID: oldShop, Live: live, RefreshToken: "refreshtoken@@@1"}, {AppID: newShop, Live: live},
+		},
+		Platform: simulator.Platform{AppID: platform, Secret: "s3cret"},
+		OnAuthorization: func(a simulator.Authorization) {
+			if err := pusher.Announce(a); err != nil {
+				t.Error(err)
+			}
 		},
 		Faults: simulator.Faults{PushFaults: simulator.PushFaults{
 			PushRetry: retry, PushDelay: 2 * time.Second, PushDropRate: 0.05, PushDuplicateRate: 0.2, PushReorderRate: 0.2,
@@ -143,7 +150,7 @@ func story(t *testing.T, retry string) {
 	}
 	transport := &http.Transport{DialContext: network.DialContext, IdleConnTimeout: 10 * time.Second}
 	const base = "http://localhost:80/push/"
-	pusher, err := simulator.NewPusher(simulator.PushConfig{
+	pusher, err = simulator.NewPusher(simulator.PushConfig{
 		Server: world, Transport: transport,
 		Shops: []simulator.PushShop{{AppID: ownShop, URL: base + ownShop, Token: old[0], AESKey: old[1]}},
 		Platforms: []simulator.PushPlatform{{
@@ -174,7 +181,7 @@ func story(t *testing.T, retry string) {
 	}
 	check()
 	time.Sleep(24 * time.Hour)
-	if err := pusher.Authorize(platform, newShop, "authorized", "queryauthcode@@@1", time.Now().Add(time.Hour)); err != nil {
+	if _, err := world.Authorize(newShop); err != nil {
 		t.Fatal(err)
 	}
 	// The operator changes the keys: first here, then at the vendor's side, and
@@ -190,7 +197,7 @@ func story(t *testing.T, retry string) {
 	}
 	check()
 	time.Sleep(time.Until(began.Add(2*24*time.Hour + 12*time.Hour)))
-	if err := pusher.Authorize(platform, oldShop, "unauthorized", "", time.Time{}); err != nil {
+	if err := world.Revoke(oldShop); err != nil {
 		t.Fatal(err)
 	}
 	time.Sleep(time.Until(began.Add(3*24*time.Hour + time.Second)))
