@@ -15,9 +15,9 @@ import (
 // a restart grows with it, and so does the memory for its IDs, with each window
 // that is read beside it. One of fewPages or less wastes calls, because the last
 // page of a window is seldom full.
-func manyPages(p Policy) int { return max(100, 800/p.Concurrency) }
+func manyPages(p Policy) int { return max(100, 400/p.Concurrency) }
 
-func fewPages(p Policy) int { return manyPages(p) / 4 }
+func fewPages(p Policy) int { return manyPages(p) / 2 }
 
 // open tracks new windows, with the parameters they will be read under until
 // they are done, whatever the configuration becomes meanwhile.
