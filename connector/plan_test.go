@@ -53,7 +53,7 @@ func TestNext(t *testing.T) {
 		{name: "the last windows get shorter, so that they end together",
 			state:  offsets.Checkpoint{Watermark: 0, Length: 3600},
 			policy: func(p *Policy) { p.End, p.Concurrency = 7999, 2 },
-			open:   []span{{0, 2000}, {2000, 3500}}},
+			open:   []span{{0, 3600}, {3600, 5800}}},
 		{name: "a bounded range that ends now waits for its last second",
 			state:  offsets.Checkpoint{Watermark: 100*day - 16, Length: 3600},
 			policy: func(p *Policy) { p.End = 100*day - 14 },
