@@ -84,6 +84,7 @@ type Client struct {
 	tokens  tokenSource
 	pace    *pace
 	trouble trouble
+	made    atomic.Int64
 	// What closed the minute and the day, for State.
 	overRate, overQuota atomic.Pointer[Error]
 
@@ -260,7 +261,12 @@ func (c *Client) State() (state string, until time.Time, why error) {
 	return state, until, v
 }
 
+// Calls is how many list calls this client has made, those that failed
+// included: what counts down the day between two answers of Quota.
+func (c *Client) Calls() int64 { return c.made.Load() }
+
 func (c *Client) called(v *Error, took time.Duration) {
+	c.made.Add(1)
 	if c.onCall == nil {
 		return
 	}

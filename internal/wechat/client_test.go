@@ -77,6 +77,7 @@ func TestBadAnswersAreRetried(t *testing.T) {
 			inBubble(t, a, Config{}, func(t *testing.T, w *world) {
 				w.page(t)
 				want := []string{test.result, test.result, test.result, "ok"}
+				equal(t, "calls counted", w.Calls(), int64(len(want)))
 				if !slices.Equal(w.results, want) {
 					t.Errorf("results %q, want %q", w.results, want)
 				}

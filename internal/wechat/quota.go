@@ -31,6 +31,9 @@ type Allowance struct {
 	At time.Time
 }
 
+// Left is the time from At to the end of the day, when the calls come back.
+func (a Allowance) Left() time.Duration { return untilMidnight(a.At) }
+
 // Rate is a number of calls within a time.
 type Rate struct {
 	Calls  int64

@@ -20,6 +20,10 @@ func TestQuotaAtTheWire(t *testing.T) {
 			if err != nil || got != want || got.At.IsZero() {
 				t.Errorf("%s:\ngot  %+v, %v\nwant %+v", body, got, err, want)
 			}
+			// Bubbles begin at 08:00 in Shanghai.
+			if left := got.Left(); left > 16*time.Hour || left < 15*time.Hour {
+				t.Errorf("%v left of the day at %v", left, got.At)
+			}
 		}
 		calls := w.api.seen()
 		equal(t, "calls", len(calls), 1+3)
@@ -27,6 +31,7 @@ func TestQuotaAtTheWire(t *testing.T) {
 		equal(t, "token", calls[1].token, tokenName(1))
 		equal(t, "body", calls[1].body, `{"cgi_path":"/channels/ec/order/list/get"}`)
 		equal(t, "list calls told of", len(w.results), 0)
+		equal(t, "list calls counted", w.Calls(), int64(0))
 	})
 }
 
