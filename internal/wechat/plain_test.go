@@ -67,7 +67,7 @@ func TestEachCodeRenewsAPlainToken(t *testing.T) {
 // day for all systems together.
 func TestPlainTokensThatDieAtOnceCauseNoStorm(t *testing.T) {
 	a := &api{alive: func(string) bool { return false }}
-	inBubble(t, a, plainAuth, func(t *testing.T, w *world) {
+	inBubble(t, a, Config{Auth: AuthToken, RateLimit: 5}, func(t *testing.T, w *world) {
 		ctx, cancel := context.WithTimeout(t.Context(), 24*time.Hour)
 		defer cancel()
 		var callers sync.WaitGroup

@@ -1,0 +1,151 @@
+package wechat
+
+import (
+	"bytes"
+	"errors"
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"orderwalk/simulator"
+)
+
+// vendor is the simulated service at the end of an in-memory network, for
+// stories in virtual time.
+type vendor struct {
+	*testing.T
+	api  *simulator.Server
+	dial func() *http.Transport
+}
+
+// inVendor runs story in a bubble with the world of cfg.
+func inVendor(t *testing.T, cfg simulator.Config, story func(t *testing.T, v *vendor)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		l := newListener()
+		v := &vendor{T: t, api: simulator.New(cfg)}
+		server := &http.Server{Handler: v.api, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, 0)}
+		go server.Serve(l)
+		v.dial = func() *http.Transport {
+			transport := newTransport()
+			transport.Proxy, transport.DialContext = nil, l.dial
+			t.Cleanup(transport.CloseIdleConnections)
+			return transport
+		}
+		t.Cleanup(func() { server.Close() })
+		story(t, v)
+	})
+}
+
+// set switches these faults on and all others off.
+func (v *vendor) set(texts ...string) {
+	v.Helper()
+	var f simulator.Faults
+	for _, text := range texts {
+		change, err := simulator.ParseFault(text)
+		if err != nil {
+			v.Fatal(err)
+		}
+		change(&f)
+	}
+	v.api.SetFaults(f)
+}
+
+// buyer is a client with its log, as one process has it.
+type buyer struct {
+	*Client
+	v   *vendor
+	log *lockedBuffer
+	// longest is the most that one list call took, waits included.
+	longest time.Duration
+	listed  int
+}
+
+type lockedBuffer struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.Write(p)
+}
+
+func (b *lockedBuffer) count(text string) (n int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for line := range strings.Lines(b.text.String()) {
+		if strings.Contains(line, text) {
+			n++
+		}
+	}
+	return n
+}
+
+// client is one of another process each time.
+func (v *vendor) client(cfg Config) *buyer {
+	b := &buyer{v: v, log: &lockedBuffer{}}
+	if cfg.Host == nil {
+		cfg.Host = &Host{URL: "http://127.0.0.1"}
+	}
+	if cfg.Host.Transport == nil {
+		cfg.Host.Transport = v.dial()
+	}
+	if cfg.AppID == "" {
+		cfg.AppID = "wx1"
+	}
+	if cfg.Secret == nil {
+		cfg.Secret = func() (string, error) { return "s3cret", nil }
+	}
+	cfg.Log = slog.New(slog.NewTextHandler(b.log, nil))
+	b.Client = New(cfg)
+	return b
+}
+
+// list makes one list call, for the minute before the last one.
+func (b *buyer) list() error {
+	now := time.Now()
+	end := now.Add(-time.Minute).Unix()
+	_, err := b.List(b.v.Context(), Query{Range: CreateTime, Start: end - 60, End: end, PageSize: 100})
+	if err == nil {
+		b.listed++
+		b.longest = max(b.longest, time.Since(now))
+	}
+	return err
+}
+
+// poll lists every so often for a time; any error ends the story.
+func (b *buyer) poll(every, span time.Duration) {
+	b.v.Helper()
+	for end := time.Now().Add(span); time.Now().Before(end); {
+		if err := b.list(); err != nil {
+			b.v.Errorf("after %d calls: %v\n%s", b.listed, err, b.log.text.String())
+			return
+		}
+		time.Sleep(every)
+	}
+}
+
+// wants lists once and wants an error of this class and errcode.
+func (b *buyer) wants(class Class, code int) *Error {
+	b.v.Helper()
+	err := b.list()
+	var v *Error
+	if !errors.As(err, &v) || v.Class != class || v.Code != code {
+		b.v.Fatalf("error %v, want errcode %d of class %v", err, code, class)
+	}
+	if v.Hint == "" {
+		b.v.Errorf("no hint in %v", v)
+	}
+	return v
+}
+
+// oneShop is a world of one shop with an order every few seconds.
+func oneShop(faults simulator.Faults) simulator.Config {
+	return simulator.Config{Seed: 7, Faults: faults, Shops: []simulator.Shop{{AppID: "wx1", Secret: "s3cret", RefreshToken: "refresh-0", Live: simulator.Live{Rate: 0.2}}}}
+}
