@@ -32,17 +32,6 @@ func tool(t *testing.T, name string) string {
 	return path
 }
 
-func run(t *testing.T, program string, args ...string) string {
-	t.Helper()
-	var out, fault bytes.Buffer
-	cmd := exec.Command(program, args...)
-	cmd.Stdout, cmd.Stderr = &out, &fault
-	if err := cmd.Run(); err != nil {
-		t.Fatalf("%s %s: %v\n%s%s", filepath.Base(program), strings.Join(args, " "), err, fault.String(), out.String())
-	}
-	return out.String()
-}
-
 // render is the chart with one of its files of values.
 func render(t *testing.T, values string, more ...string) string {
 	t.Helper()

@@ -1,0 +1,173 @@
+//go:build image
+
+package deploy
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"orderwalk/internal/kafkatest"
+	"orderwalk/simulator"
+)
+
+// TestImageAtWork runs the image as Kubernetes would: read-only, as nobody,
+// without capabilities, with 64 MiB. It is killed and started again, stopped and
+// started again; then everything is on the topic, once.
+func TestImageAtWork(t *testing.T) {
+	e := newEngine(t)
+	image := e.build("work", snapshot(t), nil)
+	brokers := kafkatest.Start(t)
+	w := newWorkshop(t)
+
+	c := e.start(image, "--volume", w.dir+":/etc/orderwalk:ro",
+		"--env", "ORDERWALK_KAFKA_BROKERS="+strings.Join(brokers, ","),
+		"--env", "ORDERWALK_SHOPS_FILE=/etc/orderwalk/shops.yaml",
+		"--env", "ORDERWALK_API_URL="+w.url,
+		"--env", "ORDERWALK_START_TIME="+strconv.FormatInt(w.from, 10),
+		"--env", "ORDERWALK_END_TIME="+strconv.FormatInt(w.to, 10),
+		"--env", "ORDERWALK_LISTEN="+w.listen,
+		"--env", "ORDERWALK_RATE_LIMIT=1000", "--env", "ORDERWALK_LOOKBACK=0",
+		"--env", "GOMEMLIMIT=57042534")
+	w.served(t, c, 0.15)
+	c.confined()
+	w.healthy(t)
+	for _, share := range []float64{0.3, 0.45} {
+		w.served(t, c, share)
+		t.Logf("killed at %d %%, %s resident at most", int(share*100), c.peak())
+		c.kill()
+		c.again()
+	}
+	w.served(t, c, 0.6)
+	began := time.Now()
+	if code := c.stop(); code != 0 {
+		t.Fatalf("SIGTERM: exit %d\n%s", code, c.logs())
+	}
+	t.Logf("stopped within %v", time.Since(began).Round(10*time.Millisecond))
+	c.again()
+	if code := c.wait(); code != 0 {
+		t.Fatalf("at its end: exit %d\n%s", code, c.logs())
+	}
+
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	records, err := kafkatest.ReadCommitted(ctx, brokers, "wechat.orders")
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]int{}
+	for _, r := range records {
+		seen[string(r.Key)]++
+	}
+	missing, twice, all := 0, 0, 0
+	for _, shop := range w.shops {
+		for _, order := range w.api.Orders(shop.AppID, time.Time{}) {
+			all++
+			switch n := seen[order.ID]; {
+			case n == 0:
+				missing++
+			case n > 1:
+				twice++
+			}
+		}
+	}
+	if missing > 0 || twice > 0 || len(seen) != all {
+		t.Errorf("of %d orders %d are missing and %d are there twice; %d different ones are there", all, missing, twice, len(seen))
+	}
+	t.Logf("%d orders, each once", all)
+}
+
+// workshop is a simulated API with some shops, and the files a container needs.
+type workshop struct {
+	api         *simulator.Server
+	shops       []simulator.Shop
+	orders      int
+	listed      atomic.Int64
+	more        chan struct{} // has something when more was listed
+	from, to    int64
+	url         string
+	dir, listen string
+}
+
+func newWorkshop(t *testing.T) *workshop {
+	t.Helper()
+	const shops, orders = 3, 8000
+	w := &workshop{orders: shops * orders, dir: t.TempDir(), more: make(chan struct{}, 1)}
+	w.to = time.Now().Add(-24 * time.Hour).Unix()
+	w.from = w.to - 5*24*3600
+	var file strings.Builder
+	file.WriteString("shops:\n")
+	for i := range shops {
+		shop := simulator.Shop{AppID: fmt.Sprintf("wxshop%d", i), Secret: fmt.Sprintf("secret-%d", i),
+			Backlog: simulator.Backlog{Orders: orders, From: w.from, To: w.to}}
+		w.shops = append(w.shops, shop)
+		fmt.Fprintf(&file, "- {app_id: %s, app_secret_file: /etc/orderwalk/%s}\n", shop.AppID, shop.AppID)
+		write(t, filepath.Join(w.dir, shop.AppID), shop.Secret)
+	}
+	write(t, filepath.Join(w.dir, "shops.yaml"), file.String())
+	if err := os.Chmod(w.dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	w.api = simulator.New(simulator.Config{Seed: 1, Shops: w.shops, Latency: 200 * time.Millisecond,
+		OnList: func(c simulator.ListCall) {
+			w.listed.Add(int64(len(c.OrderIDs)))
+			select {
+			case w.more <- struct{}{}:
+			default:
+			}
+		}})
+	server := httptest.NewServer(w.api)
+	t.Cleanup(server.Close)
+	w.url = server.URL
+	free, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer free.Close()
+	w.listen = free.Addr().String()
+	return w
+}
+
+func write(t *testing.T, path, text string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// served waits until the API has listed a share of the orders.
+func (w *workshop) served(t *testing.T, c *container, share float64) {
+	t.Helper()
+	late := time.After(2 * time.Minute)
+	for float64(w.listed.Load()) < share*float64(w.orders) {
+		select {
+		case <-w.more:
+		case <-late:
+			t.Fatalf("%d of %d orders listed, %v of them were waited for\n%s", w.listed.Load(), w.orders, share, c.logs())
+		}
+	}
+}
+
+// healthy asks what probes and scrapes ask.
+func (w *workshop) healthy(t *testing.T) {
+	t.Helper()
+	for _, path := range []string{"/livez", "/readyz", "/metrics"} {
+		answer, err := http.Get("http://" + w.listen + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer.Body.Close()
+		if answer.StatusCode != http.StatusOK {
+			t.Errorf("%s: %s", path, answer.Status)
+		}
+	}
+}
