@@ -2,6 +2,7 @@ package simulator
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -25,12 +26,12 @@ type Cloud struct {
 	Open bool
 }
 
-// CloudToken is what the hosting's token file of a shop holds now. It is good
-// as cloudbase_access_token and nowhere else.
-func (s *Server) CloudToken(appID string) (string, error) {
-	shop := s.shops[appID]
+// CloudToken is what the hosting's token file holds now. It is good as
+// cloudbase_access_token and nowhere else.
+func (s *Server) CloudToken() (string, error) {
+	shop := s.cloud
 	if shop == nil {
-		return "", fmt.Errorf("there is no shop %q", appID)
+		return "", errors.New("the hosting is of no shop")
 	}
 	faults := s.Faults()
 	now := s.now(&faults)
@@ -46,22 +47,35 @@ func (s *Server) CloudToken(appID string) (string, error) {
 	return w.cloudText, nil
 }
 
-// KeepCloudToken writes a shop's token file, now and every ten minutes until
+// KeepCloudToken writes the hosting's token file, now and every ten minutes until
 // ctx ends: to another file first, which then takes the place of the old one.
 // It returns nil when ctx ends.
-func (s *Server) KeepCloudToken(ctx context.Context, appID, path string) error {
-	again := time.NewTicker(cloudTokenEvery)
+func (s *Server) KeepCloudToken(ctx context.Context, path string) error {
+	return keepFile(ctx, path, cloudTokenEvery, s.CloudToken)
+}
+
+// KeepVerifyTicket does the same with the platform's verify ticket, which a
+// platform without a listener for pushes would put into a file.
+func (s *Server) KeepVerifyTicket(ctx context.Context, path string) error {
+	return keepFile(ctx, path, ticketEvery, func() (string, error) {
+		faults := s.Faults()
+		return s.VerifyTicket(s.now(&faults)), nil
+	})
+}
+
+func keepFile(ctx context.Context, path string, every time.Duration, text func() (string, error)) error {
+	again := time.NewTicker(every)
 	defer again.Stop()
 	for {
-		token, err := s.CloudToken(appID)
+		now, err := text()
 		if err == nil {
-			err = os.WriteFile(path+".new", []byte(token), 0o600)
+			err = os.WriteFile(path+".new", []byte(now), 0o600)
 		}
 		if err == nil {
 			err = os.Rename(path+".new", path)
 		}
 		if err != nil {
-			return fmt.Errorf("write cloud token: %w", err)
+			return fmt.Errorf("write %s: %w", path, err)
 		}
 		select {
 		case <-ctx.Done():

@@ -28,7 +28,7 @@ func withCloud(open bool) *simulator.Server {
 
 func cloudToken(t testing.TB, s *simulator.Server) string {
 	t.Helper()
-	text, err := s.CloudToken(appID)
+	text, err := s.CloudToken()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,7 +67,7 @@ func TestCloudTokens(t *testing.T) {
 		time.Sleep(time.Nanosecond)
 		wantCode(t, listByCloud(t, s, first), 42001)
 		wantCode(t, listByCloud(t, s, second), 0)
-		if _, err := s.CloudToken("wx9"); err == nil {
+		if _, err := simulator.New(simulator.Config{}).CloudToken(); err == nil {
 			t.Error("a token of no shop")
 		}
 	})
@@ -79,7 +79,7 @@ func TestCloudTokenFile(t *testing.T) {
 		s := withCloud(false)
 		ctx, cancel := context.WithCancel(t.Context())
 		kept := make(chan error)
-		go func() { kept <- s.KeepCloudToken(ctx, appID, path) }()
+		go func() { kept <- s.KeepCloudToken(ctx, path) }()
 		seen := map[string]bool{}
 		for range 10 {
 			synctest.Wait()
@@ -95,11 +95,8 @@ func TestCloudTokenFile(t *testing.T) {
 		if err := <-kept; err != nil || len(seen) != 10 {
 			t.Errorf("%d tokens, %v", len(seen), err)
 		}
-		if err := s.KeepCloudToken(t.Context(), appID, filepath.Join(path, "no folder")); err == nil || strings.Contains(err.Error(), cloudToken(t, s)) {
+		if err := s.KeepCloudToken(t.Context(), filepath.Join(path, "no folder")); err == nil || strings.Contains(err.Error(), cloudToken(t, s)) {
 			t.Error(err)
-		}
-		if err := s.KeepCloudToken(t.Context(), "wx9", path); err == nil {
-			t.Error("the token of no shop was kept")
 		}
 	})
 }
@@ -133,4 +130,25 @@ func TestRelay(t *testing.T) {
 		t.Errorf("%d calls of the first shop", got)
 	}
 	wantCode(t, listWith(t, simulator.New(simulator.Config{Cloud: simulator.Cloud{Open: true}}), ""), 41001)
+}
+
+func TestVerifyTicketFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "ticket")
+	onPlatform(t, func(t *testing.T, s *simulator.Server) {
+		ctx, cancel := context.WithCancel(t.Context())
+		kept := make(chan error)
+		go func() { kept <- s.KeepVerifyTicket(ctx, path) }()
+		for range 3 {
+			synctest.Wait()
+			text, err := os.ReadFile(path)
+			if err != nil || string(text) != s.VerifyTicket(time.Now()) {
+				t.Errorf("the file holds %q, %v", text, err)
+			}
+			time.Sleep(10 * time.Minute)
+		}
+		cancel()
+		if err := <-kept; err != nil {
+			t.Error(err)
+		}
+	})
 }

@@ -22,7 +22,8 @@ It starts Kafka (in this process), a simulated order-list API with two shops,
 one with a long history and one where orders keep coming, and the connector
 between them. What it writes is kept in the data folder: the next start goes on
 where this one ended, also after kill -9. Delete the folder to begin anew.
-Every ORDERWALK_ variable applies; with ORDERWALK_KAFKA_BROKERS or
+Every ORDERWALK_ variable applies. With ORDERWALK_AUTH the shops are called that
+way: by cloud_file or cloud_open the second one only, as from its hosting. With ORDERWALK_KAFKA_BROKERS or
 ORDERWALK_API_URL your own Kafka or API takes the place of the built-in one.
 `
 
@@ -71,8 +72,20 @@ func devCommand(ctx context.Context, c *call) error {
 		return err
 	}
 
-	shops := devShops(data.devWorld)
-	defaults, err := devDefaults(data, shops, broker.addr, api.Addr().String(), page.Addr().String())
+	way := simulatedWay{auth: os.Getenv("ORDERWALK_AUTH")}
+	world := simulator.Config{Seed: data.Seed, Shops: devShops(data.devWorld)}
+	start := world.Shops[0].Backlog.From
+	if way.cloud() {
+		world.Shops = world.Shops[1:]
+	}
+	switch way.auth {
+	case "cloud_file":
+		way.file = filepath.Join(data.dir, "cloudbase_access_token")
+	case "component":
+		way.file = filepath.Join(data.dir, "verify_ticket")
+	}
+	way.prepare(&world)
+	defaults, err := devDefaults(data, world.Shops, way, start, broker.addr, api.Addr().String(), page.Addr().String())
 	if err != nil {
 		return err
 	}
@@ -105,7 +118,7 @@ func devCommand(ctx context.Context, c *call) error {
 		})
 	}
 	group.Go(func() error {
-		return serveHTTP(serving, api, simulator.New(simulator.Config{Seed: data.Seed, Shops: shops}))
+		return way.serve(serving, api, simulator.New(world))
 	})
 	group.Go(func() error {
 		defer stopServing()
@@ -130,22 +143,35 @@ func devShops(w devWorld) []simulator.Shop {
 }
 
 // devDefaults are the settings of dev; the user's own go before them.
-func devDefaults(data *devData, shops []simulator.Shop, broker, api, page string) (map[string]string, error) {
+func devDefaults(data *devData, shops []simulator.Shop, way simulatedWay, start int64, broker, api, page string) (map[string]string, error) {
 	d := map[string]string{
 		"ORDERWALK_KAFKA_BROKERS":      broker,
 		"ORDERWALK_API_URL":            "http://" + api,
 		"ORDERWALK_LISTEN":             page,
 		"ORDERWALK_WORKER_ID":          "dev",
 		"ORDERWALK_OFFSETS_PARTITIONS": "4",
-		"ORDERWALK_START_TIME":         strconv.FormatInt(shops[0].Backlog.From, 10),
+		"ORDERWALK_START_TIME":         strconv.FormatInt(start, 10),
 		// Orders should show soon after they came into being.
 		"ORDERWALK_POLL_INTERVAL": "2s",
 		"ORDERWALK_SETTLE_DELAY":  "3s",
 		"ORDERWALK_LOOKBACK":      "1m",
 		"ORDERWALK_LOG_FORMAT":    "text",
 	}
+	switch way.auth {
+	case "cloud_file":
+		d["ORDERWALK_CLOUD_TOKEN_FILE"] = way.file
+	case "component":
+		key, err := data.stateKey()
+		if err != nil {
+			return nil, err
+		}
+		d["ORDERWALK_STATE_KEY_FILE"] = key
+		d["ORDERWALK_COMPONENT_APP_ID"] = simulatedPlatform.AppID
+		d["ORDERWALK_COMPONENT_APP_SECRET"] = simulatedPlatform.Secret
+		d["ORDERWALK_COMPONENT_VERIFY_TICKET_FILE"] = way.file
+	}
 	if os.Getenv("ORDERWALK_APP_ID") == "" && os.Getenv("ORDERWALK_SHOPS_FILE") == "" {
-		file, err := data.write("shops.yaml", shopsFile(shops))
+		file, err := data.write("shops.yaml", shopsFile(shops, way))
 		if err != nil {
 			return nil, err
 		}

@@ -2,6 +2,8 @@ package cli
 
 import (
 	"context"
+	crand "crypto/rand"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -105,6 +107,22 @@ func (d *devData) save() error {
 func (d *devData) write(name, text string) (string, error) {
 	path := filepath.Join(d.dir, name)
 	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		return "", fmt.Errorf("write data folder: %w", err)
+	}
+	return path, nil
+}
+
+// stateKey is the path of a key for what is kept of a platform, made once.
+func (d *devData) stateKey() (string, error) {
+	path := filepath.Join(d.dir, "state.key")
+	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
+		return path, nil
+	}
+	key := make([]byte, 32)
+	if _, err := crand.Read(key); err != nil {
+		return "", fmt.Errorf("make a key: %w", err)
+	}
+	if err := os.WriteFile(path, []byte(base64.StdEncoding.EncodeToString(key)+"\n"), 0o600); err != nil {
 		return "", fmt.Errorf("write data folder: %w", err)
 	}
 	return path, nil

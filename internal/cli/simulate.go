@@ -21,6 +21,11 @@ to have it read the simulated shops. The same flags give the same orders.
 --fault may be repeated: --fault random_606006_rate=0.2 --fault ids_as_number,
 or --fault chaos for everything at once. Faults can be changed while it runs:
 see /simulator/faults on its address.
+--auth says how the shops are called: stable_token, token or static by tokens of
+their own, cloud_file or cloud_open as from the vendor's hosting (one shop), or
+component as a third-party platform, which they all have authorised.
+--token-file is where the hosting's token, or the platform's verify ticket, is
+kept for the program that calls.
 `
 
 // simulateCommand serves the simulated API until ctx ends.
@@ -35,6 +40,9 @@ func simulateCommand(ctx context.Context, c *call) error {
 	c.flags.Func("to", "`time` of the last of them (default now)", setTime(&to))
 	rate := c.flags.Float64("live-rate", 0, "new orders a second in each shop, from --to on, as a `number`")
 	latency := c.flags.Duration("latency", 0, "`time` a list call takes")
+	way := simulatedWay{auth: "stable_token"}
+	c.flags.StringVar(&way.auth, "auth", way.auth, "`way` to be authorised that is printed")
+	c.flags.StringVar(&way.file, "token-file", "", "`file` to keep the cloud token or the verify ticket in")
 	var faults simulator.Faults
 	c.flags.Func("fault", "`name=value` of a fault to switch on, several times if you like", func(text string) error {
 		change, err := simulator.ParseFault(text)
@@ -61,6 +69,9 @@ func simulateCommand(ctx context.Context, c *call) error {
 	case from > to:
 		return &usageError{"--from: give a time before --to"}
 	}
+	if err := way.check(*shops); err != nil {
+		return err
+	}
 
 	listener, err := net.Listen("tcp", *listen)
 	if err != nil {
@@ -70,8 +81,9 @@ func simulateCommand(ctx context.Context, c *call) error {
 	for i := range *shops {
 		world.Shops = append(world.Shops, simulatedShop(i, *orders, from, to, *rate))
 	}
-	writeEnvironment(c.Out, "http://"+listener.Addr().String(), world.Shops, from)
-	return serveHTTP(ctx, listener, simulator.New(world))
+	way.prepare(&world)
+	writeEnvironment(c.Out, "http://"+listener.Addr().String(), world, way, from)
+	return way.serve(ctx, listener, simulator.New(world))
 }
 
 // simulatedShop is a shop with orders over [from, to] and live ones after it.
@@ -90,24 +102,32 @@ func simulatedShop(i, orders int, from, to int64, liveRate float64) simulator.Sh
 }
 
 // writeEnvironment prints what makes orderwalk read these shops.
-func writeEnvironment(w io.Writer, url string, shops []simulator.Shop, from int64) {
+func writeEnvironment(w io.Writer, url string, world simulator.Config, way simulatedWay, from int64) {
 	var b strings.Builder
 	fmt.Fprintf(&b, "The simulated API listens on %s\n\nexport ORDERWALK_API_URL=%s\nexport ORDERWALK_START_TIME=%d\n", url, url, from)
-	if len(shops) == 1 {
-		fmt.Fprintf(&b, "export ORDERWALK_APP_ID=%s\nexport ORDERWALK_APP_SECRET=%s\n", shops[0].AppID, shops[0].Secret)
+	b.WriteString(way.environment(world))
+	if shops := world.Shops; len(shops) == 1 && way.auth != "component" {
+		fmt.Fprintf(&b, "export ORDERWALK_APP_ID=%s\n", shops[0].AppID)
+		if name, value := way.secret(shops[0]); name != "" {
+			fmt.Fprintf(&b, "export ORDERWALK_%s=%s\n", strings.ToUpper(name), value)
+		}
 	} else {
-		b.WriteString("cat > shops.yaml <<'END'\n" + shopsFile(shops) + "END\nexport ORDERWALK_SHOPS_FILE=shops.yaml\n")
+		b.WriteString("cat > shops.yaml <<'END'\n" + shopsFile(shops, way) + "END\nexport ORDERWALK_SHOPS_FILE=shops.yaml\n")
 	}
 	fmt.Fprintln(w, b.String())
 }
 
 // shopsFile is a shops file for simulated shops. Their secrets are made up and
 // printed for use, which is why they may stand in it.
-func shopsFile(shops []simulator.Shop) string {
+func shopsFile(shops []simulator.Shop, way simulatedWay) string {
 	var b strings.Builder
 	b.WriteString("shops:\n")
 	for _, s := range shops {
-		fmt.Fprintf(&b, "- {app_id: %s, app_secret: %s}\n", s.AppID, s.Secret)
+		fmt.Fprintf(&b, "- {app_id: %s", s.AppID)
+		if name, value := way.secret(s); name != "" {
+			fmt.Fprintf(&b, ", %s: %s", name, value)
+		}
+		b.WriteString("}\n")
 	}
 	return b.String()
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -18,6 +19,9 @@ const (
 )
 
 var allAuth = []string{authStableToken, authToken, authStatic, authCloudFile, authCloudOpen, authComponent}
+
+// Ways lists them.
+func Ways() []string { return slices.Clone(allAuth) }
 
 // ownAuth is the way that a shop goes which names none: the one that what it
 // brings is good for, unless the one it inherits takes that too.

@@ -98,7 +98,7 @@ func TestDayOfACloudFile(t *testing.T) {
 		n := 0
 		swap := func() {
 			t.Helper()
-			text, err := v.api.CloudToken("wx1")
+			text, err := v.api.CloudToken()
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -172,7 +172,7 @@ func TestWhitelistInEveryWay(t *testing.T) {
 	world := onAPlatform(simulator.Faults{})
 	world.Cloud.Open = true
 	inVendor(t, world, func(t *testing.T, v *vendor) {
-		cloud, err := v.api.CloudToken("wx1")
+		cloud, err := v.api.CloudToken()
 		if err != nil {
 			t.Fatal(err)
 		}
