@@ -2,6 +2,7 @@ package config_test
 
 import (
 	"os"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -55,5 +56,29 @@ func TestEnvFile(t *testing.T) {
 	}
 	if all := len(config.Variables()); named != all {
 		t.Errorf("%d of %d variables are named", named, all)
+	}
+}
+
+// docs/CALLS.md has a part for each way, and names no variable or field that
+// there is not.
+func TestCallsAreTheWays(t *testing.T) {
+	data, err := os.ReadFile("../../docs/CALLS.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := string(data)
+	for _, way := range config.Ways() {
+		if !strings.Contains(text, "\n## "+way+"\n") || !strings.Contains(text, "](#"+way+")") {
+			t.Errorf("no part about %s", way)
+		}
+	}
+	known := map[string]bool{}
+	for _, v := range config.Variables() {
+		known[v.Name] = true
+	}
+	for _, name := range regexp.MustCompile(`ORDERWALK_[A-Z_]+`).FindAllString(text, -1) {
+		if !known[name] {
+			t.Errorf("names %s", name)
+		}
 	}
 }
