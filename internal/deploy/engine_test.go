@@ -10,7 +10,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -72,7 +71,7 @@ func (e *engine) build(name, tree string, args map[string]string, flags ...strin
 	maps.Copy(all, args)
 	if all["GO_IMAGE"] == "" {
 		all["GO_IMAGE"] = e.standIn()
-		flags = append(flags, "--pull-never", "--volume", runtime.GOROOT()+":/usr/local/go:ro")
+		flags = append(flags, "--pull-never", "--volume", strings.TrimSpace(run(e.t, "go", "env", "GOROOT"))+":/usr/local/go:ro")
 	}
 	if all["BASE_IMAGE"] == "" {
 		all["BASE_IMAGE"] = "scratch"

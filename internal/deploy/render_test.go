@@ -19,37 +19,8 @@ import (
 	"orderwalk/internal/config"
 )
 
-// tool is a program that `make test-chart` builds.
-func tool(t *testing.T, name string) string {
-	t.Helper()
-	path, err := filepath.Abs(root + "/.cache/chart/bin/" + name)
-	if err == nil {
-		_, err = os.Stat(path)
-	}
-	if err != nil {
-		t.Fatalf("%v: run the tests by `make test-chart`", err)
-	}
-	return path
-}
-
-// render is the chart with one of its files of values.
-func render(t *testing.T, values string, more ...string) string {
-	t.Helper()
-	return run(t, tool(t, "helm"), append([]string{"template", "ow", chart, "--namespace", "shops", "--values", values}, more...)...)
-}
-
-// examples are the files of values that come with the chart.
-func examples(t *testing.T) []string {
-	t.Helper()
-	files, err := filepath.Glob(chart + "/ci/*.yaml")
-	if err != nil || len(files) < 5 {
-		t.Fatalf("files of values: %q, %v", files, err)
-	}
-	return files
-}
-
 func TestTemplates(t *testing.T) {
-	t.Log(run(t, tool(t, "helm-unittest"), "--strict", chart))
+	t.Log(run(t, binary(t, "chart", "helm-unittest"), "--strict", chart))
 }
 
 // Every example is what Kubernetes and Prometheus' operator take, with no field
@@ -64,14 +35,14 @@ func TestKubernetesTakesTheChart(t *testing.T) {
 		if err := os.WriteFile(manifests, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		t.Log(filepath.Base(values), run(t, tool(t, "kubeconform"), append(args, manifests)...))
+		t.Log(filepath.Base(values), run(t, binary(t, "chart", "kubeconform"), append(args, manifests)...))
 
 		// That the schemas see anything at all.
 		wrong := strings.Replace(text, "enableServiceLinks:", "enableServiceLink:", 1)
 		if err := os.WriteFile(manifests, []byte(wrong), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if out, err := exec.Command(tool(t, "kubeconform"), append(args, manifests)...).CombinedOutput(); err == nil || !bytes.Contains(out, []byte("enableServiceLink")) {
+		if out, err := exec.Command(binary(t, "chart", "kubeconform"), append(args, manifests)...).CombinedOutput(); err == nil || !bytes.Contains(out, []byte("enableServiceLink")) {
 			t.Fatalf("a misspelt field is taken: %v\n%s", err, out)
 		}
 	}

@@ -5,33 +5,12 @@ package deploy
 import (
 	"encoding/json"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"gopkg.in/yaml.v3"
 )
-
-// operatorModule has the types of PodMonitor and PrometheusRule.
-const operatorModule = "github.com/prometheus-operator/prometheus-operator@v0.85.0"
-
-// moduleDir fetches a module and returns where it is. A dir with a go.mod
-// decides the version of a module without one.
-func moduleDir(t *testing.T, dir, module string) string {
-	t.Helper()
-	cmd := exec.Command("go", "mod", "download", "-json", module)
-	cmd.Dir, cmd.Stderr = dir, os.Stderr
-	out, err := cmd.Output()
-	if err != nil {
-		t.Fatalf("fetch %s: %v\n%s", module, err, out)
-	}
-	var answer struct{ Dir string }
-	if err := json.Unmarshal(out, &answer); err != nil {
-		t.Fatal(err)
-	}
-	return answer.Dir
-}
 
 type object = map[string]any
 
