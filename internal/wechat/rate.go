@@ -38,16 +38,11 @@ type pace struct {
 	day       time.Time // no call before, after 45009
 }
 
-// Calls that come within atOnce go out together, as far as the rate has room
-// for them in that time: a timer that short would hold them up for longer than
-// the rate asks for.
-const atOnce = 10 * time.Millisecond
-
 func newPace(perSecond float64) *pace {
 	if perSecond <= 0 {
 		perSecond = defaultRate
 	}
-	return &pace{configured: perSecond, full: perSecond, lowered: perSecond, limiter: rate.NewLimiter(rate.Limit(perSecond), max(1, int(perSecond*atOnce.Seconds())))}
+	return &pace{configured: perSecond, full: perSecond, lowered: perSecond, limiter: rate.NewLimiter(rate.Limit(perSecond), 1)}
 }
 
 // share makes a part of the configured rate this worker's. What a refusal has
