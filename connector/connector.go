@@ -47,6 +47,7 @@ type Config struct {
 	Transport *kafka.Transport // shared by all lanes
 	Dialer    *kafka.Dialer    // for the group
 	Host      *wechat.Host     // shared by all shops' clients
+	Aside     *Aside           // nil = nothing
 	Shops     []Shop           // see SetShops
 	Metrics   *Metrics
 	Log       *slog.Logger
@@ -124,6 +125,7 @@ func (c *Connector) Run(ctx context.Context) error {
 	// The membership outlives the lanes: others get them when they are drained.
 	joined, leave := context.WithCancel(context.WithoutCancel(ctx))
 	left := make(chan error, 1)
+	var aside *asides // set before the first assignment
 	go func() {
 		left <- member.Run(joined, func(a group.Assignment) {
 			select {
@@ -136,6 +138,9 @@ func (c *Connector) Run(ctx context.Context) error {
 				return
 			}
 			crew.assign(a)
+			if aside != nil {
+				aside.assign(lanes, a)
+			}
 			c.mu.Lock()
 			c.ready = nil
 			c.mu.Unlock()
@@ -143,6 +148,11 @@ func (c *Connector) Run(ctx context.Context) error {
 	}()
 	err := c.prepare(ctx, crew, there)
 	if err == nil {
+		if c.cfg.Aside != nil {
+			aside = &asides{Aside: c.cfg.Aside, crew: crew, lane: int(partitionOf(c.cfg.Aside.Key, c.lanes()))}
+			aside.group.Go(func() { aside.Follow(lanes, aside.lane) })
+			defer aside.group.Wait()
+		}
 		close(known)
 		err = c.watch(ctx, crew, failed, left)
 	}

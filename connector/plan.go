@@ -88,10 +88,12 @@ func evenly(room, length int64, p Policy) int64 {
 
 // worthReading says whether there is a whole window between frontier and
 // horizon: one of the length asked for while backfilling, one of a poll
-// interval when live, or the rest of a bounded range.
+// interval when live, one with an order in it that the vendor has told us of, or
+// the rest of a bounded range.
 func worthReading(frontier, horizon, length int64, p Policy) bool {
 	room := horizon - frontier
-	return room > 0 && (room >= length || room >= seconds(p.PollInterval) || p.End > 0 && horizon == p.last())
+	return room > 0 && (room >= length || room >= seconds(p.PollInterval) || p.End > 0 && horizon == p.last() ||
+		frontier < p.Nudge && p.Nudge <= horizon)
 }
 
 // opensAt is when worthReading turns true for the next window.
@@ -99,6 +101,9 @@ func opensAt(frontier, length int64, p Policy) time.Time {
 	end := frontier + max(1, min(length, seconds(p.PollInterval)))
 	if p.End > 0 {
 		end = min(end, p.last())
+	}
+	if p.Nudge > frontier {
+		end = min(end, p.Nudge)
 	}
 	return time.Unix(end, 0).Add(p.SettleDelay)
 }

@@ -31,6 +31,9 @@ type Policy struct {
 	Lookback time.Duration
 	// Concurrency is how many windows of a shop are read at once.
 	Concurrency int
+	// Nudge, if past the last window, is a second by which there is an order to
+	// read: no need to wait for PollInterval. The walker sets it.
+	Nudge int64
 }
 
 // firstLength is the length of a shop's first windows, an hour for all that are

@@ -70,12 +70,16 @@ type sheet struct {
 	lateness prometheus.Observer
 	onChange func()
 
-	mu sync.Mutex
-	s  ShopStatus
+	// wake is poked when the shop is nudged.
+	wake chan struct{}
+
+	mu     sync.Mutex
+	s      ShopStatus
+	nudged int64 // there is an order before this second; see Policy.Nudge
 }
 
 func newSheet(shop Shop, m *Metrics, changed func()) *sheet {
-	return &sheet{counters: m.of(shop.Name), lateness: m.lateness, onChange: changed,
+	return &sheet{counters: m.of(shop.Name), lateness: m.lateness, onChange: changed, wake: make(chan struct{}, 1),
 		s: ShopStatus{Name: shop.Name, AppID: shop.AppID, Range: string(shop.Policy.Range), State: StateElsewhere}}
 }
 
@@ -112,6 +116,19 @@ func (h *sheet) started(watermark int64) {
 	if h.s.Start == 0 {
 		h.s.Start = watermark
 	}
+}
+
+func (h *sheet) nudge(second int64) {
+	h.mu.Lock()
+	h.nudged = max(h.nudged, second)
+	h.mu.Unlock()
+	poke(h.wake)
+}
+
+func (h *sheet) nudgedTo() int64 {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.nudged
 }
 
 func (h *sheet) pagesRead() int64 { return h.snapshot().Pages }
@@ -215,6 +232,19 @@ func (b *board) sheet(p offsets.Partition) *sheet {
 		return h
 	}
 	return newSheet(Shop{Name: p.Shop, AppID: p.Shop}, b.metrics, func() {})
+}
+
+// of lists the sheets of an app ID.
+func (b *board) of(appID string) []*sheet {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var found []*sheet
+	for p, h := range b.sheets {
+		if p.Shop == appID {
+			found = append(found, h)
+		}
+	}
+	return found
 }
 
 func (b *board) snapshot() []ShopStatus {

@@ -115,6 +115,7 @@ func (w *walker) walk(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
+		case <-w.sheet.wake:
 		case <-timer.C:
 			if err := w.hear(ctx); err != nil {
 				return err
@@ -181,7 +182,9 @@ func (w *walker) plan(reading map[*offsets.Window]bool) (start []*offsets.Window
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	now, _ := w.host.Now()
-	s := next(w.state, now, w.shop.Policy)
+	policy := w.shop.Policy
+	policy.Nudge = w.sheet.nudgedTo()
+	s := next(w.state, now, policy)
 	open(w.state, s.open, w.shop.Policy)
 	for _, win := range s.again {
 		again(win)

@@ -74,6 +74,7 @@ func ParseKey(group string, raw []byte) (Key, error) {
 		return Key{}, ErrForeign
 	}
 	var f struct {
+		Ledger *string `json:"ledger"`
 		Shop   *string `json:"shop"`
 		Range  *string `json:"range"`
 		Window *int64  `json:"window"`
@@ -82,6 +83,9 @@ func ParseKey(group string, raw []byte) (Key, error) {
 	dec := json.NewDecoder(bytes.NewReader(pair[1]))
 	dec.DisallowUnknownFields()
 	err := dec.Decode(&f)
+	if f.Ledger != nil {
+		return Key{}, ErrForeign // what workers tell each other: internal/ledger
+	}
 	var k Key
 	if f.Shop != nil && f.Range != nil {
 		k.Partition = Partition{Shop: *f.Shop, Range: *f.Range}

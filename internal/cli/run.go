@@ -96,7 +96,15 @@ func (w *worker) run(ctx context.Context) error {
 		}
 		return err
 	}
-	conn := connector.New(connector.Config{
+	var conn *connector.Connector
+	beside, err := newAside(cfg, book, brokers, registry, log, func(appID string, at time.Time) { conn.Nudge(appID, at) })
+	if err != nil {
+		return err
+	}
+	if beside != nil {
+		book.ledger = beside.ledger
+	}
+	conn = connector.New(connector.Config{
 		Group: cfg.Group, OffsetsTopic: cfg.OffsetsTopic, WorkerID: cfg.WorkerID,
 		TopicPartitions: cfg.TopicPartitions, OffsetsPartitions: cfg.OffsetsPartitions,
 		ReplicationFactor: cfg.ReplicationFactor,
@@ -105,6 +113,7 @@ func (w *worker) run(ctx context.Context) error {
 		TransactionTimeout: cfg.TransactionTimeout,
 		Compression:        compression(cfg.Compression),
 		Host:               host, Shops: book.shops(cfg), Metrics: metrics, Log: log,
+		Aside: beside.connector(cfg, metrics, log),
 	}, registry)
 	page := &control.Server{
 		Version: build.version, Commit: build.commit,
@@ -120,6 +129,7 @@ func (w *worker) run(ctx context.Context) error {
 	defer stopServing()
 	group, walking := errgroup.WithContext(ctx)
 	group.Go(func() error { return page.Run(serving, w.listener) })
+	group.Go(func() error { return beside.run(serving) })
 	if cfg.ShopsFile != "" {
 		go book.watch(serving, cfg, w.defaults, conn)
 	}

@@ -4,11 +4,13 @@ import (
 	"context"
 	"log/slog"
 	"os"
+	"sync"
 	"sync/atomic"
 	"time"
 
 	"orderwalk/connector"
 	"orderwalk/internal/config"
+	"orderwalk/internal/ledger"
 	"orderwalk/internal/wechat"
 )
 
@@ -22,6 +24,10 @@ type shopBook struct {
 	host    *wechat.Host
 	metrics *connector.Metrics
 	log     *slog.Logger
+	// ledger, if any, has the tokens of a platform's shops.
+	ledger *ledger.Ledger
+
+	mu      sync.Mutex
 	clients map[string]known
 }
 
@@ -36,6 +42,8 @@ type known struct {
 
 // shops gives each configured shop its client.
 func (b *shopBook) shops(cfg *config.Config) []connector.Shop {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	clients := make(map[string]known)
 	shops := make([]connector.Shop, 0, len(cfg.Shops))
 	for _, s := range cfg.Shops {
@@ -58,6 +66,30 @@ func (b *shopBook) shops(cfg *config.Config) []connector.Shop {
 	return shops
 }
 
+// shopOf is the configuration of an app ID; nil if there is none.
+func (b *shopBook) shopOf(appID string) *config.Shop {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if k, ok := b.clients[appID]; ok {
+		return k.shop.Load()
+	}
+	return nil
+}
+
+// tenants are the shops of the platform, with the refresh tokens they are
+// configured with.
+func (b *shopBook) tenants() map[string]string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	tenants := make(map[string]string)
+	for appID, k := range b.clients {
+		if s := k.shop.Load(); s.Auth == wechat.AuthComponent {
+			tenants[appID] = now(s.RefreshToken)
+		}
+	}
+	return tenants
+}
+
 // client is the one there is for the app ID, unless its credentials have
 // changed since. The one there is reads them where they are now.
 func (b *shopBook) client(s config.Shop) known {
@@ -74,6 +106,10 @@ func (b *shopBook) client(s config.Shop) known {
 	cfg := clientConfig(want.shop.Load)
 	cfg.Host, cfg.Log = b.host, b.log.With("shop", s.Name)
 	cfg.OnCall, cfg.OnTokenRefresh = b.metrics.OnCall(s.Name), b.metrics.OnTokenRefresh(s.Name)
+	if s.Auth == wechat.AuthComponent && b.ledger != nil {
+		cfg.Tokens = b.ledger.Tokens(s.AppID)
+		cfg.Secret = func() (string, error) { return b.ledger.State(s.AppID), nil } // a shop that waits looks again when it changes
+	}
 	want.client = wechat.New(cfg)
 	return want
 }

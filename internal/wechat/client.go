@@ -143,7 +143,7 @@ func New(cfg Config) *Client {
 		if cfg.Tokens == nil {
 			refuse("nobody keeps the tokens", "component needs Tokens")
 		}
-		c.tokens = &givenTokens{client: c, ask: cfg.Tokens, turn: make(chan struct{}, 1)}
+		c.given, c.tokens = cfg.Secret, &givenTokens{client: c, ask: cfg.Tokens, turn: make(chan struct{}, 1)}
 	default:
 		refuse(fmt.Sprintf("way to authorise %q is not known", c.auth), "use stable_token, token, static, cloud_file, cloud_open or component")
 	}

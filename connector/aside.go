@@ -1,0 +1,80 @@
+package connector
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"orderwalk/internal/group"
+)
+
+// Aside is what goes on in a worker beside its lanes. It has one of the lanes'
+// partitions for its records, and one worker at a time that leads: the one to
+// which the group assigns that lane.
+type Aside struct {
+	// Key is that of the record that says which lane.
+	Key []byte
+	// Follow runs in every worker until ctx ends.
+	Follow func(ctx context.Context, lane int)
+	// Lead, if any, runs in the worker that has the lane, until ctx ends, which
+	// it may take a moment to notice, or until the lane is not its any more.
+	// After an error it is called again.
+	Lead func(ctx context.Context, mine func(context.Context) (bool, error)) error
+}
+
+// relead is how long a failed Lead rests.
+const relead = 2 * time.Second
+
+// asides runs an Aside.
+type asides struct {
+	*Aside
+	lane int
+	crew *crew
+
+	mu    sync.Mutex
+	stop  context.CancelFunc // of the one who leads; nil when nobody does
+	group sync.WaitGroup
+}
+
+// assign starts or stops leading.
+func (s *asides) assign(ctx context.Context, a group.Assignment) {
+	mine := false
+	for _, lane := range a.Lanes {
+		mine = mine || lane == s.lane
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.Lead == nil:
+	case mine && s.stop == nil:
+		ctx, s.stop = context.WithCancel(ctx)
+		s.group.Go(func() { s.lead(ctx) })
+	case !mine && s.stop != nil:
+		s.stop()
+		s.stop = nil
+	}
+}
+
+func (s *asides) lead(ctx context.Context) {
+	for ctx.Err() == nil {
+		err := s.Lead(ctx, func(ctx context.Context) (bool, error) { return s.crew.mine(ctx, s.lane) })
+		if ctx.Err() != nil {
+			return
+		}
+		if err != nil {
+			s.crew.log.Warn("what this worker does for the group starts again", "reason", err)
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(relead):
+		}
+	}
+}
+
+// Nudge tells the walkers of an app ID that something has happened to an order
+// at a time: they look as soon as it has left SETTLE_DELAY.
+func (c *Connector) Nudge(appID string, at time.Time) {
+	for _, h := range c.board.of(appID) {
+		h.nudge(at.Unix() + 1) // a window's end may be outside of it
+	}
+}

@@ -1,0 +1,154 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"orderwalk/connector"
+	"orderwalk/internal/config"
+	"orderwalk/internal/kafkaconn"
+	"orderwalk/internal/ledger"
+	"orderwalk/internal/push"
+	"orderwalk/internal/wechat"
+)
+
+// aside is what a worker has beside its walk: the group's ledger, the platform's
+// desk and the listener for pushes. It has the parts the configuration asks for.
+type aside struct {
+	book     *shopBook
+	ledger   *ledger.Ledger
+	platform *wechat.Platform // nil = none
+	listener net.Listener     // nil = no pushes
+	handler  *push.Handler
+}
+
+// newAside puts it together; nil if nothing of it is asked for. Orders that the
+// vendor tells of go to nudge.
+func newAside(cfg *config.Config, book *shopBook, brokers *kafkaconn.Kafka, registry prometheus.Registerer,
+	log *slog.Logger, nudge func(string, time.Time)) (*aside, error) {
+	if cfg.Component.AppID == "" && cfg.Push.Listen == "" {
+		return nil, nil
+	}
+	a := &aside{book: book}
+	a.ledger = ledger.New(ledger.Config{
+		Group: cfg.Group, Topic: cfg.OffsetsTopic, Worker: workerName(cfg), Addr: brokers.Addr, Transport: brokers.Transport,
+		TransactionTimeout: cfg.TransactionTimeout, Keys: ledger.Keys(cfg.StateKeys), Component: cfg.Component.AppID,
+		Order: nudge, Log: log,
+	})
+	if cfg.Component.AppID != "" {
+		a.platform = &wechat.Platform{Host: book.host, AppID: cfg.Component.AppID, Secret: cfg.Component.AppSecret}
+	}
+	if cfg.Push.Listen == "" {
+		return a, nil
+	}
+	listener, err := net.Listen("tcp", cfg.Push.Listen)
+	if err != nil {
+		return nil, fmt.Errorf("open %s for pushes: %w", cfg.Push.Listen, err)
+	}
+	a.listener = listener
+	counted := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "orderwalk_pushes_total", Help: "Requests to the push listener by result."}, []string{"result"})
+	registry.MustRegister(counted)
+	for _, r := range push.Results() {
+		counted.WithLabelValues(string(r))
+	}
+	a.handler = &push.Handler{
+		ShopKeys: func(appID string) ([]push.Key, error) { return shopKeys(cfg, book.shopOf(appID)) },
+		Count:    func(r push.Result) { counted.WithLabelValues(string(r)).Inc() },
+		Log:      log,
+		Order: func(ctx context.Context, o push.Order) error {
+			if book.shopOf(o.Shop) == nil {
+				return nil // a shop of the platform that is not walked
+			}
+			return a.ledger.Order(ctx, o.Shop, o.Event, o.Created)
+		},
+	}
+	if a.platform != nil {
+		a.handler.ComponentKeys = func(appID string) ([]push.Key, error) {
+			if appID != cfg.Component.AppID {
+				return nil, nil
+			}
+			return pushKeys(cfg.Push.Token, cfg.Push.AESKey)
+		}
+		a.handler.Ticket = func(ctx context.Context, t push.Ticket) error {
+			return a.ledger.Ticket(ctx, string(t.Ticket), t.Created)
+		}
+		a.handler.Authorization = func(ctx context.Context, p push.Authorization) error {
+			return a.ledger.Authorization(ctx, p.Shop, string(p.Change), string(p.Code), p.Expires, p.Created)
+		}
+	}
+	log.Info("takes pushes", "listen", listener.Addr().String())
+	return a, nil
+}
+
+// workerName is one that no other worker alive has.
+func workerName(cfg *config.Config) string {
+	host, _ := os.Hostname()
+	return cmp.Or(cfg.WorkerID, host+"-"+strconv.Itoa(os.Getpid()))
+}
+
+// connector is the part that the connector runs.
+func (a *aside) connector(cfg *config.Config, metrics *connector.Metrics, log *slog.Logger) *connector.Aside {
+	if a == nil {
+		return nil
+	}
+	out := &connector.Aside{Key: ledger.Key(cfg.Group), Follow: a.ledger.Follow}
+	if a.platform != nil {
+		out.Lead = func(ctx context.Context, mine func(context.Context) (bool, error)) error {
+			desk := &ledger.Desk{Ledger: a.ledger, Platform: a.platform, Log: log,
+				Given: func() (string, map[string]string) { return now(cfg.Component.VerifyTicket), a.book.tenants() },
+				OnRefresh: func(appID, result string) {
+					if s := a.book.shopOf(appID); s != nil {
+						metrics.OnTokenRefresh(s.Name)(result)
+					}
+				}}
+			return desk.Run(ctx, mine)
+		}
+	}
+	return out
+}
+
+// run serves pushes until ctx ends.
+func (a *aside) run(ctx context.Context) error {
+	if a == nil || a.handler == nil {
+		return nil
+	}
+	return a.handler.Run(ctx, a.listener)
+}
+
+// shopKeys are those of a shop's own pushes.
+func shopKeys(cfg *config.Config, s *config.Shop) ([]push.Key, error) {
+	switch {
+	case s == nil:
+		return nil, nil
+	case s.PushToken != nil:
+		return pushKeys(s.PushToken, s.PushAESKey)
+	}
+	return pushKeys(cfg.Push.Token, cfg.Push.AESKey)
+}
+
+func pushKeys(token, key config.Secret) ([]push.Key, error) {
+	if token == nil || key == nil {
+		return nil, nil
+	}
+	t, err := token()
+	if err != nil {
+		return nil, err
+	}
+	k, err := key()
+	if err != nil {
+		return nil, err
+	}
+	made, err := push.NewKey(t, k)
+	if err != nil {
+		return nil, err
+	}
+	return []push.Key{made}, nil
+}

@@ -1,0 +1,159 @@
+package ledger
+
+import (
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"maps"
+	"sync"
+	"time"
+
+	"orderwalk/internal/txn"
+)
+
+// book is what the ledger says as far as it has been read.
+type book struct {
+	group string
+	keys  Keys
+	log   *slog.Logger
+	order func(shop string, at time.Time) // hears of orders to look for
+
+	mu      sync.Mutex
+	next    int64          // offset to read on from
+	wrong   map[name]error // records that cannot be read; older ones than the last do no harm
+	seen    map[name]int64
+	state   state
+	changed chan struct{} // closed at the next change
+}
+
+// state is a platform's tokens and its shops'.
+type state struct {
+	ticket  secret
+	token   secret
+	tenants map[string]tenant
+}
+
+// secret is one that stands alone.
+type secret struct {
+	text    string
+	at      int64
+	expires int64 // 0 = unknown
+	aged    bool  // sealed under a key that is not the first
+}
+
+// tenant is a shop that has authorised the platform, or was said to.
+type tenant struct {
+	pair
+	at      int64 // of the tokens
+	handled int64 // changedAt of what they know of
+	expires int64 // of the access token
+	problem string
+	errcode int
+	aged    bool
+	// The latest change of its authorisation that the vendor has pushed.
+	change              string
+	code                string
+	changedAt, codeEnds int64
+	refused             string // fingerprint of the access token refused last
+}
+
+func newBook(group string, keys Keys, log *slog.Logger, order func(string, time.Time)) *book {
+	return &book{group: group, keys: keys, log: log, order: order, seen: make(map[name]int64), wrong: make(map[name]error),
+		state: state{tenants: make(map[string]tenant)}, changed: make(chan struct{})}
+}
+
+// add takes a committed record. The same may come several times, and older ones
+// after newer: the latest of each key counts.
+func (b *book) add(r txn.Record) error {
+	n, ours := parseName(b.group, r.Key)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.next = max(b.next, r.Offset+1)
+	if last, ok := b.seen[n]; !ours || ok && r.Offset <= last {
+		return nil
+	}
+	b.seen[n] = r.Offset
+	var v value
+	var text []byte
+	first := true
+	var err error
+	if r.Value != nil {
+		err = json.Unmarshal(r.Value, &v)
+		if err == nil && v.V > version {
+			err = errors.New("written by a newer version of orderwalk")
+		}
+		if err == nil && v.Sealed != "" {
+			text, first, err = b.keys.open(r.Key, v.Sealed)
+		}
+	}
+	delete(b.wrong, n)
+	if err != nil {
+		b.wrong[n] = err
+		v, text = value{}, nil
+	}
+	b.take(n, v, text, !first)
+	close(b.changed)
+	b.changed = make(chan struct{})
+	return nil
+}
+
+// take applies a record. The caller holds mu.
+func (b *book) take(n name, v value, text []byte, aged bool) {
+	s := secret{text: string(text), at: v.At, expires: v.Expires, aged: aged}
+	switch n.Kind {
+	case kindTicket:
+		b.state.ticket = s
+	case kindToken:
+		b.state.token = s
+	case kindOrder:
+		if b.order != nil && v.At > 0 {
+			b.order(n.Shop, time.Unix(v.At, 0))
+		}
+	case kindTokens, kindAuthorized, kindRefused:
+		t := b.state.tenants[n.Shop]
+		switch n.Kind {
+		case kindTokens:
+			t.pair = pair{}
+			_ = json.Unmarshal(text, &t.pair) // ours: it was sealed
+			t.at, t.handled, t.expires, t.problem, t.errcode, t.aged = v.At, v.Handled, v.Expires, v.Problem, v.Errcode, aged
+		case kindAuthorized:
+			t.change, t.changedAt, t.code, t.codeEnds = v.Change, v.At, string(text), v.Expires
+		default:
+			t.refused = v.Token
+		}
+		b.state.tenants[n.Shop] = t
+	}
+}
+
+// tenant is what is known of a shop, with a channel that is closed when
+// anything changes.
+func (b *book) tenant(shop string) (tenant, <-chan struct{}) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.state.tenants[shop], b.changed
+}
+
+// snapshot is all of it.
+func (b *book) snapshot() (state, <-chan struct{}) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	s := b.state
+	s.tenants = maps.Clone(s.tenants)
+	return s, b.changed
+}
+
+// complain tells of the records that cannot be read, which is as if they were
+// not there.
+func (b *book) complain() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for n, err := range b.wrong {
+		b.log.Error("a record of the offsets topic cannot be read, as if it were not there", "record", string(n.bytes(b.group)), "reason", err)
+	}
+}
+
+func (b *book) position() int64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.next
+}

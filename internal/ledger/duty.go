@@ -1,0 +1,83 @@
+package ledger
+
+import (
+	"cmp"
+	"slices"
+	"time"
+)
+
+// Tokens are fetched before they end, and a ticket is good for 12 hours.
+const (
+	early      = 10 * time.Minute
+	ticketLife = 12 * time.Hour
+)
+
+// duties is what the desk has to do now.
+type duties struct {
+	ticket  string // from the file, to be kept
+	token   bool   // the platform's own, to be fetched
+	tickets bool   // there is none that is good: have them pushed
+	// exchange are shops whose code is to be traded in, revoke those that have
+	// taken their authorisation back, refresh those that need an access token.
+	exchange, revoke, refresh []string
+	// reseal are records sealed under a key that is to go.
+	reseal []name
+}
+
+// due is what there is to do, as a pure function of what the ledger says, what
+// the configuration gives (a ticket, and a refresh token, mostly empty, for each
+// shop) and the time.
+func due(s state, component, fileTicket string, given map[string]string, now time.Time) duties {
+	var d duties
+	unix := now.Unix()
+	good := s.ticket.text != "" && now.Sub(time.Unix(s.ticket.at, 0)) < ticketLife
+	// A file's ticket has no date: one that differs from the last was put there
+	// since, unless pushes bring tickets, which are then newer.
+	if fileTicket != "" && fileTicket != s.ticket.text && (!good || unix-s.ticket.at > int64(early/time.Second)) {
+		d.ticket = fileTicket
+		return d
+	}
+	if !good {
+		d.tickets = true
+	} else if s.token.text == "" || unix >= s.token.expires-int64(early/time.Second) {
+		d.token = true
+	}
+	if s.token.text == "" || unix >= s.token.expires {
+		return d // nothing else can be done without one
+	}
+	for shop, file := range given {
+		t := s.tenants[shop]
+		news := t.changedAt > t.handled
+		switch {
+		case news && t.change == "unauthorized":
+			d.revoke = append(d.revoke, shop)
+		case news && t.code != "" && (t.codeEnds == 0 || unix < t.codeEnds):
+			d.exchange = append(d.exchange, shop)
+		case t.Access == "", unix >= t.expires-int64(early/time.Second), t.refused == fingerprint(t.Access), file != "" && file != t.Given:
+			d.refresh = append(d.refresh, shop)
+		}
+		if t.aged {
+			d.reseal = append(d.reseal, name{Component: component, Shop: shop, Kind: kindTokens})
+		}
+	}
+	if s.ticket.aged {
+		d.reseal = append(d.reseal, name{Component: component, Kind: kindTicket})
+	}
+	if s.token.aged {
+		d.reseal = append(d.reseal, name{Component: component, Kind: kindToken})
+	}
+	for _, list := range [][]string{d.exchange, d.revoke, d.refresh} {
+		slices.Sort(list)
+	}
+	slices.SortFunc(d.reseal, func(a, b name) int { return cmp.Compare(a.Shop, b.Shop) })
+	return d
+}
+
+// refreshToken is the one to use for a shop: the stored one goes before the
+// configuration's, unless the configuration's has changed since.
+func refreshToken(t tenant, file string) string {
+	if file != "" && file != t.Given || t.Refresh == "" {
+		return file
+	}
+	return t.Refresh
+}

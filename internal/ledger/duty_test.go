@@ -1,0 +1,78 @@
+package ledger
+
+import (
+	"reflect"
+	"testing"
+	"time"
+)
+
+func TestDue(t *testing.T) {
+	now := time.Unix(1_000_000, 0)
+	const t0, hour = 1_000_000, 3600
+	ticket := secret{text: "T", at: t0 - 60}
+	token := secret{text: "C", at: t0 - 60, expires: t0 + hour}
+	fine := tenant{pair: pair{Access: "A", Refresh: "R"}, at: t0 - 60, expires: t0 + hour}
+	with := func(change func(*tenant)) map[string]tenant {
+		shop := fine
+		change(&shop)
+		return map[string]tenant{"wx1": shop}
+	}
+	for _, c := range []struct {
+		what   string
+		state  state
+		ticket string
+		given  map[string]string
+		want   duties
+	}{
+		{what: "nothing is known", want: duties{tickets: true}},
+		{what: "a ticket in a file", ticket: "F", want: duties{ticket: "F"}},
+		{what: "the file's ticket is the one there is", ticket: "T", state: state{ticket: ticket}, want: duties{token: true}},
+		{what: "pushes bring newer ones than the file's", ticket: "F", state: state{ticket: ticket, token: token}},
+		{what: "pushes have stopped", ticket: "F", state: state{ticket: secret{text: "T", at: t0 - 601}, token: token}, want: duties{ticket: "F"}},
+		{what: "a ticket", state: state{ticket: ticket}, want: duties{token: true}},
+		{what: "an old ticket", state: state{ticket: secret{text: "T", at: t0 - 12*hour}}, want: duties{tickets: true}},
+		{what: "the token is about to end", state: state{ticket: ticket, token: secret{text: "C", expires: t0 + 600}}, want: duties{token: true}},
+		{what: "a token that ends finds an old ticket, and still serves", state: state{token: secret{text: "C", expires: t0 + 60}},
+			given: map[string]string{"wx1": ""}, want: duties{tickets: true, refresh: []string{"wx1"}}},
+		{what: "a shop nobody knows", state: state{ticket: ticket, token: token}, given: map[string]string{"wx1": ""}, want: duties{refresh: []string{"wx1"}}},
+		{what: "all is well", state: state{ticket: ticket, token: token, tenants: with(func(*tenant) {})}, given: map[string]string{"wx1": ""}},
+		{what: "not configured", state: state{ticket: ticket, token: token, tenants: with(func(s *tenant) { s.expires = 0 })}},
+		{what: "the shop's token is about to end", state: state{ticket: ticket, token: token, tenants: with(func(s *tenant) { s.expires = t0 + 600 })},
+			given: map[string]string{"wx1": ""}, want: duties{refresh: []string{"wx1"}}},
+		{what: "its token was refused", state: state{ticket: ticket, token: token, tenants: with(func(s *tenant) { s.refused = fingerprint("A") })},
+			given: map[string]string{"wx1": ""}, want: duties{refresh: []string{"wx1"}}},
+		{what: "an older token was refused", state: state{ticket: ticket, token: token, tenants: with(func(s *tenant) { s.refused = fingerprint("B") })},
+			given: map[string]string{"wx1": ""}},
+		{what: "the file has a new refresh token", state: state{ticket: ticket, token: token, tenants: with(func(*tenant) {})},
+			given: map[string]string{"wx1": "F"}, want: duties{refresh: []string{"wx1"}}},
+		{what: "the file has the one it had", state: state{ticket: ticket, token: token, tenants: with(func(s *tenant) { s.Given = "F" })},
+			given: map[string]string{"wx1": "F"}},
+		{what: "authorised anew", state: state{ticket: ticket, token: token, tenants: with(func(s *tenant) { s.changedAt, s.change, s.code = t0, "authorized", "K" })},
+			given: map[string]string{"wx1": ""}, want: duties{exchange: []string{"wx1"}}},
+		{what: "authorised, and traded in", state: state{ticket: ticket, token: token, tenants: with(func(s *tenant) { s.changedAt, s.handled, s.change, s.code = t0, t0, "authorized", "K" })},
+			given: map[string]string{"wx1": ""}},
+		{what: "a code that has ended", state: state{ticket: ticket, token: token, tenants: with(func(s *tenant) {
+			s.changedAt, s.change, s.code, s.codeEnds, s.Access = t0-10, "authorized", "K", t0, ""
+		})}, given: map[string]string{"wx1": ""}, want: duties{refresh: []string{"wx1"}}},
+		{what: "taken back", state: state{ticket: ticket, token: token, tenants: with(func(s *tenant) { s.changedAt, s.change = t0, "unauthorized" })},
+			given: map[string]string{"wx1": ""}, want: duties{revoke: []string{"wx1"}}},
+		{what: "taken back, and noted", state: state{ticket: ticket, token: token, tenants: with(func(s *tenant) { s.changedAt, s.handled, s.change = t0, t0, "unauthorized" })},
+			given: map[string]string{"wx1": ""}},
+		{what: "sealed under an older key", state: state{ticket: secret{text: "T", at: t0 - 60, aged: true}, token: token, tenants: with(func(s *tenant) { s.aged = true })},
+			given: map[string]string{"wx1": ""}, want: duties{reseal: []name{{Component: "wxc", Kind: kindTicket}, {Component: "wxc", Shop: "wx1", Kind: kindTokens}}}},
+	} {
+		if got := due(c.state, "wxc", c.ticket, c.given, now); !reflect.DeepEqual(got, c.want) {
+			t.Errorf("%s: %+v, want %+v", c.what, got, c.want)
+		}
+	}
+}
+
+func TestRefreshToken(t *testing.T) {
+	for _, c := range []struct{ stored, given, file, want string }{
+		{"", "", "", ""}, {"", "", "F", "F"}, {"S", "F", "F", "S"}, {"S", "F", "F2", "F2"}, {"S", "F", "", "S"}, {"S", "", "F", "F"},
+	} {
+		if got := refreshToken(tenant{pair: pair{Refresh: c.stored, Given: c.given}}, c.file); got != c.want {
+			t.Errorf("stored %q with the file's %q, now %q: %q, want %q", c.stored, c.given, c.file, got, c.want)
+		}
+	}
+}

@@ -1,0 +1,281 @@
+package ledger
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+	"github.com/twmb/franz-go/pkg/kfake"
+
+	"orderwalk/internal/wechat"
+	"orderwalk/simulator"
+)
+
+// world is a Kafka and the vendor on a virtual network.
+type world struct {
+	*testing.T
+	network *kfake.VirtualNetwork
+	api     *simulator.Server
+	keys    Keys
+	log     bytes.Buffer
+
+	mu    sync.Mutex
+	given map[string]string
+}
+
+func story(t *testing.T, faults simulator.Faults, tell func(w *world)) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &world{T: t, network: new(kfake.VirtualNetwork), keys: keysOf(1), given: map[string]string{"wx1": "first-refresh", "wx2": ""}}
+		cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.Ports(9092), kfake.ListenFn(w.network.Listen), kfake.SeedTopics(1, "offsets"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		listener, err := w.network.Listen("tcp", "localhost:8080")
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.api = simulator.New(simulator.Config{Seed: 7, Faults: faults,
+			Shops:    []simulator.Shop{{AppID: "wx1", RefreshToken: "first-refresh"}, {AppID: "wx2"}},
+			Platform: simulator.Platform{AppID: "wxc", Secret: "platform-secret"}})
+		server := &http.Server{Handler: w.api}
+		served := make(chan struct{})
+		go func() {
+			defer close(served)
+			_ = server.Serve(listener)
+		}()
+		tell(w)
+		_ = server.Close()
+		<-served
+		cluster.Close()
+		synctest.Wait()
+	})
+}
+
+// worker is one process's part of the ledger.
+type worker struct {
+	*Ledger
+	*world
+	host    *wechat.Host
+	clients map[string]*wechat.Client
+	stop    func()
+}
+
+// start starts a worker, which leads if it is told so.
+func (w *world) start(name string, leads bool) *worker {
+	ctx, cancel := context.WithCancel(context.Background())
+	transport := &kafka.Transport{Dial: w.network.DialContext}
+	web := &http.Transport{DialContext: w.network.DialContext}
+	log := slog.New(slog.NewTextHandler(&w.log, nil))
+	k := &worker{world: w, host: &wechat.Host{URL: "http://localhost:8080", Transport: web}, clients: map[string]*wechat.Client{}}
+	k.Ledger = New(Config{Group: "g", Topic: "offsets", Worker: name, Addr: kafka.TCP("localhost:9092"), Transport: transport,
+		TransactionTimeout: 30 * time.Second, Keys: func() ([][]byte, error) { return w.keys() }, Component: "wxc", Log: log})
+	for _, shop := range []string{"wx1", "wx2"} {
+		k.clients[shop] = wechat.New(wechat.Config{Host: k.host, AppID: shop, Auth: wechat.AuthComponent, Tokens: k.Tokens(shop), Log: log})
+	}
+	var group sync.WaitGroup
+	group.Go(func() { k.Follow(ctx, 0) })
+	if leads {
+		group.Go(func() {
+			desk := &Desk{Ledger: k.Ledger, Log: log,
+				Platform: &wechat.Platform{Host: k.host, AppID: "wxc", Secret: func() (string, error) { return "platform-secret", nil }},
+				Given: func() (string, map[string]string) {
+					w.mu.Lock()
+					defer w.mu.Unlock()
+					copied := map[string]string{}
+					for shop, token := range w.given {
+						copied[shop] = token
+					}
+					return "", copied
+				}}
+			for ctx.Err() == nil {
+				_ = desk.Run(ctx, func(context.Context) (bool, error) { return true, nil }) // it is fenced, or ends with ctx
+				select {
+				case <-ctx.Done():
+				case <-time.After(time.Hour): // as a worker that has been fenced
+				}
+			}
+		})
+	}
+	k.stop = sync.OnceFunc(func() {
+		cancel()
+		group.Wait()
+		transport.CloseIdleConnections()
+		web.CloseIdleConnections()
+		k.host.Close()
+	})
+	synctest.Wait()
+	return k
+}
+
+// list makes one list call for a shop, with the patience of a walker.
+func (k *worker) list(shop string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	now := time.Now().Unix()
+	_, err := k.clients[shop].List(ctx, wechat.Query{Range: wechat.CreateTime, Start: now - 60, End: now, PageSize: 100})
+	return err
+}
+
+func (k *worker) works(shop string) {
+	k.Helper()
+	if err := k.list(shop); err != nil {
+		k.Errorf("%s: %v\n%s", shop, err, k.log.String())
+	}
+}
+
+func (k *worker) ticket() {
+	k.Helper()
+	if err := k.Ticket(k.Context(), k.api.VerifyTicket(time.Now()), time.Now()); err != nil {
+		k.Error(err)
+	}
+}
+
+// TestEveryWorkerReadsWithTheDesksTokens: a ticket that one worker is pushed
+// becomes tokens that all use, over hours of rotation, with one refresher.
+func TestEveryWorkerReadsWithTheDesksTokens(t *testing.T) {
+	story(t, simulator.Faults{WayFaults: simulator.WayFaults{RotateRefreshToken: "at_use"}}, func(w *world) {
+		desk, other := w.start("a", true), w.start("b", false)
+		var waits *wechat.Error
+		if err := other.list("wx1"); err == nil || errors.As(err, &waits) && waits.Class == wechat.Wait {
+			w.Errorf("without a ticket: %v", err)
+		}
+		for range 5 * 6 {
+			other.ticket()
+			other.works("wx1")
+			desk.works("wx1")
+			time.Sleep(10 * time.Minute)
+		}
+		other.stop()
+		desk.stop()
+	})
+}
+
+// TestNoRefreshTokenIsLost: desks come and go in the middle of everything while
+// each refresh token dies with the first use of what came with its successor.
+func TestNoRefreshTokenIsLost(t *testing.T) {
+	story(t, simulator.Faults{WayFaults: simulator.WayFaults{RotateRefreshToken: "at_use"}}, func(w *world) {
+		reader := w.start("reader", false)
+		for i := range 8 {
+			reader.ticket()
+			desk := w.start("desk", true)
+			time.Sleep(time.Duration(i%7) * 5 * time.Millisecond)
+			if i%2 == 0 {
+				reader.works("wx1")
+			}
+			desk.stop()
+			time.Sleep(111 * time.Minute) // tokens are about to end, or have
+		}
+		reader.ticket()
+		desk := w.start("desk", true)
+		reader.works("wx1")
+		desk.stop()
+		reader.stop()
+	})
+}
+
+// TestAuthorisationsComeAndGo: events start, stop and start a shop again.
+func TestAuthorisationsComeAndGo(t *testing.T) {
+	story(t, simulator.Faults{}, func(w *world) {
+		k := w.start("a", true)
+		k.ticket()
+		var waits *wechat.Error
+		if err := k.list("wx2"); !errors.As(err, &waits) || waits.Class != wechat.Wait || waits.Code != 61003 && waits.Code != 61023 {
+			w.Errorf("before it has authorised: %v", err)
+		}
+		before := k.State("wx2")
+		a, err := w.api.Authorize("wx2")
+		if err != nil {
+			w.Fatal(err)
+		}
+		if err := k.Authorization(w.Context(), "wx2", a.InfoType, a.Code, a.Expires, a.At); err != nil {
+			w.Fatal(err)
+		}
+		time.Sleep(2 * time.Second)
+		if k.State("wx2") == before {
+			w.Error("nothing for a waiting shop to notice")
+		}
+		k.works("wx2")
+		time.Sleep(time.Minute)
+		if err := w.api.Revoke("wx2"); err != nil {
+			w.Fatal(err)
+		}
+		if err := k.Authorization(w.Context(), "wx2", "unauthorized", "", time.Time{}, time.Now()); err != nil {
+			w.Fatal(err)
+		}
+		time.Sleep(2 * time.Second)
+		if err := k.list("wx2"); !errors.As(err, &waits) || waits.Code != 61003 || !strings.Contains(waits.Error(), "authorise the platform") {
+			w.Errorf("after it was taken back: %v", err)
+		}
+		// The event that came first comes again: it must not undo what came since.
+		if err := k.Authorization(w.Context(), "wx2", a.InfoType, a.Code, a.Expires, a.At); err != nil {
+			w.Fatal(err)
+		}
+		time.Sleep(2 * time.Second)
+		if err := k.list("wx2"); !errors.As(err, &waits) || waits.Code != 61003 {
+			w.Errorf("after a repeat: %v", err)
+		}
+		k.works("wx1")
+		k.stop()
+	})
+}
+
+// TestStateKeysChange: a new first key, then the old one goes.
+func TestStateKeysChange(t *testing.T) {
+	story(t, simulator.Faults{WayFaults: simulator.WayFaults{RotateRefreshToken: "at_use"}}, func(w *world) {
+		k := w.start("a", true)
+		k.ticket()
+		k.works("wx1")
+		k.stop()
+		w.mu.Lock()
+		w.given["wx1"] = "" // what is kept is all there is
+		w.mu.Unlock()
+		w.keys = keysOf(2, 1)
+		k = w.start("a", true)
+		time.Sleep(5 * time.Second)
+		k.works("wx1")
+		k.stop()
+		w.keys = keysOf(2)
+		k = w.start("a", true)
+		time.Sleep(5 * time.Second)
+		k.works("wx1")
+		k.stop()
+		if strings.Contains(w.log.String(), "cannot be read") {
+			w.Errorf("something was sealed under the old key:\n%s", w.log.String())
+		}
+	})
+}
+
+// TestOrdersReachTheOtherWorker: what is posted is heard everywhere, at once.
+func TestOrdersReachTheOtherWorker(t *testing.T) {
+	story(t, simulator.Faults{}, func(w *world) {
+		heard := make(chan string, 10)
+		k := w.start("a", false)
+		other := New(Config{Group: "g", Topic: "offsets", Worker: "b", Addr: k.cfg.Addr, Transport: k.cfg.Transport,
+			Order: func(shop string, at time.Time) { heard <- fmt.Sprint(shop, " ", at.Unix()) }})
+		if err := other.Order(w.Context(), "wx1", "channels_ec_order_new", time.Unix(5, 0)); err == nil {
+			w.Error("kept before Kafka was reached")
+		}
+		ctx, cancel := context.WithCancel(w.Context())
+		var group sync.WaitGroup
+		group.Go(func() { other.Follow(ctx, 0) })
+		start := time.Now()
+		if err := k.Order(w.Context(), "wx1", "channels_ec_order_new", time.Unix(1700000000, 0)); err != nil {
+			w.Fatal(err)
+		}
+		if got := <-heard; got != "wx1 1700000000" || time.Since(start) > time.Second {
+			w.Errorf("heard %s after %v", got, time.Since(start))
+		}
+		cancel()
+		group.Wait()
+		k.stop()
+	})
+}
