@@ -1,0 +1,125 @@
+//go:build kafka
+
+package deploy
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"orderwalk/internal/kafkatest"
+)
+
+// What docs/RUNBOOK.md says of disasters, done on a real Kafka. Its walks are
+// bounded and without a second pass, so that each comes to a known place.
+
+// The offsets topic is lost: who goes on all the same publishes all again; who
+// begins at the last watermark publishes little again, and loses nothing.
+func TestRunbookLostOffsetsTopic(t *testing.T) {
+	s := newStage(t, kafkatest.Start(t))
+	s.walk(s.start, s.mid)
+	published := len(s.copyOf(s.orders()))
+	s.lose(s.offsets())
+	s.walk(s.start, s.mid)
+	if _, twice := s.tally(s.start, s.mid, s.copyOf(s.orders())); len(twice) != published {
+		t.Errorf("of %d orders, %d are there twice", published, len(twice))
+	}
+
+	s = newStage(t, s.brokers)
+	s.name += "-by-the-book"
+	s.walk(s.start, s.mid)
+	s.lose(s.offsets())
+	const margin = 600
+	s.walk(s.mid-margin, s.end)
+	lost, twice := s.tally(s.start, s.end, s.copyOf(s.orders()))
+	if lost > 0 || len(twice) == 0 || twice[0] < s.mid-margin || twice[len(twice)-1] > s.mid+1 {
+		t.Errorf("%d lost; there twice are those of %v, the watermark was %d", lost, twice, s.mid)
+	}
+}
+
+// The cluster is restored from a backup of an earlier time.
+func TestRunbookRestoredCluster(t *testing.T) {
+	s := newStage(t, kafkatest.Start(t))
+	s.walk(s.start, s.mid)
+	orders, offsets := s.copyOf(s.orders()), s.copyOf(s.offsets())
+	s.walk(s.start, s.end)
+	later := s.copyOf(s.offsets())
+	all := len(s.copyOf(s.orders()))
+
+	t.Run("both topics of one moment", func(t *testing.T) {
+		s.T = t
+		s.lose(s.orders(), s.offsets())
+		s.restore(s.orders(), 6, orders)
+		s.restore(s.offsets(), 4, offsets)
+		s.walk(s.start, s.end)
+		if lost, twice := s.tally(s.start, s.end, s.copyOf(s.orders())); lost > 0 || len(twice) > 0 {
+			t.Errorf("%d lost, %d there twice", lost, len(twice))
+		}
+	})
+	t.Run("an offsets topic older than the orders", func(t *testing.T) {
+		s.T = t
+		s.lose(s.offsets())
+		s.restore(s.offsets(), 4, offsets)
+		s.walk(s.start, s.end)
+		lost, twice := s.tally(s.start, s.end, s.copyOf(s.orders()))
+		if lost > 0 || len(twice) != all-len(orders) || twice[0] < s.mid {
+			t.Errorf("%d lost; %d there twice, %d were published after the copy", lost, len(twice), all-len(orders))
+		}
+	})
+	t.Run("an offsets topic newer than the orders", func(t *testing.T) {
+		s.T = t
+		s.lose(s.orders(), s.offsets())
+		s.restore(s.orders(), 6, orders)
+		s.restore(s.offsets(), 4, later)
+		s.walk(s.start, s.end)
+		if lost, _ := s.tally(s.start, s.end, s.copyOf(s.orders())); lost != all-len(orders) {
+			t.Errorf("%d lost, %d were published after the copy", lost, all-len(orders))
+		}
+		// By the book: a new group, from the time of the orders' backup.
+		s.walk(s.mid, s.end, "GROUP="+s.name+"-2")
+		if lost, twice := s.tally(s.start, s.end, s.copyOf(s.orders())); lost > 0 || len(twice) > 0 && (twice[0] < s.mid || twice[len(twice)-1] > s.mid+1) {
+			t.Errorf("%d lost; there twice are those of %v, the backup was of %d", lost, twice, s.mid)
+		}
+	})
+}
+
+// The walk began too late: another start time changes nothing; a backfill up to
+// the second before brings the rest.
+func TestRunbookWrongStartTime(t *testing.T) {
+	s := newStage(t, kafkatest.Start(t))
+	s.walk(s.mid, s.end)
+	published := len(s.copyOf(s.orders()))
+	s.walk(s.start, s.end)
+	if now := len(s.copyOf(s.orders())); now != published {
+		t.Errorf("%d orders, and %d with an earlier start time", published, now)
+	}
+	s.walk(s.start, s.mid-1, "GROUP="+s.name+"-backfill")
+	lost, twice := s.tally(s.start, s.end, s.copyOf(s.orders()))
+	if lost > 0 || len(twice) == 0 || twice[0] != s.mid || twice[len(twice)-1] != s.mid {
+		t.Errorf("%d lost; there twice are those of %v, this API gives those of %d", lost, twice, s.mid)
+	}
+}
+
+// Another cluster: with a copy of the checkpoints it goes on there, each order
+// once on one of the two.
+func TestRunbookAnotherCluster(t *testing.T) {
+	s := newStage(t, kafkatest.Start(t))
+	s.walk(s.start, s.mid)
+	orders, offsets := s.copyOf(s.orders()), s.copyOf(s.offsets())
+
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	defer cancel()
+	other, err := kafkatest.Launch(ctx, kafkatest.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(other.Stop)
+	s.brokers = other.Brokers()
+	s.restore(s.offsets(), 4, offsets)
+	s.walk(s.start, s.end)
+	there := s.copyOf(s.orders())
+	if lost, twice := s.tally(s.start, s.end, append(orders, there...)); lost > 0 || len(twice) > 0 {
+		t.Errorf("%d lost, %d there twice", lost, len(twice))
+	}
+	t.Logf("%d orders on the old cluster, %d on the new one", len(orders), len(there))
+}
