@@ -12,7 +12,7 @@ BENCHFLAGS ?=
 
 STATICCHECK := go tool -modfile=tools/go.mod staticcheck
 # Packages with tests that need a real Kafka; the others gain nothing from a second run.
-KAFKA_PACKAGES = $(sort $(dir $(shell grep -rlE --include='*_test.go' '^//go:build .*\bkafka\b' .)))
+KAFKA_PACKAGES = $(sort $(dir $(shell grep -rlE --exclude-dir=.cache --include='*_test.go' '^//go:build .*\bkafka\b' .)))
 
 # Says what is going on, but only to somebody who watches.
 say = @$(if $(MAKE_TERMOUT),echo "— $(1)",:)
@@ -33,7 +33,7 @@ test: ## all tests that need nothing but Go, with the race detector
 
 lint: ## gofmt, go vet and staticcheck, under every build tag
 	$(call say,gofmt)
-	@unformatted="$$(gofmt -l .)"; \
+	@unformatted="$$(gofmt -l $$(go list -f '{{.Dir}}' ./...))"; \
 	if [ -n "$$unformatted" ]; then echo "not formatted, run gofmt -w on:"; echo "$$unformatted"; exit 1; fi
 	@for tag in "" $(TAGS); do \
 		$(if $(MAKE_TERMOUT),echo "— go vet and staticcheck with -tags '$$tag'";) \
@@ -51,7 +51,7 @@ soak: need-java ## 200 shops, 3 workers and what befalls them, for SOAK seconds 
 		-timeout $$(($(SOAK) + 1800))s -artifacts -outputdir "$(CURDIR)/.cache/soak" ./internal/trial
 
 fuzz: ## every fuzz target for FUZZTIME (20s)
-	@grep -rE --include='*_test.go' '^func Fuzz[A-Za-z0-9_]+\(' . | \
+	@grep -rE --exclude-dir=.cache --include='*_test.go' '^func Fuzz[A-Za-z0-9_]+\(' . | \
 	sed -E 's,^(.*)/[^/]*:func (Fuzz[A-Za-z0-9_]+)\(.*,\1 \2,' | \
 	while read -r dir target; do \
 		go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$dir" || exit 1; \
