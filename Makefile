@@ -33,7 +33,7 @@ test: ## all tests that need nothing but Go, with the race detector
 
 lint: ## gofmt, go vet and staticcheck, under every build tag
 	$(call say,gofmt)
-	@unformatted="$$(gofmt -l $$(go list -f '{{.Dir}}' ./...))"; \
+	@unformatted="$$(gofmt -l $$(find . -path ./.cache -prune -o -name '*.go' -print))"; \
 	if [ -n "$$unformatted" ]; then echo "not formatted, run gofmt -w on:"; echo "$$unformatted"; exit 1; fi
 	@for tag in "" $(TAGS); do \
 		$(if $(MAKE_TERMOUT),echo "— go vet and staticcheck with -tags '$$tag'";) \
