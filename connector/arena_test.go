@@ -45,7 +45,11 @@ type arena struct {
 	workers   int           // started so far
 	pod       string        // name of every worker, for stories of one container that is started again
 	heartbeat time.Duration // 0 = the default; long for stories of days
-	calls     []simulator.ListCall
+	liveShare float64       // see Config.QuotaLiveShare
+	// gateway, if set, may answer calls instead of the API; it reports whether
+	// it did.
+	gateway func(w http.ResponseWriter, r *http.Request) bool
+	calls   []simulator.ListCall
 }
 
 // inBubble plays a story with kfake on a virtual network.
@@ -72,7 +76,11 @@ func inBubble(t *testing.T, story func(a *arena)) {
 }
 
 func (a *arena) play(story func(a *arena)) {
-	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { a.api.ServeHTTP(w, r) })}
+	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if a.gateway == nil || !a.gateway(w, r) {
+			a.api.ServeHTTP(w, r)
+		}
+	})}
 	served := make(chan struct{})
 	listener := a.listen()
 	go func() {
@@ -183,7 +191,7 @@ func (a *arena) config(p *plug, log *slog.Logger, reg prometheus.Registerer, sho
 	worker := cmp.Or(a.pod, fmt.Sprintf("worker-%d", a.workers))
 	a.mu.Unlock()
 	cfg := Config{Group: a.name, WorkerID: worker, SessionTimeout: max(6*time.Second, 4*a.heartbeat), Heartbeat: a.heartbeat, Dialer: &kafka.Dialer{DialFunc: p.DialContext}, OffsetsTopic: a.name + ".offsets", TopicPartitions: 3, OffsetsPartitions: 4,
-		TransactionTimeout: 10 * time.Second, Addr: kafka.TCP(a.brokers...), Transport: transport, Host: host, Metrics: metrics, Log: log}
+		TransactionTimeout: 10 * time.Second, QuotaLiveShare: a.liveShare, Addr: kafka.TCP(a.brokers...), Transport: transport, Host: host, Metrics: metrics, Log: log}
 	clients := make(map[string]*wechat.Client)
 	for _, s := range shops {
 		wc := wechat.Config{Host: host, AppID: s.appID, RateLimit: cmp.Or(s.rate, 1e6), Log: log, OnCall: metrics.OnCall(s.appID), OnTokenRefresh: metrics.OnTokenRefresh(s.appID)}

@@ -43,6 +43,10 @@ type Config struct {
 	// Compression of every batch; 0 = none.
 	Compression kafka.Compression
 
+	// QuotaLiveShare is the share of the day's remaining list calls that a
+	// backfill leaves to the live walk, 0 to 1.
+	QuotaLiveShare float64
+
 	Addr      net.Addr         // bootstrap brokers
 	Transport *kafka.Transport // shared by all lanes
 	Dialer    *kafka.Dialer    // for the group
@@ -84,7 +88,7 @@ type Connector struct {
 
 // New makes a connector and its status board; nothing runs yet.
 func New(cfg Config, reg prometheus.Registerer) *Connector {
-	c := &Connector{cfg: cfg, board: newBoard(cfg.Metrics), ready: errors.New("starting"), changed: make(chan struct{}, 1)}
+	c := &Connector{cfg: cfg, board: newBoard(cfg.Metrics, newQuotas(cfg.QuotaLiveShare, cfg.Log)), ready: errors.New("starting"), changed: make(chan struct{}, 1)}
 	c.board.enlist(cfg.Shops, c.poke)
 	c.outage = newOutage(cfg.Metrics, cfg.Log)
 	reg.MustRegister(c.board, c.outage)
@@ -115,6 +119,9 @@ func (c *Connector) Run(ctx context.Context) error {
 		OnEvent: c.cfg.Metrics.groupEvent, OnOutage: c.outage.membership,
 	})
 	lanes, stop := context.WithCancel(context.WithoutCancel(ctx))
+	var asking sync.WaitGroup
+	asking.Go(func() { c.board.quotas.run(lanes) })
+	defer asking.Wait()
 	crew := &crew{log: c.cfg.Log, current: member.Current, open: c.open, changed: c.poke, ctx: lanes, stop: stop, shifts: make(map[int]*shift),
 		failed: func(err error) {
 			select {

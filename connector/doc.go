@@ -13,6 +13,9 @@
 //	reading.go    paging through one window
 //	committer.go  group commit: outboxes and checkpoints into one transaction
 //	lane.go       the life of a lane: fence, ask, read, walk, doubt, again
+//	ration.go     a day's list calls, divided between backfill and live walk
+//	quota.go      the same of one app ID, asked of the vendor and counted down
+//	held.go       what a walker does with the verdict, and the series about it
 //	crew.go       the lanes this worker has, as the group assigns them
 //	shops.go      shops dealt out over lanes, and changed while it runs
 //	outage.go     what is being waited for from Kafka: metric and log

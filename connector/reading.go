@@ -17,12 +17,12 @@ import (
 const emptyPages = 1000
 
 // read pages through one window until its last page (nil), until it has been
-// halved (nil: the halves are windows of their own), or until an error that
-// the walker must act on.
+// halved (nil: the halves are windows of their own), until the day's calls are
+// used up (errHeld), or until an error that the walker must act on.
 func (w *walker) read(ctx context.Context, win *offsets.Window) error {
 	pass := newPass()
 	for {
-		page, err := w.shop.Client.List(ctx, query(win, w.shop.Policy.Range))
+		page, err := w.list(ctx, win)
 		broken := err == nil && pass.broken(page)
 		if err == nil {
 			err = w.accept(ctx, win, page, broken)

@@ -153,7 +153,7 @@ func (c *Connector) load() map[int]int {
 // share gives each app ID's client its part of the rate limit. An app ID has
 // one limit, however many workers call for it; each takes the part of the lanes
 // it has of all lanes with shops of that app ID, so that the parts add up to
-// one without anybody asking anybody.
+// one without anybody asking anybody. It is the same with the calls of a day.
 func (c *Connector) share(on []int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -175,6 +175,7 @@ func (c *Connector) share(on []int) {
 		if n := ours[shop.AppID]; n > 0 {
 			shop.Client.Share(float64(n) / float64(all[shop.AppID]))
 		}
+		c.board.quotas.resize(shop.AppID, float64(ours[shop.AppID])/float64(max(1, all[shop.AppID])))
 	}
 }
 

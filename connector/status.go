@@ -20,6 +20,7 @@ const (
 	StateBackfill  State = "backfill"  // reading history
 	StateLive      State = "live"      // caught up
 	StateWaiting   State = "waiting"   // somebody must act at the vendor's side; looked at again
+	StateExhausted State = "exhausted" // the day's list calls are used up; goes on at midnight
 	StateDone      State = "done"      // a bounded range is published
 	StateFailed    State = "failed"    // stopped; the reason says why
 	StateElsewhere State = "elsewhere" // its lane is another worker's, or nobody's yet
@@ -35,6 +36,8 @@ type ShopStatus struct {
 	State              State
 	// Reason says why a shop waits or failed.
 	Reason string
+	// Held says that a backfill waits for more of the day's list calls.
+	Held bool
 	// Start is where this process found the shop's range to begin, Watermark
 	// how far it is committed, Target where the first pass may go now. All are
 	// unix seconds, 0 until the shop has been walked.
@@ -69,6 +72,7 @@ type sheet struct {
 	counters shopMetrics
 	lateness prometheus.Observer
 	onChange func()
+	quota    *quota // of the app ID
 
 	// wake is poked when the shop is nudged.
 	wake chan struct{}
@@ -76,6 +80,8 @@ type sheet struct {
 	mu     sync.Mutex
 	s      ShopStatus
 	nudged int64 // there is an order before this second; see Policy.Nudge
+	// held and caughtUp are about the day's list calls: see walker.hold and live.
+	held, caughtUp bool
 }
 
 func newSheet(shop Shop, m *Metrics, changed func()) *sheet {
@@ -85,8 +91,10 @@ func newSheet(shop Shop, m *Metrics, changed func()) *sheet {
 
 func (h *sheet) snapshot() ShopStatus {
 	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.s
+	s, held := h.s, h.held
+	h.mu.Unlock()
+	h.quota.tell(&s, held)
+	return s
 }
 
 func (h *sheet) name() string { return h.snapshot().Name }
@@ -174,17 +182,21 @@ func (h *sheet) committed(r receipt) {
 // computed when they are asked for.
 type board struct {
 	metrics                  *Metrics
+	quotas                   *quotas
+	quota                    quotaSeries
 	mu                       sync.Mutex
 	sheets                   map[offsets.Partition]*sheet
 	watermark, lag, progress *prometheus.Desc
 }
 
-func newBoard(m *Metrics) *board {
+func newBoard(m *Metrics, quotas *quotas) *board {
 	desc := func(name, help string) *prometheus.Desc {
 		return prometheus.NewDesc("orderwalk_"+name, help, []string{"shop"}, nil)
 	}
 	return &board{
 		metrics:   m,
+		quotas:    quotas,
+		quota:     newQuotaSeries(),
 		watermark: desc("watermark_timestamp_seconds", "Unix time before which every window has been read and committed."),
 		lag:       desc("lag_seconds", "Now less the watermark."),
 		progress:  desc("backfill_progress_ratio", "Share of the range that has been read: 1 when live or done."),
@@ -196,6 +208,7 @@ func (b *board) Describe(ch chan<- *prometheus.Desc) {
 	ch <- b.watermark
 	ch <- b.lag
 	ch <- b.progress
+	b.quota.describe(ch)
 }
 
 // Collect implements prometheus.Collector.
@@ -205,6 +218,7 @@ func (b *board) Collect(ch chan<- prometheus.Metric) {
 		ch <- prometheus.MustNewConstMetric(b.watermark, prometheus.GaugeValue, float64(s.Watermark), s.Name)
 		ch <- prometheus.MustNewConstMetric(b.lag, prometheus.GaugeValue, s.Lag(now).Seconds(), s.Name)
 		ch <- prometheus.MustNewConstMetric(b.progress, prometheus.GaugeValue, s.Progress(), s.Name)
+		b.quota.collect(ch, s, b.quotas.of(s.AppID))
 	}
 }
 
@@ -213,11 +227,13 @@ func (b *board) enlist(shops []Shop, changed func()) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	before := b.sheets
+	b.quotas.enlist(shops)
 	b.sheets = make(map[offsets.Partition]*sheet, len(shops))
 	for _, shop := range shops {
 		h := before[shop.partition()]
 		if h == nil || h.name() != shop.Name {
 			h = newSheet(shop, b.metrics, changed)
+			h.quota = b.quotas.of(shop.AppID)
 		}
 		b.sheets[shop.partition()] = h
 	}

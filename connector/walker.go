@@ -122,7 +122,7 @@ func (w *walker) walk(ctx context.Context) error {
 			}
 		case e := <-ended:
 			delete(reading, e.window)
-			if e.err != nil {
+			if e.err != nil && !errors.Is(e.err, errHeld) {
 				return e.err
 			}
 		}
@@ -185,6 +185,7 @@ func (w *walker) plan(reading map[*offsets.Window]bool) (start []*offsets.Window
 	policy := w.shop.Policy
 	policy.Nudge = w.sheet.nudgedTo()
 	s := next(w.state, now, policy)
+	held := w.hold(&s, now)
 	open(w.state, s.open, w.shop.Policy)
 	for _, win := range s.again {
 		again(win)
@@ -194,7 +195,7 @@ func (w *walker) plan(reading map[*offsets.Window]bool) (start []*offsets.Window
 		if slots <= 0 {
 			break
 		}
-		if win.State != offsets.Open || reading[win] {
+		if win.State != offsets.Open || reading[win] || held(win) {
 			continue
 		}
 		if win.Opened == 0 {

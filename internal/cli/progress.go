@@ -88,7 +88,7 @@ func (p *progress) remember(s sample) sample {
 func stateText(states map[connector.State]int, all int) string {
 	order := []connector.State{
 		connector.StateBackfill, connector.StateLive, connector.StateDone, connector.StateStarting,
-		connector.StateWaiting, connector.StateFailed, connector.StateElsewhere,
+		connector.StateExhausted, connector.StateWaiting, connector.StateFailed, connector.StateElsewhere,
 	}
 	var parts []string
 	for _, s := range order {

@@ -112,6 +112,7 @@ func (w *worker) run(ctx context.Context) error {
 		SessionTimeout:     cfg.SessionTimeout,
 		TransactionTimeout: cfg.TransactionTimeout,
 		Compression:        compression(cfg.Compression),
+		QuotaLiveShare:     cfg.QuotaLiveShare,
 		Host:               host, Shops: book.shops(cfg), Metrics: metrics, Log: log,
 		Aside: beside.connector(cfg, metrics, log),
 	}, registry)

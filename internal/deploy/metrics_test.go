@@ -17,11 +17,8 @@ import (
 // promised are metrics that the program has promised (with their labels) and
 // does not register yet.
 var promised = map[string][]string{
-	"orderwalk_shop_state":                        {"shop", "state"},
-	"orderwalk_quota_paused":                      {"shop"},
-	"orderwalk_quota_remaining":                   {"shop"},
-	"orderwalk_quota_exhausted_timestamp_seconds": {"shop"},
-	"orderwalk_pushes_total":                      {"result"},
+	"orderwalk_shop_state":   {"shop", "state"},
+	"orderwalk_pushes_total": {"result"},
 }
 
 // collectors are those of the Go runtime and of the process, which the program

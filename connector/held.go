@@ -1,0 +1,124 @@
+package connector
+
+import (
+	"context"
+	"errors"
+	"math"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"orderwalk/internal/wechat"
+	"orderwalk/offsets"
+)
+
+// errHeld ends the reading of a window that has to wait for more of the day's
+// list calls. The window stays open, with the token of its next page.
+var errHeld = errors.New("the day's list calls that a backfill may have are used up")
+
+// recentSpan is how far behind a walk may be and be called live from its start.
+const recentSpan = time.Hour
+
+// recent says that a second is so close to now that the walk that reads it is
+// the live one. One that has come so far once stays live when it falls behind.
+func recent(second int64, now time.Time, p Policy) bool {
+	return now.Add(-p.SettleDelay-max(recentSpan, 2*p.PollInterval)).Unix() <= second
+}
+
+// live says that a window is read by the live walk: as second passes are, which
+// only windows have that were opened soon after their end.
+func (w *walker) live(win *offsets.Window, now time.Time) bool {
+	return win.Pass == 2 || w.sheet.hasCaughtUp() || recent(win.Start, now, w.shop.Policy)
+}
+
+// list asks for a window's next page, if the day's calls allow it.
+func (w *walker) list(ctx context.Context, win *offsets.Window) (wechat.Page, error) {
+	now, _ := w.host.Now()
+	if !w.sheet.quota.take(w.live(win, now)) {
+		return wechat.Page{}, errHeld
+	}
+	defer w.sheet.quota.give()
+	return w.shop.Client.List(ctx, query(win, w.shop.Policy.Range))
+}
+
+// hold takes out of a step what has to wait for more of the day's list calls,
+// and returns which windows of the checkpoint have to. The caller holds mu.
+func (w *walker) hold(s *step, now time.Time) func(*offsets.Window) bool {
+	if recent(w.state.Watermark, now, w.shop.Policy) {
+		w.sheet.catchUp()
+	}
+	until := w.sheet.quota.opens()
+	held := func(win *offsets.Window) bool {
+		return !until.IsZero() && win.State == offsets.Open && !w.live(win, now)
+	}
+	some := false
+	if n := len(s.open); n > 0 && held(&offsets.Window{Start: s.open[0].start, State: offsets.Open, Pass: 1}) {
+		s.open, some = nil, true
+	}
+	for _, win := range w.state.Windows {
+		some = some || held(win)
+	}
+	if wait := time.Until(until); some && (s.wait == 0 || wait < s.wait) {
+		s.wait = max(wait, time.Millisecond)
+	}
+	w.sheet.hold(some)
+	return held
+}
+
+func (h *sheet) hold(held bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.held = held
+}
+
+func (h *sheet) catchUp() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.caughtUp = true
+}
+
+func (h *sheet) hasCaughtUp() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.caughtUp
+}
+
+// quotaSeries are the series about the day's list calls.
+type quotaSeries struct{ remaining, paused, exhausted, held *prometheus.Desc }
+
+func newQuotaSeries() quotaSeries {
+	desc := func(name, help string) *prometheus.Desc {
+		return prometheus.NewDesc("orderwalk_quota_"+name, help, []string{"shop"}, nil)
+	}
+	return quotaSeries{
+		remaining: desc("remaining", "List calls left of the app ID's day; absent while it is not known, and at workers that do not walk the shop."),
+		paused:    desc("paused", "1 while the day's list calls are used up (45009), until 00:00 Asia/Shanghai."),
+		exhausted: desc("exhausted_timestamp_seconds", "Unix time at which the day's list calls end at the rate of the last minutes; 0 when they last until midnight."),
+		held:      desc("backfill_held", "1 while a backfill has used up its part of the day's list calls and leaves the rest to the live walk."),
+	}
+}
+
+func (s quotaSeries) describe(ch chan<- *prometheus.Desc) {
+	ch <- s.remaining
+	ch <- s.paused
+	ch <- s.exhausted
+	ch <- s.held
+}
+
+// collect is one shop's.
+func (s quotaSeries) collect(ch chan<- prometheus.Metric, shop ShopStatus, q *quota) {
+	gauge := func(desc *prometheus.Desc, value float64) {
+		ch <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, value, shop.Name)
+	}
+	truth := map[bool]float64{true: 1}
+	gauge(s.paused, truth[shop.State == StateExhausted])
+	gauge(s.held, truth[shop.Held])
+	ends := 0.0
+	if q != nil && !shop.State.ended() {
+		var remaining float64
+		if remaining, ends = q.outlook(); !math.IsNaN(remaining) {
+			gauge(s.remaining, remaining)
+		}
+	}
+	gauge(s.exhausted, ends)
+}

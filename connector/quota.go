@@ -1,0 +1,253 @@
+package connector
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"sync"
+	"time"
+
+	"orderwalk/internal/wechat"
+)
+
+const (
+	// quotaEvery is how often the vendor is asked what is left of the day.
+	quotaEvery = time.Hour
+	// quotaFirst is when it is asked of an app ID that is new here: the first
+	// orders need not wait for that.
+	quotaFirst = time.Second
+	// quotaDawn is when it is asked after midnight: right then the counters may
+	// still be yesterday's.
+	quotaDawn = 5 * time.Minute
+	// quotaTimeout bounds one question.
+	quotaTimeout = 30 * time.Second
+)
+
+// shanghai is the zone of the vendor's days.
+var shanghai = time.FixedZone("Asia/Shanghai", 8*60*60)
+
+// quota is the list calls that one app ID has in a day, as one worker knows
+// them; its shops and lanes here share it. A nil one knows nothing and holds
+// nothing back.
+type quota struct {
+	share float64 // of the live walk
+	log   *slog.Logger
+
+	mu     sync.Mutex
+	shop   string // a name for the log
+	client *wechat.Client
+	ration ration
+	base   int64 // calls of the client when ration.made was 0
+	tempo  tempo
+	// underWay are calls of walkers that the client has not counted yet.
+	underWay int64
+	// holding says that backfill has used up its part. It stays so until the day
+	// ends or an answer says that there is more.
+	holding bool
+	due     time.Time // when to ask again; zero = not while nothing changes
+	untold  bool      // by cloud call the vendor does not tell
+	failing bool      // the last question failed
+}
+
+// look is the ration as of now. The caller holds mu.
+func (q *quota) look(now time.Time) ration {
+	calls := q.client.Calls()
+	q.tempo.note(now, calls)
+	if q.ration.roll(now) {
+		q.base = calls
+		q.release()
+	}
+	r := q.ration
+	r.made = calls - q.base
+	return r
+}
+
+// opens is when a call of a backfill may be made; zero = now.
+func (q *quota) opens() time.Time {
+	if q == nil {
+		return time.Time{}
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.check()
+}
+
+// check is opens. The caller holds mu.
+func (q *quota) check() time.Time {
+	r := q.look(time.Now())
+	if q.holding {
+		return r.ends
+	}
+	left := r.remaining()
+	r.made += q.underWay
+	at := r.opens(false, q.share)
+	if !at.IsZero() {
+		q.holding = true
+		q.log.Warn("backfill waits: what is left of the day's list calls is the live walk's", "shop", q.shop,
+			"remaining", left, "limit", r.limit, "live_share", q.share, "until", at)
+	}
+	return at
+}
+
+// take reports whether one more call may be made, and counts it as under way if
+// so, until it is given back.
+func (q *quota) take(live bool) bool {
+	if q == nil {
+		return true
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if !live && !q.check().IsZero() {
+		return false
+	}
+	q.underWay++
+	return true
+}
+
+func (q *quota) give() {
+	if q == nil {
+		return
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.underWay--
+}
+
+// release lets a backfill that was held go on, if there are calls for it now.
+// The caller holds mu.
+func (q *quota) release() {
+	if q.holding && q.ration.opens(false, q.share).IsZero() {
+		q.holding = false
+		q.log.Info("backfill goes on", "shop", q.shop, "remaining", q.ration.remaining())
+	}
+}
+
+// serve makes another client the one whose calls are counted.
+func (q *quota) serve(shop string, client *wechat.Client) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.shop = shop
+	if client == q.client {
+		return
+	}
+	if q.client != nil {
+		q.ration = q.look(time.Now())
+		q.ration.resize(q.ration.part)
+	}
+	q.client, q.base, q.tempo, q.untold = client, client.Calls(), tempo{}, false
+	if q.ration.part > 0 {
+		q.due = time.Now().Add(quotaFirst)
+	}
+}
+
+// resize makes another part of the calls this worker's; 0 = it has no lane of
+// the app ID. It reports whether there is something to ask now.
+func (q *quota) resize(part float64) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	before := q.ration.part
+	if part == before {
+		return false
+	}
+	now := time.Now()
+	q.ration = q.look(now)
+	q.ration.resize(part)
+	q.base = q.client.Calls()
+	q.release()
+	switch {
+	case part == 0:
+		q.due, q.tempo = time.Time{}, tempo{}
+	case !q.untold:
+		// What others have called meanwhile is not known here.
+		q.due = now.Add(quotaFirst)
+	}
+	return !q.due.IsZero()
+}
+
+// ask asks the vendor what is left. An error changes nothing; news says that
+// it is the first in a row.
+func (q *quota) ask(ctx context.Context) (news bool, err error) {
+	q.mu.Lock()
+	client := q.client
+	base := client.Calls()
+	q.mu.Unlock()
+	asking, cancel := context.WithTimeout(ctx, quotaTimeout)
+	defer cancel()
+	a, err := client.Quota(asking)
+
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if client != q.client || q.ration.part == 0 {
+		return false, nil // nobody's answer any more
+	}
+	now := time.Now()
+	q.due = now.Add(quotaEvery)
+	switch {
+	case errors.Is(err, wechat.ErrNoQuota):
+		q.untold, q.due = true, time.Time{}
+		return false, nil
+	case err != nil:
+		news = !q.failing
+		q.failing = true
+		return news, err
+	}
+	q.failing = false
+	q.look(now)
+	q.ration.heard(a.Limit, a.Remain, now.Add(a.Left()))
+	q.base = base
+	q.release()
+	if ends := q.ration.ends; !ends.IsZero() && q.due.After(ends) {
+		q.due = ends.Add(quotaDawn)
+	}
+	return false, nil
+}
+
+// exhausted says that the vendor has refused calls for the rest of the day.
+func (q *quota) exhausted() (why error) {
+	state, _, why := q.client.State()
+	if state != wechat.StateQuotaExhausted {
+		return nil
+	}
+	return why
+}
+
+// tell puts into a shop's status what its quota has to do with it; held says
+// that the shop has windows that wait for calls.
+func (q *quota) tell(s *ShopStatus, held bool) {
+	if q == nil || s.State != StateStarting && s.State != StateBackfill && s.State != StateLive {
+		return
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if why := q.exhausted(); why != nil {
+		s.State, s.Reason = StateExhausted, why.Error()
+		return
+	}
+	if s.Held = held && q.holding && s.State == StateBackfill; s.Held {
+		r := q.look(time.Now())
+		s.Reason = fmt.Sprintf("backfill waits: %d of the day's %d list calls are left, which are the live walk's (ORDERWALK_QUOTA_LIVE_SHARE %v): until %s Asia/Shanghai, or for more calls",
+			r.remaining(), r.limit, q.share, r.ends.In(shanghai).Round(time.Minute).Format("2006-01-02 15:04"))
+	}
+}
+
+// outlook is what the metrics say: how many calls of the day are left (NaN when
+// nobody knows), and when they end, 0 when they last.
+func (q *quota) outlook() (remaining, ends float64) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	now := time.Now()
+	r := q.look(now)
+	if q.exhausted() != nil {
+		r.left = 0
+	}
+	remaining = float64(r.remaining())
+	if r.ends.IsZero() {
+		remaining = math.NaN()
+	}
+	if at := r.exhausted(now, q.tempo.perSecond(now, q.client.Calls())); !at.IsZero() {
+		ends = float64(at.UnixMilli()) / 1000
+	}
+	return remaining, ends
+}
