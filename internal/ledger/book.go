@@ -16,7 +16,7 @@ type book struct {
 	group string
 	keys  Keys
 	log   *slog.Logger
-	order func(shop string, at time.Time) // hears of orders to look for
+	order func(shop string, at time.Time) // hears of what is to be looked at
 
 	mu      sync.Mutex
 	next    int64          // offset to read on from
@@ -116,6 +116,9 @@ func (b *book) take(n name, v value, text []byte, aged bool) {
 			t.pair = pair{}
 			_ = json.Unmarshal(text, &t.pair) // ours: it was sealed
 			t.at, t.handled, t.expires, t.problem, t.errcode, t.aged = v.At, v.Handled, v.Expires, v.Problem, v.Errcode, aged
+			if b.order != nil && v.Problem != "" {
+				b.order(n.Shop, time.Unix(v.At, 0)) // so that a shop at rest finds out
+			}
 		case kindAuthorized:
 			t.change, t.changedAt, t.code, t.codeEnds = v.Change, v.At, string(text), v.Expires
 		default:

@@ -29,6 +29,13 @@ const (
 	sparingly = 10 * time.Minute
 )
 
+// What the vendor answers about a shop that is not authorised does not say that
+// it was once.
+const (
+	takenBack     = "the shop has taken its authorisation of the platform back: have it authorise the platform again"
+	takenBackCode = 61003
+)
+
 // Desk does what one worker of the group does at a time: it keeps the platform's
 // token and those of its shops fresh, and answers notices.
 type Desk struct {
@@ -127,7 +134,7 @@ func (d *Desk) work(ctx context.Context, w *txn.Writer) (some bool, err error) {
 	}
 	for _, shop := range todo.revoke {
 		t := s.tenants[shop]
-		records = append(records, d.entry(shop, t, pair{Given: t.Given}, 0, "the shop has taken its authorisation of the platform back: have it authorise the platform again", 61003))
+		records = append(records, d.entry(shop, t, pair{Given: t.Given}, 0, takenBack, takenBackCode))
 	}
 	records = append(records, d.shops(ctx, s, shops, todo)...)
 	if len(records) == 0 {

@@ -114,7 +114,7 @@ func (d *Desk) problem(ctx context.Context, shop, about string, t tenant, err er
 	if refusal.Hint != "" {
 		problem += "; " + refusal.Hint
 	}
-	if t.problem == problem && t.handled == t.changedAt {
+	if t.handled == t.changedAt && (t.problem == problem || t.problem == takenBack && refusal.Code == takenBackCode) {
 		return record{}, false
 	}
 	return d.entry(shop, t, pair{Refresh: t.Refresh, Given: t.Given}, 0, problem, refusal.Code), true

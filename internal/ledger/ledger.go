@@ -28,7 +28,8 @@ type Config struct {
 	// Component is the platform's app ID; empty = none.
 	Component string
 	// Order hears of orders to look for, those of the past too: a shop and when
-	// it happened. It must not block. Nil = of no concern.
+	// it happened. So it does when a shop has lost its tokens, which is found out
+	// by looking. It must not block. Nil = of no concern.
 	Order func(shop string, at time.Time)
 	Log   *slog.Logger
 }
