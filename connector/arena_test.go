@@ -175,7 +175,8 @@ type shop struct {
 	name   string // "" = the app ID
 	policy Policy
 	rate   float64
-	static func() (string, error) // reads the access token; nil = stable_token with the secret
+	static func() (string, error) // reads the access token; nil = by the secret
+	auth   string                 // the way without static; "" = stable_token
 }
 
 func (a *arena) config(p *plug, log *slog.Logger, reg prometheus.Registerer, shops ...shop) (Config, *kafka.Transport, *http.Transport) {
@@ -198,12 +199,12 @@ func (a *arena) config(p *plug, log *slog.Logger, reg prometheus.Registerer, sho
 		if s.static != nil {
 			wc.Auth, wc.Token = "static", s.static
 		} else {
-			wc.Secret = func() (string, error) { return "secret-" + s.appID, nil }
+			wc.Auth, wc.Secret = s.auth, func() (string, error) { return "secret-" + s.appID, nil }
 		}
 		if clients[s.appID] == nil {
 			clients[s.appID] = wechat.New(wc)
 		}
-		cfg.Shops = append(cfg.Shops, Shop{Name: cmp.Or(s.name, s.appID), AppID: s.appID, Topic: a.name + ".orders", Policy: s.policy, Client: clients[s.appID]})
+		cfg.Shops = append(cfg.Shops, Shop{Name: cmp.Or(s.name, s.appID), AppID: s.appID, Topic: a.name + ".orders", Policy: s.policy, Client: clients[s.appID], OneRefresher: s.auth == wechat.AuthToken})
 	}
 	return cfg, transport, web
 }

@@ -64,6 +64,9 @@ type Shop struct {
 	Topic  string // where its orders go
 	Policy Policy
 	Client *wechat.Client // one for each app ID
+	// OneRefresher says that a new token ends the one before: all shops of the
+	// app ID have to be walked by one worker.
+	OneRefresher bool
 }
 
 func (s Shop) partition() offsets.Partition {
@@ -115,7 +118,7 @@ func (c *Connector) Run(ctx context.Context) error {
 	member := group.New(group.Config{
 		Brokers: strings.Split(c.cfg.Addr.String(), ","), Dialer: c.cfg.Dialer, Addr: c.cfg.Addr, Transport: c.cfg.Transport,
 		GroupID: c.cfg.Group, Topic: c.cfg.OffsetsTopic, Worker: c.cfg.WorkerID, Until: there,
-		SessionTimeout: c.cfg.SessionTimeout, Heartbeat: c.cfg.Heartbeat, Load: c.load, Log: c.cfg.Log,
+		SessionTimeout: c.cfg.SessionTimeout, Heartbeat: c.cfg.Heartbeat, Load: c.load, Together: c.together, Log: c.cfg.Log,
 		OnEvent: c.cfg.Metrics.groupEvent, OnOutage: c.outage.membership,
 	})
 	lanes, stop := context.WithCancel(context.WithoutCancel(ctx))

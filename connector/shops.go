@@ -150,6 +150,23 @@ func (c *Connector) load() map[int]int {
 	return load
 }
 
+// together lists the lanes that have to be with one worker: those of an app ID
+// that has to have one refresher. Where many have, each with shops in several
+// lanes, that may be all lanes.
+func (c *Connector) together() [][]int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	lanes := make(map[string][]int)
+	for number, shops := range c.shops {
+		for _, shop := range shops {
+			if shop.OneRefresher {
+				lanes[shop.AppID] = append(lanes[shop.AppID], number)
+			}
+		}
+	}
+	return slices.Collect(maps.Values(lanes))
+}
+
 // share gives each app ID's client its part of the rate limit. An app ID has
 // one limit, however many workers call for it; each takes the part of the lanes
 // it has of all lanes with shops of that app ID, so that the parts add up to

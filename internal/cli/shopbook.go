@@ -53,7 +53,7 @@ func (b *shopBook) shops(cfg *config.Config) []connector.Shop {
 			clients[s.AppID] = k
 		}
 		shops = append(shops, connector.Shop{
-			Name: s.Name, AppID: s.AppID, Topic: s.Topic, Client: k.client,
+			Name: s.Name, AppID: s.AppID, Topic: s.Topic, Client: k.client, OneRefresher: s.Auth == wechat.AuthToken,
 			Policy: connector.Policy{
 				Range: wechat.Range(s.TimeRange), Start: s.Start, End: s.End, Status: s.Status, OpenID: s.OpenID,
 				PageSize: cfg.PageSize, MaxWindow: cfg.MaxWindow, MinWindow: cfg.MinWindow,

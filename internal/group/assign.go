@@ -25,11 +25,14 @@ const (
 // assign deals the lanes out: every lane to one member, by member ID, sorted. It
 // is a pure function: the order of its arguments does not matter.
 //
+// Sets are lanes that have to be with one member. Each counts as one lane, which
+// weighs as much as all of it; sets that overlap are one.
+//
 // A lane stays with the member that claims it in the latest generation as far as
 // balance allows. Balance is as many lanes for each, within one. Only where
 // that would leave one worker with clearly more load than the others, and
 // another division clearly helps, loads decide.
-func assign(lanes []int, members []candidate) map[string][]int {
+func assign(lanes []int, members []candidate, sets ...[]int) map[string][]int {
 	if len(members) == 0 {
 		return nil
 	}
@@ -38,7 +41,7 @@ func assign(lanes []int, members []candidate) map[string][]int {
 		return cmp.Or(cmp.Compare(a.worker, b.worker), cmp.Compare(a.id, b.id))
 	})
 	lanes = slices.Sorted(slices.Values(lanes))
-	t := newTable(lanes, members)
+	t := newTable(lanes, members, join(lanes, sets))
 	result := t.byNumber()
 	if worst := result.worst(); worst > percent(t.ideal, 100+tolerable) {
 		if byLoad := t.byLoad(); byLoad.worst() <= worst-percent(t.ideal, worthwhile) {
@@ -47,16 +50,17 @@ func assign(lanes []int, members []candidate) map[string][]int {
 	}
 	dealt := make(map[string][]int, len(members))
 	for i, h := range result {
-		slices.Sort(h.lanes)
-		dealt[members[i].id] = h.lanes
+		dealt[members[i].id] = t.all(h.lanes)
 	}
 	return dealt
 }
 
 func percent(n, of int) int { return n * of / 100 }
 
-// table is what is known before dealing.
+// table is what is known before dealing. A set of lanes is in it under its
+// first one.
 type table struct {
+	sets  map[int][]int // by their first lanes; who is alone is not in it
 	load  map[int]int
 	kept  []hand // what each member has, of these lanes
 	free  []int  // lanes nobody has, heaviest first
@@ -80,7 +84,7 @@ func (hs hands) worst() int {
 	return worst
 }
 
-func newTable(lanes []int, members []candidate) *table {
+func newTable(lanes []int, members []candidate, sets map[int][]int) *table {
 	owner := make(map[int]int, len(lanes)) // lane → index of a member
 	for i, m := range members {
 		for _, lane := range m.owned {
@@ -89,7 +93,7 @@ func newTable(lanes []int, members []candidate) *table {
 			}
 		}
 	}
-	t := &table{load: make(map[int]int, len(lanes)), kept: make(hands, len(members))}
+	t := &table{sets: sets, load: make(map[int]int, len(lanes)), kept: make(hands, len(members))}
 	total, heaviest := 0, 0
 	for _, lane := range lanes {
 		i, claimed := owner[lane]
@@ -104,8 +108,15 @@ func newTable(lanes []int, members []candidate) *table {
 		}
 		t.load[lane] = load
 		total += load
+	}
+	t.gather(owner)
+	for _, lane := range lanes {
+		load, first := t.load[lane]
+		if !first {
+			continue // it goes where its set goes
+		}
 		heaviest = max(heaviest, load)
-		if claimed {
+		if i, claimed := owner[lane]; claimed {
 			t.kept[i].lanes = append(t.kept[i].lanes, lane)
 			t.kept[i].load += load
 		} else {

@@ -57,7 +57,7 @@ func (b balancer) AssignGroups(members []kafka.GroupMember, partitions []kafka.P
 		slices.Sort(lanes)
 		lanes = slices.Compact(lanes)
 	}
-	dealt := assign(lanes, candidates)
+	dealt := assign(lanes, candidates, b.m.cfg.Together()...)
 	answer := make(kafka.GroupMemberAssignments, len(members))
 	for _, gm := range members {
 		// Who gets nothing gets that in writing: kafka-go cannot read no answer.

@@ -15,6 +15,7 @@
 //	ghost.go      members of our name that are no longer alive
 //	balancer.go   the leader's part, as kafka-go calls it
 //	assign.go     which lane goes where: a pure function
+//	sets.go       lanes that have to be with one worker
 //	userdata.go   what each member tells the leader
 //	tether.go     a dialer whose connections can be cut
 //	errors.go     what waiting does not change

@@ -55,6 +55,9 @@ type Config struct {
 	// empty. It is asked at every rebalance, on a goroutine of kafka-go's.
 	// Defaults to no knowledge: lanes are then balanced by their number.
 	Load func() map[int]int
+	// Together, if any, tells which lanes have to be with one worker, as sets. It
+	// is asked as Load is, of the leader.
+	Together func() [][]int
 	// Until, if any, is waited for before joining: until it is closed Topic may
 	// not be there.
 	Until <-chan struct{}
@@ -114,6 +117,9 @@ func New(cfg Config) *Member {
 	}
 	if cfg.Load == nil {
 		cfg.Load = func() map[int]int { return nil }
+	}
+	if cfg.Together == nil {
+		cfg.Together = func() [][]int { return nil }
 	}
 	if cfg.Heartbeat == 0 {
 		cfg.Heartbeat = min(500*time.Millisecond, cfg.SessionTimeout/6)
