@@ -181,12 +181,12 @@ func (h *sheet) committed(r receipt) {
 // board is every shop's line, and the collector of the series that are
 // computed when they are asked for.
 type board struct {
-	metrics                  *Metrics
-	quotas                   *quotas
-	quota                    quotaSeries
-	mu                       sync.Mutex
-	sheets                   map[offsets.Partition]*sheet
-	watermark, lag, progress *prometheus.Desc
+	metrics                         *Metrics
+	quotas                          *quotas
+	quota                           quotaSeries
+	mu                              sync.Mutex
+	sheets                          map[offsets.Partition]*sheet
+	watermark, lag, progress, state *prometheus.Desc
 }
 
 func newBoard(m *Metrics, quotas *quotas) *board {
@@ -200,6 +200,8 @@ func newBoard(m *Metrics, quotas *quotas) *board {
 		watermark: desc("watermark_timestamp_seconds", "Unix time before which every window has been read and committed."),
 		lag:       desc("lag_seconds", "Now less the watermark."),
 		progress:  desc("backfill_progress_ratio", "Share of the range that has been read: 1 when live or done."),
+		state: prometheus.NewDesc("orderwalk_shop_state", "1 for the state a shop is in: starting, backfill, live, waiting, done, failed or elsewhere.",
+			[]string{"shop", "state"}, nil),
 	}
 }
 
@@ -218,6 +220,7 @@ func (b *board) Collect(ch chan<- prometheus.Metric) {
 		ch <- prometheus.MustNewConstMetric(b.watermark, prometheus.GaugeValue, float64(s.Watermark), s.Name)
 		ch <- prometheus.MustNewConstMetric(b.lag, prometheus.GaugeValue, s.Lag(now).Seconds(), s.Name)
 		ch <- prometheus.MustNewConstMetric(b.progress, prometheus.GaugeValue, s.Progress(), s.Name)
+		ch <- prometheus.MustNewConstMetric(b.state, prometheus.GaugeValue, 1, s.Name, string(s.State))
 		b.quota.collect(ch, s, b.quotas.of(s.AppID))
 	}
 }
