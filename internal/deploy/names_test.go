@@ -189,6 +189,22 @@ func TestSchemaHasEveryValue(t *testing.T) {
 	compare("", whole, values)
 }
 
+// Strimzi is asked for the offsets topic that the program itself would make.
+func TestStrimziMakesTheProgramsTopic(t *testing.T) {
+	_, config, found := strings.Cut(read(t, root+"/connector/shops.go"), "Config: map[string]string{")
+	config, _, closed := strings.Cut(config, "}")
+	settings := regexp.MustCompile(`"([a-z.]+)": "([^"]+)"`).FindAllStringSubmatch(config, -1)
+	if !found || !closed || len(settings) == 0 {
+		t.Fatal("connector/shops.go does not say how the offsets topic is made")
+	}
+	template := read(t, chart+"/templates/strimzi.yaml")
+	for _, s := range settings {
+		if !strings.Contains(template, "\n    "+s[1]+": "+s[2]+"\n") {
+			t.Errorf("templates/strimzi.yaml does not have %s: %s", s[1], s[2])
+		}
+	}
+}
+
 // secretFields are those of the shops file that hold a secret itself: in a
 // ConfigMap they have no place.
 var secretFields = []string{"app_secret", "access_token", "authorizer_refresh_token", "push_token", "push_aes_key"}

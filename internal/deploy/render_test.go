@@ -117,7 +117,7 @@ func TestTheProgramTakesTheEnvironment(t *testing.T) {
 				}
 				if backfill := strings.Contains(m.Metadata.Name, "-backfill-"); backfill {
 					for _, shop := range cfg.Shops {
-						if shop.Start != 1600000000 || shop.End != 1700000000-3 {
+						if shop.Start != 1600000000 || shop.End != 1700000000-1 {
 							t.Errorf("shop %s is read from %d to %d", shop.Name, shop.Start, shop.End)
 						}
 					}
