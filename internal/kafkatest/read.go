@@ -16,6 +16,17 @@ import (
 // for transactions that are open at the call; ctx bounds that. The options are
 // for what the way to the brokers needs, such as a dialer.
 func ReadCommitted(ctx context.Context, brokers []string, topic string, opts ...kgo.Opt) ([]*kgo.Record, error) {
+	all, err := read(ctx, brokers, topic, kgo.ReadCommitted(), opts)
+	return slices.DeleteFunc(all, func(r *kgo.Record) bool { return r.Attrs.IsControl() }), err
+}
+
+// ReadEverything returns all that is in a topic, aborted records and markers
+// too: what to look at when something is not there that should be.
+func ReadEverything(ctx context.Context, brokers []string, topic string, opts ...kgo.Opt) ([]*kgo.Record, error) {
+	return read(ctx, brokers, topic, kgo.ReadUncommitted(), opts)
+}
+
+func read(ctx context.Context, brokers []string, topic string, level kgo.IsolationLevel, opts []kgo.Opt) ([]*kgo.Record, error) {
 	ends, err := endOffsets(ctx, brokers, topic, opts)
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", topic, err)
@@ -33,7 +44,7 @@ func ReadCommitted(ctx context.Context, brokers []string, topic string, opts ...
 	client, err := kgo.NewClient(append(opts,
 		kgo.SeedBrokers(brokers...),
 		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: from}),
-		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
+		kgo.FetchIsolationLevel(level),
 		kgo.KeepControlRecords(),
 	)...)
 	if err != nil {
@@ -55,7 +66,7 @@ func ReadCommitted(ctx context.Context, brokers []string, topic string, opts ...
 			if !wanted {
 				return
 			}
-			if r.Offset < end && !r.Attrs.IsControl() {
+			if r.Offset < end {
 				records = append(records, r)
 			}
 			if r.Offset >= end-1 {

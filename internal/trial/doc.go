@@ -9,6 +9,7 @@
 //	proxy_test.go    a network that loses, cuts and delays what goes to Kafka
 //	brokers_test.go  brokers that move, restart and die under two workers
 //	soak_test.go     workers that share many shops, and all that befalls them, for as long as you like
+//	soak_events_test.go  what befalls them
 //	stop_test.go     a planned stop, and the start after it
 //	secrets_test.go  all that comes out of a process, searched for secrets
 //	world_test.go    the API, its shops, and what is true of them
@@ -25,5 +26,6 @@
 //	TRIAL_SEED   the seed; another one for each run by default
 //	TRIAL_KILLS  kills of TestKillMinusNine, 50 by default; orders grow with it
 //	TRIAL_ROUNDS rounds of TestFrozenProcessIsFenced and of the proxy, 6 by default
-//	TRIAL_SOAK   seconds that TestSoak goes on, with 200 shops; 40 of them with 40 shops by default
+//	TRIAL_SOAK   seconds that TestSoak goes on, on three brokers, from 300 on with 200 shops; by default 40
+//	             on one broker, with 40 shops
 package trial

@@ -153,6 +153,17 @@ func (p *process) get(path string) string {
 	return string(body)
 }
 
+// ready says whether the group has given it its lanes.
+func (p *process) ready() bool {
+	p.w.Helper()
+	answer, err := http.Get(p.listen() + "/readyz")
+	if err != nil {
+		p.w.Fatalf("life %d: %v\n%s", p.number, err, p.tail())
+	}
+	answer.Body.Close()
+	return answer.StatusCode == http.StatusOK
+}
+
 // metric is the sum of a metric's series.
 func (p *process) metric(name string) (sum float64) {
 	p.w.Helper()

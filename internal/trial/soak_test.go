@@ -3,11 +3,13 @@
 package trial
 
 import (
-	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
+	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -16,31 +18,29 @@ import (
 	"orderwalk/simulator"
 )
 
-// TestSoak has three workers share many shops while one after the other is
-// killed, frozen, stopped and started again under its own name, a fourth comes
-// and goes, and shops are taken out of the file and put back. All shops are
-// live until after the last of that, so that there is always something to lose.
-// Then the workers may end by themselves, and each does, with 0.
+// TestSoak has three workers share many shops while everything happens that can
+// happen to them, to their network, to Kafka and to the API, over and over. All
+// shops are live until that is over, so that there is always something to lose.
+// Then the shops get an end, and every worker comes to it by itself, with 0.
 func TestSoak(t *testing.T) {
-	brokers := kafkatest.Start(t)
-	shops, backlog, length := 40, 300, 40*time.Second
+	t.Parallel()
+	// A short one is part of every run of the tests: one broker is all there is
+	// time for.
+	length, shops, backlog, brokers := 40*time.Second, 40, 300, 1
 	if os.Getenv("TRIAL_SOAK") != "" {
-		shops, backlog, length = 200, 2500, time.Duration(number(t, "TRIAL_SOAK", 0))*time.Second
+		length, brokers = time.Duration(number(t, "TRIAL_SOAK", 0))*time.Second, 3
 	}
-	w := newWorld(t, brokers, func(w *world) simulator.Config {
-		return liveShops(w, shops, backlog, length+20*time.Second)
-	})
-	w.api.SetFaults(simulator.Chaos(0.2))
-	s := newSoak(w)
+	if length >= 5*time.Minute {
+		shops, backlog = 200, 1000
+	}
+	s := newSoak(t, shops, backlog, brokers)
 	t.Cleanup(s.epilogue)
-
-	for deadline := time.Now().Add(length); time.Now().Before(deadline); {
+	began := time.Now()
+	for time.Since(began) < length {
 		s.step()
 	}
-	if err := s.change(0); err != nil {
-		t.Fatal(err)
-	}
 	s.calm()
+	s.w.finish(10 * time.Second)
 	for _, h := range s.hands {
 		if h.life == nil {
 			continue
@@ -49,82 +49,93 @@ func TestSoak(t *testing.T) {
 			t.Errorf("%s came to the end of all shops and ended with %d\n%s", h.name, code, h.life.tail())
 		}
 	}
-	found := w.eachOnce()
-	if found < shops*backlog {
-		t.Errorf("only %d orders, more than %d were planned", found, shops*backlog)
+	took := time.Since(began)
+	orders := s.w.eachOnce()
+	if orders < shops*backlog {
+		t.Errorf("only %d orders, more than %d were planned", orders, shops*backlog)
 	}
-	for _, event := range soakEvents {
-		if s.counts[event] == 0 {
-			t.Errorf("not once: %s", event)
+	if took > time.Minute {
+		for _, e := range soakEvents {
+			if s.counts[e.name] == 0 {
+				t.Errorf("not once: %s", e.name)
+			}
 		}
 	}
-	t.Logf("%d shops in %d lanes, %s: %v; %d lives, %d orders, %d list calls, faults met: %v",
-		shops, s.lanes, length, s.counts, len(w.lives), found, len(w.journal(0)), w.api.Stats().Faults)
+	stats := s.w.api.Stats()
+	t.Logf("what happened: %v", s.counts)
+	t.Logf("faults of the API: %v", stats.Faults)
+	if !t.Failed() {
+		t.Logf("PASS: %d orders of %d shops in %d lanes over %d brokers, 0 lost, 0 repeated; %s, %d events, %d lives of workers, %d list calls, at most %d MiB a worker",
+			orders, shops, s.lanes, brokers, took.Round(time.Second), s.events(), len(s.w.lives), len(s.w.journal(0)), s.peak()>>20)
+	}
 }
 
 // liveShops is a world of shops that have a backlog of so many orders each, and
-// get new ones until their ranges end, so long from now.
-func liveShops(w *world, shops, backlog int, length time.Duration) (cfg simulator.Config) {
+// get new ones for ever.
+func liveShops(w *world, shops, backlog int) (cfg simulator.Config) {
 	now := time.Now().Unix()
-	end := now + int64(length/time.Second)
 	for i := range shops {
 		appID := fmt.Sprintf("wxsoak%03d", i)
 		start := now - 86400*int64(1+i%10)
-		w.add(appID, createTime, start, end)
+		w.add(appID, createTime, start, 0)
 		cfg.Shops = append(cfg.Shops, simulator.Shop{AppID: appID,
 			Backlog: simulator.Backlog{Orders: backlog, From: start, To: now - 1, Bursts: 2, BurstSize: 40},
-			Live:    simulator.Live{Rate: 2, BurstEvery: 13, BurstSize: 30, Since: now, Until: end + 10}})
+			Live:    simulator.Live{Rate: 2, BurstEvery: 13, BurstSize: 30, Since: now}})
 	}
 	return cfg
 }
 
-// What happens to workers.
-const (
-	soakKill   = "kill −9 and start"
-	soakFreeze = "freeze"
-	soakStop   = "stop and start"
-	soakFourth = "a fourth comes or goes"
-	soakShops  = "shops are added or removed"
-)
-
-var soakEvents = []string{soakKill, soakFreeze, soakStop, soakFourth, soakShops}
-
 // soak is the workers and what has happened to them so far.
 type soak struct {
-	w      *world
-	lanes  int
-	whole  []json.RawMessage // the shops file with all its shops
-	hands  [4]*hand          // the last is the fourth, who comes and goes
-	deck   []string          // events to come: each comes up as often as any other
-	counts map[string]int
-	since  time.Time
-	log    []string // what was done, and when
+	w       *world
+	cluster *kafkatest.Cluster
+	brokers int
+	lanes   int
+	hands   [4]*hand // the last is the fourth, who comes and goes
+	deck    []int    // events to come: each comes up as often as any other
+	mending sync.WaitGroup
+	counts  map[string]int
+	since   time.Time
+	log     []string // what was done, and when
+
+	// exclusive is the API's opinion of a range's end second, which it keeps.
+	exclusive bool
 }
 
-// hand is a worker: a name, with one life at a time.
+// hand is a worker: a name and a network, with one life at a time.
 type hand struct {
-	name string
-	life *process    // nil when it is away
-	wake *time.Timer // ends the last freeze
+	name    string
+	proxy   *kafkatest.Proxy
+	brokers []string    // behind the proxy
+	life    *process    // nil when it is away
+	wake    *time.Timer // ends the last freeze
 }
 
-func newSoak(w *world) *soak {
-	w.Helper()
-	s := &soak{w: w, lanes: []int{3, 8, 16}[w.dice.IntN(3)], counts: map[string]int{}, since: time.Now()}
-	data, err := os.ReadFile(w.file)
-	if err != nil {
-		w.Fatal(err)
-	}
-	var file struct{ Shops []json.RawMessage }
-	if err := json.Unmarshal(data, &file); err != nil {
-		w.Fatal(err)
-	}
-	s.whole = file.Shops
+func newSoak(t *testing.T, shops, backlog, brokers int) *soak {
+	t.Helper()
+	s := &soak{brokers: brokers, counts: map[string]int{}, since: time.Now()}
+	var proxies []*kafkatest.Proxy
 	for i := range s.hands {
-		s.hands[i] = &hand{name: "worker-" + strconv.Itoa(i+1)}
+		proxy := kafkatest.NewProxy(uint64(i))
+		t.Cleanup(proxy.Close)
+		proxies = append(proxies, proxy)
+		s.hands[i] = &hand{name: "worker-" + strconv.Itoa(i+1), proxy: proxy}
 	}
-	for _, h := range s.hands[:3] {
-		s.start(h)
+	var err error
+	if s.cluster, err = kafkatest.Launch(t.Context(), kafkatest.Options{Brokers: brokers, Proxies: proxies}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.cluster.Stop)
+	t.Cleanup(s.mending.Wait)
+	s.w = newWorld(t, s.cluster.Brokers(), func(w *world) simulator.Config { return liveShops(w, shops, backlog) })
+	s.lanes = []int{3, 8, 16}[s.w.dice.IntN(3)]
+	s.exclusive = s.w.dice.IntN(2) == 0
+	s.mood(simulator.Chaos(0.2))
+	for i, h := range s.hands {
+		h.brokers = s.cluster.ProxyBrokers(i)
+		if i < 3 {
+			s.start(h)
+		}
 	}
 	return s
 }
@@ -132,7 +143,7 @@ func newSoak(w *world) *soak {
 // start begins a life of a worker. Pages are small and come slowly, so that
 // what happens finds transactions open and windows half-read.
 func (s *soak) start(h *hand) {
-	h.life = s.w.run("WORKER_ID="+h.name, "OFFSETS_PARTITIONS="+strconv.Itoa(s.lanes),
+	h.life = s.w.run("WORKER_ID="+h.name, "KAFKA_BROKERS="+strings.Join(h.brokers, ","), "OFFSETS_PARTITIONS="+strconv.Itoa(s.lanes),
 		"SESSION_TIMEOUT=6s", "TRANSACTION_TIMEOUT=5s", "LOG_LEVEL=info",
 		"PAGE_SIZE=10", "RATE_LIMIT=5", "LOOKBACK=8s", "SETTLE_DELAY=1s", "POLL_INTERVAL=2s")
 	s.note("%s starts as life %d", h.name, h.life.number)
@@ -142,56 +153,12 @@ func (s *soak) note(format string, args ...any) {
 	s.log = append(s.log, fmt.Sprintf("%s +%6.2f ", time.Now().UTC().Format("15:04:05.000"), time.Since(s.since).Seconds())+fmt.Sprintf(format, args...))
 }
 
-// step lets a while pass, then something happen. All dice are thrown first and
-// each time, so that what happens follows from the seed alone.
-func (s *soak) step() {
+// alive fails the soak when a worker has ended by itself.
+func (s *soak) alive() {
 	s.w.Helper()
-	dice := s.w.dice
-	if len(s.deck) == 0 {
-		for _, i := range dice.Perm(len(soakEvents)) {
-			s.deck = append(s.deck, soakEvents[i])
-		}
-	}
-	event := s.deck[0]
-	s.deck = s.deck[1:]
-	h := s.hands[dice.IntN(3)]
-	pause := time.Duration(dice.Int64N(int64(3 * time.Second)))
-	asleep := time.Second + time.Duration(dice.Int64N(int64(8*time.Second)))
-	without := dice.IntN(4)
-
-	time.Sleep(pause)
 	for _, h := range s.hands {
 		if h.life != nil && !h.life.running() {
 			s.w.Fatalf("%s ended by itself with %d\n%s", h.name, h.life.exit(), h.life.tail())
-		}
-	}
-	s.counts[event]++
-	switch event {
-	case soakKill:
-		s.note("kill %s", h.name)
-		if !h.life.kill() {
-			s.w.Fatalf("%s ended by itself with %d\n%s", h.name, h.life.exit(), h.life.tail())
-		}
-		s.start(h)
-	case soakFreeze:
-		h.awake()
-		s.note("freeze %s for %s", h.name, asleep)
-		life := h.life
-		life.signal(syscall.SIGSTOP)
-		// It may be gone by then: then there is nobody to wake.
-		h.wake = time.AfterFunc(asleep, func() { _ = life.cmd.Process.Signal(syscall.SIGCONT) })
-	case soakStop:
-		s.stop(h)
-		s.start(h)
-	case soakFourth:
-		if fourth := s.hands[3]; fourth.life == nil {
-			s.start(fourth)
-		} else {
-			s.stop(fourth)
-		}
-	case soakShops:
-		if err := s.change(without); err != nil {
-			s.w.Fatal(err)
 		}
 	}
 }
@@ -216,27 +183,34 @@ func (h *hand) awake() {
 	}
 }
 
-// calm wakes all who sleep.
+// calm ends all trouble.
 func (s *soak) calm() {
+	s.mending.Wait()
 	for _, h := range s.hands {
 		h.awake()
+		h.proxy.Unplug(0)
+		h.proxy.Stall(0)
 	}
+	s.mood(simulator.Chaos(0.2))
 	s.note("calm")
 }
 
-// change writes the shops file without the last few of all shops, the way
-// whatever writes such files should: no worker ever finds half of it.
-func (s *soak) change(without int) error {
-	s.note("the shops file has %d shops", len(s.whole)-without)
-	data, err := json.Marshal(map[string]any{"shops": s.whole[:len(s.whole)-without]})
-	if err != nil {
-		return err
+func (s *soak) events() (n int) {
+	for _, count := range s.counts {
+		n += count
 	}
-	next := filepath.Join(filepath.Dir(s.w.file), "next.json")
-	if err := os.WriteFile(next, data, 0o600); err != nil {
-		return err
+	return n
+}
+
+// peak is the most memory that any life of a worker had, in bytes.
+func (s *soak) peak() (most int64) {
+	for _, p := range s.w.lives {
+		<-p.ended
+		if usage, ok := p.cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
+			most = max(most, usage.Maxrss<<10)
+		}
 	}
-	return os.Rename(next, s.w.file)
+	return most
 }
 
 // epilogue tells of a soak that failed: what was done, the end of what each
@@ -252,8 +226,11 @@ func (s *soak) epilogue() {
 			s.w.Log(err)
 		}
 	}
+	if err := os.WriteFile(filepath.Join(dir, "events.log"), []byte(strings.Join(s.log, "\n")), 0o600); err != nil {
+		s.w.Log(err)
+	}
 	s.w.Logf("all logs are in %s, kept with -artifacts", dir)
-	for _, line := range s.log[max(0, len(s.log)-40):] {
+	for _, line := range slices.Clone(s.log[max(0, len(s.log)-40):]) {
 		s.w.Log(line)
 	}
 	for _, h := range s.hands {

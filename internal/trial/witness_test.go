@@ -7,8 +7,11 @@ import (
 	"context"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/url"
+	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -133,6 +136,9 @@ func (w *world) eachOnce() (orders int) {
 		orders += w.compare(s, found[s])
 	}
 	w.checkpoints()
+	if w.Failed() {
+		w.autopsy()
+	}
 	for topic, records := range map[string][]*kgo.Record{w.orders(): records, w.offsets(): w.read(w.offsets())} {
 		var all strings.Builder
 		for _, r := range records {
@@ -292,5 +298,33 @@ func (w *world) noSecret(where, text string) {
 				return
 			}
 		}
+	}
+}
+
+// autopsy writes down all that is in the topics, aborted records and markers
+// too, and every list call.
+func (w *world) autopsy() {
+	w.Helper()
+	dir := w.ArtifactDir()
+	var text bytes.Buffer
+	for _, topic := range []string{w.orders(), w.offsets()} {
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		records, err := kafkatest.ReadEverything(ctx, w.brokers, topic)
+		if err != nil {
+			w.Log(err)
+			continue
+		}
+		for _, r := range records {
+			fmt.Fprintf(&text, "%s/%d %d %s producer %d epoch %d control %t %q=%q\n", topic, r.Partition, r.Offset,
+				r.Timestamp.UTC().Format("15:04:05.000"), r.ProducerID, r.ProducerEpoch, r.Attrs.IsControl(), r.Key, r.Value)
+		}
+	}
+	calls, err := json.Marshal(w.journal(0))
+	if err == nil {
+		err = errors.Join(os.WriteFile(filepath.Join(dir, "topics.txt"), text.Bytes(), 0o600), os.WriteFile(filepath.Join(dir, "calls.json"), calls, 0o600))
+	}
+	if err != nil {
+		w.Log(err)
 	}
 }

@@ -98,7 +98,7 @@ func newWorld(t testing.TB, brokers []string, build func(w *world) simulator.Con
 	t.Cleanup(server.Close)
 	w.url = server.URL
 	w.file = filepath.Join(t.TempDir(), "shops.json")
-	w.writeShops()
+	w.writeShops(w.sources)
 	t.Cleanup(w.epilogue)
 	return w
 }
@@ -123,7 +123,9 @@ func closedShops(w *world, shops, orders int) (cfg simulator.Config) {
 	return cfg
 }
 
-func (w *world) writeShops() {
+// writeShops makes the shops file list these sources.
+func (w *world) writeShops(sources []source) {
+	w.Helper()
 	type shop struct {
 		AppID     string `json:"app_id"`
 		Name      string `json:"name"`
@@ -135,7 +137,7 @@ func (w *world) writeShops() {
 	var file struct {
 		Shops []shop `json:"shops"`
 	}
-	for _, s := range w.sources {
+	for _, s := range sources {
 		end := ""
 		if s.end != 0 {
 			end = strconv.FormatInt(s.end, 10)
@@ -164,7 +166,7 @@ func (w *world) finish(in time.Duration) {
 	for i := range w.sources {
 		w.sources[i].end = end
 	}
-	w.writeShops()
+	w.writeShops(w.sources)
 }
 
 func (w *world) orders() string  { return w.group + ".orders" }

@@ -97,6 +97,19 @@
 // have passed, since brokers end overdue transactions every 10 s; then Commit
 // returns ErrInDoubt, or a Retriable *Error. ctx ends every wait.
 //
+// # Where Kafka falls short
+//
+// A coordinator acts on what its log holds, not on what its followers have of
+// it. One that is killed with a prepared commit that nobody has copied, and is
+// back before the others have missed it, still takes itself for the coordinator,
+// finds that commit and has the leaders of other partitions write its marker. The
+// coordinator that then takes its place knows nothing of it. If the Writer's
+// repeated EndTxn(commit) reaches that one, all is well; if the transaction times
+// out first, or another owner opens, the rest is aborted: half of a transaction.
+// Seen on Kafka 4.3.1, with brokers and owners killed together and a transaction
+// timeout of 5 s. No client can tell, let alone mend it. A transaction timeout
+// well above the time a failover takes, as the default is, makes it rare.
+//
 // # kafka-go
 //
 // Four habits of its Transport shape this package. It answers metadata requests
