@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"strconv"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -28,6 +29,8 @@ type calls struct {
 	Last   int64
 	Calls  int64
 	Orders int64 // listed, repeats included
+	Shops  int64 // that have been asked for a list
+	Newest int64 // unix nanoseconds: when the last of them was asked first
 }
 
 // serving is a load and its counters.
@@ -35,6 +38,8 @@ type serving struct {
 	*shop
 	latency                    time.Duration
 	first, last, calls, orders atomic.Int64
+	asked                      sync.Map // access tokens
+	shops, newest              atomic.Int64
 }
 
 // serveAPI serves the list API on a port of its own, which it prints, until
@@ -89,7 +94,7 @@ func (a *api) serve(conn net.Conn) {
 		if err != nil {
 			return
 		}
-		body = a.answer(body[:0], req.URL.Path, text)
+		body = a.answer(body[:0], req.URL.Path, req.URL.RawQuery, text)
 		out = append(out[:0], "HTTP/1.1 200 OK\r\nContent-Type: application/json; encoding=utf-8\r\nDate: "...)
 		out = time.Now().UTC().AppendFormat(out, http.TimeFormat)
 		out = append(out, "\r\nContent-Length: "...)
@@ -102,7 +107,8 @@ func (a *api) serve(conn net.Conn) {
 	}
 }
 
-func (a *api) answer(b []byte, path string, text []byte) []byte {
+// answer appends the answer to a call. A shop's access token is its app ID.
+func (a *api) answer(b []byte, path, query string, text []byte) []byte {
 	now := a.now.Load()
 	switch path {
 	case "/channels/ec/order/list/get":
@@ -121,12 +127,22 @@ func (a *api) answer(b []byte, path string, text []byte) []byte {
 		now.first.CompareAndSwap(0, began)
 		now.last.Store(began)
 		now.calls.Add(1)
+		if _, known := now.asked.LoadOrStore(query, true); !known {
+			now.newest.Store(began)
+			now.shops.Add(1)
+		}
 		time.Sleep(now.latency)
 		b, n := now.page(b, q.Range.Start, q.Range.End, q.PageSize, q.NextKey)
 		now.orders.Add(int64(n))
 		return b
 	case "/cgi-bin/stable_token":
-		return append(b, `{"access_token":"bench","expires_in":7200}`...)
+		var who struct {
+			AppID string `json:"appid"`
+		}
+		_ = json.Unmarshal(text, &who) // nobody is nobody's shop
+		b = append(b, `{"access_token":"`...)
+		b = append(b, who.AppID...)
+		return append(b, `","expires_in":7200}`...)
 	case "/cgi-bin/openapi/quota/get":
 		return append(b, `{"errcode":0,"errmsg":"ok","quota":{"daily_limit":1000000000,"used":0,"remain":1000000000}}`...)
 	case "/bench/load":
@@ -137,7 +153,7 @@ func (a *api) answer(b []byte, path string, text []byte) []byte {
 		a.now.Store(&serving{shop: newShop(l.Orders, l.Start, l.Span), latency: l.Latency})
 		return append(b, "{}"...)
 	case "/bench/calls":
-		c := calls{First: now.first.Load(), Last: now.last.Load(), Calls: now.calls.Load(), Orders: now.orders.Load()}
+		c := calls{First: now.first.Load(), Last: now.last.Load(), Calls: now.calls.Load(), Orders: now.orders.Load(), Shops: now.shops.Load(), Newest: now.newest.Load()}
 		text, _ := json.Marshal(c) // numbers always encode
 		return append(b, text...)
 	default:

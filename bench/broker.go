@@ -73,13 +73,14 @@ const (
 	offsetPartitions = 16
 )
 
-// create makes a fresh pair of topics and waits until the broker serves them.
-func (b *broker) create(ctx context.Context, orders, offsets string) error {
+// create makes a fresh pair of topics, with so many lanes, and waits until the
+// broker serves them.
+func (b *broker) create(ctx context.Context, orders, offsets string, lanes int) error {
 	compact := "compact"
 	if _, err := b.admin.CreateTopic(ctx, orderPartitions, 1, nil, orders); err != nil {
 		return fmt.Errorf("create %s: %w", orders, err)
 	}
-	if _, err := b.admin.CreateTopic(ctx, offsetPartitions, 1, map[string]*string{"cleanup.policy": &compact}, offsets); err != nil {
+	if _, err := b.admin.CreateTopic(ctx, int32(lanes), 1, map[string]*string{"cleanup.policy": &compact}, offsets); err != nil {
 		return fmt.Errorf("create %s: %w", offsets, err)
 	}
 	for {

@@ -15,6 +15,8 @@
 //	child.go          one process, its CPU and its memory
 //	run.go            one measured run
 //	suite.go          what is run against what, and the targets
+//	fleet.go          many shops and several workers
+//	fleets.go         what is measured of them, and the targets
 //	report.go         medians and tables
 //
 // It is no load generator for other systems and not part of the product. It
@@ -60,7 +62,7 @@ func run(ctx context.Context, args []string) error {
 	flags.StringVar(&s.binary, "binary", "bin/orderwalk", "the program to measure")
 	flags.IntVar(&s.rounds, "rounds", 5, "rounds of each comparison")
 	flags.IntVar(&s.orders, "orders", 2_000_000, "orders of a run at 0 ms a page; at 20 ms it is 40,000 a window")
-	flags.StringVar(&only, "only", "", "run only what matches this regular expression; names are like kafka/0ms/8, kafka/start, kafka/restart")
+	flags.StringVar(&only, "only", "", "run only what matches this regular expression; names are like kafka/0ms/8, kafka/start, kafka/restart, kafka/kill, kafka/many")
 	flags.BoolVar(&markdown, "markdown", false, "print Markdown tables")
 	switch err := flags.Parse(args); {
 	case err == flag.ErrHelp:

@@ -59,7 +59,7 @@ func (b *bench) prepare(ctx context.Context, l load, windows int) (*trial, error
 	if err := t.ask(ctx, "/bench/load", l, nil); err != nil {
 		return nil, err
 	}
-	if err := b.broker.create(ctx, t.orders, t.offsets); err != nil {
+	if err := b.broker.create(ctx, t.orders, t.offsets, offsetPartitions); err != nil {
 		return nil, err
 	}
 	debug.FreeOSMemory() // what reading the last run back has left

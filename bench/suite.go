@@ -79,12 +79,14 @@ func (s *suite) run(ctx context.Context) error {
 	return nil
 }
 
+// job is one thing to measure, by the name that -only goes by.
+type job struct {
+	name string
+	run  func(context.Context, *bench, string) error
+}
+
 // runOn runs everything that is wanted on one kind of broker.
 func (s *suite) runOn(ctx context.Context, name string, api *helper) error {
-	type job struct {
-		name string
-		run  func(context.Context, *bench, string) error
-	}
 	var jobs []job
 	for _, sc := range scenarios {
 		jobs = append(jobs, job{
@@ -93,6 +95,9 @@ func (s *suite) runOn(ctx context.Context, name string, api *helper) error {
 		})
 	}
 	jobs = append(jobs, job{name + "/start", s.start}, job{name + "/restart", s.restart})
+	if name == "kafka" {
+		jobs = append(jobs, s.fleets()...)
+	}
 	var b *bench
 	for _, j := range jobs {
 		if !s.wanted(j.name) {
