@@ -44,6 +44,7 @@ func commands() []command {
 		{"dev", "all of it on this machine: Kafka, the API and the connector", devCommand},
 		{"simulate", "serve a simulated order-list API", simulateCommand},
 		{"check", "try the configuration: API, Kafka, topics and rights", checkCommand},
+		{"plan", "tell what a range will take, without publishing", planCommand},
 		{"tail", "print the orders topic, committed records only", tailCommand},
 		{"config", "list every variable with its type, default and meaning", configCommand},
 		{"version", "print version, commit and Go version", versionCommand},

@@ -173,7 +173,8 @@ func (c *Client) List(ctx context.Context, q Query) (Page, error) {
 		}
 		sent := time.Now()
 		page, v := c.list(ctx, used, body, q.PageSize)
-		c.called(v, time.Since(sent))
+		page.Took = time.Since(sent)
+		c.called(v, page.Took)
 		switch {
 		case v == nil:
 			c.tokens.accepted(used)

@@ -33,8 +33,10 @@ type Page struct {
 	// page, or none although there is More: More alone tells whether to go on.
 	Next string
 	More bool
-	// ReadAt is when the answer was read, by the local clock.
+	// ReadAt is when the answer was read, by the local clock, Took how long that
+	// took from the begin of the call, without what it waited for before.
 	ReadAt time.Time
+	Took   time.Duration
 }
 
 // body leaves out what is not set: null is refused for some fields, and

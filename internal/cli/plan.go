@@ -1,0 +1,207 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/errgroup"
+
+	"orderwalk/connector"
+	"orderwalk/internal/config"
+	"orderwalk/internal/wechat"
+)
+
+const planNotes = `
+It tells what run will have to do for the range from ORDERWALK_START_TIME to
+ORDERWALK_END_TIME, or to now: orders, windows, list calls, their share of the
+day's quota, and the time. It learns that from a few short windows all over the
+range; bursts that fall between them it cannot see. It reads the configuration as
+run does, but needs no Kafka: it publishes nothing and stores nothing.
+`
+
+const (
+	// planLimit bounds the sampling of one shop.
+	planLimit = 2 * time.Minute
+	// planCalls is how many list calls a shop is sampled with.
+	planCalls = 20
+)
+
+func planCommand(ctx context.Context, c *call) error {
+	asJSON := c.flags.Bool("json", false, "print one JSON object instead of lines")
+	calls := c.flags.Int("calls", planCalls, "`number` of list calls to sample each shop with; more see more")
+	if err := c.parse(planNotes); err != nil {
+		return err
+	}
+	if *calls < 8 || *calls > 10000 {
+		return &usageError{"--calls: give a number from 8 to 10000"}
+	}
+	// Kafka is left alone, so it need not be configured.
+	cfg, err := config.Load(map[string]string{"ORDERWALK_KAFKA_BROKERS": "localhost:9092"})
+	if err != nil {
+		return err
+	}
+	if !begins(cfg.Shops) {
+		return &usageError{"ORDERWALK_START_TIME is not set: run would begin at the time of its first start, and there is nothing before it to plan"}
+	}
+	host := &wechat.Host{URL: cfg.APIURL}
+	defer host.Close()
+	book := &shopBook{host: host, metrics: connector.NewMetrics(prometheus.NewRegistry()), log: slog.New(slog.DiscardHandler), clients: map[string]known{}}
+	p := planning{cfg: cfg, host: host, calls: *calls}
+	plan := p.run(ctx, book.shops(cfg))
+	if ctx.Err() != nil {
+		return nil
+	}
+	if *asJSON {
+		err = plan.writeJSON(c.Out)
+	} else {
+		err = plan.writeText(c.Out)
+	}
+	if err != nil {
+		return fmt.Errorf("write the plan: %w", err)
+	}
+	if failed := plan.failed(); failed > 0 {
+		return fmt.Errorf("%d of %d shops cannot be planned", failed, len(plan.Shops))
+	}
+	return nil
+}
+
+// begins says that a shop has a time to begin at.
+func begins(shops []config.Shop) bool {
+	for _, s := range shops {
+		if s.Start > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// planning makes a plan.
+type planning struct {
+	cfg   *config.Config
+	host  *wechat.Host
+	calls int
+}
+
+// run plans the shops, several at a time, and sums up.
+func (p *planning) run(ctx context.Context, shops []connector.Shop) plan {
+	sharing := make(map[string]int) // shops of an app ID
+	for _, s := range shops {
+		sharing[s.AppID]++
+	}
+	out := plan{Shops: make([]shopPlan, len(shops)), liveShare: p.cfg.QuotaLiveShare, now: time.Now()}
+	var group errgroup.Group
+	group.SetLimit(checkAtOnce)
+	for i, shop := range shops {
+		group.Go(func() error {
+			out.Shops[i] = p.shop(ctx, shop, p.cfg.Shops[i], sharing[shop.AppID])
+			return nil
+		})
+	}
+	_ = group.Wait() // no function above fails
+	out.divide()
+	return out
+}
+
+// shop plans one of so many that share an app ID's rate.
+func (p *planning) shop(ctx context.Context, shop connector.Shop, s config.Shop, sharing int) shopPlan {
+	out := shopPlan{Shop: s.Name, AppID: s.AppID, TimeRange: s.TimeRange, Concurrency: p.cfg.Concurrency}
+	fail := func(err error) shopPlan {
+		out.Error, out.Do = explained(err)
+		return out
+	}
+	switch {
+	case s.Auth == wechat.AuthComponent:
+		out.Error, out.Do = "the tokens of a third-party platform are kept in Kafka, which plan leaves alone",
+			[]string{"give it an access token of the shop: access_token_file in its place"}
+		return out
+	case s.Start == 0:
+		out.Note = "it has no start time: run begins at the time of its first start, and there is nothing before it to plan"
+		return out
+	}
+	ctx, cancel := context.WithTimeout(ctx, planLimit)
+	defer cancel()
+	ctx, stop := whileCalls(ctx, shop.Client)
+	defer stop()
+	if err := shop.Client.Hear(ctx); err != nil {
+		return fail(errors.Join(context.Cause(ctx), err))
+	}
+	now, _ := p.host.Now()
+	policy := shop.Policy
+	if end := policy.Horizon(now); policy.End == 0 || policy.End > end {
+		policy.End, out.Open = end, true
+	}
+	out.Start, out.End = policy.Start, policy.End
+	if policy.End <= policy.Start {
+		out.Note = "there is nothing to read yet"
+		return out
+	}
+	out.pace(ctx, shop.Client, s, sharing)
+	if out.Quota != nil && out.Quota.Remaining == 0 {
+		return fail(&wechat.Error{Op: wechat.ListOp, Code: 45009, Class: wechat.Quota, Message: "the calls of the day are used up", Hint: "plan again after 00:00 Asia/Shanghai"})
+	}
+	calls := p.calls
+	if out.Quota != nil { // a shop that is being walked needs the last ones more
+		calls = max(1, int(min(int64(calls), out.Quota.Remaining/10)))
+	}
+	sample, err := connector.Measure(ctx, shop.Client, policy, calls)
+	if err != nil {
+		return fail(errors.Join(context.Cause(ctx), err))
+	}
+	out.learn(policy, sample, now, s.End > policy.End || s.End == 0)
+	return out
+}
+
+// whileCalls ends ctx when the calls of the day are used up: what a walk waits
+// for a day for.
+func whileCalls(ctx context.Context, client *wechat.Client) (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	watched := make(chan struct{})
+	go func() {
+		defer close(watched)
+		ticker := time.NewTicker(200 * time.Millisecond)
+		defer ticker.Stop()
+		for {
+			if state, _, why := client.State(); state == wechat.StateQuotaExhausted {
+				cancel(why)
+			}
+			select {
+			case <-ctx.Done():
+				return
+			case <-ticker.C:
+			}
+		}
+	}()
+	return ctx, func() {
+		cancel(nil)
+		<-watched
+	}
+}
+
+// explained is an error of the API as a text, and what to do about it.
+func explained(err error) (text string, do []string) {
+	var verdict *wechat.Error
+	var waited *wechat.Interrupted
+	if errors.As(err, &verdict); verdict == nil && errors.As(err, &waited) {
+		verdict = waited.Last
+	}
+	if verdict == nil {
+		if errors.Is(err, context.DeadlineExceeded) {
+			return fmt.Sprintf("no success within %s", planLimit), []string{"check ORDERWALK_API_URL and the way to it"}
+		}
+		return err.Error(), nil
+	}
+	bare := *verdict
+	bare.Hint = ""
+	text = bare.Error()
+	if errors.Is(err, context.DeadlineExceeded) {
+		text = fmt.Sprintf("no success within %s: %s", planLimit, text)
+	}
+	if verdict.Hint != "" {
+		do = []string{verdict.Hint}
+	}
+	return text, do
+}

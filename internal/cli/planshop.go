@@ -1,0 +1,171 @@
+package cli
+
+import (
+	"context"
+	"math"
+	"time"
+
+	"orderwalk/connector"
+	"orderwalk/internal/config"
+	"orderwalk/internal/wechat"
+)
+
+// plan is what plan tells of all shops.
+type plan struct {
+	Shops []shopPlan `json:"shops"`
+	// Total is of all shops that could be planned.
+	Total total `json:"total"`
+
+	liveShare float64
+	now       time.Time
+}
+
+type total struct {
+	Orders  int     `json:"orders"`
+	Windows int     `json:"windows"`
+	Calls   int     `json:"calls"`
+	Seconds float64 `json:"seconds"` // the shops are read at one time
+}
+
+// shopPlan is what it tells of one: estimates, all but the range.
+type shopPlan struct {
+	Shop      string `json:"shop"`
+	AppID     string `json:"app_id"`
+	TimeRange string `json:"time_range"`
+	// Start and End are unix seconds; Open says that the walk goes on after End.
+	Start int64 `json:"start_time,omitempty"`
+	End   int64 `json:"end_time,omitempty"`
+	Open  bool  `json:"open_end,omitempty"`
+
+	Orders  int `json:"orders"`
+	Windows int `json:"windows"`
+	// Calls are those of the first and of the second passes.
+	Calls       int `json:"calls"`
+	FirstCalls  int `json:"first_pass_calls"`
+	SecondCalls int `json:"second_pass_calls"`
+	// LiveCalls is how many a day it takes to follow the shop after that.
+	LiveCalls int `json:"live_calls_a_day,omitempty"`
+	// Seconds is when the first passes are over, days of waiting for calls
+	// included; Calling is how long it takes without those.
+	Seconds float64 `json:"seconds"`
+	Calling float64 `json:"calling_seconds"`
+	// What the time follows from.
+	PerSecond   float64 `json:"calls_a_second,omitempty"`
+	Concurrency int     `json:"concurrency,omitempty"`
+	Latency     float64 `json:"call_seconds,omitempty"`
+
+	Sample *samplePlan `json:"sample,omitempty"`
+	Quota  *quotaPlan  `json:"quota,omitempty"`
+
+	Note  string   `json:"note,omitempty"`  // why there is nothing to tell
+	Error string   `json:"error,omitempty"` // why it could not be told
+	Do    []string `json:"do,omitempty"`    // about the error
+}
+
+// samplePlan is what was looked at.
+type samplePlan struct {
+	Calls   int     `json:"calls"`
+	Windows int     `json:"windows"`
+	Orders  int     `json:"orders"`
+	Share   float64 `json:"share"` // of the range
+	// Most is how many orders the API lists for one range, where that was met.
+	Most int `json:"orders_a_range,omitempty"`
+}
+
+// quotaPlan is what the plan does to the day's list calls of the app ID.
+type quotaPlan struct {
+	Limit     int64 `json:"limit"`
+	Remaining int64 `json:"remaining"`
+	// Share is the calls' of those that remain, of all shops of the app ID
+	// together; above 1 they do not suffice.
+	Share float64 `json:"share"`
+	// Midnights is how often the backfill waits for the next day's calls; −1 =
+	// it gets none, because all are the live walk's.
+	Midnights int `json:"midnights"`
+
+	ends   time.Time // of the day
+	others bool      // the app ID has other shops, whose calls are counted too
+}
+
+// pace is how fast calls may be made, and how many: by what is configured and
+// by what the vendor says, which need not be anything.
+func (s *shopPlan) pace(ctx context.Context, client *wechat.Client, shop config.Shop, sharing int) {
+	s.PerSecond = shop.RateLimit
+	if quota, err := client.Quota(ctx); err == nil {
+		if quota.Limit > 0 {
+			s.Quota = &quotaPlan{Limit: quota.Limit, Remaining: quota.Remain, ends: time.Now().Add(quota.Left())}
+		}
+		for _, r := range []wechat.Rate{quota.Rate, quota.PlatformRate} {
+			if r.Calls > 0 && r.Within > 0 {
+				s.PerSecond = min(s.PerSecond, float64(r.Calls)/r.Within.Seconds())
+			}
+		}
+	}
+	s.PerSecond /= float64(sharing)
+}
+
+// learn takes in a sample. open says that the walk goes on after the range.
+func (s *shopPlan) learn(policy connector.Policy, sample connector.Sample, now time.Time, open bool) {
+	effort := connector.Forecast(policy, now, connector.Pattern{
+		Density: sample.Density, Most: sample.Most, Latency: sample.Latency, PerSecond: s.PerSecond,
+	})
+	s.Orders, s.Windows = sample.Orders, effort.Windows
+	s.FirstCalls, s.SecondCalls, s.Calls = effort.First, effort.Second, effort.First+effort.Second
+	s.Calling, s.Seconds = effort.Read.Seconds(), effort.Read.Seconds()
+	s.Latency = sample.Latency.Seconds()
+	s.Sample = &samplePlan{Calls: sample.Calls, Windows: sample.Windows, Orders: sample.Seen, Share: sample.Share, Most: sample.Most}
+	if open {
+		s.LiveCalls = connector.LiveCalls(policy, sample.Density[len(sample.Density)-1].PerSecond)
+	}
+}
+
+// divide tells what all shops of an app ID do to its day, and sums up.
+func (p *plan) divide() {
+	calls := make(map[string]int)
+	for _, s := range p.Shops {
+		calls[s.AppID] += s.Calls
+	}
+	for i := range p.Shops {
+		s := &p.Shops[i]
+		if s.Quota != nil && s.Calls > 0 {
+			s.Quota.others = calls[s.AppID] > s.Calls
+			s.wait(p.now, float64(calls[s.AppID]), p.liveShare)
+		}
+		p.Total.Orders += s.Orders
+		p.Total.Windows += s.Windows
+		p.Total.Calls += s.Calls
+		p.Total.Seconds = max(p.Total.Seconds, s.Seconds)
+	}
+}
+
+// wait counts the days that so many calls of an app ID take, of which each
+// leaves the live walk its share.
+func (s *shopPlan) wait(now time.Time, calls, liveShare float64) {
+	q := s.Quota
+	q.Share = calls / float64(max(1, q.Remaining))
+	kept := liveShare * float64(q.Limit)
+	today, daily := max(0, float64(q.Remaining)-kept), float64(q.Limit)-kept
+	if liveShare == 0 {
+		today = float64(q.Remaining)
+	}
+	over := calls - today
+	switch {
+	case over <= 0:
+		return
+	case daily < 1:
+		q.Midnights = -1
+		return
+	}
+	q.Midnights = int(math.Ceil(over / daily))
+	last := over - float64(q.Midnights-1)*daily
+	s.Seconds = q.ends.Sub(now).Seconds() + float64(q.Midnights-1)*24*3600 + s.Calling*last/calls
+}
+
+func (p *plan) failed() (n int) {
+	for _, s := range p.Shops {
+		if s.Error != "" {
+			n++
+		}
+	}
+	return n
+}
