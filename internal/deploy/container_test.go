@@ -12,7 +12,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync/atomic"
+	"sync"
 	"testing"
 	"time"
 
@@ -53,6 +53,7 @@ func TestImageAtWork(t *testing.T) {
 		t.Fatalf("SIGTERM: exit %d\n%s", code, c.logs())
 	}
 	t.Logf("stopped within %v", time.Since(began).Round(10*time.Millisecond))
+	w.grow(0, 10*w.orders)
 	c.again()
 	if code := c.wait(); code != 0 {
 		t.Fatalf("at its end: exit %d\n%s", code, c.logs())
@@ -87,21 +88,25 @@ func TestImageAtWork(t *testing.T) {
 }
 
 // workshop is a simulated API with some shops, and the files a container needs.
+// It lists orders up to a mark and holds further calls until the mark is moved,
+// so that no container comes to its end before it was meant to.
 type workshop struct {
 	api         *simulator.Server
 	shops       []simulator.Shop
 	orders      int
-	listed      atomic.Int64
-	more        chan struct{} // has something when more was listed
 	from, to    int64
 	url         string
 	dir, listen string
+
+	mu           sync.Mutex
+	listed, mark int
+	changed      chan struct{} // closed and made anew when either has grown
 }
 
 func newWorkshop(t *testing.T) *workshop {
 	t.Helper()
 	const shops, orders = 3, 8000
-	w := &workshop{orders: shops * orders, dir: t.TempDir(), more: make(chan struct{}, 1)}
+	w := &workshop{orders: shops * orders, dir: t.TempDir(), changed: make(chan struct{})}
 	w.to = time.Now().Add(-24 * time.Hour).Unix()
 	w.from = w.to - 5*24*3600
 	var file strings.Builder
@@ -117,15 +122,9 @@ func newWorkshop(t *testing.T) *workshop {
 	if err := os.Chmod(w.dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	w.api = simulator.New(simulator.Config{Seed: 1, Shops: w.shops, Latency: 200 * time.Millisecond,
-		OnList: func(c simulator.ListCall) {
-			w.listed.Add(int64(len(c.OrderIDs)))
-			select {
-			case w.more <- struct{}{}:
-			default:
-			}
-		}})
-	server := httptest.NewServer(w.api)
+	w.api = simulator.New(simulator.Config{Seed: 1, Shops: w.shops, Latency: 50 * time.Millisecond,
+		OnList: func(c simulator.ListCall) { w.grow(len(c.OrderIDs), 0) }})
+	server := httptest.NewServer(w)
 	t.Cleanup(server.Close)
 	w.url = server.URL
 	free, err := net.Listen("tcp", "127.0.0.1:0")
@@ -137,23 +136,56 @@ func newWorkshop(t *testing.T) *workshop {
 	return w
 }
 
+func (w *workshop) grow(listed, mark int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.listed += listed
+	w.mark = max(w.mark, mark)
+	close(w.changed)
+	w.changed = make(chan struct{})
+}
+
+// await waits until it is true of how many orders are listed, and of the mark.
+func (w *workshop) await(ctx context.Context, enough func(listed, mark int) bool) bool {
+	for {
+		w.mu.Lock()
+		ok, changed := enough(w.listed, w.mark), w.changed
+		w.mu.Unlock()
+		if ok {
+			return true
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return false
+		}
+	}
+}
+
+// ServeHTTP holds a call while the mark is passed.
+func (w *workshop) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
+	if w.await(r.Context(), func(listed, mark int) bool { return listed < mark }) {
+		w.api.ServeHTTP(rw, r)
+	}
+}
+
+// served waits until the API has listed a share of the orders; a little more may
+// be listed meanwhile.
+func (w *workshop) served(t *testing.T, c *container, share float64) {
+	t.Helper()
+	wanted := int(share * float64(w.orders))
+	w.grow(0, wanted+w.orders/20)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	if !w.await(ctx, func(listed, _ int) bool { return listed >= wanted }) {
+		t.Fatalf("of %d orders, %d were waited for\n%s", w.orders, wanted, c.logs())
+	}
+}
+
 func write(t *testing.T, path, text string) {
 	t.Helper()
 	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
 		t.Fatal(err)
-	}
-}
-
-// served waits until the API has listed a share of the orders.
-func (w *workshop) served(t *testing.T, c *container, share float64) {
-	t.Helper()
-	late := time.After(2 * time.Minute)
-	for float64(w.listed.Load()) < share*float64(w.orders) {
-		select {
-		case <-w.more:
-		case <-late:
-			t.Fatalf("%d of %d orders listed, %v of them were waited for\n%s", w.listed.Load(), w.orders, share, c.logs())
-		}
 	}
 }
 
