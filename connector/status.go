@@ -200,7 +200,7 @@ func newBoard(m *Metrics, quotas *quotas) *board {
 		watermark: desc("watermark_timestamp_seconds", "Unix time before which every window has been read and committed."),
 		lag:       desc("lag_seconds", "Now less the watermark."),
 		progress:  desc("backfill_progress_ratio", "Share of the range that has been read: 1 when live or done."),
-		state: prometheus.NewDesc("orderwalk_shop_state", "1 for the state a shop is in: starting, backfill, live, waiting, done, failed or elsewhere.",
+		state: prometheus.NewDesc("orderwalk_shop_state", "1 for the state a shop is in: starting, backfill, live, waiting, exhausted, done, failed or elsewhere.",
 			[]string{"shop", "state"}, nil),
 	}
 }
@@ -210,6 +210,7 @@ func (b *board) Describe(ch chan<- *prometheus.Desc) {
 	ch <- b.watermark
 	ch <- b.lag
 	ch <- b.progress
+	ch <- b.state
 	b.quota.describe(ch)
 }
 

@@ -20,7 +20,6 @@ var others = []struct {
 	name, file string
 	labels     []string
 }{
-	{"orderwalk_shop_state", "/connector/status.go", []string{"shop", "state"}},
 	{"orderwalk_pushes_total", "/internal/cli/aside.go", []string{"result"}},
 }
 
