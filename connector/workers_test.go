@@ -340,8 +340,21 @@ func TestTheRateOfAnAppIDIsShared(t *testing.T) {
 		if byWorker != 2 {
 			t.Error("both ranges were read by one worker: the test does not show what it is for")
 		}
-		if n := a.api.Stats().Shops["wx1"].MaxListCallsInOneSecond; n > 22 {
-			t.Errorf("%d list calls in one second, of 20 allowed", n)
+		// Calls that left evenly may arrive in a bunch where the network and the
+		// processor are real, so a second says nothing there and ten seconds do.
+		span, most := time.Second, 22
+		if !a.bubble {
+			span, most = 10*time.Second, 210
+		}
+		calls := a.listed()
+		slices.SortFunc(calls, func(a, b simulator.ListCall) int { return a.At.Compare(b.At) })
+		for i, from := 0, 0; i < len(calls); i++ {
+			for calls[i].At.Sub(calls[from].At) >= span {
+				from++
+			}
+			if n := i - from + 1; n > most {
+				t.Fatalf("%d list calls in %s, of 20 a second allowed", n, span)
+			}
 		}
 	})
 }

@@ -128,13 +128,19 @@ func (s *soak) rolling(t throw) {
 
 // broker ends a broker, in good order or not, and starts it again a while later,
 // one at a time: the next when all replicas are in sync. Where it is the only
-// one, nothing else happens meanwhile: a worker that does not find Kafka when it
-// starts gives up.
+// one, nothing else happens meanwhile, and every worker has found it before: one
+// that does not find Kafka when it starts gives up.
 func (s *soak) broker(t throw) {
 	s.mending.Wait()
 	end, how := s.cluster.KillBroker, "kill"
 	if t.way%2 == 0 {
 		end, how = s.cluster.StopBroker, "stop"
+	}
+	for _, h := range s.hands {
+		if s.brokers == 1 && h.life != nil {
+			h.awake()
+			s.w.eventually("its first assignment", h.life, h.life.ready)
+		}
 	}
 	s.note("%s broker %d for %s", how, t.broker, t.long/2)
 	mend := func() {
