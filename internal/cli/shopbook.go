@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"os"
 	"sync"
@@ -159,18 +160,27 @@ func (b *shopBook) watch(ctx context.Context, cfg *config.Config, defaults map[s
 		if latest == seen && complaint == "" {
 			continue
 		}
+		// A file that is wrong is complained about again when it is wrong in another
+		// way. What is wrong with Kafka sounds different every time it is tried.
+		message := "shops file changed and cannot be used, the shops stay as they are"
 		next, err := config.Load(defaults)
+		text := fmt.Sprint(err)
 		if err == nil {
+			message, text = "shops of the file cannot be taken yet, the shops stay as they are; trying on", "topics"
 			err = conn.SetShops(ctx, b.shops(next))
 		}
+		unheard := latest != seen || text != complaint
 		seen = latest
 		if err == nil {
+			if complaint != "" {
+				b.log.Info("shops file is in use again", "file", cfg.ShopsFile)
+			}
 			complaint = ""
 			continue
 		}
-		if text := err.Error(); text != complaint && ctx.Err() == nil {
+		if unheard && ctx.Err() == nil {
 			complaint = text
-			b.log.Error("shops file changed and cannot be used, the shops stay as they are", "file", cfg.ShopsFile, "reason", err)
+			b.log.Error(message, "file", cfg.ShopsFile, "reason", err)
 		}
 	}
 }
