@@ -6,11 +6,18 @@ import (
 	"time"
 )
 
-// Tokens are fetched before they end, and a ticket is good for 12 hours.
+// Tokens are fetched early, before they end, but not in the first half of a life
+// that is short; a ticket is good for 12 hours.
 const (
 	early      = 10 * time.Minute
 	ticketLife = 12 * time.Hour
 )
+
+// ending tells that a token, fetched at one time and good until another, is to
+// be fetched again.
+func ending(at, expires, now int64) bool {
+	return now >= expires-min(int64(early/time.Second), (expires-at)/2)
+}
 
 // duties is what the desk has to do now.
 type duties struct {
@@ -39,7 +46,7 @@ func due(s state, component, fileTicket string, given map[string]string, now tim
 	}
 	if !good {
 		d.tickets = true
-	} else if s.token.text == "" || unix >= s.token.expires-int64(early/time.Second) {
+	} else if s.token.text == "" || ending(s.token.at, s.token.expires, unix) {
 		d.token = true
 	}
 	if s.token.text == "" || unix >= s.token.expires {
@@ -53,7 +60,7 @@ func due(s state, component, fileTicket string, given map[string]string, now tim
 			d.revoke = append(d.revoke, shop)
 		case news && t.code != "" && (t.codeEnds == 0 || unix < t.codeEnds):
 			d.exchange = append(d.exchange, shop)
-		case t.Access == "", unix >= t.expires-int64(early/time.Second), t.refused == fingerprint(t.Access), file != "" && file != t.Given:
+		case t.Access == "", ending(t.at, t.expires, unix), t.refused == fingerprint(t.Access), file != "" && file != t.Given:
 			d.refresh = append(d.refresh, shop)
 		}
 		if t.aged {

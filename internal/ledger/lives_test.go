@@ -1,0 +1,37 @@
+package ledger
+
+import (
+	"testing"
+	"time"
+
+	"orderwalk/simulator"
+)
+
+// TestShortLivesAreRenewedInTime: tokens may live for less than the time by
+// which others are fetched early. They are fetched a few times each life then,
+// not again and again.
+func TestShortLivesAreRenewedInTime(t *testing.T) {
+	for _, life := range []time.Duration{5 * time.Second, 310 * time.Second} {
+		t.Run(life.String(), func(t *testing.T) {
+			story(t, simulator.Faults{TokenTTL: life, WayFaults: simulator.WayFaults{RotateRefreshToken: "at_use"}}, func(w *world) {
+				k := w.start("a", true)
+				k.ticket()
+				const lives = 20
+				for range lives * 2 {
+					k.works("wx1")
+					time.Sleep(life / 2)
+				}
+				calls := w.api.Stats().Calls
+				for _, path := range []string{"/cgi-bin/component/api_component_token", "/cgi-bin/component/api_authorizer_token"} {
+					if n := calls[path]["0"]; n < lives-1 || n > lives*3 {
+						t.Errorf("%d calls of %s in %d lives", n, path, lives)
+					}
+				}
+				if v := w.api.Stats().Violations; len(v) != 0 {
+					t.Errorf("violations: %v", v)
+				}
+				k.stop()
+			})
+		})
+	}
+}
