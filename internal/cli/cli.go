@@ -46,6 +46,7 @@ func commands() []command {
 		{"check", "try the configuration: API, Kafka, topics and rights", checkCommand},
 		{"plan", "tell what a range will take, without publishing", planCommand},
 		{"tail", "print the orders topic, committed records only", tailCommand},
+		{"health", "ask the worker of this machine whether it is well", healthCommand},
 		{"config", "list every variable with its type, default and meaning", configCommand},
 		{"version", "print version, commit and Go version", versionCommand},
 	}

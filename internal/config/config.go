@@ -200,6 +200,26 @@ func load(defaults map[string]string, withShops bool) (*Config, error) {
 	return c, nil
 }
 
+// Listen is the address of the HTTP listener and nothing else, for whoever asks
+// a worker that runs already: what else is set may name files that are away just
+// now. A port that the worker was free to choose cannot be known.
+func Listen() (string, error) {
+	var env environment
+	if err := envconfig.Process(prefix, &env); err != nil {
+		return "", fmt.Errorf("read environment: %w", err)
+	}
+	fillDefaults(&env, nil)
+	var f faults
+	address, port := f.listen("LISTEN", env.Listen)
+	if len(f) == 0 && port == "0" {
+		f.add(variable("LISTEN"), quote(env.Listen), "give the port that the worker listens on")
+	}
+	if len(f) > 0 {
+		return "", &Error{Faults: f}
+	}
+	return address, nil
+}
+
 // fillDefaults trims the values and sets those that are not given.
 func fillDefaults(env *environment, defaults map[string]string) {
 	fields := reflect.ValueOf(env).Elem()

@@ -1,0 +1,59 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"orderwalk/internal/config"
+)
+
+// healthTimeout is how long the worker may take to answer; also when it has not
+// yet reached Kafka and answers nothing at all.
+const healthTimeout = 5 * time.Second
+
+const healthNotes = `
+For whoever starts containers without probes of its own over HTTP: the image's
+HEALTHCHECK is this command. It reads ORDERWALK_LISTEN and nothing else, and asks
+/livez there: exit 0 when the worker answers, else 1. A worker that waits for
+Kafka or for the API is alive, since a restart would not help it; --ready asks
+/readyz in its place.
+`
+
+// healthCommand asks the worker of this machine, or of this container, how it is.
+func healthCommand(ctx context.Context, c *call) error {
+	ready := c.flags.Bool("ready", false, "ask whether it has its part of the shops, rather than whether it is alive")
+	if err := c.parse(healthNotes); err != nil {
+		return err
+	}
+	address, err := config.Listen()
+	if err != nil {
+		return err
+	}
+	path := "/livez"
+	if *ready {
+		path = "/readyz"
+	}
+	ctx, cancel := context.WithTimeout(ctx, healthTimeout)
+	defer cancel()
+	// An address without a host, or with that of all interfaces, is dialled here.
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+path, nil)
+	if err != nil {
+		return fmt.Errorf("ask the worker at %s: %w", address, err)
+	}
+	client := http.Client{Transport: &http.Transport{}} // one that no proxy is set for
+	answer, err := client.Do(request)
+	if err != nil {
+		return fmt.Errorf("ask the worker at %s: %w", address, err)
+	}
+	defer answer.Body.Close()
+	text, _ := io.ReadAll(io.LimitReader(answer.Body, 1000)) // whatever there is of it
+	if answer.StatusCode != http.StatusOK {
+		return fmt.Errorf("the worker at %s answers %s: %s", address, answer.Status, strings.TrimSpace(string(text)))
+	}
+	_, err = c.Out.Write(text)
+	return err
+}
