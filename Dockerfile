@@ -6,7 +6,7 @@
 #   docker buildx build --platform linux/amd64,linux/arm64 …
 #
 # There is one program: the Kafka of `orderwalk dev` and the simulator are in it.
-# They are 4.8 of its 18.1 MB, 0.3 ms of its start and nothing of its memory where
+# They are 4.9 of its 18.7 MB, 0.3 ms of its start and nothing of its memory where
 # they are not used; left out by a build tag, what is tested would not be what is
 # shipped, and nobody could have the simulator beside their own tests without Go.
 #
@@ -45,5 +45,9 @@ LABEL org.opencontainers.image.title="orderwalk" \
 # By number, so that Kubernetes sees that it is not root.
 USER 65532:65532
 EXPOSE 8083
+# For engines without probes of their own; Kubernetes ignores it and has the chart's,
+# of which it is the one for liveness. podman and buildah leave it out unless they
+# are told --format docker, which also writes down which container built the image.
+HEALTHCHECK --interval=10s --timeout=6s --start-period=60s --retries=6 CMD ["/usr/local/bin/orderwalk", "health"]
 ENTRYPOINT ["/usr/local/bin/orderwalk"]
 CMD ["run"]

@@ -79,6 +79,10 @@ TAGS += chart image kubernetes
 # Name and engine of the image; the first engine that is there by default.
 IMAGE ?= orderwalk:dev
 ENGINE ?= $(firstword $(shell command -v docker podman buildah))
+# The image is as old as its commit, however late it is built: podman and buildah
+# make the same digest of it again, docker with one more of the IMAGEFLAGS,
+# --output type=docker,rewrite-timestamp=true.
+EPOCH = $(shell git log -1 --format=%ct)
 
 CHART := helm/orderwalk
 CHART_TOOLS := $(CURDIR)/.cache/chart/bin
@@ -89,7 +93,7 @@ KUBERNETES_VERSION = $(shell cd tools/kubernetes && go list -m -f '{{.Version}}'
 
 image: ## the image, as IMAGE (orderwalk:dev), by docker, podman or buildah; more for it in IMAGEFLAGS
 	@test -n "$(ENGINE)" || { echo "docker, podman or buildah is missing" >&2; exit 1; }
-	@$(ENGINE) build --tag "$(IMAGE)" $(IMAGEFLAGS) \
+	@$(ENGINE) build --tag "$(IMAGE)" $(IMAGEFLAGS) $(if $(filter %docker,$(ENGINE)),--build-arg SOURCE_DATE_EPOCH=$(EPOCH),--timestamp $(EPOCH)) \
 		--build-arg VERSION="$$(git describe --tags --always --dirty)" --build-arg REVISION="$$(git rev-parse HEAD)" \
 		--build-arg CREATED="$$(TZ=UTC git log -1 --date=iso-strict-local --format=%cd)" .
 

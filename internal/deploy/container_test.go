@@ -25,7 +25,7 @@ import (
 // started again; then everything is on the topic, once.
 func TestImageAtWork(t *testing.T) {
 	e := newEngine(t)
-	image := e.build("work", snapshot(t), nil)
+	image := e.build("work", snapshot(t), nil, withHealth...)
 	brokers := kafkatest.Start(t)
 	w := newWorkshop(t)
 
@@ -41,6 +41,7 @@ func TestImageAtWork(t *testing.T) {
 	w.served(t, c, 0.15)
 	c.confined()
 	w.healthy(t)
+	e.podman("healthcheck", "run", c.id) // fails unless the image's own command says that it is well
 	for _, share := range []float64{0.3, 0.45} {
 		w.served(t, c, share)
 		t.Logf("killed at %d %%, %s resident at most", int(share*100), c.peak())

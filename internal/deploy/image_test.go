@@ -60,7 +60,7 @@ func TestImageBuildsToTheSameBytes(t *testing.T) {
 func TestImageHoldsTheProgramAlone(t *testing.T) {
 	e := newEngine(t)
 	tree := snapshot(t)
-	name := e.build("bare", tree, map[string]string{"VERSION": "v1.2.3", "REVISION": "abc", "CREATED": "2026-11-01T00:00:00Z"})
+	name := e.build("bare", tree, map[string]string{"VERSION": "v1.2.3", "REVISION": "abc", "CREATED": "2026-11-01T00:00:00Z"}, withHealth...)
 	image := e.inspect(name)
 	if image.Size > limit {
 		t.Errorf("%d bytes, at most %d", image.Size, limit)
@@ -70,6 +70,9 @@ func TestImageHoldsTheProgramAlone(t *testing.T) {
 	}
 	if got := slices.Concat(image.Config.Entrypoint, image.Config.Cmd); !slices.Equal(got, []string{"/usr/local/bin/orderwalk", "run"}) {
 		t.Errorf("runs %q", got)
+	}
+	if want := []string{"CMD", "/usr/local/bin/orderwalk", "health"}; !slices.Equal(image.HealthCheck.Test, want) {
+		t.Errorf("is asked for its health by %q", image.HealthCheck.Test)
 	}
 	for label, want := range map[string]string{"title": "orderwalk", "version": "v1.2.3", "revision": "abc", "created": "2026-11-01T00:00:00Z"} {
 		if got := image.Labels["org.opencontainers.image."+label]; got != want {
@@ -144,12 +147,16 @@ func TestImageOfAnotherMachine(t *testing.T) {
 	}
 }
 
+// withHealth has buildah keep the HEALTHCHECK.
+var withHealth = []string{"--format", "docker"}
+
 // imageInfo is what podman says of an image.
 type imageInfo struct {
 	Digest, Architecture, User string
 	Size                       int64
 	Labels                     map[string]string
 	Config                     struct{ Entrypoint, Cmd []string }
+	HealthCheck                struct{ Test []string }
 }
 
 func (e *engine) inspect(name string) imageInfo {
