@@ -54,6 +54,10 @@ type Desk struct {
 	pushedAt time.Time
 }
 
+// platformToken is what a pause stands for that nobody's app ID does: the platform's
+// token was refused, and another one is not asked for at once if it was so again.
+const platformToken = "the platform's token"
+
 // pause is when something may be tried again.
 type pause struct {
 	until time.Time
@@ -123,7 +127,7 @@ func (d *Desk) work(ctx context.Context, w *txn.Writer) (some bool, err error) {
 	switch {
 	case todo.ticket != "":
 		records = append(records, record{name: d.of("", kindTicket), value: value{At: time.Now().Unix()}, text: []byte(todo.ticket)})
-	case todo.token && d.ready("", s.ticket.text):
+	case todo.token && d.ready("", s.ticket.text) && (!d.stale || d.ready(platformToken, "")):
 		records = d.token(ctx, s)
 	case todo.tickets && time.Since(d.pushedAt) > sparingly:
 		d.pushedAt = time.Now()
@@ -200,6 +204,7 @@ func (d *Desk) shops(ctx context.Context, s state, given map[string]string, todo
 				}
 			} else {
 				delete(d.pauses, shop)
+				delete(d.pauses, platformToken)
 				records = append(records, d.entry(shop, t, pair{Access: got.AccessToken, Refresh: got.RefreshToken, Given: given[shop]}, got.Life, "", 0))
 			}
 			if d.OnRefresh != nil && ctx.Err() == nil {

@@ -94,7 +94,11 @@ func (d *Desk) failed(ctx context.Context, what, about string, err error) (lasti
 	delay := p.next.NextBackOff()
 	p.until = time.Now().Add(delay)
 	if ctx.Err() == nil {
-		d.Log.Warn("cannot get a token of the platform's", "component", d.Platform.AppID, "shop", what, "reason", err, "again_in", delay.Round(time.Second))
+		shop := what
+		if what == platformToken {
+			shop = ""
+		}
+		d.Log.Warn("cannot get a token of the platform's", "component", d.Platform.AppID, "shop", shop, "reason", err, "again_in", delay.Round(time.Second))
 	}
 	return lasting
 }
@@ -104,8 +108,13 @@ func (d *Desk) failed(ctx context.Context, what, about string, err error) (lasti
 func (d *Desk) problem(ctx context.Context, shop, about string, t tenant, err error) (record, bool) {
 	var refusal *wechat.Error
 	if errors.As(err, &refusal) && refusal.Class == wechat.Token {
-		// The platform's own token: it is fetched again before this is tried.
-		d.stale = true
+		// The platform's own token: it is fetched again before this is tried, which
+		// then has not failed.
+		if !d.stale {
+			d.stale = true
+			d.failed(ctx, platformToken, "", err)
+		}
+		return record{}, false
 	}
 	if !d.failed(ctx, shop, about, err) {
 		return record{}, false

@@ -11,7 +11,7 @@ import (
 // which others are fetched early. They are fetched a few times each life then,
 // not again and again.
 func TestShortLivesAreRenewedInTime(t *testing.T) {
-	for _, life := range []time.Duration{5 * time.Second, 310 * time.Second} {
+	for _, life := range []time.Duration{10 * time.Second, 310 * time.Second} {
 		t.Run(life.String(), func(t *testing.T) {
 			story(t, simulator.Faults{TokenTTL: life, WayFaults: simulator.WayFaults{RotateRefreshToken: "at_use"}}, func(w *world) {
 				k := w.start("a", true)
@@ -34,4 +34,33 @@ func TestShortLivesAreRenewedInTime(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestARefusedPlatformTokenIsNoFaultOfShops: the platform's token dies before
+// its time, again and again. Another one is asked for, and the shops wait for
+// that and no longer.
+func TestARefusedPlatformTokenIsNoFaultOfShops(t *testing.T) {
+	// The vendor says three seconds, which nobody believes.
+	story(t, simulator.Faults{TokenTTL: 3 * time.Second}, func(w *world) {
+		k := w.start("a", true)
+		k.ticket()
+		longest := time.Duration(0)
+		for range 100 {
+			asked := time.Now()
+			k.works("wx1")
+			longest = max(longest, time.Since(asked))
+			time.Sleep(4 * time.Second)
+		}
+		if longest > 2*lookEvery {
+			t.Errorf("a shop waited %v for its token", longest)
+		}
+		calls := w.api.Stats().Calls["/cgi-bin/component/api_component_token"]
+		if calls["0"] < 20 || calls["0"] > 200 {
+			t.Errorf("calls for the platform's token: %v", calls)
+		}
+		if w.api.Stats().Calls["/cgi-bin/component/api_authorizer_token"]["42001"] < 10 {
+			t.Error("the platform's token was not refused")
+		}
+		k.stop()
+	})
 }
