@@ -8,6 +8,7 @@
 //	frozen_test.go   owners frozen in mid-transaction, that wake when others have their lanes
 //	proxy_test.go    a network that loses, cuts and delays what goes to Kafka
 //	brokers_test.go  brokers that move, restart and die under two workers
+//	component_test.go  a platform's worker, killed while refresh tokens change; platform_test.go is its world
 //	soak_test.go     workers that share many shops, and all that befalls them, for as long as you like
 //	soak_events_test.go  what befalls them
 //	stop_test.go     a planned stop, and the start after it
@@ -25,6 +26,7 @@
 //
 //	TRIAL_SEED   the seed; another one for each run by default
 //	TRIAL_KILLS  kills of TestKillMinusNine, 50 by default; orders grow with it
+//	TRIAL_REFRESHES  kills of TestKillMinusNineOfAPlatform, 10 by default
 //	TRIAL_ROUNDS rounds of TestFrozenProcessIsFenced and of the proxy, 6 by default
 //	TRIAL_SOAK   seconds that TestSoak goes on, on three brokers, from 300 on with 200 shops; by default 40
 //	             on one broker, with 40 shops

@@ -150,6 +150,7 @@ func (p *process) get(path string) string {
 	if err != nil {
 		p.w.Fatal(err)
 	}
+	p.w.noSecret(path+" of life "+fmt.Sprint(p.number), string(body))
 	return string(body)
 }
 

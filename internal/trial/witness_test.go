@@ -5,11 +5,9 @@ package trial
 import (
 	"bytes"
 	"context"
-	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -264,41 +262,10 @@ func (w *world) checkpoints() {
 	}
 }
 
-// noSecret fails when a text holds an app secret or an access token, plain or
-// the way a URL or JSON writes it. A soak has thousands of tokens and hundreds
-// of megabytes of text: one pass looks for the beginnings of all of them.
+// noSecret fails when a text holds a secret that is in use in this world.
 func (w *world) noSecret(where, text string) {
 	w.Helper()
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	type form struct{ kind, text string }
-	forms := map[uint64][]form{} // by their first eight bytes
-	look := func(kind, secret string) {
-		asJSON, _ := json.Marshal(secret) // a string always encodes
-		for _, text := range []string{secret, url.QueryEscape(secret), url.PathEscape(secret), strings.Trim(string(asJSON), `"`)} {
-			if len(text) < 8 {
-				w.Fatalf("%s of %d bytes is too short to be looked for", kind, len(text))
-			}
-			beginning := binary.BigEndian.Uint64([]byte(text[:8]))
-			forms[beginning] = append(forms[beginning], form{kind, text})
-		}
-	}
-	for _, secret := range w.secrets {
-		look("an app secret", secret)
-	}
-	for token := range w.tokens {
-		look("an access token", token)
-	}
-	var last uint64 // eight bytes, up to the i-th
-	for i := range len(text) {
-		last = last<<8 | uint64(text[i])
-		for _, f := range forms[last] {
-			if start := i - 7; start >= 0 && strings.HasPrefix(text[start:], f.text) {
-				w.Errorf("%s in %s: …%s█", f.kind, where, text[max(0, start-120):start])
-				return
-			}
-		}
-	}
+	w.leaks.Check(w, where, text)
 }
 
 // autopsy writes down all that is in the topics, aborted records and markers

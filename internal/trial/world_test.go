@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"orderwalk/internal/leaktest"
 	"orderwalk/simulator"
 )
 
@@ -44,6 +45,8 @@ type world struct {
 	group   string // prefix of all names
 	sources []source
 	secrets map[string]string // app secrets by app ID
+	refresh map[string]string // by app ID, the refresh tokens of shops of a platform
+	leaks   leaktest.Search
 	api     *simulator.Server
 	url     string
 	file    string // of the shops
@@ -89,18 +92,28 @@ func newWorld(t testing.TB, brokers []string, build func(w *world) simulator.Con
 		// With characters that a URL, a form and JSON write in their own ways.
 		cfg.Shops[i].Secret = fmt.Sprintf("s3cret/+=%%&<%x>", w.dice.Uint64())
 		w.secrets[cfg.Shops[i].AppID] = cfg.Shops[i].Secret
+		w.leaks.Hide("an app secret", cfg.Shops[i].Secret)
+	}
+	w.refresh = map[string]string{}
+	for _, shop := range cfg.Shops {
+		w.refresh[shop.AppID] = shop.RefreshToken
 	}
 	w.api = simulator.New(cfg)
-	server := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+	w.url = w.serve(w.leaks.Watch(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		w.arrived(r)
 		w.api.ServeHTTP(rw, r)
-	}))
-	t.Cleanup(server.Close)
-	w.url = server.URL
+	})))
 	w.file = filepath.Join(t.TempDir(), "shops.json")
 	w.writeShops(w.sources)
 	t.Cleanup(w.epilogue)
 	return w
+}
+
+// serve serves on loopback until the trial is over.
+func (w *world) serve(handler http.Handler) (url string) {
+	server := httptest.NewServer(handler)
+	w.Cleanup(server.Close)
+	return server.URL
 }
 
 // add makes a source part of the world.
@@ -129,7 +142,8 @@ func (w *world) writeShops(sources []source) {
 	type shop struct {
 		AppID     string `json:"app_id"`
 		Name      string `json:"name"`
-		AppSecret string `json:"app_secret"`
+		AppSecret string `json:"app_secret,omitempty"`
+		Refresh   string `json:"authorizer_refresh_token,omitempty"`
 		TimeRange string `json:"time_range"`
 		Start     string `json:"start_time"`
 		End       string `json:"end_time,omitempty"`
@@ -142,7 +156,11 @@ func (w *world) writeShops(sources []source) {
 		if s.end != 0 {
 			end = strconv.FormatInt(s.end, 10)
 		}
-		file.Shops = append(file.Shops, shop{s.appID, s.name, w.secrets[s.appID], s.kind, strconv.FormatInt(s.start, 10), end})
+		one := shop{s.appID, s.name, w.secrets[s.appID], w.refresh[s.appID], s.kind, strconv.FormatInt(s.start, 10), end}
+		if one.Refresh != "" {
+			one.AppSecret = "" // it is not the platform's to know
+		}
+		file.Shops = append(file.Shops, one)
 	}
 	data, err := json.Marshal(file)
 	if err != nil {
