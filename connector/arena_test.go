@@ -22,6 +22,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"orderwalk/internal/kafkatest"
+	"orderwalk/internal/leaktest"
 	"orderwalk/internal/wechat"
 	"orderwalk/offsets"
 	"orderwalk/simulator"
@@ -50,6 +51,10 @@ type arena struct {
 	// it did.
 	gateway func(w http.ResponseWriter, r *http.Request) bool
 	calls   []simulator.ListCall
+	// leaks knows the secrets of the story, and processes are all whose output is
+	// searched for them; see search.
+	leaks     leaktest.Search
+	processes []*process
 }
 
 // inBubble plays a story with kfake on a virtual network.
@@ -76,11 +81,11 @@ func inBubble(t *testing.T, story func(a *arena)) {
 }
 
 func (a *arena) play(story func(a *arena)) {
-	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	server := &http.Server{Handler: a.leaks.Watch(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if a.gateway == nil || !a.gateway(w, r) {
 			a.api.ServeHTTP(w, r)
 		}
-	})}
+	}))}
 	served := make(chan struct{})
 	listener := a.listen()
 	go func() {
@@ -88,6 +93,7 @@ func (a *arena) play(story func(a *arena)) {
 		_ = server.Serve(listener)
 	}()
 	story(a)
+	a.search()
 	_ = server.Close()
 	<-served
 }
@@ -217,6 +223,9 @@ func (a *arena) prepare(shops ...shop) *process {
 	cfg, transport, web := a.config(p.plug, log, p.metrics, shops...)
 	p.transport, p.host = transport, web
 	p.Connector = New(cfg, p.metrics)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.processes = append(a.processes, p)
 	return p
 }
 
