@@ -214,3 +214,24 @@ func (s *stage) tool(input, class string, args ...string) string {
 	}
 	return out.String()
 }
+
+// checkpoints is the runbook's copy of them, to the letter.
+func (s *stage) checkpoints() string {
+	s.Helper()
+	printed := s.tool("", "consumer.ConsoleConsumer", "--bootstrap-server", s.brokers[0], "--topic", s.offsets(), "--from-beginning",
+		"--isolation-level", "read_committed", "--timeout-ms", "10000", "--formatter-property", "print.key=true", "--formatter-property", "null.literal=<none>")
+	var saved strings.Builder
+	for line := range strings.Lines(printed) { // grep '^\["': tools complain on standard output too
+		if strings.HasPrefix(line, `["`) {
+			saved.WriteString(line)
+		}
+	}
+	return saved.String()
+}
+
+// putBack writes such a copy, as the runbook does.
+func (s *stage) putBack(saved string) {
+	s.Helper()
+	s.tool(saved, "ConsoleProducer", "--bootstrap-server", s.brokers[0], "--topic", s.offsets(),
+		"--reader-property", "parse.key=true", "--reader-property", "null.marker=<none>")
+}
