@@ -15,7 +15,9 @@ import (
 
 	"github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
 
+	"orderwalk/internal/leaktest"
 	"orderwalk/internal/wechat"
 	"orderwalk/simulator"
 )
@@ -27,6 +29,7 @@ type world struct {
 	api     *simulator.Server
 	keys    Keys
 	log     bytes.Buffer
+	leaks   leaktest.Search
 
 	mu    sync.Mutex
 	given map[string]string
@@ -46,13 +49,22 @@ func story(t *testing.T, faults simulator.Faults, tell func(w *world)) {
 		w.api = simulator.New(simulator.Config{Seed: 7, Faults: faults,
 			Shops:    []simulator.Shop{{AppID: "wx1", RefreshToken: "first-refresh"}, {AppID: "wx2"}},
 			Platform: simulator.Platform{AppID: "wxc", Secret: "platform-secret"}})
-		server := &http.Server{Handler: w.api}
+		w.leaks.Hide("a platform's app secret", "platform-secret")
+		for fill := range byte(4) {
+			keys, _ := keysOf(fill)()
+			w.leaks.Hide("a state key", string(keys[0]))
+		}
+		server := &http.Server{Handler: w.leaks.Watch(w.api)}
 		served := make(chan struct{})
 		go func() {
 			defer close(served)
 			_ = server.Serve(listener)
 		}()
 		tell(w)
+		w.leaks.Check(w, "the log", w.log.String())
+		if n, err := w.leaks.CheckTopics(w.Context(), w, []string{"localhost:9092"}, kgo.Dialer(w.network.DialContext)); n == 0 || err != nil {
+			w.Errorf("%d records were searched: %v", n, err)
+		}
 		_ = server.Close()
 		<-served
 		cluster.Close()
@@ -122,6 +134,7 @@ func (k *worker) list(shop string) error {
 	defer cancel()
 	now := time.Now().Unix()
 	_, err := k.clients[shop].List(ctx, wechat.Query{Range: wechat.CreateTime, Start: now - 60, End: now, PageSize: 100})
+	k.leaks.Check(k, "an error", fmt.Sprintf("%v %+v %#v", err, err, err))
 	return err
 }
 

@@ -50,7 +50,7 @@ func TestDayOfPlainTokensAgainstARudeSystem(t *testing.T) {
 		go func() {
 			defer close(done)
 			for range 24 * 60 {
-				if _, err := rude.host.send(t.Context(), outgoing{path: plainTokenPath, query: "grant_type=client_credential&appid=wx1&secret=s3cret"}); err != nil {
+				if _, err := rude.host.send(t.Context(), outgoing{path: plainTokenPath, query: "grant_type=client_credential&appid=wx1&secret=s3cret-of-wx1"}); err != nil {
 					t.Error(err)
 				}
 				time.Sleep(time.Minute)

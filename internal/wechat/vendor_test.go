@@ -3,6 +3,7 @@ package wechat
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"orderwalk/internal/leaktest"
 	"orderwalk/simulator"
 )
 
@@ -20,6 +22,9 @@ type vendor struct {
 	*testing.T
 	api  *simulator.Server
 	dial func() *http.Transport
+
+	leaks  leaktest.Search
+	buyers []*buyer
 }
 
 // inVendor runs story in a bubble with the world of cfg.
@@ -28,7 +33,7 @@ func inVendor(t *testing.T, cfg simulator.Config, story func(t *testing.T, v *ve
 	synctest.Test(t, func(t *testing.T) {
 		l := newListener()
 		v := &vendor{T: t, api: simulator.New(cfg)}
-		server := &http.Server{Handler: v.api, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, 0)}
+		server := &http.Server{Handler: v.leaks.Watch(v.api), ErrorLog: slog.NewLogLogger(slog.DiscardHandler, 0)}
 		go server.Serve(l)
 		v.dial = func() *http.Transport {
 			transport := newTransport()
@@ -38,6 +43,11 @@ func inVendor(t *testing.T, cfg simulator.Config, story func(t *testing.T, v *ve
 		}
 		t.Cleanup(func() { server.Close() })
 		story(t, v)
+		for _, b := range v.buyers {
+			_, _, last := b.State()
+			v.leaks.Check(t, "the log", b.log.text.String())
+			v.leaks.Check(t, "the state", fmt.Sprintf("%v %+v %#v", last, last, last))
+		}
 	})
 }
 
@@ -100,10 +110,11 @@ func (v *vendor) client(cfg Config) *buyer {
 		cfg.AppID = "wx1"
 	}
 	if cfg.Secret == nil {
-		cfg.Secret = func() (string, error) { return "s3cret", nil }
+		cfg.Secret = func() (string, error) { return "s3cret-of-wx1", nil }
 	}
 	cfg.Log = slog.New(slog.NewTextHandler(b.log, nil))
 	b.Client = New(cfg)
+	v.buyers = append(v.buyers, b)
 	return b
 }
 
@@ -112,6 +123,7 @@ func (b *buyer) list() error {
 	now := time.Now()
 	end := now.Add(-time.Minute).Unix()
 	_, err := b.List(b.v.Context(), Query{Range: CreateTime, Start: end - 60, End: end, PageSize: 100})
+	b.v.leaks.Check(b.v, "an error", fmt.Sprintf("%v %+v %#v", err, err, err))
 	if err == nil {
 		b.listed++
 		b.longest = max(b.longest, time.Since(now))
@@ -147,5 +159,5 @@ func (b *buyer) wants(class Class, code int) *Error {
 
 // oneShop is a world of one shop with an order every few seconds.
 func oneShop(faults simulator.Faults) simulator.Config {
-	return simulator.Config{Seed: 7, Faults: faults, Shops: []simulator.Shop{{AppID: "wx1", Secret: "s3cret", RefreshToken: "refresh-0", Live: simulator.Live{Rate: 0.2}}}}
+	return simulator.Config{Seed: 7, Faults: faults, Shops: []simulator.Shop{{AppID: "wx1", Secret: "s3cret-of-wx1", RefreshToken: "refresh-0", Live: simulator.Live{Rate: 0.2}}}}
 }

@@ -14,6 +14,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"orderwalk/internal/leaktest"
 )
 
 const (
@@ -179,6 +181,7 @@ type world struct {
 	log     *bytes.Buffer // of levels info and above
 	results []string      // of list calls
 	renewed []string      // results of token calls
+	leaks   leaktest.Search
 }
 
 // inBubble runs story with a client made from cfg, whose API plays a.
@@ -186,12 +189,12 @@ func inBubble(t *testing.T, a *api, cfg Config, story func(t *testing.T, w *worl
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		l := newListener()
-		server := &http.Server{Handler: a, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, 0)}
+		w := &world{api: a, log: new(bytes.Buffer)}
+		server := &http.Server{Handler: w.leaks.Watch(a), ErrorLog: slog.NewLogLogger(slog.DiscardHandler, 0)}
 		go server.Serve(l)
 		transport := newTransport()
 		transport.Proxy = nil
 		transport.DialContext = l.dial
-		w := &world{api: a, log: new(bytes.Buffer)}
 		if w.host = cfg.Host; w.host == nil {
 			w.host = &Host{URL: "http://api.test"}
 		}
@@ -220,6 +223,9 @@ func inBubble(t *testing.T, a *api, cfg Config, story func(t *testing.T, w *worl
 		}
 		w.Client = New(cfg)
 		story(t, w)
+		_, _, last := w.State()
+		w.leaks.Check(t, "the log", w.log.String())
+		w.leaks.Check(t, "the state", fmt.Sprintf("%v %+v %#v", last, last, last))
 	})
 }
 
