@@ -26,7 +26,7 @@
 //
 //	TRIAL_SEED   the seed; another one for each run by default
 //	TRIAL_KILLS  kills of TestKillMinusNine, 50 by default; orders grow with it
-//	TRIAL_REFRESHES  kills of TestKillMinusNineOfAPlatform, 10 by default
+//	TRIAL_REFRESHES  kills of TestKillMinusNineOfAPlatform, 8 by default
 //	TRIAL_ROUNDS rounds of TestFrozenProcessIsFenced and of the proxy, 6 by default
 //	TRIAL_SOAK   seconds that TestSoak goes on, on three brokers, from 300 on with 200 shops; by default 40
 //	             on one broker, with 40 shops

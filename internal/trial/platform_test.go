@@ -19,9 +19,11 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"orderwalk/internal/kafkatest"
 	"orderwalk/simulator"
 )
 
@@ -36,9 +38,12 @@ const (
 // platform is a world whose shops are read by a third-party platform.
 type platform struct {
 	*world
-	keys     string // the file of state keys
-	pushes   string // the address where the vendor pushes, whoever is there
+	proxy    *kafkatest.Proxy // on the way to Kafka
+	keys     string           // the file of state keys
 	answered chan struct{}
+	// cut has the next answer to a refresh token come when Kafka cannot be reached
+	// any more.
+	cut atomic.Bool
 
 	mu        sync.Mutex
 	kills     int
@@ -53,8 +58,8 @@ type refresh struct {
 
 // newPlatform makes so many shops that have authorised the platform. They are
 // all live.
-func newPlatform(t *testing.T, brokers []string, shops int) *platform {
-	p := &platform{answered: make(chan struct{}, 1), refreshes: map[string][]refresh{}}
+func newPlatform(t *testing.T, proxy *kafkatest.Proxy, brokers []string, shops int) *platform {
+	p := &platform{proxy: proxy, answered: make(chan struct{}, 1), refreshes: map[string][]refresh{}}
 	now := time.Now().Unix()
 	p.world = newWorld(t, brokers, func(w *world) simulator.Config {
 		cfg := simulator.Config{Platform: simulator.Platform{AppID: platformID, Secret: platformSecret},
@@ -105,6 +110,9 @@ func (p *platform) hear(next http.Handler) http.Handler {
 			Refresh string `json:"authorizer_refresh_token"`
 		}
 		if json.Unmarshal(body, &sent) == nil && json.Unmarshal(kept.Body.Bytes(), &came) == nil && came.Access != "" {
+			if p.cut.CompareAndSwap(true, false) {
+				p.proxy.Unplug(patience)
+			}
 			p.mu.Lock()
 			p.refreshes[sent.Shop] = append(p.refreshes[sent.Shop], refresh{sent.Refresh, came.Refresh, came.Access, p.kills})
 			p.mu.Unlock()
