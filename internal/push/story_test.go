@@ -8,6 +8,7 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kfake"
 
+	"orderwalk/internal/leaktest"
 	"orderwalk/internal/push"
 	"orderwalk/simulator"
 )
@@ -44,6 +46,15 @@ type office struct {
 	counts map[push.Result]int
 	told   []simulator.Push
 	calls  int
+
+	log   strings.Builder
+	leaks leaktest.Search
+}
+
+func (o *office) Write(line []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.log.Write(line)
 }
 
 // keep is the sink. For an hour a day it is away; at other times it fails now and
@@ -72,6 +83,8 @@ func (o *office) setKeys(t *testing.T, appID string, pairs ...[2]string) {
 	t.Helper()
 	var keys []push.Key
 	for _, p := range pairs {
+		o.leaks.Hide("a token of pushes", p[0])
+		o.leaks.Hide("an AES key of pushes", p[1])
 		k, err := push.NewKey(p[0], p[1])
 		if err != nil {
 			t.Fatal(err)
@@ -95,9 +108,11 @@ func (o *office) handler() *push.Handler {
 			return o.keep(ctx, known{shop: e.Shop, event: e.Event, order: e.ID, created: e.Created.Unix()})
 		},
 		Authorization: func(ctx context.Context, e push.Authorization) error {
+			o.leaks.Hide("an authorization code", string(e.Code))
 			return o.keep(ctx, known{component: e.Component, shop: e.Shop, event: string(e.Change), created: e.Created.Unix()})
 		},
 		Ticket: func(ctx context.Context, e push.Ticket) error {
+			o.leaks.Hide("a verify ticket", string(e.Ticket))
 			return o.keep(ctx, known{component: e.Component, event: "component_verify_ticket", created: e.Created.Unix()})
 		},
 		Count: func(r push.Result) {
@@ -105,7 +120,7 @@ func (o *office) handler() *push.Handler {
 			defer o.mu.Unlock()
 			o.counts[r]++
 		},
-		Log: slog.New(slog.DiscardHandler),
+		Log: slog.New(slog.NewTextHandler(o, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}
 }
 
@@ -139,7 +154,7 @@ func story(t *testing.T, retry string) {
 		}},
 	})
 	o := &office{began: began, keys: map[string][]push.Key{}, kept: map[known]int{}, counts: map[push.Result]int{}}
-	old, next := [2]string{"token-1", firstKey}, [2]string{"token-2", nextKey}
+	old, next := [2]string{"token-of-pushes-1", firstKey}, [2]string{"token-of-pushes-2", nextKey}
 	o.setKeys(t, ownShop, old)
 	o.setKeys(t, platform, old)
 
@@ -220,6 +235,10 @@ func story(t *testing.T, retry string) {
 
 // judge compares what the vendor pushed with what was kept and counted.
 func (o *office) judge(t *testing.T) {
+	o.leaks.Check(t, "the log", o.log.String())
+	if o.log.Len() == 0 || o.leaks.Known() < 100 {
+		t.Errorf("%d bytes of log were searched for %d secrets", o.log.Len(), o.leaks.Known())
+	}
 	want := map[push.Result]int{push.Echo: 3 + 4}
 	answers := map[int]int{}
 	dropped := 0

@@ -19,6 +19,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"orderwalk/internal/leaktest"
 )
 
 const (
@@ -43,6 +45,7 @@ type desk struct {
 	events []any
 	counts map[Result]int
 	log    strings.Builder
+	leaks  leaktest.Search
 	// hand, if set, decides about each event in place of success.
 	hand func(context.Context) error
 }
@@ -90,6 +93,11 @@ func newDesk(t *testing.T) *desk {
 		},
 		Log: slog.New(slog.NewTextHandler(logWriter{d}, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}
+	d.leaks.Hide("a token of pushes", shopToken, newToken, componentToken)
+	d.leaks.Hide("an AES key of pushes", shopAES, newAES, componentAES)
+	d.leaks.Hide("a verify ticket", "ticket@@@")
+	d.leaks.Hide("an authorization code", "queryauthcode@@@")
+	t.Cleanup(func() { d.leaks.Check(t, "the log", d.log.String()) })
 	return d
 }
 
@@ -114,6 +122,7 @@ func key(t testing.TB, token, encodingAESKey string) Key {
 func (d *desk) ask(method, target, body string) *httptest.ResponseRecorder {
 	w := httptest.NewRecorder()
 	d.ServeHTTP(w, httptest.NewRequest(method, target, strings.NewReader(body)))
+	d.leaks.Check(d.t, "an answer", fmt.Sprint(w.Header(), w.Body))
 	return w
 }
 
