@@ -18,6 +18,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"orderwalk/internal/leaktest"
 )
 
 // patience bounds what a test waits for; it is never measured.
@@ -28,11 +30,14 @@ type process struct {
 	t      *testing.T
 	cmd    *exec.Cmd
 	stdout *bufio.Reader
+	said   lockedBuffer // all that was read of stdout
 	stderr lockedBuffer
+	leaks  leaktest.Search
 }
 
 // start runs orderwalk with the variables on top of an environment that has
-// none of ours. It is killed at the end of the test if it still runs.
+// none of ours. It is killed at the end of the test if it still runs, and what it
+// has said is searched for secrets; simulate is there to print some.
 func start(t *testing.T, env []string, args ...string) *process {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
@@ -49,11 +54,37 @@ func start(t *testing.T, env []string, args ...string) *process {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.stdout = bufio.NewReader(out)
+	p.stdout = bufio.NewReader(io.TeeReader(out, &p.said))
+	p.leaks.Environment(env)
+	t.Cleanup(func() {
+		p.noSecret("stderr of "+args[0], p.stderr.String())
+		if args[0] != "simulate" {
+			p.noSecret("stdout of "+args[0], p.said.String())
+		}
+	})
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
 	return p
+}
+
+func (p *process) noSecret(where, text string) {
+	p.t.Helper()
+	if found := p.leaks.FindSimulated(text); found != "" {
+		p.t.Errorf("%s shows %s", where, found)
+	}
+}
+
+// searched looks for secrets in all pages of a worker.
+func (p *process) searched(page string) {
+	p.t.Helper()
+	for _, path := range []string{"/metrics", "/", "/readyz", "/livez", "/health", "/connectors"} {
+		code, body := get(p.t, page+path)
+		if code == 0 {
+			p.t.Errorf("%s: %s", path, body)
+		}
+		p.noSecret(path, body)
+	}
 }
 
 // line returns what follows the word in the first line of the output that

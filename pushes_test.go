@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"orderwalk/internal/leaktest"
 	"orderwalk/simulator"
 )
 
@@ -54,7 +55,8 @@ func (p *process) logged(message, attribute string) string {
 func pushed(t *testing.T, api *simulator.Server, env ...string) (p *process, page, pushes, brokers string) {
 	t.Helper()
 	brokers = start(t, nil, "dev", "--data", t.TempDir(), "--orders", "1").line("Kafka")
-	vendor := httptest.NewServer(api)
+	var wire leaktest.Search
+	vendor := httptest.NewServer(wire.Watch(api))
 	t.Cleanup(vendor.Close)
 	p = start(t, append(env, "ORDERWALK_KAFKA_BROKERS="+brokers, "ORDERWALK_API_URL="+vendor.URL, "ORDERWALK_LISTEN=127.0.0.1:0",
 		"ORDERWALK_GROUP=pushed", "ORDERWALK_TOPIC=pushed.orders", "ORDERWALK_OFFSETS_TOPIC=pushed.offsets",
@@ -65,6 +67,7 @@ func pushed(t *testing.T, api *simulator.Server, env ...string) (p *process, pag
 		if t.Failed() {
 			t.Logf("the worker's log:\n%s", p.stderr.String())
 		}
+		wire.Check(t, "the worker's log", p.stderr.String())
 	})
 	page = "http://" + p.logged("orderwalk starts", "listen")
 	pushes = "http://" + p.logged("takes pushes", "listen")
@@ -210,6 +213,7 @@ func TestAPushedOrderDoesNotWaitForThePoll(t *testing.T) {
 	if ok, kept := count("ok"), vendor.answered(200); ok != float64(kept) || kept < 3 {
 		t.Errorf("%v counted as kept, %d were", ok, kept)
 	}
+	worker.searched(page)
 	worker.signal(syscall.SIGTERM)
 	if code := worker.end(); code != 0 {
 		t.Errorf("run = %d\n%s", code, worker.stderr.String())
@@ -218,10 +222,8 @@ func TestAPushedOrderDoesNotWaitForThePoll(t *testing.T) {
 	if n := strings.Count(lines, "\n"); n != 3 {
 		t.Errorf("%d records of 3 orders\n%s%s", n, lines, stderr)
 	}
-	for _, secret := range []string{pushToken, pushKey, "secret-of-it"} {
-		if strings.Contains(worker.stderr.String(), secret) {
-			t.Errorf("the log has the secret %s", secret)
-		}
+	if n, err := worker.leaks.CheckTopics(t.Context(), t, []string{brokers}); n < 4 || err != nil {
+		t.Errorf("%d records were searched for secrets: %v", n, err)
 	}
 }
 
@@ -290,14 +292,16 @@ func TestAPlatformLivesByPushes(t *testing.T) {
 	if text := worker.stderr.String(); !strings.Contains(text, `errcode 61003 the shop has taken its authorisation of the platform back`) {
 		t.Errorf("no reason:\n%s", text)
 	}
+	worker.searched(page)
 	worker.signal(syscall.SIGTERM)
 	if code := worker.end(); code != 0 {
 		t.Errorf("run = %d\n%s", code, worker.stderr.String())
 	}
-	for _, secret := range []string{pushToken, pushKey, "secret-of-the-platform", "refresh-from-the-start", "ticket@@@", "queryauthcode@@@", stateKey} {
-		if strings.Contains(worker.stderr.String(), secret) {
-			t.Errorf("the log has the secret %s", secret)
-		}
+	worker.leaks.Hide("a refresh token", "refresh-from-the-start", "refreshtoken@@@")
+	worker.leaks.Hide("a verify ticket", "ticket@@@")
+	worker.leaks.Hide("an authorization code", "queryauthcode@@@")
+	if n, err := worker.leaks.CheckTopics(t.Context(), t, []string{brokers}); n < 10 || err != nil {
+		t.Errorf("%d records were searched for secrets: %v", n, err)
 	}
 }
 

@@ -156,9 +156,7 @@ func orderwalk(t *testing.T, args ...string) (code int, stdout, stderr string) {
 	if ctx.Err() != nil {
 		t.Errorf("orderwalk %v did not end\n%s%s", args, &out, &errs)
 	}
-	if text := out.String() + errs.String(); strings.Contains(text, "hush") || strings.Contains(text, os.Getenv("ORDERWALK_APP_SECRET")) {
-		t.Errorf("a secret is shown:\n%s", text)
-	}
+	noSecret(t, out.String()+errs.String())
 	return code, out.String(), errs.String()
 }
 

@@ -8,8 +8,13 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
+	"time"
+
+	"orderwalk/simulator"
 )
 
 // Each way in which a secret may be written is found, wherever it stands.
@@ -63,5 +68,33 @@ func TestWatch(t *testing.T) {
 		if found := s.Find("in " + text); !strings.HasPrefix(found, want) || (found == "") != (want == "") {
 			t.Errorf("%s: %q, want %q", text, found, want)
 		}
+	}
+}
+
+// Variables and the files they name are learnt, and what the simulator makes up
+// is known by its looks.
+func TestEnvironment(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "keys")
+	if err := os.WriteFile(path, []byte("first-key-of-two\nsecond-key-of-two\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var s Search
+	s.Environment([]string{"ORDERWALK_APP_SECRET=secret-of-a-shop", "ORDERWALK_STATE_KEY_FILE=" + path, "ORDERWALK_GROUP=harmless-name", "SECRET=somebody-elses"})
+	api := simulator.New(simulator.Config{Shops: []simulator.Shop{{AppID: "wx1"}}, Platform: simulator.Platform{AppID: "wxc"}})
+	authorized, err := api.Authorize("wx1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	token, err := api.CloudToken()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range []string{"secret-of-a-shop", "first-key-of-two", "second-key-of-two", token, authorized.Code, api.Authorizers()[0].RefreshToken, api.VerifyTicket(time.Now())} {
+		if s.FindSimulated("x "+text) == "" {
+			t.Errorf("%s is not found", text)
+		}
+	}
+	if found := s.FindSimulated("harmless-name somebody-elses " + path); found != "" {
+		t.Error(found)
 	}
 }
