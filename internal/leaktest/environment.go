@@ -1,0 +1,52 @@
+package leaktest
+
+import (
+	"os"
+	"regexp"
+	"strings"
+)
+
+// Environment learns the secrets of our variables among NAME=value pairs, and
+// those in the files that they name.
+func (s *Search) Environment(pairs []string) {
+	for _, pair := range pairs {
+		name, value, _ := strings.Cut(pair, "=")
+		name, ours := strings.CutPrefix(name, "ORDERWALK_")
+		if !ours || value == "" || strings.HasSuffix(name, "_URL") {
+			continue
+		}
+		path := strings.HasSuffix(name, "_FILE")
+		for _, word := range []string{"SECRET", "TOKEN", "PASSWORD", "_KEY", "TICKET"} {
+			if !strings.Contains(name, word) {
+				continue
+			}
+			kind := "what is in " + name
+			if path {
+				data, err := os.ReadFile(value)
+				if err != nil {
+					break // it is named to be missed
+				}
+				for _, line := range strings.Fields(string(data)) {
+					if len(line) >= shortest && !strings.HasPrefix(line, "-----") {
+						s.Hide(kind, line)
+					}
+				}
+			} else if len(value) >= shortest {
+				s.Hide(kind, value)
+			}
+			break
+		}
+	}
+}
+
+// simulated is what secrets look like that the simulator makes up.
+var simulated = regexp.MustCompile(`99_[A-Za-z0-9_-]{12}|(ticket|queryauthcode|refreshtoken)@@@|simulated-secret`)
+
+// FindSimulated is Find in a text of a process whose API is the simulator in
+// another process: it finds what that one hands out too, by its looks.
+func (s *Search) FindSimulated(text string) string {
+	if at := simulated.FindStringIndex(text); at != nil {
+		return "what the simulator has made up: …" + text[max(0, at[0]-120):at[0]] + "█"
+	}
+	return s.Find(text)
+}
