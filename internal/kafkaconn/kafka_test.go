@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"fmt"
 	"net"
 	"os"
 	"strings"
@@ -16,6 +17,8 @@ import (
 
 	"github.com/segmentio/kafka-go/protocol/findcoordinator"
 	"github.com/twmb/franz-go/pkg/kfake"
+
+	"orderwalk/internal/leaktest"
 )
 
 // startKafka starts a broker on a network of its own, so that the tests can run
@@ -36,7 +39,27 @@ func ask(t *testing.T, cfg Config) error {
 	t.Helper()
 	k := New(cfg)
 	defer k.Close()
-	return request(t.Context(), k)
+	err := request(t.Context(), k)
+	noSecret(t, cfg.SASL, fmt.Sprintf("%v %+v %#v %s", err, err, err, HintFor(err)))
+	return err
+}
+
+// noSecret fails if a text shows what somebody logs in with; of what is short
+// enough to be found anywhere, nothing is known.
+func noSecret(t *testing.T, login SASL, text string) {
+	t.Helper()
+	var leaks leaktest.Search
+	for kind, read := range map[string]func() (string, error){
+		"a password": login.Password, "a token": login.Token, "a client secret": login.Client.Secret,
+	} {
+		if read == nil {
+			continue
+		}
+		if secret, err := read(); err == nil && len(secret) >= 8 {
+			leaks.Hide(kind, secret)
+		}
+	}
+	leaks.Check(t, "an error", text)
 }
 
 // request goes to the cluster and not to the Transport's cache.
