@@ -59,8 +59,8 @@ func judge(ctx context.Context, client *wechat.Client, w *offsets.Window, suspec
 // listed pages through a range under w's filters and returns which of the
 // wanted IDs it lists, stopping as soon as all are found.
 func listed(ctx context.Context, client *wechat.Client, w *offsets.Window, s span, wanted map[string]bool) ([]string, error) {
-	q := query(w, wechat.UpdateTime)
-	q.Start, q.End, q.Key, q.PageSize = s.start, s.end, "", 100
+	q := query(w, wechat.UpdateTime, "")
+	q.Start, q.End, q.PageSize = s.start, s.end, 100
 	found := make(map[string]bool)
 	keys := make(map[string]bool)
 	for refused := 0; ; {
@@ -94,7 +94,7 @@ func listed(ctx context.Context, client *wechat.Client, w *offsets.Window, s spa
 	}
 }
 
-// query is what is asked for w's next page.
-func query(w *offsets.Window, kind wechat.Range) wechat.Query {
-	return wechat.Query{Range: kind, Start: w.Start, End: w.End, Status: w.Status, OpenID: w.OpenID, PageSize: w.PageSize, Key: w.Key}
+// query is what is asked for the page of w that a key stands for.
+func query(w *offsets.Window, kind wechat.Range, key string) wechat.Query {
+	return wechat.Query{Range: kind, Start: w.Start, End: w.End, Status: w.Status, OpenID: w.OpenID, PageSize: w.PageSize, Key: key}
 }

@@ -31,14 +31,15 @@ func (w *walker) live(win *offsets.Window, now time.Time) bool {
 	return win.Pass == 2 || w.sheet.hasCaughtUp() || recent(win.Start, now, w.shop.Policy)
 }
 
-// list asks for a window's next page, if the day's calls allow it.
-func (w *walker) list(ctx context.Context, win *offsets.Window) (wechat.Page, error) {
+// list asks for the page of a window that a key stands for, if the day's calls
+// allow it.
+func (w *walker) list(ctx context.Context, win *offsets.Window, key string) (wechat.Page, error) {
 	now, _ := w.host.Now()
 	if !w.sheet.quota.take(w.live(win, now)) {
 		return wechat.Page{}, errHeld
 	}
 	defer w.sheet.quota.give()
-	return w.shop.Client.List(ctx, query(win, w.shop.Policy.Range))
+	return w.shop.Client.List(ctx, query(win, w.shop.Policy.Range, key))
 }
 
 // hold takes out of a step what has to wait for more of the day's list calls,

@@ -16,7 +16,7 @@ import (
 
 const (
 	// spacePages is how many pages of a lane may wait for a commit.
-	spacePages = 128
+	spacePages = 80
 	// flushInterval is how long a checkpoint without orders may wait.
 	flushInterval = 5 * time.Second
 	// drainTimeout bounds the last commit when a lane is given up.

@@ -83,7 +83,7 @@ func evenly(room, length int64, p Policy) int64 {
 	if p.Concurrency == 1 || length == p.clamp(longest) {
 		return length
 	}
-	return max(1, min(length, max(room/int64(p.Concurrency), length/16, seconds(p.PollInterval))))
+	return max(1, min(length, max(room/int64(p.Concurrency), length/64, seconds(p.PollInterval))))
 }
 
 // worthReading says whether there is a whole window between frontier and

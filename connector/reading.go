@@ -21,14 +21,15 @@ const emptyPages = 1000
 // used up (errHeld), or until an error that the walker must act on.
 func (w *walker) read(ctx context.Context, win *offsets.Window) error {
 	pass := newPass()
+	page, err := w.list(ctx, win, win.Key)
 	for {
-		page, err := w.list(ctx, win)
-		broken := err == nil && pass.broken(page)
+		var following wechat.Page
+		var ahead error
 		if err == nil {
-			err = w.accept(ctx, win, page, broken)
-		}
-		if err == nil && broken {
-			err = errBadPaging
+			broken := pass.broken(page)
+			if following, ahead, err = w.turn(ctx, win, page, broken); err == nil && broken {
+				err = errBadPaging
+			}
 		}
 		var refusal *wechat.Error
 		errors.As(err, &refusal)
@@ -36,6 +37,8 @@ func (w *walker) read(ctx context.Context, win *offsets.Window) error {
 		case err == nil && !page.More:
 			return nil
 		case err == nil:
+			page, err = following, ahead
+			continue
 		case errors.Is(err, errBadPaging), refusal != nil && refusal.Class == wechat.KeyRefused:
 			if again, err := w.startAgain(ctx, win, pass, err); !again {
 				return err
@@ -45,7 +48,21 @@ func (w *walker) read(ctx context.Context, win *offsets.Window) error {
 		default:
 			return err
 		}
+		page, err = w.list(ctx, win, win.Key)
 	}
+}
+
+// turn accepts a page (err) and lists the following one, if there is one
+// (ahead). Both at once: where the API takes its time, what we do in between is
+// lost on every page.
+func (w *walker) turn(ctx context.Context, win *offsets.Window, page wechat.Page, broken bool) (following wechat.Page, ahead, err error) {
+	if !page.More || broken {
+		return wechat.Page{}, nil, w.accept(ctx, win, page, broken)
+	}
+	accepted := make(chan error, 1)
+	go func() { accepted <- w.accept(ctx, win, page, broken) }()
+	following, ahead = w.list(ctx, win, page.Next)
+	return following, ahead, <-accepted
 }
 
 // accept takes a page's orders into the outbox and its token into the
