@@ -38,6 +38,7 @@ func TestSoak(t *testing.T) {
 	began := time.Now()
 	for time.Since(began) < length {
 		s.step()
+		s.weigh()
 	}
 	s.calm()
 	s.w.finish(10 * time.Second)
@@ -66,7 +67,7 @@ func TestSoak(t *testing.T) {
 	t.Logf("faults of the API: %v", stats.Faults)
 	if !t.Failed() {
 		t.Logf("PASS: %d orders of %d shops in %d lanes over %d brokers, 0 lost, 0 repeated; %s, %d events, %d lives of workers, %d list calls, at most %d MiB a worker",
-			orders, shops, s.lanes, brokers, took.Round(time.Second), s.events(), len(s.w.lives), len(s.w.journal(0)), s.peak()>>20)
+			orders, shops, s.lanes, brokers, took.Round(time.Second), s.events(), len(s.w.lives), len(s.w.journal(0)), s.peak>>20)
 	}
 }
 
@@ -97,6 +98,7 @@ type soak struct {
 	counts  map[string]int
 	since   time.Time
 	log     []string // what was done, and when
+	peak    int64    // bytes of memory, of the worker that had most
 
 	// exclusive is the API's opinion of a range's end second, which it keeps.
 	exclusive bool
@@ -202,15 +204,23 @@ func (s *soak) events() (n int) {
 	return n
 }
 
-// peak is the most memory that any life of a worker had, in bytes.
-func (s *soak) peak() (most int64) {
-	for _, p := range s.w.lives {
-		<-p.ended
-		if usage, ok := p.cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
-			most = max(most, usage.Maxrss<<10)
+// weigh looks at how much memory each worker has had at most so far. What the
+// system says of a process that has ended will not do: a child begins with the
+// peak of the one that forked it.
+func (s *soak) weigh() {
+	for _, h := range s.hands {
+		if h.life == nil {
+			continue
 		}
+		status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", h.life.cmd.Process.Pid))
+		if err != nil {
+			continue // it has ended, or this is no Linux
+		}
+		_, rest, _ := strings.Cut(string(status), "VmHWM:")
+		line, _, _ := strings.Cut(rest, "kB")
+		kib, _ := strconv.ParseInt(strings.TrimSpace(line), 10, 64) // absent in a process that is ending
+		s.peak = max(s.peak, kib<<10)
 	}
-	return most
 }
 
 // epilogue tells of a soak that failed: what was done, the end of what each
