@@ -3,6 +3,7 @@ package ledger
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"maps"
 	"sync"
@@ -50,11 +51,17 @@ type tenant struct {
 	problem string
 	errcode int
 	aged    bool
-	// The latest change of its authorisation that the vendor has pushed.
+	// The latest change of its authorisation that the vendor has pushed. Of two in
+	// one second nobody knows which came first, so a code goes before a revocation:
+	// trading it in has the vendor say what holds.
 	change              string
 	code                string
 	changedAt, codeEnds int64
-	refused             string // fingerprint of the access token refused last
+	// revoked says that one of that second took it back, told is a fingerprint of
+	// all of it, and known that of what the tokens know of.
+	revoked     bool
+	told, known string
+	refused     string // fingerprint of the access token refused last
 }
 
 func newBook(group string, keys Keys, log *slog.Logger, order func(string, time.Time)) *book {
@@ -116,16 +123,29 @@ func (b *book) take(n name, v value, text []byte, aged bool) {
 			t.pair = pair{}
 			_ = json.Unmarshal(text, &t.pair) // ours: it was sealed
 			t.at, t.handled, t.expires, t.problem, t.errcode, t.aged = v.At, v.Handled, v.Expires, v.Problem, v.Errcode, aged
+			t.known = v.Known
 			if b.order != nil && v.Problem != "" {
 				b.order(n.Shop, time.Unix(v.At, 0)) // so that a shop at rest finds out
 			}
 		case kindAuthorized:
-			t.change, t.changedAt, t.code, t.codeEnds = v.Change, v.At, string(text), v.Expires
+			t.hear(v, string(text))
 		default:
 			t.refused = v.Token
 		}
 		b.state.tenants[n.Shop] = t
 	}
+}
+
+// hear takes a change of the authorisation, which may come again and again.
+func (t *tenant) hear(v value, code string) {
+	if v.At != t.changedAt {
+		t.revoked, t.change = false, ""
+	}
+	t.revoked = t.revoked || v.Change == unauthorized
+	if v.Change != unauthorized || t.change == "" {
+		t.change, t.changedAt, t.code, t.codeEnds = v.Change, v.At, code, v.Expires
+	}
+	t.told = fingerprint(fmt.Sprint(t.changedAt, t.change, t.code, t.revoked))
 }
 
 // tenant is what is known of a shop, with a channel that is closed when

@@ -32,6 +32,7 @@ const (
 // What the vendor answers about a shop that is not authorised does not say that
 // it was once.
 const (
+	unauthorized  = "unauthorized" // the change, in the vendor's words
 	takenBack     = "the shop has taken its authorisation of the platform back: have it authorise the platform again"
 	takenBackCode = 61003
 )
@@ -184,7 +185,7 @@ func (d *Desk) shops(ctx context.Context, s state, given map[string]string, todo
 	n := 0
 	try := func(shop string, get func(tenant) (wechat.Authorization, error)) {
 		t := s.tenants[shop]
-		about := fmt.Sprint(t.changedAt, t.change, fingerprint(given[shop]), t.refused == fingerprint(t.Access) && t.refused != "")
+		about := fmt.Sprint(t.changedAt, t.told, fingerprint(given[shop]), t.refused == fingerprint(t.Access) && t.refused != "")
 		mu.Lock()
 		ready := n < atOnce && d.ready(shop, about)
 		mu.Unlock()
@@ -215,6 +216,12 @@ func (d *Desk) shops(ctx context.Context, s state, given map[string]string, todo
 	for _, shop := range todo.exchange {
 		try(shop, func(t tenant) (wechat.Authorization, error) {
 			got, err := d.Platform.QueryAuth(ctx, s.token.text, t.code)
+			var refusal *wechat.Error
+			if errors.As(err, &refusal) && (refusal.Class == wechat.Wait || refusal.Class == wechat.Stop) {
+				// It was traded in before, or taken back since: what holds is what the
+				// vendor makes of the tokens there are.
+				return d.refresh(ctx, s.token.text, shop, t, given[shop])
+			}
 			if err == nil && got.AppID != shop {
 				err = fmt.Errorf("the authorization code is that of %s", got.AppID)
 			}

@@ -43,7 +43,7 @@ func (d *Desk) of(shop string, k kind) name { return d.Ledger.of(shop, k) }
 func (d *Desk) entry(shop string, t tenant, p pair, life time.Duration, problem string, errcode int) record {
 	text, _ := json.Marshal(p) // three strings
 	now := time.Now()
-	v := value{At: now.Unix(), Handled: t.changedAt, Problem: problem, Errcode: errcode}
+	v := value{At: now.Unix(), Handled: t.changedAt, Known: t.told, Problem: problem, Errcode: errcode}
 	if life > 0 {
 		v.Expires = now.Add(life).Unix()
 	}
@@ -64,7 +64,7 @@ func (d *Desk) reseal(s state, names []name) []record {
 		t := s.tenants[n.Shop]
 		text, _ := json.Marshal(t.pair) // three strings
 		records = append(records, record{name: n, text: text,
-			value: value{At: t.at, Handled: t.handled, Expires: t.expires, Problem: t.problem, Errcode: t.errcode}})
+			value: value{At: t.at, Handled: t.handled, Known: t.known, Expires: t.expires, Problem: t.problem, Errcode: t.errcode}})
 	}
 	return records
 }
@@ -123,7 +123,7 @@ func (d *Desk) problem(ctx context.Context, shop, about string, t tenant, err er
 	if refusal.Hint != "" {
 		problem += "; " + refusal.Hint
 	}
-	if t.handled == t.changedAt && (t.problem == problem || t.problem == takenBack && refusal.Code == takenBackCode) {
+	if t.handled == t.changedAt && t.known == t.told && (t.problem == problem || t.problem == takenBack && refusal.Code == takenBackCode) {
 		return record{}, false
 	}
 	return d.entry(shop, t, pair{Refresh: t.Refresh, Given: t.Given}, 0, problem, refusal.Code), true

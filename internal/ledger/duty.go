@@ -54,13 +54,16 @@ func due(s state, component, fileTicket string, given map[string]string, now tim
 	}
 	for shop, file := range given {
 		t := s.tenants[shop]
-		news := t.changedAt > t.handled
+		// More of the second that the tokens know of is news as well, but not which
+		// of it came last: the vendor is asked.
+		more := t.changedAt == t.handled && t.told != t.known && t.known != ""
+		news := t.changedAt > t.handled || more
 		switch {
-		case news && t.change == "unauthorized":
+		case news && t.change == unauthorized && !more:
 			d.revoke = append(d.revoke, shop)
 		case news && t.code != "" && (t.codeEnds == 0 || unix < t.codeEnds):
 			d.exchange = append(d.exchange, shop)
-		case t.Access == "", ending(t.at, t.expires, unix), t.refused == fingerprint(t.Access), file != "" && file != t.Given:
+		case news, t.Access == "", ending(t.at, t.expires, unix), t.refused == fingerprint(t.Access), file != "" && file != t.Given:
 			d.refresh = append(d.refresh, shop)
 		}
 		if t.aged {

@@ -68,6 +68,8 @@ type value struct {
 	// Handled is the At of the last change of the authorisation that these tokens
 	// know of.
 	Handled int64 `json:"handled,omitempty"`
+	// Known is a fingerprint of all that was pushed of that second.
+	Known string `json:"known,omitempty"`
 	// Token is the fingerprint of the one that was refused.
 	Token string `json:"token,omitempty"`
 	// Sealed is a ticket, a token, a code, or the tokens of a shop.

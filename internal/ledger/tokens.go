@@ -64,5 +64,5 @@ func (l *Ledger) missing() *wechat.Error {
 // State is something that changes when there may be news for a shop that waits.
 func (l *Ledger) State(shop string) string {
 	t, _ := l.book.tenant(shop)
-	return fingerprint(t.Access+t.problem) + fingerprint(t.change+t.code)
+	return fingerprint(t.Access+t.problem) + t.told
 }
