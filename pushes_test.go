@@ -283,6 +283,16 @@ func TestAPlatformLivesByPushes(t *testing.T) {
 		}
 	}
 
+	// A check calls with the tokens that the worker keeps, and gets none itself.
+	refreshes := api.Stats().Calls["/cgi-bin/component/api_authorizer_token"]["0"]
+	if code, found, stderr := run(t, worker.cmd.Env, "check"); code != 0 || strings.Count(found, "by component, as run keeps it") != 2 ||
+		strings.Count(found, "ok      list call of") != 2 || strings.Contains(found, "not tried") || !strings.Contains(found, "its token is kept by the group") {
+		t.Errorf("check = %d\n%s%s", code, found, stderr)
+	}
+	if n := api.Stats().Calls["/cgi-bin/component/api_authorizer_token"]["0"]; n != refreshes {
+		t.Errorf("check has used %d refresh tokens", n-refreshes)
+	}
+
 	asked = time.Now()
 	if err := api.Revoke(laterShop); err != nil {
 		t.Fatal(err)

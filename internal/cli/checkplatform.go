@@ -1,0 +1,120 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"github.com/segmentio/kafka-go"
+
+	"orderwalk/internal/config"
+	"orderwalk/internal/kafkaconn"
+	"orderwalk/internal/ledger"
+	"orderwalk/internal/wechat"
+)
+
+// tenants is what a check may know of a platform's shops. To get a shop's token
+// would change its refresh token, which is run's to keep: so a check calls with
+// the token that run keeps, or sees whether the shop has authorised the platform.
+type tenants struct {
+	platform   string // app ID
+	known      ledger.Known
+	authorised map[string]bool
+}
+
+// platform tries the third-party platform's own token; nil if there is no
+// platform, or none that works.
+func (k *checkup) platform(ctx context.Context, cfg *config.Config, host *wechat.Host) *tenants {
+	if cfg.Component.AppID == "" {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, checkLimit)
+	defer cancel()
+	check := "platform " + cfg.Component.AppID
+	all := &tenants{platform: cfg.Component.AppID, authorised: make(map[string]bool)}
+	all.known, _ = lookAtLedger(ctx, cfg) // what is wrong with Kafka has a line of its own
+	p := wechat.Platform{Host: host, AppID: cfg.Component.AppID, Secret: cfg.Component.AppSecret}
+	f := finding{Check: check, OK: true, Detail: "its token is kept by the group"}
+	token := all.known.Token
+	if token == "" {
+		ticket := now(cfg.Component.VerifyTicket)
+		f.Detail = "by the verify ticket of ORDERWALK_COMPONENT_VERIFY_TICKET_FILE"
+		if all.known.Ticket != "" {
+			ticket, f.Detail = all.known.Ticket, "by the verify ticket that the group keeps"
+		}
+		if ticket == "" {
+			k.failed(check, "there is no verify ticket", "start run with ORDERWALK_PUSH_LISTEN: the vendor pushes a ticket to /push/component/"+
+				cfg.Component.AppID+" every 10 minutes; or give ORDERWALK_COMPONENT_VERIFY_TICKET_FILE")
+			return nil
+		}
+		got, err := p.ComponentToken(ctx, ticket)
+		if err != nil {
+			k.add(platformFinding(check, err))
+			return nil
+		}
+		token = got.Value
+	}
+	listed, err := p.Authorizers(ctx, token)
+	if err != nil {
+		k.add(platformFinding(check, err))
+		return nil
+	}
+	for _, a := range listed {
+		all.authorised[a.AppID] = true
+	}
+	f.Detail += fmt.Sprintf("; authorised by %s", count(len(listed), "shop"))
+	k.add(f)
+	return all
+}
+
+func platformFinding(check string, err error) finding {
+	var verdict *wechat.Error
+	errors.As(err, &verdict)
+	return apiFinding(check, err, verdict)
+}
+
+// lookAtLedger reads what the group keeps, if there is anything.
+func lookAtLedger(ctx context.Context, cfg *config.Config) (ledger.Known, error) {
+	quiet := slog.New(slog.DiscardHandler)
+	brokers := kafkaconn.New(kafkaConfig(cfg.Kafka, "orderwalk-check", quiet))
+	defer brokers.Close()
+	ctx, cancel := context.WithTimeout(ctx, checkLimit/4)
+	defer cancel()
+	client := kafka.Client{Addr: brokers.Addr, Transport: brokers.Transport}
+	answer, err := client.Metadata(ctx, &kafka.MetadataRequest{Topics: []string{cfg.OffsetsTopic}})
+	if err != nil {
+		return ledger.Known{}, fmt.Errorf("look at topic %s: %w", cfg.OffsetsTopic, err)
+	}
+	if len(answer.Topics) != 1 || answer.Topics[0].Error != nil {
+		return ledger.Known{}, nil // it is not there yet
+	}
+	var partitions []int
+	for i := range answer.Topics[0].Partitions {
+		partitions = append(partitions, i)
+	}
+	// Java's default partitioner, as all keys of the topic have it.
+	lane := kafka.Murmur2Balancer{Consistent: true}.Balance(kafka.Message{Key: ledger.Key(cfg.Group)}, partitions...)
+	return ledger.New(ledger.Config{Group: cfg.Group, Topic: cfg.OffsetsTopic, Addr: brokers.Addr, Transport: brokers.Transport,
+		Keys: ledger.Keys(cfg.StateKeys), Component: cfg.Component.AppID, Log: quiet}).Look(ctx, lane)
+}
+
+// shop gives what is found of a shop without a call for its orders, and whether
+// such a call can be made, with the access token.
+func (t *tenants) shop(s config.Shop) (found []finding, access string) {
+	check := "token of " + s.Name
+	access, problem, code := t.known.Shop(s.AppID)
+	switch {
+	case access != "":
+		return nil, access
+	case problem != "":
+		return []finding{{Check: check, Detail: fmt.Sprintf("errcode %d %s", code, problem)}}, ""
+	case !t.authorised[s.AppID]:
+		return []finding{{Check: check, Detail: "the shop has not authorised the platform",
+			Do: []string{"have its owner authorise platform " + t.platform + ", with permission set 131"}}}, ""
+	}
+	return []finding{
+		{Check: check, OK: true, Detail: "the shop has authorised the platform; run gets its token"},
+		{Check: "list call of " + s.Name, OK: true, Detail: "not tried: its token is run's to get and keep; check again when run is up"},
+	}, ""
+}
