@@ -28,6 +28,8 @@ const (
 	idleShops                    = 1_000
 	// idleSettle is for what a start leaves behind, idleTime is measured.
 	idleSettle, idleTime = 30 * time.Second, time.Minute
+	// pollInterval is the default of ORDERWALK_POLL_INTERVAL.
+	pollInterval = 10 * time.Second
 )
 
 // takeover has two workers share shops whose orders do not come to an end, does
@@ -142,6 +144,10 @@ func (s *suite) many(ctx context.Context, b *bench, name string) (err error) {
 	rows := []row{}
 	for _, which := range []string{"first start", "another start"} {
 		s.progress(name+", "+which, 0)
+		if len(rows) > 0 {
+			// Until then a shop has no window that is due.
+			time.Sleep(pollInterval)
+		}
 		if err := f.forget(ctx); err != nil {
 			return err
 		}

@@ -232,7 +232,10 @@ func (a *arena) prepare(shops ...shop) *process {
 // start runs a connector over the shops.
 func (a *arena) start(shops ...shop) *process {
 	a.Helper()
-	p := a.prepare(shops...)
+	return a.run(a.prepare(shops...))
+}
+
+func (a *arena) run(p *process) *process {
 	ctx, cancel := context.WithCancel(context.Background())
 	p.cancel = cancel
 	go func() {

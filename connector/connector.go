@@ -79,6 +79,7 @@ type Connector struct {
 	cfg    Config
 	board  *board
 	outage *outage
+	spare  chan struct{} // see walker.spare
 
 	mu         sync.Mutex
 	shops      map[int][]Shop // by lane; nil until the lanes are known
@@ -89,9 +90,14 @@ type Connector struct {
 	changed    chan struct{} // something may have ended
 }
 
+// spareWindows is how many windows a process reads at once beyond one of each
+// shop: with thousands of shops it is they that keep it busy, and each window
+// that is being read has a call and its answer in memory.
+const spareWindows = 512
+
 // New makes a connector and its status board; nothing runs yet.
 func New(cfg Config, reg prometheus.Registerer) *Connector {
-	c := &Connector{cfg: cfg, board: newBoard(cfg.Metrics, newQuotas(cfg.QuotaLiveShare, cfg.Log)), ready: errors.New("starting"), changed: make(chan struct{}, 1)}
+	c := &Connector{cfg: cfg, board: newBoard(cfg.Metrics, newQuotas(cfg.QuotaLiveShare, cfg.Log)), ready: errors.New("starting"), changed: make(chan struct{}, 1), spare: make(chan struct{}, spareWindows)}
 	c.board.enlist(cfg.Shops, c.poke)
 	c.outage = newOutage(cfg.Metrics, cfg.Log)
 	reg.MustRegister(c.board, c.outage)

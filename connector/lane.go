@@ -36,6 +36,7 @@ type lane struct {
 	sheets     []*sheet
 	log        *slog.Logger
 	outage     *outage
+	spare      chan struct{} // see walker.spare
 	// mine asks whether the lane is assigned to this worker right now.
 	mine func(context.Context) (bool, error)
 	// misplaced finds shops whose checkpoint stands in another lane.
@@ -169,7 +170,7 @@ func (l *lane) live(ctx context.Context) error {
 			l.end(i, fault)
 			continue
 		}
-		w := &walker{shop: shop, host: l.cfg.Host, sheet: l.sheets[i], log: l.log.With("shop", shop.Name), space: c.space, now: c.now, soon: c.soon}
+		w := &walker{shop: shop, host: l.cfg.Host, sheet: l.sheets[i], log: l.log.With("shop", shop.Name), space: c.space, spare: l.spare, now: c.now, soon: c.soon}
 		if known := loaded.Shops[part]; known != nil {
 			w.state, w.stored = known.Checkpoint, known.Stored
 		}

@@ -55,9 +55,13 @@ func (c *Connector) wanted() []string {
 
 // deal deals the shops out over the lanes. The caller holds mu.
 func (c *Connector) deal() {
-	c.shops = make(map[int][]Shop)
+	lanes := c.partitions[c.cfg.OffsetsTopic]
+	c.shops = make(map[int][]Shop, lanes)
 	for _, shop := range c.cfg.Shops {
-		number := laneOf(c.cfg.Group, shop.partition(), c.partitions[c.cfg.OffsetsTopic])
+		number := laneOf(c.cfg.Group, shop.partition(), lanes)
+		if c.shops[number] == nil {
+			c.shops[number] = make([]Shop, 0, 1+len(c.cfg.Shops)/lanes)
+		}
 		c.shops[number] = append(c.shops[number], shop)
 		c.board.sheet(shop.partition()).placed(number)
 	}
@@ -129,7 +133,7 @@ func (c *Connector) open(number int) *lane {
 	if len(c.shops[number]) == 0 {
 		return nil
 	}
-	l := &lane{number: number, cfg: &c.cfg, partitions: c.partitions, shops: c.shops[number], misplaced: c.survey.misplaced, outage: c.outage,
+	l := &lane{number: number, cfg: &c.cfg, partitions: c.partitions, shops: c.shops[number], misplaced: c.survey.misplaced, outage: c.outage, spare: c.spare,
 		log: c.cfg.Log.With("lane", number), ended: make(map[offsets.Partition]bool)}
 	for _, shop := range l.shops {
 		h := c.board.sheet(shop.partition())

@@ -1,8 +1,6 @@
 package connector
 
 import (
-	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -42,8 +40,10 @@ type ShopStatus struct {
 	// how far it is committed, Target where the first pass may go now. All are
 	// unix seconds, 0 until the shop has been walked.
 	Start, Watermark, Target int64
-	// Windows is how many windows are being read.
+	// Windows is how many windows are being read, Length the seconds of the one
+	// opened last.
 	Windows int
+	Length  int64
 	// What this process has read and committed so far.
 	Pages, Published, Late, Repeats int64
 }
@@ -69,7 +69,6 @@ func (s ShopStatus) Progress() float64 {
 
 // sheet is one shop's line on the status board.
 type sheet struct {
-	counters shopMetrics
 	lateness prometheus.Observer
 	onChange func()
 	quota    *quota // of the app ID
@@ -85,7 +84,8 @@ type sheet struct {
 }
 
 func newSheet(shop Shop, m *Metrics, changed func()) *sheet {
-	return &sheet{counters: m.of(shop.Name), lateness: m.lateness, onChange: changed, wake: make(chan struct{}, 1),
+	m.of(shop.Name)
+	return &sheet{lateness: m.lateness, onChange: changed, wake: make(chan struct{}, 1),
 		s: ShopStatus{Name: shop.Name, AppID: shop.AppID, Range: string(shop.Policy.Range), State: StateElsewhere}}
 }
 
@@ -141,7 +141,11 @@ func (h *sheet) nudgedTo() int64 {
 
 func (h *sheet) pagesRead() int64 { return h.snapshot().Pages }
 
-func (h *sheet) opened(last span) { h.counters.window.Set(float64(last.end - last.start)) }
+func (h *sheet) opened(last span) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.s.Length = last.end - last.start
+}
 
 // planned notes a plan. A shop is live when its watermark has come up to the
 // second given, the windows of a poll or two behind the horizon.
@@ -156,8 +160,6 @@ func (h *sheet) planned(c *offsets.Checkpoint, horizon, live int64, windows int)
 }
 
 func (h *sheet) page(s sifted) {
-	h.counters.pages.Inc()
-	h.counters.repeats.Add(float64(s.repeats))
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.s.Pages++
@@ -166,8 +168,6 @@ func (h *sheet) page(s sifted) {
 
 // committed notes what a transaction has made true.
 func (h *sheet) committed(r receipt) {
-	h.counters.published.Add(float64(r.orders))
-	h.counters.late.Add(float64(r.late))
 	for _, age := range r.ages {
 		h.lateness.Observe(age)
 	}
@@ -176,104 +176,4 @@ func (h *sheet) committed(r receipt) {
 	h.s.Published += int64(r.orders)
 	h.s.Late += int64(r.late)
 	h.s.Watermark = r.watermark
-}
-
-// board is every shop's line, and the collector of the series that are
-// computed when they are asked for.
-type board struct {
-	metrics                         *Metrics
-	quotas                          *quotas
-	quota                           quotaSeries
-	mu                              sync.Mutex
-	sheets                          map[offsets.Partition]*sheet
-	watermark, lag, progress, state *prometheus.Desc
-}
-
-func newBoard(m *Metrics, quotas *quotas) *board {
-	desc := func(name, help string) *prometheus.Desc {
-		return prometheus.NewDesc("orderwalk_"+name, help, []string{"shop"}, nil)
-	}
-	return &board{
-		metrics:   m,
-		quotas:    quotas,
-		quota:     newQuotaSeries(),
-		watermark: desc("watermark_timestamp_seconds", "Unix time before which every window has been read and committed."),
-		lag:       desc("lag_seconds", "Now less the watermark."),
-		progress:  desc("backfill_progress_ratio", "Share of the range that has been read: 1 when live or done."),
-		state: prometheus.NewDesc("orderwalk_shop_state", "1 for the state a shop is in: starting, backfill, live, waiting, exhausted, done, failed or elsewhere.",
-			[]string{"shop", "state"}, nil),
-	}
-}
-
-// Describe implements prometheus.Collector.
-func (b *board) Describe(ch chan<- *prometheus.Desc) {
-	ch <- b.watermark
-	ch <- b.lag
-	ch <- b.progress
-	ch <- b.state
-	b.quota.describe(ch)
-}
-
-// Collect implements prometheus.Collector.
-func (b *board) Collect(ch chan<- prometheus.Metric) {
-	now := time.Now()
-	for _, s := range b.snapshot() {
-		ch <- prometheus.MustNewConstMetric(b.watermark, prometheus.GaugeValue, float64(s.Watermark), s.Name)
-		ch <- prometheus.MustNewConstMetric(b.lag, prometheus.GaugeValue, s.Lag(now).Seconds(), s.Name)
-		ch <- prometheus.MustNewConstMetric(b.progress, prometheus.GaugeValue, s.Progress(), s.Name)
-		ch <- prometheus.MustNewConstMetric(b.state, prometheus.GaugeValue, 1, s.Name, string(s.State))
-		b.quota.collect(ch, s, b.quotas.of(s.AppID))
-	}
-}
-
-// enlist makes the board that of these shops. Sheets of shops that stay, stay.
-func (b *board) enlist(shops []Shop, changed func()) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	before := b.sheets
-	b.quotas.enlist(shops)
-	b.sheets = make(map[offsets.Partition]*sheet, len(shops))
-	for _, shop := range shops {
-		h := before[shop.partition()]
-		if h == nil || h.name() != shop.Name {
-			h = newSheet(shop, b.metrics, changed)
-			h.quota = b.quotas.of(shop.AppID)
-		}
-		b.sheets[shop.partition()] = h
-	}
-}
-
-// sheet is a shop's line. A shop that has been removed meanwhile has one that
-// nobody sees.
-func (b *board) sheet(p offsets.Partition) *sheet {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if h := b.sheets[p]; h != nil {
-		return h
-	}
-	return newSheet(Shop{Name: p.Shop, AppID: p.Shop}, b.metrics, func() {})
-}
-
-// of lists the sheets of an app ID.
-func (b *board) of(appID string) []*sheet {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	var found []*sheet
-	for p, h := range b.sheets {
-		if p.Shop == appID {
-			found = append(found, h)
-		}
-	}
-	return found
-}
-
-func (b *board) snapshot() []ShopStatus {
-	b.mu.Lock()
-	all := make([]ShopStatus, 0, len(b.sheets))
-	for _, h := range b.sheets {
-		all = append(all, h.snapshot())
-	}
-	b.mu.Unlock()
-	slices.SortFunc(all, func(x, y ShopStatus) int { return strings.Compare(x.Name, y.Name) })
-	return all
 }

@@ -29,6 +29,9 @@ type walker struct {
 	// space takes a token for each page that waits in an outbox of the lane;
 	// it is full when commits do not keep up.
 	space chan struct{}
+	// spare has a token for each window that a shop of this process reads beside
+	// another one of its own.
+	spare chan struct{}
 	// now tells the lane that something should be committed now, soon that
 	// something should be before long.
 	now, soon chan<- struct{}
@@ -87,8 +90,8 @@ func (w *walker) walk(ctx context.Context) error {
 	reading := make(map[*offsets.Window]bool)
 	defer func() {
 		cancel()
-		for range reading {
-			<-ended
+		for len(reading) > 0 {
+			w.over(reading, (<-ended).window)
 		}
 	}()
 	if w.finished() {
@@ -121,7 +124,7 @@ func (w *walker) walk(ctx context.Context) error {
 				return err
 			}
 		case e := <-ended:
-			delete(reading, e.window)
+			w.over(reading, e.window)
 			if e.err != nil && !errors.Is(e.err, errHeld) {
 				return e.err
 			}
@@ -198,6 +201,9 @@ func (w *walker) plan(reading map[*offsets.Window]bool) (start []*offsets.Window
 		if win.State != offsets.Open || reading[win] || held(win) {
 			continue
 		}
+		if len(reading)+len(start) > 0 && !w.another() {
+			break
+		}
 		if win.Opened == 0 {
 			win.Opened = now.Unix()
 		}
@@ -210,6 +216,24 @@ func (w *walker) plan(reading map[*offsets.Window]bool) (start []*offsets.Window
 	horizon := w.shop.Policy.horizon(now)
 	w.sheet.planned(w.state, horizon, horizon-2*max(1, seconds(w.shop.Policy.PollInterval)), len(reading)+len(start))
 	return start, s.wait, s.done
+}
+
+// another asks for a window beside one that is being read already.
+func (w *walker) another() bool {
+	select {
+	case w.spare <- struct{}{}:
+		return true
+	default:
+		return false
+	}
+}
+
+// over notes that a window is not being read any more.
+func (w *walker) over(reading map[*offsets.Window]bool, win *offsets.Window) {
+	delete(reading, win)
+	if len(reading) > 0 {
+		<-w.spare
+	}
 }
 
 // poke makes the lane commit, at once or with other things. It never blocks:

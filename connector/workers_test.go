@@ -358,3 +358,38 @@ func TestTheRateOfAnAppIDIsShared(t *testing.T) {
 		}
 	})
 }
+
+// TestWindowsBesideOneAreFew: however many shops a process has, and however many
+// windows each of them may read at once, those beyond one of each are bounded,
+// and go to whoever asks first.
+func TestWindowsBesideOneAreFew(t *testing.T) {
+	inBubble(t, func(a *arena) {
+		const shops, spare = 4, 3
+		listed := a.fleet(shops, 1000, simulator.Faults{})
+		for i := range listed {
+			listed[i].policy.Concurrency = 8
+		}
+		p := a.prepare(listed...)
+		p.spare = make(chan struct{}, spare)
+		a.run(p)
+		if err := p.wait(); err != nil {
+			t.Fatal(err)
+		}
+		calls, most := a.listed(), 0
+		for i, from := 0, 0; i < len(calls); i++ {
+			for calls[i].At.Sub(calls[from].At) >= 20*time.Millisecond { // how long each takes
+				from++
+			}
+			most = max(most, i-from+1)
+		}
+		if most != shops+spare {
+			t.Errorf("%d list calls at once, want %d", most, shops+spare)
+		}
+		if n := len(p.spare); n != 0 {
+			t.Errorf("%d windows are still counted as being read", n)
+		}
+		for _, s := range listed {
+			a.eachOnce(s.appID, s.policy.Start, s.policy.End)
+		}
+	})
+}

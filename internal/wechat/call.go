@@ -42,6 +42,12 @@ type answer struct {
 // send makes one round trip. The answer counts whatever its status; the error
 // is of the way there and back only.
 func (h *Host) send(ctx context.Context, out outgoing) (answer, error) {
+	select {
+	case h.calls <- struct{}{}:
+		defer func() { <-h.calls }()
+	case <-ctx.Done():
+		return answer{}, ctx.Err()
+	}
 	ctx, cancel := context.WithTimeout(ctx, orDefault(h.Timeout, defaultTimeout))
 	defer cancel()
 

@@ -11,8 +11,11 @@ import (
 	"net/http/httptest"
 	"os"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
+	"testing/synctest"
+	"time"
 )
 
 func TestLostCallsAreNamed(t *testing.T) {
@@ -72,3 +75,48 @@ func TestRealConnections(t *testing.T) {
 	_, v = post(t, strings.Replace(secure.URL, "https", "http", 1))
 	equal(t, "http to a https port", v == nil, true)
 }
+
+// TestCallsUnderWayAreBounded: more calls than that wait for a place, and leave
+// the queue when they are given up.
+func TestCallsUnderWayAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
+		var now, most int
+		h := &Host{Timeout: time.Minute, Transport: roundTrip(func(*http.Request) (*http.Response, error) {
+			mu.Lock()
+			now++
+			most = max(most, now)
+			mu.Unlock()
+			time.Sleep(time.Second)
+			mu.Lock()
+			now--
+			mu.Unlock()
+			return &http.Response{StatusCode: http.StatusOK, Body: http.NoBody}, nil
+		})}
+		if err := h.open(); err != nil {
+			t.Fatal(err)
+		}
+		began := time.Now()
+		var group sync.WaitGroup
+		for range 2 * maxCalls {
+			group.Go(func() {
+				if _, err := h.send(t.Context(), outgoing{path: listPath}); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		synctest.Wait()
+		impatient, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+		defer cancel()
+		if _, err := h.send(impatient, outgoing{path: listPath}); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("given up while it waits for a place: %v", err)
+		}
+		group.Wait()
+		equal(t, "most at once", most, maxCalls)
+		equal(t, "time that it takes", time.Since(began), 2*time.Second)
+	})
+}
+
+type roundTrip func(*http.Request) (*http.Response, error)
+
+func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }

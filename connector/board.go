@@ -1,0 +1,136 @@
+package connector
+
+import (
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"orderwalk/offsets"
+)
+
+// board is every shop's line, and the collector of the series that are
+// computed when they are asked for.
+type board struct {
+	metrics *Metrics
+	quotas  *quotas
+	quota   quotaSeries
+	series  []shopSeries
+	state   *prometheus.Desc
+
+	mu     sync.Mutex
+	sheets map[offsets.Partition]*sheet
+}
+
+// shopSeries is one of a shop's series, taken off its status.
+type shopSeries struct {
+	desc *prometheus.Desc
+	kind prometheus.ValueType
+	of   func(s ShopStatus, now time.Time) float64
+}
+
+func newBoard(m *Metrics, quotas *quotas) *board {
+	desc := func(name, help string) *prometheus.Desc {
+		return prometheus.NewDesc("orderwalk_"+name, help, []string{"shop"}, nil)
+	}
+	return &board{
+		metrics: m,
+		quotas:  quotas,
+		quota:   newQuotaSeries(),
+		series: []shopSeries{
+			{desc("orders_published_total", "Orders committed to the orders topic."), prometheus.CounterValue,
+				func(s ShopStatus, _ time.Time) float64 { return float64(s.Published) }},
+			{desc("pages_total", "Pages of the order list read."), prometheus.CounterValue,
+				func(s ShopStatus, _ time.Time) float64 { return float64(s.Pages) }},
+			{desc("late_orders_total", "Orders first listed in a window's second pass."), prometheus.CounterValue,
+				func(s ShopStatus, _ time.Time) float64 { return float64(s.Late) }},
+			{desc("repeats_dropped_total", "Listed IDs that had been listed before."), prometheus.CounterValue,
+				func(s ShopStatus, _ time.Time) float64 { return float64(s.Repeats) }},
+			{desc("window_seconds", "Length of the window opened last."), prometheus.GaugeValue,
+				func(s ShopStatus, _ time.Time) float64 { return float64(s.Length) }},
+			{desc("watermark_timestamp_seconds", "Unix time before which every window has been read and committed."), prometheus.GaugeValue,
+				func(s ShopStatus, _ time.Time) float64 { return float64(s.Watermark) }},
+			{desc("lag_seconds", "Now less the watermark."), prometheus.GaugeValue,
+				func(s ShopStatus, now time.Time) float64 { return s.Lag(now).Seconds() }},
+			{desc("backfill_progress_ratio", "Share of the range that has been read: 1 when live or done."), prometheus.GaugeValue,
+				func(s ShopStatus, _ time.Time) float64 { return s.Progress() }},
+		},
+		state: prometheus.NewDesc("orderwalk_shop_state", "1 for the state a shop is in: starting, backfill, live, waiting, exhausted, done, failed or elsewhere.",
+			[]string{"shop", "state"}, nil),
+	}
+}
+
+// Describe implements prometheus.Collector.
+func (b *board) Describe(ch chan<- *prometheus.Desc) {
+	for _, series := range b.series {
+		ch <- series.desc
+	}
+	ch <- b.state
+	b.quota.describe(ch)
+}
+
+// Collect implements prometheus.Collector.
+func (b *board) Collect(ch chan<- prometheus.Metric) {
+	now := time.Now()
+	for _, s := range b.snapshot() {
+		for _, series := range b.series {
+			ch <- prometheus.MustNewConstMetric(series.desc, series.kind, series.of(s, now), s.Name)
+		}
+		ch <- prometheus.MustNewConstMetric(b.state, prometheus.GaugeValue, 1, s.Name, string(s.State))
+		b.quota.collect(ch, s, b.quotas.of(s.AppID))
+	}
+}
+
+// enlist makes the board that of these shops. Sheets of shops that stay, stay.
+func (b *board) enlist(shops []Shop, changed func()) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	before := b.sheets
+	b.quotas.enlist(shops)
+	b.sheets = make(map[offsets.Partition]*sheet, len(shops))
+	for _, shop := range shops {
+		h := before[shop.partition()]
+		if h == nil || h.name() != shop.Name {
+			h = newSheet(shop, b.metrics, changed)
+			h.quota = b.quotas.of(shop.AppID)
+		}
+		b.sheets[shop.partition()] = h
+	}
+}
+
+// sheet is a shop's line. A shop that has been removed meanwhile has one that
+// nobody sees.
+func (b *board) sheet(p offsets.Partition) *sheet {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if h := b.sheets[p]; h != nil {
+		return h
+	}
+	return newSheet(Shop{Name: p.Shop, AppID: p.Shop}, b.metrics, func() {})
+}
+
+// of lists the sheets of an app ID.
+func (b *board) of(appID string) []*sheet {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var found []*sheet
+	for p, h := range b.sheets {
+		if p.Shop == appID {
+			found = append(found, h)
+		}
+	}
+	return found
+}
+
+func (b *board) snapshot() []ShopStatus {
+	b.mu.Lock()
+	all := make([]ShopStatus, 0, len(b.sheets))
+	for _, h := range b.sheets {
+		all = append(all, h.snapshot())
+	}
+	b.mu.Unlock()
+	slices.SortFunc(all, func(x, y ShopStatus) int { return strings.Compare(x.Name, y.Name) })
+	return all
+}
