@@ -2,6 +2,7 @@ package wechat
 
 import (
 	"context"
+	"errors"
 	"net/url"
 	"sync"
 	"time"
@@ -132,7 +133,10 @@ func (s *keptTokens) fly(ctx context.Context, usable bool, refusals int) error {
 			s.early = 0
 		}
 	case ctx.Err() != nil:
-		f.err, f.abandoned = interrupted(tokenOp, ctx.Err(), nil), true
+		f.abandoned = true
+		if f.err = err; !errors.As(err, new(*Interrupted)) { // which knows what was waited for
+			f.err = interrupted(tokenOp, ctx.Err(), nil)
+		}
 	case usable:
 		s.renewAt = now.Add(earlyRetry)
 	default:

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -309,4 +310,19 @@ func TestStaticToken(t *testing.T) {
 		equal(t, "calls", a.count(listPath), 4)
 		equal(t, "token calls", a.count(stableTokenPath), 0)
 	})
+}
+
+// Who gives up waiting for a token is told what it waited for.
+func TestAnInterruptedTokenCallSaysWhatWentWrong(t *testing.T) {
+	for _, auth := range []string{AuthStableToken, AuthToken} {
+		inBubble(t, &api{tokens: []reply{{status: 503}, {status: 503}, {status: 503}, {status: 503}, {status: 503}, {status: 503}, {status: 503}, {status: 503}}}, Config{Auth: auth}, func(t *testing.T, w *world) {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			_, err := w.List(ctx, anyQuery)
+			var waited *Interrupted
+			if !errors.As(err, &waited) || !errors.Is(err, context.DeadlineExceeded) || waited.Last == nil || !strings.Contains(err.Error(), "HTTP 503") {
+				t.Errorf("%s: %v", auth, err)
+			}
+		})
+	}
 }
