@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -121,60 +120,6 @@ func (a *arena) policy() Policy {
 	return p
 }
 
-// plug is a process's network; once pulled, nothing it sends arrives.
-type plug struct {
-	dial   func(ctx context.Context, network, address string) (net.Conn, error)
-	mu     sync.Mutex
-	conns  []net.Conn
-	pulled bool
-}
-
-func (p *plug) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
-	conn, err := p.dial(ctx, network, address)
-	if err != nil {
-		return nil, err
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.pulled {
-		conn.Close()
-		return nil, errors.New("unplugged")
-	}
-	p.conns = append(p.conns, conn)
-	return conn, nil
-}
-
-func (p *plug) pull() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.pulled = true
-	for _, c := range p.conns {
-		c.Close()
-	}
-}
-
-func (p *plug) mend() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.pulled, p.conns = false, nil
-}
-
-// process is a running connector.
-type process struct {
-	*Connector
-	a         *arena
-	plug      *plug
-	cancel    context.CancelFunc
-	ended     chan struct{}
-	err       error
-	transport *kafka.Transport
-	host      *http.Transport
-	metrics   *prometheus.Registry
-	log       *lockedWriter
-}
-
-func (p *process) logged() string { return p.log.String() }
-
 // shop is a shop of the arena's world, by app ID.
 type shop struct {
 	appID  string
@@ -213,67 +158,6 @@ func (a *arena) config(p *plug, log *slog.Logger, reg prometheus.Registerer, sho
 		cfg.Shops = append(cfg.Shops, Shop{Name: cmp.Or(s.name, s.appID), AppID: s.appID, Topic: a.name + ".orders", Policy: s.policy, Client: clients[s.appID], OneRefresher: s.auth == wechat.AuthToken})
 	}
 	return cfg, transport, web
-}
-
-// prepare makes a connector over the shops.
-func (a *arena) prepare(shops ...shop) *process {
-	a.Helper()
-	p := &process{a: a, plug: &plug{dial: a.dial}, ended: make(chan struct{}), metrics: prometheus.NewRegistry(), log: new(lockedWriter)}
-	log := slog.New(slog.NewTextHandler(p.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	cfg, transport, web := a.config(p.plug, log, p.metrics, shops...)
-	p.transport, p.host = transport, web
-	p.Connector = New(cfg, p.metrics)
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.processes = append(a.processes, p)
-	return p
-}
-
-// start runs a connector over the shops.
-func (a *arena) start(shops ...shop) *process {
-	a.Helper()
-	return a.run(a.prepare(shops...))
-}
-
-func (a *arena) run(p *process) *process {
-	ctx, cancel := context.WithCancel(context.Background())
-	p.cancel = cancel
-	go func() {
-		defer close(p.ended)
-		p.err = p.Run(ctx)
-		cancel()
-		p.transport.CloseIdleConnections()
-		p.host.CloseIdleConnections()
-	}()
-	return p
-}
-
-// wait waits for the connector to end by itself.
-func (p *process) wait() error {
-	p.a.Helper()
-	select {
-	case <-p.ended:
-		return p.err
-	case <-time.After(10 * time.Minute):
-		p.cancel()
-		<-p.ended
-		p.a.Fatalf("did not come to an end; status %+v\nlog:\n%s", p.Status(), p.log)
-		return nil
-	}
-}
-
-// stop ends it as SIGTERM does.
-func (p *process) stop() error {
-	p.cancel()
-	<-p.ended
-	return p.err
-}
-
-// kill ends it as kill −9 does, as far as Kafka and the API can see.
-func (p *process) kill() {
-	p.plug.pull()
-	p.cancel()
-	<-p.ended
 }
 
 // published is the orders topic as a read_committed consumer of another make
@@ -359,24 +243,6 @@ func (a *arena) eachOnce(appID string, from, to int64) {
 	if lost > 0 || twice > 0 || wanted == 0 {
 		a.Errorf("shop %s: of %d orders %d lost, %d repeated: %s", appID, wanted, lost, twice, strings.Join(examples[:min(5, len(examples))], "; "))
 	}
-}
-
-// lockedWriter is a log that can be read while it is written.
-type lockedWriter struct {
-	mu   sync.Mutex
-	text strings.Builder
-}
-
-func (l *lockedWriter) Write(b []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(b)
-}
-
-func (l *lockedWriter) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
 }
 
 // backlog is a world of one shop with n orders over the hours before now, long

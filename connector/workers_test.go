@@ -6,7 +6,6 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
-	"testing"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -309,87 +308,4 @@ func partitionsGrow(a *arena) {
 	for p, c := range a.checkpoints() {
 		a.eachOnce(p.Shop, start, c.Watermark-1)
 	}
-}
-
-// TestTheRateOfAnAppIDIsShared: two workers have a range of one app ID each,
-// and together they keep to its rate limit.
-func TestTheRateOfAnAppIDIsShared(t *testing.T) {
-	inBubble(t, func(a *arena) {
-		sh, p := backlog("wx1", 3000)
-		p.PageSize = 5
-		a.world(simulator.Config{Seed: 34, Shops: []simulator.Shop{sh}})
-		u := p
-		u.Range = "update_time"
-		shops := []shop{{appID: "wx1", policy: p, rate: 20}, {appID: "wx1", name: "updates", policy: u, rate: 20}}
-		first, second := a.start(shops...), a.start(shops...)
-		if err := first.wait(); err != nil {
-			t.Error(err)
-		}
-		if err := second.wait(); err != nil {
-			t.Error(err)
-		}
-		byWorker := 0
-		for _, w := range []*process{first, second} {
-			for _, s := range w.Status() {
-				if s.Published > 0 {
-					byWorker++
-					break
-				}
-			}
-		}
-		if byWorker != 2 {
-			t.Error("both ranges were read by one worker: the test does not show what it is for")
-		}
-		// Calls that left evenly may arrive in a bunch where the network and the
-		// processor are real, so a second says nothing there and ten seconds do.
-		span, most := time.Second, 22
-		if !a.bubble {
-			span, most = 10*time.Second, 210
-		}
-		calls := a.listed()
-		slices.SortFunc(calls, func(a, b simulator.ListCall) int { return a.At.Compare(b.At) })
-		for i, from := 0, 0; i < len(calls); i++ {
-			for calls[i].At.Sub(calls[from].At) >= span {
-				from++
-			}
-			if n := i - from + 1; n > most {
-				t.Fatalf("%d list calls in %s, of 20 a second allowed", n, span)
-			}
-		}
-	})
-}
-
-// TestWindowsBesideOneAreFew: however many shops a process has, and however many
-// windows each of them may read at once, those beyond one of each are bounded,
-// and go to whoever asks first.
-func TestWindowsBesideOneAreFew(t *testing.T) {
-	inBubble(t, func(a *arena) {
-		const shops, spare = 4, 3
-		listed := a.fleet(shops, 1000, simulator.Faults{})
-		for i := range listed {
-			listed[i].policy.Concurrency = 8
-		}
-		p := a.prepare(listed...)
-		p.spare = make(chan struct{}, spare)
-		a.run(p)
-		if err := p.wait(); err != nil {
-			t.Fatal(err)
-		}
-		calls, most := a.listed(), 0
-		for i, from := 0, 0; i < len(calls); i++ {
-			for calls[i].At.Sub(calls[from].At) >= 20*time.Millisecond { // how long each takes
-				from++
-			}
-			most = max(most, i-from+1)
-		}
-		if most != shops+spare {
-			t.Errorf("%d list calls at once, want %d", most, shops+spare)
-		}
-		if n := len(p.spare); n != 0 {
-			t.Errorf("%d windows are still counted as being read", n)
-		}
-		for _, s := range listed {
-			a.eachOnce(s.appID, s.policy.Start, s.policy.End)
-		}
-	})
 }
