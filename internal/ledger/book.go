@@ -20,11 +20,17 @@ type book struct {
 	order func(shop string, at time.Time) // hears of what is to be looked at
 
 	mu      sync.Mutex
-	next    int64          // offset to read on from
-	wrong   map[name]error // records that cannot be read; older ones than the last do no harm
+	next    int64           // offset to read on from
+	wrong   map[name]unread // records that cannot be read; older ones than the last do no harm
 	seen    map[name]int64
 	state   state
 	changed chan struct{} // closed at the next change
+}
+
+// unread is a record that cannot be read, and why.
+type unread struct {
+	record txn.Record
+	err    error
 }
 
 // state is a platform's tokens and its shops'.
@@ -39,7 +45,8 @@ type secret struct {
 	text    string
 	at      int64
 	expires int64 // 0 = unknown
-	aged    bool  // sealed under a key that is not the first
+	by      keyID // that sealed it
+	aged    bool  // by one that is not the first now
 }
 
 // tenant is a shop that has authorised the platform, or was said to.
@@ -50,7 +57,8 @@ type tenant struct {
 	expires int64 // of the access token
 	problem string
 	errcode int
-	aged    bool
+	by      keyID // that sealed them
+	aged    bool  // by one that is not the first now
 	// The latest change of its authorisation that the vendor has pushed. Of two in
 	// one second nobody knows which came first, so a code goes before a revocation:
 	// trading it in has the vendor say what holds.
@@ -65,7 +73,7 @@ type tenant struct {
 }
 
 func newBook(group string, keys Keys, log *slog.Logger, order func(string, time.Time)) *book {
-	return &book{group: group, keys: keys, log: log, order: order, seen: make(map[name]int64), wrong: make(map[name]error),
+	return &book{group: group, keys: keys, log: log, order: order, seen: make(map[name]int64), wrong: make(map[name]unread),
 		state: state{tenants: make(map[string]tenant)}, changed: make(chan struct{})}
 }
 
@@ -80,9 +88,15 @@ func (b *book) add(r txn.Record) error {
 		return nil
 	}
 	b.seen[n] = r.Offset
+	b.read(n, r)
+	return nil
+}
+
+// read takes what a record says. The caller holds mu.
+func (b *book) read(n name, r txn.Record) {
 	var v value
 	var text []byte
-	first := true
+	var by keyID
 	var err error
 	if r.Value != nil {
 		err = json.Unmarshal(r.Value, &v)
@@ -90,23 +104,43 @@ func (b *book) add(r txn.Record) error {
 			err = errors.New("written by a newer version of orderwalk")
 		}
 		if err == nil && v.Sealed != "" {
-			text, first, err = b.keys.open(r.Key, v.Sealed)
+			text, by, err = b.keys.open(r.Key, v.Sealed)
 		}
 	}
 	delete(b.wrong, n)
-	if err != nil {
-		b.wrong[n] = err
+	switch {
+	case err != nil && n.Kind == kindAuthorized && v.Expires > 0 && time.Now().Unix() >= v.Expires:
+		// A code that has ended is not sealed anew, and nobody misses it.
+	case err != nil:
+		b.wrong[n] = unread{r, err}
 		v, text = value{}, nil
 	}
-	b.take(n, v, text, !first)
+	b.take(n, v, text, by)
 	close(b.changed)
 	b.changed = make(chan struct{})
-	return nil
+}
+
+// again tries the records that could not be read: the keys may have changed
+// elsewhere before they did here.
+func (b *book) again() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for n, u := range maps.Clone(b.wrong) {
+		if b.keys == nil {
+			return
+		}
+		var v value
+		if u.record.Value != nil && json.Unmarshal(u.record.Value, &v) == nil {
+			if _, _, err := b.keys.open(u.record.Key, v.Sealed); err == nil {
+				b.read(n, u.record)
+			}
+		}
+	}
 }
 
 // take applies a record. The caller holds mu.
-func (b *book) take(n name, v value, text []byte, aged bool) {
-	s := secret{text: string(text), at: v.At, expires: v.Expires, aged: aged}
+func (b *book) take(n name, v value, text []byte, by keyID) {
+	s := secret{text: string(text), at: v.At, expires: v.Expires, by: by}
 	switch n.Kind {
 	case kindTicket:
 		b.state.ticket = s
@@ -122,7 +156,7 @@ func (b *book) take(n name, v value, text []byte, aged bool) {
 		case kindTokens:
 			t.pair = pair{}
 			_ = json.Unmarshal(text, &t.pair) // ours: it was sealed
-			t.at, t.handled, t.expires, t.problem, t.errcode, t.aged = v.At, v.Handled, v.Expires, v.Problem, v.Errcode, aged
+			t.at, t.handled, t.expires, t.problem, t.errcode, t.by = v.At, v.Handled, v.Expires, v.Problem, v.Errcode, by
 			t.known = v.Known
 			if b.order != nil && v.Problem != "" {
 				b.order(n.Shop, time.Unix(v.At, 0)) // so that a shop at rest finds out
@@ -165,13 +199,24 @@ func (b *book) snapshot() (state, <-chan struct{}) {
 	return s, b.changed
 }
 
+// age marks what is sealed by another key than the first.
+func (s *state) age(first keyID) {
+	aged := func(by keyID) bool { return by != keyID{} && by != first }
+	s.ticket.aged, s.token.aged = aged(s.ticket.by), aged(s.token.by)
+	for shop, t := range s.tenants {
+		if t.aged = aged(t.by); t.aged {
+			s.tenants[shop] = t
+		}
+	}
+}
+
 // complain tells of the records that cannot be read, which is as if they were
 // not there.
 func (b *book) complain() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for n, err := range b.wrong {
-		b.log.Error("a record of the offsets topic cannot be read, as if it were not there", "record", string(n.bytes(b.group)), "reason", err)
+	for n, u := range b.wrong {
+		b.log.Error("a record of the offsets topic cannot be read, as if it were not there", "record", string(n.bytes(b.group)), "reason", u.err)
 	}
 }
 

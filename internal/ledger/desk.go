@@ -120,6 +120,9 @@ func (d *Desk) Run(ctx context.Context, mine func(context.Context) (bool, error)
 func (d *Desk) work(ctx context.Context, w *txn.Writer) (some bool, err error) {
 	s, _ := d.Ledger.book.snapshot()
 	ticket, shops := d.Given()
+	if first, err := d.Ledger.cfg.Keys.first(); err == nil { // who cannot seal will see
+		s.age(first)
+	}
 	if d.stale {
 		s.token = secret{}
 	}

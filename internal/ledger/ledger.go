@@ -70,6 +70,18 @@ func (l *Ledger) Follow(ctx context.Context, partition int) {
 	var group sync.WaitGroup
 	defer group.Wait()
 	group.Go(func() { l.post(ctx) })
+	group.Go(func() {
+		tick := time.NewTicker(lookEvery)
+		defer tick.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+				l.book.again()
+			}
+		}
+	})
 	for {
 		err := l.reader().Follow(ctx, l.cfg.Topic, l.partition, l.book.position(), l.book.add)
 		if ctx.Err() != nil {

@@ -36,6 +36,35 @@ func TestShortLivesAreRenewedInTime(t *testing.T) {
 	}
 }
 
+// TestAWorkerWhoseKeysComeLate: files change at one worker before they do at
+// another. What that one cannot open it opens as soon as its own has changed.
+func TestAWorkerWhoseKeysComeLate(t *testing.T) {
+	story(t, simulator.Faults{WayFaults: simulator.WayFaults{RotateRefreshToken: "at_use"}}, func(w *world) {
+		desk, other := w.start("desk", true), w.start("other", false)
+		desk.ticket()
+		other.works("wx1")
+		keys := func(all Keys, late map[string]Keys) {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			w.keys, w.late = all, late
+		}
+		keys(keysOf(2, 1), map[string]Keys{"other": keysOf(1)})
+		time.Sleep(time.Minute)
+		keys(keysOf(2), nil) // all is sealed anew by now
+		time.Sleep(lookEvery + time.Second)
+		asked := time.Now()
+		other.works("wx1")
+		if waited := time.Since(asked); waited > time.Second {
+			t.Errorf("it waited %v", waited)
+		}
+		newcomer := w.start("newcomer", false)
+		newcomer.works("wx1")
+		newcomer.stop()
+		other.stop()
+		desk.stop()
+	})
+}
+
 // TestARefusedPlatformTokenIsNoFaultOfShops: the platform's token dies before
 // its time, again and again. Another one is asked for, and the shops wait for
 // that and no longer.

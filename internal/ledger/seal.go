@@ -25,9 +25,11 @@ const (
 var errSealed = errors.New("sealed with none of the state keys, or damaged")
 
 // keyID finds a key again without telling anything about it.
-func keyID(key []byte) [keyIDSize]byte {
+type keyID [keyIDSize]byte
+
+func idOf(key []byte) keyID {
 	sum := sha256.Sum256(append([]byte("orderwalk state key "), key...))
-	return [keyIDSize]byte(sum[:])
+	return keyID(sum[:])
 }
 
 // seal encrypts a text that belongs to a record's key and to no other.
@@ -40,7 +42,7 @@ func (k Keys) seal(record, text []byte) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	id := keyID(keys[0])
+	id := idOf(keys[0])
 	out := append([]byte{sealedForm}, id[:]...)
 	nonce := make([]byte, gcm.NonceSize())
 	_, _ = rand.Read(nonce) // never fails
@@ -48,37 +50,45 @@ func (k Keys) seal(record, text []byte) (string, error) {
 	return base64.StdEncoding.EncodeToString(gcm.Seal(out, nonce, text, record)), nil
 }
 
-// open decrypts what seal has made. It tells whether the key that did it is the
-// first.
-func (k Keys) open(record []byte, sealed string) (text []byte, first bool, err error) {
+// first is the ID of the key that seals now.
+func (k Keys) first() (keyID, error) {
+	keys, err := k()
+	if err != nil {
+		return keyID{}, err
+	}
+	return idOf(keys[0]), nil
+}
+
+// open decrypts what seal has made, and tells by which key.
+func (k Keys) open(record []byte, sealed string) (text []byte, by keyID, err error) {
 	if k == nil {
-		return nil, false, errors.New("there are no state keys: set ORDERWALK_STATE_KEY_FILE")
+		return nil, by, errors.New("there are no state keys: set ORDERWALK_STATE_KEY_FILE")
 	}
 	keys, err := k()
 	if err != nil {
-		return nil, false, err
+		return nil, by, err
 	}
 	raw, err := base64.StdEncoding.DecodeString(sealed)
 	if err != nil || len(raw) < 1+keyIDSize || raw[0] != sealedForm {
-		return nil, false, errSealed
+		return nil, by, errSealed
 	}
-	id, rest := [keyIDSize]byte(raw[1:]), raw[1+keyIDSize:]
-	for i, key := range keys {
-		if keyID(key) != id {
+	by, rest := keyID(raw[1:]), raw[1+keyIDSize:]
+	for _, key := range keys {
+		if idOf(key) != by {
 			continue
 		}
 		gcm, err := newGCM(key)
 		if err != nil {
-			return nil, false, err
+			return nil, by, err
 		}
 		if len(rest) < gcm.NonceSize() {
-			return nil, false, errSealed
+			return nil, by, errSealed
 		}
 		if text, err := gcm.Open(nil, rest[:gcm.NonceSize()], rest[gcm.NonceSize():], record); err == nil {
-			return text, i == 0, nil
+			return text, by, nil
 		}
 	}
-	return nil, false, errSealed
+	return nil, by, errSealed
 }
 
 func newGCM(key []byte) (cipher.AEAD, error) {

@@ -28,6 +28,7 @@ type world struct {
 	network *kfake.VirtualNetwork
 	api     *simulator.Server
 	keys    Keys
+	late    map[string]Keys // of workers whose file is not the others' yet
 	log     bytes.Buffer
 	leaks   leaktest.Search
 
@@ -89,7 +90,14 @@ func (w *world) start(name string, leads bool) *worker {
 	log := slog.New(slog.NewTextHandler(&w.log, nil))
 	k := &worker{world: w, host: &wechat.Host{URL: "http://localhost:8080", Transport: web}, clients: map[string]*wechat.Client{}}
 	k.Ledger = New(Config{Group: "g", Topic: "offsets", Worker: name, Addr: kafka.TCP("localhost:9092"), Transport: transport,
-		TransactionTimeout: 30 * time.Second, Keys: func() ([][]byte, error) { return w.keys() }, Component: "wxc", Log: log})
+		TransactionTimeout: 30 * time.Second, Keys: func() ([][]byte, error) {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			if late := w.late[name]; late != nil {
+				return late()
+			}
+			return w.keys()
+		}, Component: "wxc", Log: log})
 	for _, shop := range []string{"wx1", "wx2"} {
 		k.clients[shop] = wechat.New(wechat.Config{Host: k.host, AppID: shop, Auth: wechat.AuthComponent, Tokens: k.Tokens(shop), Log: log})
 	}
