@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http/httptest"
 	"os"
@@ -22,6 +23,7 @@ const (
 	pushKey    = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG"
 	pushedShop = "wx00000000000000a1"
 	laterShop  = "wx00000000000000a2"
+	addedShop  = "wx00000000000000a3"
 	platformID = "wx00000000000000f0"
 	stateKey   = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
 	// farPoll is when an order would be found that nobody tells of.
@@ -232,7 +234,7 @@ func TestAPlatformLivesByPushes(t *testing.T) {
 	t.Parallel()
 	var vendor *postman
 	api := simulator.New(simulator.Config{Seed: 42, Platform: simulator.Platform{AppID: platformID, Secret: "secret-of-the-platform"},
-		Shops: []simulator.Shop{{AppID: pushedShop, RefreshToken: "refresh-from-the-start"}, {AppID: laterShop}},
+		Shops: []simulator.Shop{{AppID: pushedShop, RefreshToken: "refresh-from-the-start"}, {AppID: laterShop}, {AppID: addedShop, RefreshToken: "refresh-of-the-added-shop"}},
 		OnAuthorization: func(a simulator.Authorization) {
 			if err := vendor.Announce(a); err != nil {
 				t.Error(err)
@@ -293,6 +295,19 @@ func TestAPlatformLivesByPushes(t *testing.T) {
 		t.Errorf("check has used %d refresh tokens", n-refreshes)
 	}
 
+	// A shop that is added to the file is taken on without a restart.
+	asked = time.Now()
+	file, err := os.OpenFile(shops, os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = fmt.Fprintf(file, "- {app_id: %s}\n", addedShop)
+	if err := errors.Join(err, file.Close()); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the added shop is live", func() bool { return live(addedShop) })
+	t.Logf("live %v after it was added", time.Since(asked).Round(10*time.Millisecond))
+
 	asked = time.Now()
 	if err := api.Revoke(laterShop); err != nil {
 		t.Fatal(err)
@@ -307,7 +322,7 @@ func TestAPlatformLivesByPushes(t *testing.T) {
 	if code := worker.end(); code != 0 {
 		t.Errorf("run = %d\n%s", code, worker.stderr.String())
 	}
-	worker.leaks.Hide("a refresh token", "refresh-from-the-start", "refreshtoken@@@")
+	worker.leaks.Hide("a refresh token", "refresh-from-the-start", "refresh-of-the-added-shop", "refreshtoken@@@")
 	worker.leaks.Hide("a verify ticket", "ticket@@@")
 	worker.leaks.Hide("an authorization code", "queryauthcode@@@")
 	if n, err := worker.leaks.CheckTopics(t.Context(), t, []string{brokers}); n < 10 || err != nil {

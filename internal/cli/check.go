@@ -17,7 +17,9 @@ const checkNotes = `
 It tries what run will need, a line each, and says what to do where something
 fails: the configuration, a token, one list call and the day's quota of each app
 ID, Kafka, its topics, and what this client may do there. It publishes nothing, creates nothing
-and disturbs no worker. Exit code 1 if anything fails.
+and disturbs no worker, but that with auth token any token asked for ends the one
+before. Of a third-party platform's shops it calls for those whose tokens run keeps.
+Exit code 1 if anything fails.
 `
 
 // checkLimit bounds each question to the API.
