@@ -14,9 +14,7 @@ type Known struct {
 
 // Look reads the ledger's partition once. It is for those who do not Follow.
 func (l *Ledger) Look(ctx context.Context, partition int) (Known, error) {
-	l.mu.Lock()
-	l.partition = int32(partition)
-	l.mu.Unlock()
+	l.find(partition)
 	if err := l.catchUp(ctx); err != nil {
 		return Known{}, err
 	}

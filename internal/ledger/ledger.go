@@ -40,9 +40,8 @@ type Ledger struct {
 	cfg  Config
 	book *book
 
-	mu        sync.Mutex
-	partition int32
 	found     chan struct{} // closed when the partition is known
+	partition int32
 
 	posting chan posting
 }
@@ -63,10 +62,7 @@ func New(cfg Config) *Ledger {
 
 // Follow reads the ledger's partition and posts notices, until ctx ends.
 func (l *Ledger) Follow(ctx context.Context, partition int) {
-	l.mu.Lock()
-	l.partition = int32(partition)
-	l.mu.Unlock()
-	close(l.found)
+	l.find(partition)
 	var group sync.WaitGroup
 	defer group.Wait()
 	group.Go(func() { l.post(ctx) })
@@ -95,12 +91,23 @@ func (l *Ledger) Follow(ctx context.Context, partition int) {
 	}
 }
 
+// find is told where the ledger is, once. Who leads may begin before that.
+func (l *Ledger) find(partition int) {
+	l.partition = int32(partition)
+	close(l.found)
+}
+
 func (l *Ledger) reader() *txn.Reader {
 	return &txn.Reader{Addr: l.cfg.Addr, Transport: l.cfg.Transport, Log: l.cfg.Log}
 }
 
 // catchUp reads all that is committed by now.
 func (l *Ledger) catchUp(ctx context.Context) error {
+	select {
+	case <-l.found:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 	_, err := l.reader().ReadToEnd(ctx, l.cfg.Topic, l.partition, l.book.position(), l.book.add)
 	return err
 }
