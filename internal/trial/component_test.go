@@ -101,7 +101,7 @@ func TestKillMinusNineOfAPlatform(t *testing.T) {
 	orders := p.eachOnce()
 	hit, unkept, unused, all := p.hits()
 	calls := p.api.Stats().Calls
-	t.Logf("%d kills, %d of them in the middle of a refresh, %d lives, %d orders; of %d refreshes %d were lost before they were kept, %d kept and then lost before they were used; commits cut %d, late %d, lost %d; lists asked for %v",
+	t.Logf("%d kills, %d of them in the middle of a refresh, %d lives, %d orders; of %d refreshes %d were lost before they were kept, %d kept and not used before the kill; commits cut %d, late %d, lost %d; lists asked for %v",
 		kills, hit, len(p.lives), orders, all, unkept, unused, proxy.Hits(kafkatest.EndTxn, kafkatest.CutAnswer), proxy.Hits(kafkatest.EndTxn, kafkatest.DelayRequest),
 		proxy.Hits(kafkatest.EndTxn, kafkatest.DropRequest), calls["/cgi-bin/component/api_get_authorizer_list"])
 	if unkept == 0 || hit < kills/4 {

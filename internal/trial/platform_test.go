@@ -48,6 +48,7 @@ type platform struct {
 	mu        sync.Mutex
 	kills     int
 	refreshes map[string][]refresh // by shop, in the order of the answers
+	used      map[string]int       // kills before the first use of an access token
 }
 
 // refresh is one answer to a refresh token.
@@ -59,7 +60,7 @@ type refresh struct {
 // newPlatform makes so many shops that have authorised the platform. They are
 // all live.
 func newPlatform(t *testing.T, proxy *kafkatest.Proxy, brokers []string, shops int) *platform {
-	p := &platform{proxy: proxy, answered: make(chan struct{}, 1), refreshes: map[string][]refresh{}}
+	p := &platform{proxy: proxy, answered: make(chan struct{}, 1), refreshes: map[string][]refresh{}, used: map[string]int{}}
 	now := time.Now().Unix()
 	p.world = newWorld(t, brokers, func(w *world) simulator.Config {
 		cfg := simulator.Config{Platform: simulator.Platform{AppID: platformID, Secret: platformSecret},
@@ -90,6 +91,13 @@ func newPlatform(t *testing.T, proxy *kafkatest.Proxy, brokers []string, shops i
 // hear notes what comes of refresh tokens, before the caller knows.
 func (p *platform) hear(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		if token := r.URL.Query().Get("access_token"); token != "" {
+			p.mu.Lock()
+			if _, before := p.used[token]; !before {
+				p.used[token] = p.kills
+			}
+			p.mu.Unlock()
+		}
 		if r.URL.Path != refreshPath {
 			next.ServeHTTP(rw, r)
 			return
@@ -143,7 +151,7 @@ func (p *platform) oneMoreKill() {
 
 // hits counts the kills that have lost tokens, and the tokens: before they were
 // kept, which the next request shows, since it comes with the same refresh
-// token; or kept, but never used.
+// token; or kept, but not used before the kill.
 func (p *platform) hits() (kills, unkept, unused, all int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -152,12 +160,11 @@ func (p *platform) hits() (kills, unkept, unused, all int) {
 		all += len(row)
 		for i, r := range row[:len(row)-1] {
 			next := row[i+1]
+			first, used := p.used[r.access]
 			switch {
-			case next.kills == r.kills:
-				continue
-			case next.sent == r.sent:
+			case next.kills > r.kills && next.sent == r.sent:
 				unkept++
-			case next.sent == r.came && !p.used(r.access):
+			case next.sent == r.came && (used && first > r.kills || !used && next.kills > r.kills):
 				unused++
 			default:
 				continue
@@ -166,12 +173,6 @@ func (p *platform) hits() (kills, unkept, unused, all int) {
 		}
 	}
 	return len(hit), unkept, unused, all
-}
-
-func (p *platform) used(token string) bool {
-	p.world.mu.Lock()
-	defer p.world.mu.Unlock()
-	return p.tokens[token]
 }
 
 // work starts a worker.
