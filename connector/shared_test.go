@@ -38,21 +38,16 @@ func TestTheRateOfAnAppIDIsShared(t *testing.T) {
 			t.Error("both ranges were read by one worker: the test does not show what it is for")
 		}
 		// Calls that wait keep their turn when the second worker takes its half, and
-		// each of CONCURRENCY may wait for one. Where the network and the processor
-		// are real, calls that left evenly may arrive in a bunch besides: there a
-		// second says nothing, and ten seconds do.
-		span, most := time.Second, 20+1+p.Concurrency/2
-		if !a.bubble {
-			span, most = 10*time.Second, 210
-		}
+		// each of CONCURRENCY may wait for one.
+		most := 20 + 1 + p.Concurrency/2
 		calls := a.listed()
 		slices.SortFunc(calls, func(a, b simulator.ListCall) int { return a.At.Compare(b.At) })
 		for i, from := 0, 0; i < len(calls); i++ {
-			for calls[i].At.Sub(calls[from].At) >= span {
+			for calls[i].At.Sub(calls[from].At) >= time.Second {
 				from++
 			}
 			if n := i - from + 1; n > most {
-				t.Fatalf("%d list calls in %s, of 20 a second allowed", n, span)
+				t.Fatalf("%d list calls in one second, of 20 allowed", n)
 			}
 		}
 	})
