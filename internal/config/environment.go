@@ -63,7 +63,7 @@ type environment struct {
 	ComponentAppID            string `split_words:"true" type:"text" desc:"app ID of the third-party platform (auth component)"`
 	ComponentAppSecret        string `split_words:"true" type:"secret" desc:"app secret of the platform"`
 	ComponentAppSecretFile    string `split_words:"true" type:"file" desc:"file with the platform's app secret, read at each call that needs it"`
-	ComponentVerifyTicketFile string `split_words:"true" type:"path" desc:"file with the platform's latest verify ticket, read again when it changes; the ticket also comes by push or over HTTP"`
+	ComponentVerifyTicketFile string `split_words:"true" type:"path" desc:"file with the platform's latest verify ticket, read again when it changes; the ticket also comes by push"`
 	StateKeyFile              string `split_words:"true" type:"file" desc:"keys of 32 bytes in base64, one a line: the first encrypts the platform's tokens that are kept in the offsets topic, all of them decrypt (auth component)"`
 
 	PushListen     string `split_words:"true" type:"address" shown:"off" desc:"address of a listener of its own for the vendor's pushes, the only one that may face the internet"`
