@@ -60,6 +60,21 @@ func TestAUsedUpDayPausesTheShop(t *testing.T) {
 	})
 }
 
+// oldAndNew is one shop on one quota that is read from long ago by creation, as
+// "old" under the policy returned, and followed by change, as "new".
+func (a *arena) oldAndNew(seed uint64, orders, perDay int, liveShare float64) (*process, Policy) {
+	start := time.Now().Unix()
+	a.heartbeat, a.liveShare = time.Minute, liveShare
+	a.world(simulator.Config{Seed: seed, Faults: simulator.Faults{PerDayLimit: perDay}, Latency: 50 * time.Millisecond, Shops: []simulator.Shop{{AppID: "wx1", Secret: "secret-wx1",
+		Backlog: simulator.Backlog{Orders: orders, From: start - 30*86400, To: start - 86400},
+		Live:    simulator.Live{Rate: 0.01, Since: start}}}})
+	old := testPolicy()
+	old.Start, old.End, old.PageSize = start-30*86400, start-86400, 10
+	now := testPolicy()
+	now.Range, now.PollInterval = wechat.UpdateTime, 5*time.Minute
+	return a.start(shop{appID: "wx1", name: "old", policy: old, rate: 50}, shop{appID: "wx1", name: "new", policy: now, rate: 50}), old
+}
+
 // TestBackfillLeavesTheLiveWalkItsShare of the day's calls: a shop is read from
 // long ago by creation and followed by change, on one quota. The backfill stops
 // at its part, says so, and goes on when the day is over; the live walk never
@@ -67,15 +82,7 @@ func TestAUsedUpDayPausesTheShop(t *testing.T) {
 func TestBackfillLeavesTheLiveWalkItsShare(t *testing.T) {
 	inBubble(t, func(a *arena) {
 		start := time.Now().Unix()
-		a.heartbeat, a.liveShare = time.Minute, 0.2
-		a.world(simulator.Config{Seed: 42, Faults: simulator.Faults{PerDayLimit: 5000}, Latency: 50 * time.Millisecond, Shops: []simulator.Shop{{AppID: "wx1", Secret: "secret-wx1",
-			Backlog: simulator.Backlog{Orders: 60000, From: start - 30*86400, To: start - 86400},
-			Live:    simulator.Live{Rate: 0.01, Since: start}}}})
-		old := testPolicy()
-		old.Start, old.End, old.PageSize = start-30*86400, start-86400, 10
-		now := testPolicy()
-		now.Range, now.PollInterval = wechat.UpdateTime, 5*time.Minute
-		run := a.start(shop{appID: "wx1", name: "old", policy: old, rate: 50}, shop{appID: "wx1", name: "new", policy: now, rate: 50})
+		run, old := a.oldAndNew(42, 60000, 5000, 0.2)
 
 		time.Sleep(30 * time.Second)
 		run.expectGauge("remaining", "old", 3400, 4000)
@@ -130,16 +137,7 @@ func TestBackfillLeavesTheLiveWalkItsShare(t *testing.T) {
 // hours of an API that does not answer is not held back, though backfill is.
 func TestALiveWalkThatFellBehindIsNoBackfill(t *testing.T) {
 	inBubble(t, func(a *arena) {
-		start := time.Now().Unix()
-		a.heartbeat, a.liveShare = time.Minute, 0.5
-		a.world(simulator.Config{Seed: 43, Faults: simulator.Faults{PerDayLimit: 1000}, Latency: 50 * time.Millisecond, Shops: []simulator.Shop{{AppID: "wx1", Secret: "secret-wx1",
-			Backlog: simulator.Backlog{Orders: 30000, From: start - 30*86400, To: start - 86400},
-			Live:    simulator.Live{Rate: 0.01, Since: start}}}})
-		old := testPolicy()
-		old.Start, old.End, old.PageSize = start-30*86400, start-86400, 10
-		now := testPolicy()
-		now.Range, now.PollInterval = wechat.UpdateTime, 5*time.Minute
-		run := a.start(shop{appID: "wx1", name: "old", policy: old, rate: 50}, shop{appID: "wx1", name: "new", policy: now, rate: 50})
+		run, _ := a.oldAndNew(43, 30000, 1000, 0.5)
 		a.until("the backfill waits", func() bool { return run.statusOf("old").Held })
 		faults := a.api.Faults()
 		faults.HTTP5xxRate = 1
