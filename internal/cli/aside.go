@@ -115,6 +115,15 @@ func (a *aside) connector(cfg *config.Config, metrics *connector.Metrics, log *s
 	return out
 }
 
+// takeTicket keeps a verify ticket that somebody gives by hand; nil if there is
+// no platform.
+func (a *aside) takeTicket() func(context.Context, string) error {
+	if a == nil || a.platform == nil {
+		return nil
+	}
+	return func(ctx context.Context, ticket string) error { return a.ledger.Ticket(ctx, ticket, time.Time{}) }
+}
+
 // run serves pushes until ctx ends.
 func (a *aside) run(ctx context.Context) error {
 	if a == nil || a.handler == nil {

@@ -129,6 +129,7 @@ func (w *worker) run(ctx context.Context) error {
 		Version: build.version, Commit: build.commit,
 		ClusterID: func() string { return clusterID },
 		Ready:     conn.Ready, Metrics: registry, Log: log,
+		Token: cfg.RESTToken, Component: cfg.Component.AppID, Ticket: beside.takeTicket(),
 	}
 	if w.started != nil {
 		w.started(conn.Status)

@@ -82,6 +82,9 @@ type Config struct {
 
 	// Listen is the address of the HTTP listener.
 	Listen string
+	// RESTToken is what HTTP calls need that change something; nil = they are
+	// for callers on this machine.
+	RESTToken Secret
 	// LogLevel is the least level that is logged.
 	LogLevel slog.Level
 	// LogFormat is "json" or "text".
@@ -172,6 +175,7 @@ func load(defaults map[string]string, withShops bool) (*Config, error) {
 		TransactionTimeout: f.duration("TRANSACTION_TIMEOUT", env.TransactionTimeout, time.Second, 15*time.Minute),
 		Format:             f.choice("FORMAT", env.Format, []string{"json"}, laterFormats),
 		Compression:        f.choice("COMPRESSION", env.Compression, []string{"none", "gzip", "snappy", "lz4", "zstd"}, nil),
+		RESTToken:          f.secret("", "", variable("REST_TOKEN_FILE"), env.RestTokenFile),
 		LogLevel:           f.level("LOG_LEVEL", env.LogLevel),
 		LogFormat:          f.choice("LOG_FORMAT", env.LogFormat, []string{"json", "text"}, nil),
 	}

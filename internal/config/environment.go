@@ -63,7 +63,7 @@ type environment struct {
 	ComponentAppID            string `split_words:"true" type:"text" desc:"app ID of the third-party platform (auth component)"`
 	ComponentAppSecret        string `split_words:"true" type:"secret" desc:"app secret of the platform"`
 	ComponentAppSecretFile    string `split_words:"true" type:"file" desc:"file with the platform's app secret, read at each call that needs it"`
-	ComponentVerifyTicketFile string `split_words:"true" type:"path" desc:"file with the platform's latest verify ticket, read again when it changes; the ticket also comes by push"`
+	ComponentVerifyTicketFile string `split_words:"true" type:"path" desc:"file with the platform's latest verify ticket, read again when it changes; the ticket also comes by push, or over HTTP"`
 	StateKeyFile              string `split_words:"true" type:"file" desc:"keys of 32 bytes in base64, one a line: the first encrypts the platform's tokens that are kept in the offsets topic, all of them decrypt (auth component)"`
 
 	PushListen     string `split_words:"true" type:"address" shown:"off" desc:"address of a listener of its own for the vendor's pushes, the only one that may face the internet"`
@@ -95,7 +95,9 @@ type environment struct {
 	Format             string `split_words:"true" type:"text" default:"json" desc:"form of the order records: json"`
 	Compression        string `split_words:"true" type:"text" default:"none" desc:"none, gzip, snappy, lz4 or zstd"`
 
-	Listen    string `split_words:"true" type:"address" default:":8083" desc:"address of the HTTP listener: health, metrics"`
+	Listen        string `split_words:"true" type:"address" default:":8083" desc:"address of the HTTP listener: health, metrics"`
+	RestTokenFile string `split_words:"true" type:"file" desc:"file with the bearer token that HTTP calls need which change something, read at each of them; without it they are for callers on the same machine"`
+
 	LogLevel  string `split_words:"true" type:"text" default:"info" desc:"debug, info, warn or error"`
 	LogFormat string `split_words:"true" type:"text" default:"json" desc:"json or text"`
 }

@@ -1,5 +1,12 @@
 // Package control is the HTTP face of a worker: metrics, the probes of
-// Kubernetes, and the answers that clients of Kafka Connect look for first.
+// Kubernetes, the answers that clients of Kafka Connect look for first, and
+//
+//	PUT /components/{component_app_id}/verify-ticket
+//
+// by which an operator gives a third-party platform's verify ticket, with
+// {"component_verify_ticket":"ticket@@@…"} as the body: 204 when it is kept, 400
+// if it cannot be one, 401 or 403 if the caller may not, 404 if it is not this
+// worker's platform, 503 if it could not be kept.
 //
 // It is no place for decisions: what it says about the state comes from
 // functions the caller gives it. Only internal/cli uses it.
@@ -30,7 +37,14 @@ type Server struct {
 	Ready func() error
 	// Metrics is what GET /metrics shows.
 	Metrics prometheus.Gatherer
-	// Log gets what goes wrong with the listener. Defaults to slog.Default.
+	// Token reads what calls need that change something. Nil: they are for
+	// callers on this machine.
+	Token func() (string, error)
+	// Component is the third-party platform whose verify tickets Ticket keeps for
+	// good before it returns nil; empty and nil if there is none.
+	Component string
+	Ticket    func(ctx context.Context, ticket string) error
+	// Log gets what an operator can do something about. Defaults to slog.Default.
 	Log *slog.Logger
 
 	// wasReady tells a worker that starts from one that has got into trouble.
@@ -51,10 +65,7 @@ const (
 // Run serves on the listener until ctx ends, lets the requests under way
 // finish and closes the listener. It returns nil when ctx ended it.
 func (s *Server) Run(ctx context.Context, listener net.Listener) error {
-	log := s.Log
-	if log == nil {
-		log = slog.Default()
-	}
+	log := s.log()
 	server := &http.Server{
 		Handler:           s.Handler(),
 		ReadHeaderTimeout: headerTimeout,
@@ -85,6 +96,13 @@ func (s *Server) Run(ctx context.Context, listener net.Listener) error {
 	return nil
 }
 
+func (s *Server) log() *slog.Logger {
+	if s.Log == nil {
+		return slog.Default()
+	}
+	return s.Log
+}
+
 // Handler is what Run serves.
 func (s *Server) Handler() http.Handler {
 	mux := http.NewServeMux()
@@ -92,6 +110,7 @@ func (s *Server) Handler() http.Handler {
 	mux.HandleFunc("GET /health", s.health)
 	mux.HandleFunc("GET /livez", s.live)
 	mux.HandleFunc("GET /readyz", s.ready)
+	mux.Handle("PUT /components/{component}/verify-ticket", s.changing(s.ticket))
 	mux.Handle("GET /metrics", promhttp.HandlerFor(s.Metrics, promhttp.HandlerOpts{}))
 	return errorBodies(mux)
 }

@@ -44,9 +44,10 @@ type state struct {
 type secret struct {
 	text    string
 	at      int64
-	expires int64 // 0 = unknown
-	by      keyID // that sealed it
-	aged    bool  // by one that is not the first now
+	expires int64  // 0 = unknown
+	by      keyID  // that sealed it
+	aged    bool   // by one that is not the first now
+	given   string // with a ticket, the fingerprint of the file's
 }
 
 // tenant is a shop that has authorised the platform, or was said to.
@@ -140,7 +141,7 @@ func (b *book) again() {
 
 // take applies a record. The caller holds mu.
 func (b *book) take(n name, v value, text []byte, by keyID) {
-	s := secret{text: string(text), at: v.At, expires: v.Expires, by: by}
+	s := secret{text: string(text), at: v.At, expires: v.Expires, given: v.Given, by: by}
 	switch n.Kind {
 	case kindTicket:
 		b.state.ticket = s

@@ -130,7 +130,7 @@ func (d *Desk) work(ctx context.Context, w *txn.Writer) (some bool, err error) {
 	var records []record
 	switch {
 	case todo.ticket != "":
-		records = append(records, record{name: d.of("", kindTicket), value: value{At: time.Now().Unix()}, text: []byte(todo.ticket)})
+		records = append(records, record{name: d.of("", kindTicket), value: value{At: time.Now().Unix(), Given: fingerprint(todo.ticket)}, text: []byte(todo.ticket)})
 	case todo.token && d.ready("", s.ticket.text) && (!d.stale || d.ready(platformToken, "")):
 		records = d.token(ctx, s)
 	case todo.tickets && time.Since(d.pushedAt) > sparingly:

@@ -58,7 +58,7 @@ func (d *Desk) reseal(s state, names []name) []record {
 			break
 		}
 		if alone, ok := map[kind]secret{kindTicket: s.ticket, kindToken: s.token}[n.Kind]; ok {
-			records = append(records, record{name: n, value: value{At: alone.at, Expires: alone.expires}, text: []byte(alone.text)})
+			records = append(records, record{name: n, value: value{At: alone.at, Expires: alone.expires, Given: alone.given}, text: []byte(alone.text)})
 			continue
 		}
 		t := s.tenants[n.Shop]

@@ -38,9 +38,9 @@ func due(s state, component, fileTicket string, given map[string]string, now tim
 	var d duties
 	unix := now.Unix()
 	good := s.ticket.text != "" && now.Sub(time.Unix(s.ticket.at, 0)) < ticketLife
-	// A file's ticket has no date: one that differs from the last was put there
-	// since, unless pushes bring tickets, which are then newer.
-	if fileTicket != "" && fileTicket != s.ticket.text && (!good || unix-s.ticket.at > int64(early/time.Second)) {
+	// As with refresh tokens: what is kept goes before the file's ticket, unless
+	// that has changed since. A file may be the one thing that nobody writes.
+	if fileTicket != "" && fileTicket != s.ticket.text && fingerprint(fileTicket) != s.ticket.given {
 		d.ticket = fileTicket
 		return d
 	}

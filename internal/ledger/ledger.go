@@ -207,12 +207,18 @@ func (l *Ledger) Order(ctx context.Context, shop, event string, at time.Time) er
 	return l.notice(ctx, record{name: name{Shop: shop, Kind: kindOrder}, value: value{At: at.Unix(), Event: event}})
 }
 
-// Ticket posts a verify ticket.
+// Ticket posts a verify ticket of that time; of the zero time if somebody has
+// given it who says that it is the latest, whatever the clocks say.
 func (l *Ledger) Ticket(ctx context.Context, ticket string, at time.Time) error {
-	if s, _ := l.book.snapshot(); at.Unix() < s.ticket.at {
+	s, _ := l.book.snapshot()
+	switch {
+	case at.IsZero():
+		at = time.Unix(max(time.Now().Unix(), s.ticket.at), 0)
+	case at.Unix() < s.ticket.at:
 		return nil // one that came late
 	}
-	return l.notice(ctx, record{name: name{Component: l.cfg.Component, Kind: kindTicket}, value: value{At: at.Unix()}, text: []byte(ticket)})
+	return l.notice(ctx, record{name: name{Component: l.cfg.Component, Kind: kindTicket},
+		value: value{At: at.Unix(), Given: s.ticket.given}, text: []byte(ticket)})
 }
 
 // Authorization posts that a shop's authorisation has changed; code, which is

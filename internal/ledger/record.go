@@ -72,6 +72,8 @@ type value struct {
 	Known string `json:"known,omitempty"`
 	// Token is the fingerprint of the one that was refused.
 	Token string `json:"token,omitempty"`
+	// Given is the fingerprint of the ticket that the configuration's file had.
+	Given string `json:"given,omitempty"`
 	// Sealed is a ticket, a token, a code, or the tokens of a shop.
 	Sealed string `json:"sealed,omitempty"`
 }

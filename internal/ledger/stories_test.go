@@ -34,6 +34,7 @@ type world struct {
 
 	mu    sync.Mutex
 	given map[string]string
+	file  string // the ticket in it
 }
 
 func story(t *testing.T, faults simulator.Faults, tell func(w *world)) {
@@ -114,7 +115,7 @@ func (w *world) start(name string, leads bool) *worker {
 					for shop, token := range w.given {
 						copied[shop] = token
 					}
-					return "", copied
+					return w.file, copied
 				}}
 			for ctx.Err() == nil {
 				_ = desk.Run(ctx, func(context.Context) (bool, error) { return true, nil }) // it is fenced, or ends with ctx

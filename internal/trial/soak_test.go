@@ -47,18 +47,18 @@ func TestSoak(t *testing.T) {
 			continue
 		}
 		if code := h.life.exit(); code != 0 {
-			t.Errorf("%s came to the end of all shops and ended with %d\n%s", h.name, code, h.life.tail())
+			s.w.Errorf("%s came to the end of all shops and ended with %d\n%s", h.name, code, h.life.tail())
 		}
 	}
 	took := time.Since(began)
 	orders := s.w.eachOnce()
 	if orders < shops*backlog {
-		t.Errorf("only %d orders, more than %d were planned", orders, shops*backlog)
+		s.w.Errorf("only %d orders, more than %d were planned", orders, shops*backlog)
 	}
 	if took > time.Minute {
 		for _, e := range soakEvents {
 			if s.counts[e.name] == 0 {
-				t.Errorf("not once: %s", e.name)
+				s.w.Errorf("not once: %s", e.name)
 			}
 		}
 	}

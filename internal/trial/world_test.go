@@ -59,6 +59,7 @@ type world struct {
 	tokens   map[string]bool      // every access token that was used
 	changed  chan struct{}        // closed and renewed with each request
 	lives    []*process
+	faults   []string // what made the trial fail
 }
 
 // seedOf is the seed given, or one of this moment; the log says which.
@@ -279,6 +280,39 @@ func (w *world) truth(s source) map[string]int64 {
 	return all
 }
 
+// Errorf keeps what is wrong, so that it can be said again after all that is
+// told of a failed trial.
+func (w *world) Errorf(format string, args ...any) {
+	w.Helper()
+	w.fault(fmt.Sprintf(format, args...))
+	w.TB.Errorf(format, args...)
+}
+
+// Fatalf does so too.
+func (w *world) Fatalf(format string, args ...any) {
+	w.Helper()
+	w.fault(fmt.Sprintf(format, args...))
+	w.TB.Fatalf(format, args...)
+}
+
+// Error does so too.
+func (w *world) Error(args ...any) {
+	w.Helper()
+	w.Errorf("%s", fmt.Sprint(args...))
+}
+
+// Fatal does so too.
+func (w *world) Fatal(args ...any) {
+	w.Helper()
+	w.Fatalf("%s", fmt.Sprint(args...))
+}
+
+func (w *world) fault(text string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.faults = append(w.faults, text[:min(len(text), 2000)])
+}
+
 // epilogue is what holds after every trial, and what is told of a failed one.
 func (w *world) epilogue() {
 	for _, p := range w.lives {
@@ -302,5 +336,8 @@ func (w *world) epilogue() {
 		for _, p := range w.lives[max(0, len(w.lives)-4):] {
 			w.Logf("life %d: %s\nsettings: %s\n%s", p.number, p.cmd.ProcessState, strings.Join(p.settings, " "), p.tail())
 		}
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.Logf("what is wrong, once more:\n%s", strings.Join(w.faults, "\n"))
 	}
 }

@@ -78,6 +78,7 @@ with `orderwalk config`: each variable is set here, or said there not to be. */}
 {{- include "orderwalk.var" (list "ORDERWALK_QUOTA_LIVE_SHARE" .quotaLiveShare) }}
 {{- end }}
 {{- include "orderwalk.var" (list "ORDERWALK_LISTEN" ":8083") }}
+{{- include "orderwalk.var" (list "ORDERWALK_REST_TOKEN_FILE" (include "orderwalk.secretFile" $v.rest.token)) }}
 {{- include "orderwalk.var" (list "ORDERWALK_LOG_LEVEL" $v.log.level) }}
 {{- include "orderwalk.var" (list "ORDERWALK_LOG_FORMAT" $v.log.format) }}
 {{- include "orderwalk.var" (list "GOMEMLIMIT" (include "orderwalk.goMemLimit" (dict "resources" .resources "percent" $v.goMemLimitPercent))) }}

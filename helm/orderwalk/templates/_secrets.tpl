@@ -24,6 +24,7 @@ program reads such files again when they change. */}}
 {{- include "orderwalk.ref" $v.component.appSecret }}
 {{- include "orderwalk.ref" $v.component.verifyTicket }}
 {{- include "orderwalk.ref" $v.component.stateKey }}
+{{- include "orderwalk.ref" $v.rest.token }}
 {{- if $v.push.enabled }}
 {{- include "orderwalk.ref" $v.push.token }}
 {{- include "orderwalk.ref" $v.push.aesKey }}

@@ -1,0 +1,54 @@
+package ledger
+
+import (
+	"testing"
+	"time"
+
+	"orderwalk/simulator"
+)
+
+// TestTheLastTicketGivenHolds: a ticket comes by file, by push and from
+// somebody's hand. The last one stays, over changes of desks and keys, however
+// the clocks differ; the file's counts again when it has changed.
+func TestTheLastTicketGivenHolds(t *testing.T) {
+	story(t, simulator.Faults{}, func(w *world) {
+		reader := w.start("reader", false)
+		desk := w.start("desk", true)
+		file := func(ticket string) {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			w.file = ticket
+		}
+		holds := func(what, want string) {
+			w.Helper()
+			for range 3 { // desks
+				time.Sleep(15 * time.Minute)
+				if s, _ := reader.book.snapshot(); s.ticket.text != want {
+					w.Errorf("%s: the ticket is %q, want %q", what, s.ticket.text, want)
+				}
+				desk.stop()
+				desk = w.start("desk", true)
+			}
+		}
+		give := func(ticket string, at time.Time) {
+			w.Helper()
+			if err := reader.Ticket(w.Context(), ticket, at); err != nil {
+				w.Fatal(err)
+			}
+		}
+		file("ticket-in-a-file")
+		holds("from a file", "ticket-in-a-file")
+		give("ticket-of-a-push", time.Now().Add(4*time.Minute)) // whose clock is ahead
+		give("ticket-by-hand", time.Time{})
+		give("ticket-that-came-late", time.Now())
+		holds("by hand", "ticket-by-hand")
+		w.mu.Lock()
+		w.keys = keysOf(2, 1)
+		w.mu.Unlock()
+		holds("sealed anew", "ticket-by-hand")
+		file("ticket-in-a-file-that-has-changed")
+		holds("from a file that has changed", "ticket-in-a-file-that-has-changed")
+		desk.stop()
+		reader.stop()
+	})
+}
