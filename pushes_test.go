@@ -224,7 +224,7 @@ func TestAPushedOrderDoesNotWaitForThePoll(t *testing.T) {
 	if n := strings.Count(lines, "\n"); n != 3 {
 		t.Errorf("%d records of 3 orders\n%s%s", n, lines, stderr)
 	}
-	if n, err := worker.leaks.CheckTopics(t.Context(), t, []string{brokers}); n < 4 || err != nil {
+	if n, err := worker.leaks.CheckTopics(t.Context(), t, "", []string{brokers}); n < 4 || err != nil {
 		t.Errorf("%d records were searched for secrets: %v", n, err)
 	}
 }
@@ -325,7 +325,7 @@ func TestAPlatformLivesByPushes(t *testing.T) {
 	worker.leaks.Hide("a refresh token", "refresh-from-the-start", "refresh-of-the-added-shop", "refreshtoken@@@")
 	worker.leaks.Hide("a verify ticket", "ticket@@@")
 	worker.leaks.Hide("an authorization code", "queryauthcode@@@")
-	if n, err := worker.leaks.CheckTopics(t.Context(), t, []string{brokers}); n < 10 || err != nil {
+	if n, err := worker.leaks.CheckTopics(t.Context(), t, "", []string{brokers}); n < 10 || err != nil {
 		t.Errorf("%d records were searched for secrets: %v", n, err)
 	}
 }

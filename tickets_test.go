@@ -102,7 +102,7 @@ func TestAPlatformLivesByATicketGivenByHand(t *testing.T) {
 		t.Errorf("run = %d\n%s", code, again.stderr.String())
 	}
 	again.leaks.Hide("a verify ticket", "ticket@@@", stale)
-	if n, err := again.leaks.CheckTopics(t.Context(), t, []string{brokers}); n < 2 || err != nil {
+	if n, err := again.leaks.CheckTopics(t.Context(), t, "", []string{brokers}); n < 2 || err != nil {
 		t.Errorf("%d records were searched for secrets: %v", n, err)
 	}
 }

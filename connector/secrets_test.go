@@ -4,14 +4,17 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"testing"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"orderwalk/simulator"
 )
 
 // search looks for the secrets of a story in all that has come out of its
-// processes: logs, errors, metrics, states, and what is on the topics. A Kafka
-// that the story has put out of reach has its topics searched elsewhere.
+// processes: logs, errors, metrics, states, and what is on its topics. A fake
+// Kafka that the story has put out of reach has its topics searched elsewhere.
 func (a *arena) search() {
 	a.Helper()
 	a.mu.Lock()
@@ -32,12 +35,49 @@ func (a *arena) search() {
 		}
 		a.leaks.Check(a, where+"metrics", text.String())
 	}
-	if len(all) == 0 || !a.bubble {
-		return // a broker that stories share is searched through their own topics by internal/trial
+	if len(all) == 0 {
+		return
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	if _, err := a.leaks.CheckTopics(ctx, a, a.brokers, kgo.Dialer(a.dial)); err != nil {
+	switch _, err := a.leaks.CheckTopics(ctx, a, a.name+".", a.brokers, kgo.Dialer(a.dial)); {
+	case err != nil && a.bubble:
 		a.Logf("topics were not searched: %v", err)
+	case err != nil:
+		a.Errorf("search topics: %v", err)
 	}
 }
+
+// searchFinds has the search look for what is there: it must be found wherever
+// it is, or the search of every other story says nothing.
+func searchFinds(a *arena) {
+	sh, p := backlog("wx1", 30)
+	a.world(simulator.Config{Seed: 21, Shops: []simulator.Shop{sh}})
+	run := a.start(shop{appID: "wx1", name: "a-shop-that-has-a-name", policy: p})
+	if err := run.wait(); err != nil {
+		a.Fatal(err)
+	}
+	for secret, places := range map[string][]string{
+		string(a.published()[0].Key):    {"topic " + a.name + ".orders"},
+		"wx1\",\"range\":\"create_time": {"topic " + a.name + ".offsets"},
+		"a-shop-that-has-a-name":        {"log", "status", "metrics"},
+	} {
+		found := &complaints{TB: a.TB}
+		other := &arena{TB: found, bubble: a.bubble, dial: a.dial, brokers: a.brokers, name: a.name, processes: a.processes}
+		other.leaks.Hide("a planted secret", secret)
+		other.search()
+		for _, place := range places {
+			if !strings.Contains(found.text.String(), place+" shows a planted secret") {
+				a.Errorf("%s is not found in the %s:\n%s", secret, place, &found.text)
+			}
+		}
+	}
+}
+
+// complaints is a test that keeps what it is told instead of failing.
+type complaints struct {
+	testing.TB
+	text strings.Builder
+}
+
+func (c *complaints) Errorf(format string, args ...any) { fmt.Fprintf(&c.text, format+"\n", args...) }

@@ -3,6 +3,7 @@ package leaktest
 import (
 	"context"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -11,9 +12,10 @@ import (
 	"orderwalk/internal/kafkatest"
 )
 
-// CheckTopics searches all records of all topics, of aborted transactions too:
-// keys, values and headers. It reports how many records there were.
-func (s *Search) CheckTopics(ctx context.Context, t testing.TB, brokers []string, opts ...kgo.Opt) (records int, err error) {
+// CheckTopics searches all records of the topics whose names begin like that, of
+// aborted transactions too: keys, values and headers. It reports how many
+// records there were.
+func (s *Search) CheckTopics(ctx context.Context, t testing.TB, prefix string, brokers []string, opts ...kgo.Opt) (records int, err error) {
 	t.Helper()
 	client, err := kgo.NewClient(append([]kgo.Opt{kgo.SeedBrokers(brokers...)}, opts...)...)
 	if err != nil {
@@ -25,6 +27,9 @@ func (s *Search) CheckTopics(ctx context.Context, t testing.TB, brokers []string
 		return 0, fmt.Errorf("list topics: %w", err)
 	}
 	for _, topic := range topics.Names() {
+		if !strings.HasPrefix(topic, prefix) {
+			continue
+		}
 		all, err := kafkatest.ReadEverything(ctx, brokers, topic, opts...)
 		if err != nil {
 			return records, err

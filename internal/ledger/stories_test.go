@@ -64,7 +64,7 @@ func story(t *testing.T, faults simulator.Faults, tell func(w *world)) {
 		}()
 		tell(w)
 		w.leaks.Check(w, "the log", w.log.String())
-		if n, err := w.leaks.CheckTopics(w.Context(), w, []string{"localhost:9092"}, kgo.Dialer(w.network.DialContext)); n == 0 || err != nil {
+		if n, err := w.leaks.CheckTopics(w.Context(), w, "", []string{"localhost:9092"}, kgo.Dialer(w.network.DialContext)); n == 0 || err != nil {
 			w.Errorf("%d records were searched: %v", n, err)
 		}
 		_ = server.Close()
