@@ -45,7 +45,7 @@ func (k *checkup) platform(ctx context.Context, cfg *config.Config, host *wechat
 		}
 		if ticket == "" {
 			k.failed(check, "there is no verify ticket", "start run with ORDERWALK_PUSH_LISTEN: the vendor pushes a ticket to /push/component/"+
-				cfg.Component.AppID+" every 10 minutes; or give ORDERWALK_COMPONENT_VERIFY_TICKET_FILE")
+				cfg.Component.AppID+" every 10 minutes; or give one by ORDERWALK_COMPONENT_VERIFY_TICKET_FILE or over HTTP (docs/CALLS.md)")
 			return nil
 		}
 		got, err := p.ComponentToken(ctx, ticket)
