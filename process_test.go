@@ -336,3 +336,13 @@ func TestPortTaken(t *testing.T) {
 		t.Errorf("simulate = %d\n%s", code, stderr)
 	}
 }
+
+// waits is how often a shop has begun to wait for somebody's act.
+func waits(p *process, shop string) (n int) {
+	for line := range strings.Lines(p.stderr.String()) {
+		if strings.Contains(line, `"msg":"shop waits"`) && strings.Contains(line, shop) {
+			n++
+		}
+	}
+	return n
+}

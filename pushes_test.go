@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -294,6 +295,15 @@ func TestAPlatformLivesByPushes(t *testing.T) {
 	if n := api.Stats().Calls["/cgi-bin/component/api_authorizer_token"]["0"]; n != refreshes {
 		t.Errorf("check has used %d refresh tokens", n-refreshes)
 	}
+	// So does a plan.
+	if code, told, stderr := run(t, worker.cmd.Env, "plan"); code != 0 || !strings.Contains(told, pushedShop) || !strings.Contains(told, laterShop) {
+		t.Errorf("plan = %d\n%s%s", code, told, stderr)
+	}
+	for change, want := range map[string]string{"ORDERWALK_GROUP=another": "run keeps no token of it", "ORDERWALK_KAFKA_BROKERS=127.0.0.1:1": "cannot be read"} {
+		if code, told, stderr := run(t, append(slices.Clone(worker.cmd.Env), change), "plan"); code != 1 || strings.Count(told, want) != 2 {
+			t.Errorf("plan with %s = %d\n%s%s", change, code, told, stderr)
+		}
+	}
 
 	// A shop that is added to the file is taken on without a restart.
 	asked = time.Now()
@@ -328,14 +338,4 @@ func TestAPlatformLivesByPushes(t *testing.T) {
 	if n, err := worker.leaks.CheckTopics(t.Context(), t, "", []string{brokers}); n < 10 || err != nil {
 		t.Errorf("%d records were searched for secrets: %v", n, err)
 	}
-}
-
-// waits is how often a shop has begun to wait for somebody's act.
-func waits(p *process, shop string) (n int) {
-	for line := range strings.Lines(p.stderr.String()) {
-		if strings.Contains(line, `"msg":"shop waits"`) && strings.Contains(line, shop) {
-			n++
-		}
-	}
-	return n
 }

@@ -73,13 +73,7 @@ func checkShop(ctx context.Context, host *wechat.Host, s config.Shop, access str
 		}
 	}
 	if access != "" {
-		cfg.Tokens = func(_ context.Context, refused string) (string, error) {
-			if refused != "" {
-				return "", &wechat.Error{Op: "get access token", Class: wechat.Wait, Message: "the one that run keeps was refused",
-					Hint: "run gets another one: check again in a minute"}
-			}
-			return access, nil
-		}
+		cfg.Tokens = keptToken(access)
 	}
 	client := wechat.New(cfg)
 	end := time.Now().Add(-time.Minute).Unix()

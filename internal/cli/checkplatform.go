@@ -74,10 +74,21 @@ func platformFinding(check string, err error) finding {
 	return apiFinding(check, err, verdict)
 }
 
+// keptToken hands out the access token that run keeps.
+func keptToken(access string) func(context.Context, string) (string, error) {
+	return func(_ context.Context, refused string) (string, error) {
+		if refused != "" {
+			return "", &wechat.Error{Op: "get access token", Class: wechat.Wait, Message: "the one that run keeps was refused",
+				Hint: "run gets another one: try again in a minute"}
+		}
+		return access, nil
+	}
+}
+
 // lookAtLedger reads what the group keeps, if there is anything.
 func lookAtLedger(ctx context.Context, cfg *config.Config) (ledger.Known, error) {
 	quiet := slog.New(slog.DiscardHandler)
-	brokers := kafkaconn.New(kafkaConfig(cfg.Kafka, "orderwalk-check", quiet))
+	brokers := kafkaconn.New(kafkaConfig(cfg.Kafka, "orderwalk", quiet))
 	defer brokers.Close()
 	ctx, cancel := context.WithTimeout(ctx, checkLimit/4)
 	defer cancel()

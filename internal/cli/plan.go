@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -12,6 +13,7 @@ import (
 
 	"orderwalk/connector"
 	"orderwalk/internal/config"
+	"orderwalk/internal/ledger"
 	"orderwalk/internal/wechat"
 )
 
@@ -20,7 +22,8 @@ It tells what run will have to do for the range from ORDERWALK_START_TIME to
 ORDERWALK_END_TIME, or to now: orders, windows, list calls, their share of the
 day's quota, and the time. It learns that from a few short windows all over the
 range; bursts that fall between them it cannot see. It reads the configuration as
-run does, but needs no Kafka: it publishes nothing and stores nothing.
+run does, publishes nothing and stores nothing. Kafka is read for the shops of a
+third-party platform, whose tokens run keeps there, and not needed for others.
 `
 
 const (
@@ -39,7 +42,7 @@ func planCommand(ctx context.Context, c *call) error {
 	if *calls < 8 || *calls > 10000 {
 		return &usageError{"--calls: give a number from 8 to 10000"}
 	}
-	// Kafka is left alone, so it need not be configured.
+	// Kafka need not be configured where it is not needed.
 	cfg, err := config.Load(map[string]string{"ORDERWALK_KAFKA_BROKERS": "localhost:9092"})
 	if err != nil {
 		return err
@@ -51,6 +54,10 @@ func planCommand(ctx context.Context, c *call) error {
 	defer host.Close()
 	book := &shopBook{host: host, metrics: connector.NewMetrics(prometheus.NewRegistry()), log: slog.New(slog.DiscardHandler), clients: map[string]known{}}
 	p := planning{cfg: cfg, host: host, calls: *calls}
+	if slices.ContainsFunc(cfg.Shops, func(s config.Shop) bool { return s.Auth == wechat.AuthComponent }) {
+		p.known, p.unknown = lookAtLedger(ctx, cfg)
+	}
+	book.kept = p.known
 	plan := p.run(ctx, book.shops(cfg))
 	if ctx.Err() != nil {
 		return nil
@@ -84,6 +91,10 @@ type planning struct {
 	cfg   *config.Config
 	host  *wechat.Host
 	calls int
+	// known is what run keeps of a platform's shops, unknown why that could not
+	// be read.
+	known   ledger.Known
+	unknown error
 }
 
 // run plans the shops, several at a time, and sums up.
@@ -113,12 +124,20 @@ func (p *planning) shop(ctx context.Context, shop connector.Shop, s config.Shop,
 		out.Error, out.Do = explained(err)
 		return out
 	}
+	access, problem, code := p.known.Shop(s.AppID)
 	switch {
-	case s.Auth == wechat.AuthComponent:
-		out.Error, out.Do = "the tokens of a third-party platform are kept in Kafka, which plan leaves alone",
-			[]string{"give it an access token of the shop: access_token_file in its place"}
+	case s.Auth != wechat.AuthComponent, access != "":
+	case p.unknown != nil:
+		out.Error, out.Do = fmt.Sprintf("the token that run keeps of it cannot be read: %v", p.unknown), []string{"check ORDERWALK_KAFKA_BROKERS; orderwalk check tries them"}
 		return out
-	case s.Start == 0:
+	case problem != "":
+		out.Error = fmt.Sprintf("errcode %d %s", code, problem)
+		return out
+	default:
+		out.Error, out.Do = "run keeps no token of it", []string{"start run with this shop in its shops file, or plan it with an access token of its own (auth static, access_token_file)"}
+		return out
+	}
+	if s.Start == 0 {
 		out.Note = "it has no start time: run begins at the time of its first start, and there is nothing before it to plan"
 		return out
 	}

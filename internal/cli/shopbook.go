@@ -27,6 +27,8 @@ type shopBook struct {
 	log     *slog.Logger
 	// ledger, if any, has the tokens of a platform's shops.
 	ledger *ledger.Ledger
+	// kept, instead of ledger, are those that run has put there.
+	kept ledger.Known
 
 	mu      sync.Mutex
 	clients map[string]known
@@ -110,6 +112,9 @@ func (b *shopBook) client(s config.Shop) known {
 	if s.Auth == wechat.AuthComponent && b.ledger != nil {
 		cfg.Tokens = b.ledger.Tokens(s.AppID)
 		cfg.Secret = func() (string, error) { return b.ledger.State(s.AppID), nil } // a shop that waits looks again when it changes
+	}
+	if access, _, _ := b.kept.Shop(s.AppID); access != "" {
+		cfg.Tokens = keptToken(access)
 	}
 	want.client = wechat.New(cfg)
 	return want

@@ -36,7 +36,7 @@ func TestSoak(t *testing.T) {
 	s := newSoak(t, shops, backlog, brokers)
 	t.Cleanup(s.epilogue)
 	began := time.Now()
-	for time.Since(began) < length {
+	for time.Since(began) < length || s.events() < len(soakEvents) { // each of them once at least
 		s.step()
 		s.weigh()
 	}
@@ -54,13 +54,6 @@ func TestSoak(t *testing.T) {
 	orders := s.w.eachOnce()
 	if orders < shops*backlog {
 		s.w.Errorf("only %d orders, more than %d were planned", orders, shops*backlog)
-	}
-	if took > time.Minute {
-		for _, e := range soakEvents {
-			if s.counts[e.name] == 0 {
-				s.w.Errorf("not once: %s", e.name)
-			}
-		}
 	}
 	stats := s.w.api.Stats()
 	t.Logf("what happened: %v", s.counts)
