@@ -14,33 +14,36 @@ import (
 type IDs struct {
 	numbers map[uint64]struct{}
 	texts   map[string]struct{}
+	// least and most are the ends of numbers. IDs grow with time, so most of those
+	// that a neighbouring window's set is asked for are not between them.
+	least, most uint64
 }
 
 // Add puts id into the set and reports whether it was new.
 func (s *IDs) Add(id string) bool {
+	before := s.Len() // compared with after, it saves a look before each change
 	if n, ok := number(id); ok {
-		if _, had := s.numbers[n]; had {
-			return false
-		}
 		if s.numbers == nil {
 			s.numbers = make(map[uint64]struct{})
+			s.least = n
 		}
 		s.numbers[n] = struct{}{}
-		return true
+		s.least, s.most = min(s.least, n), max(s.most, n)
+	} else {
+		if s.texts == nil {
+			s.texts = make(map[string]struct{})
+		}
+		s.texts[id] = struct{}{}
 	}
-	if _, had := s.texts[id]; had {
-		return false
-	}
-	if s.texts == nil {
-		s.texts = make(map[string]struct{})
-	}
-	s.texts[id] = struct{}{}
-	return true
+	return s.Len() > before
 }
 
 // Has reports whether id is in the set.
 func (s *IDs) Has(id string) bool {
 	if n, ok := number(id); ok {
+		if n < s.least || n > s.most {
+			return false
+		}
 		_, had := s.numbers[n]
 		return had
 	}

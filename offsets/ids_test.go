@@ -1,0 +1,50 @@
+package offsets
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+)
+
+// IDs are a set, whatever they look like and in whatever order they come.
+func TestIDsAreASet(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(1, 2))
+	some := func() string {
+		switch rnd.IntN(6) {
+		case 0:
+			return fmt.Sprint(rnd.IntN(4)) // zero is a number too
+		case 1:
+			return fmt.Sprintf("0%d", rnd.IntN(20))
+		case 2:
+			return fmt.Sprintf("x%d", rnd.IntN(20))
+		case 3:
+			return fmt.Sprintf("1844674407370955%04d", rnd.IntN(40)+1600) // around the greatest number
+		default:
+			return fmt.Sprint(uint64(3_700_000_000_000_000_000) + rnd.Uint64N(300))
+		}
+	}
+	for range 50 {
+		var s IDs
+		known := map[string]bool{}
+		for range rnd.IntN(400) {
+			if id := some(); rnd.IntN(2) == 0 {
+				if isNew := s.Add(id); isNew == known[id] {
+					t.Fatalf("Add(%q) = %t", id, isNew)
+				}
+				known[id] = true
+			} else if has := s.Has(id); has != known[id] {
+				t.Fatalf("Has(%q) = %t", id, has)
+			}
+		}
+		all := slices.Sorted(s.All())
+		if len(all) != len(known) || s.Len() != len(known) || len(slices.Compact(all)) != len(known) {
+			t.Fatalf("%d IDs, %d are listed, %d were added", s.Len(), len(all), len(known))
+		}
+		for _, id := range all {
+			if !known[id] {
+				t.Fatalf("%q was never added", id)
+			}
+		}
+	}
+}
