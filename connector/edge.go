@@ -13,17 +13,17 @@ import (
 // suspect's update time u was in [T, b] when w's page was read, and u only
 // grows, to about now, which is later than b. So, asking in this order:
 //
-//  1. listed for [T, T]: u = T, and the API counts the end second as inside.
+//  1. listed for [T−1, T]: u = T, and the API counts the end second as inside.
 //     The left neighbour ended at T and listed the same: a repeat.
-//  2. listed for [T+1, b]: u > T. The left neighbour cannot have listed that:
-//     a change.
-//  3. listed for [T, T+1]: u is T or T+1, now and at every question before.
-//     An API that counts the end second as inside would have listed T in (1)
-//     and T+1 in (2). So this one does not, u = T, and the left neighbour, which
-//     ended at T, listed an earlier change: a change.
-//  4. listed nowhere: the order has changed once more since, and that change
+//  2. listed for [T, b]: u > T, or u = T and the end second is outside, else (1)
+//     had listed it. Either way the left neighbour, which ended at T, listed an
+//     earlier change: a change.
+//  3. listed nowhere: the order has changed once more since, and that change
 //     will be listed by a later window. Whether the listing in w was of its own
 //     cannot be told any more; the promise lets the two come as one: a repeat.
+//
+// Neither range ends where it begins: nobody documents what the API makes of
+// one that does.
 func judge(ctx context.Context, client *wechat.Client, w *offsets.Window, suspects []string) (verdict, error) {
 	left := make(map[string]bool, len(suspects))
 	for _, id := range suspects {
@@ -34,9 +34,8 @@ func judge(ctx context.Context, client *wechat.Client, w *offsets.Window, suspec
 		span
 		change bool
 	}{
-		{span{w.Start, w.Start}, false},
-		{span{w.Start + 1, w.End}, true},
-		{span{w.Start, w.Start + 1}, true},
+		{span{w.Start - 1, w.Start}, false},
+		{span{w.Start, w.End}, true},
 	} {
 		listed, err := listed(ctx, client, w, question.span, left)
 		if err != nil {

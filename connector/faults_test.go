@@ -27,6 +27,7 @@ func TestEverySwitchLosesAndRepeatsNothing(t *testing.T) {
 		"token_error":     "TestWhatStopsAShop",
 		"unknown_errcode": "TestWhatStopsAShop",
 		"null_range":      "the walker never sends one; the simulator's own tests use it",
+		"point_range":     "the walker never sends one, nor does judge: TestJudge",
 		"both_ranges":     "the walker never sends both; the simulator's own tests use it",
 		"timeout_hold":    "goes with timeout_rate", "slow_hold": "goes with slow_rate",
 	}

@@ -15,6 +15,7 @@ type Faults struct {
 	NullRange    string `fault:"null_range" want:"accept,reject" help:"a time range that is null: as if left out, or 40097"`
 	BothRanges   string `fault:"both_ranges" want:"and,empty,40097" help:"both time ranges at once: orders within both, none, or 40097"`
 	EndExclusive bool   `fault:"end_exclusive" help:"orders of the end second are not part of a range"`
+	PointRange   string `fault:"point_range" want:"allow,empty,40097" help:"a range that ends the second it begins: that second, no orders, or 40097"`
 	MaxSpanExact string `fault:"max_span_exact" want:"allow,deny" help:"a range of exactly 7 days: allowed, or 40097"`
 
 	// Paging.
@@ -87,6 +88,7 @@ func Chaos(level float64) Faults {
 		NullRange:           "reject",
 		BothRanges:          "40097",
 		EndExclusive:        true,
+		PointRange:          "40097",
 		MaxSpanExact:        "deny",
 		Random606006Rate:    0.03 * level,
 		EmptyPageRate:       0.05 * level,

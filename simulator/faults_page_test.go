@@ -55,6 +55,20 @@ var pageSwitches = map[string]func(t *testing.T, s *simulator.Server){
 			t.Errorf("exclusive, a second later: %v", got)
 		}
 	},
+	"point_range": func(t *testing.T, s *simulator.Server) {
+		last := s.Orders(appID, timeless)[0]
+		body := created(last.Created, last.Created, 10, "")
+		if got := list(t, s, body).ids(t); !slices.Contains(got, last.ID) {
+			t.Errorf("allowed: %v", got)
+		}
+		on(t, s, "point_range=empty")
+		if got := list(t, s, body).ids(t); len(got) != 0 {
+			t.Errorf("empty: %v", got)
+		}
+		on(t, s, "point_range=40097")
+		wantCode(t, list(t, s, body), 40097)
+		wantCode(t, list(t, s, created(last.Created-1, last.Created, 10, "")), 0)
+	},
 	"max_span_exact": func(t *testing.T, s *simulator.Server) {
 		wantCode(t, list(t, s, created(epoch-604800, epoch, 10, "")), 0)
 		on(t, s, "max_span_exact=deny")

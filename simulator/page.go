@@ -79,7 +79,7 @@ func (b *book) selection(q query, f *Faults, now time.Time) selection {
 	if f.EndExclusive {
 		end--
 	}
-	s.empty = s.empty || end < r.Start || r.Start != int64(clamp(r.Start))
+	s.empty = s.empty || r.Start == r.End && f.PointRange == "empty" || end < r.Start || r.Start != int64(clamp(r.Start))
 	s.lo, s.hi = entryOf(clamp(r.Start), 0), entryOf(clamp(end), noRow)
 	return s
 }

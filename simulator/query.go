@@ -135,6 +135,8 @@ func (q query) check(f *Faults) refusal {
 		case r == nil:
 		case r.Start < 0 || r.Start > r.End:
 			return wrongValue("range_order", "start_time is after end_time")
+		case r.Start == r.End && f.PointRange == "40097":
+			return wrongValue("point_range", "start_time is not before end_time")
 		case r.End-r.Start > maxSpan, r.End-r.Start == maxSpan && f.MaxSpanExact == "deny":
 			return wrongValue("span", "time range is longer than 7 days")
 		}

@@ -18,7 +18,7 @@ type Stats struct {
 	// Violations counts what callers should never send: next_key_parameters (a
 	// next_key with other parameters than it was issued for), next_key_unknown,
 	// content_length, verify_ticket, refresh_token, not_json, wrong_type, no_range, half_range, null_range,
-	// both_ranges, range_order, span, page_size.
+	// both_ranges, range_order, point_range, span, page_size.
 	Violations map[string]int `json:"violations"`
 	// Shops by app ID.
 	Shops map[string]ShopStats `json:"shops"`
