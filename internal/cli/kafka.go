@@ -52,7 +52,7 @@ func reachKafka(ctx context.Context, k *kafkaconn.Kafka, log *slog.Logger) (clus
 	wait.InitialInterval = 200 * time.Millisecond
 	wait.MaxInterval = 2 * time.Second
 	wait.MaxElapsedTime = reachTimeout
-	client := kafka.Client{Addr: k.Addr, Transport: k.Transport, Timeout: 2 * kafkaconn.DialTimeout}
+	client := kafka.Client{Addr: k.Addr, Transport: k.Transport, Timeout: k.Transport.DialTimeout + kafkaconn.DialTimeout}
 	told := false
 	ask := func() error {
 		answer, err := client.Metadata(ctx, &kafka.MetadataRequest{Topics: []string{}})

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"syscall"
 
 	"github.com/segmentio/kafka-go"
 )
@@ -105,7 +106,8 @@ func (k *Kafka) hint(step string, err error) string {
 	var host x509.HostnameError
 	var authority x509.UnknownAuthorityError
 	var record tls.RecordHeaderError
-	closed := errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
+	// A broker that hangs up on what it has not read resets the connection.
+	closed := errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET)
 	switch mechanism := k.cfg.SASL.Mechanism; {
 	case errors.As(err, &file):
 		return "check the files and values that the ORDERWALK_KAFKA_TLS_ and ORDERWALK_KAFKA_SASL_ variables name"

@@ -81,7 +81,9 @@ func New(cfg Config) *Kafka {
 	}
 	k := &Kafka{Addr: kafka.TCP(cfg.Brokers...), cfg: cfg, login: newLogin(cfg.SASL)}
 	k.ctx, k.cancel = context.WithCancel(context.Background())
-	k.Transport = &kafka.Transport{ClientID: cfg.ClientID, DialTimeout: DialTimeout, Dial: k.dialPooled}
+	// kafka-go's limit is for all bootstrap addresses together: one that is mute
+	// must leave time for the next.
+	k.Transport = &kafka.Transport{ClientID: cfg.ClientID, DialTimeout: time.Duration(max(1, len(cfg.Brokers))) * DialTimeout, Dial: k.dialPooled}
 	k.Dialer = &kafka.Dialer{ClientID: cfg.ClientID, Timeout: DialTimeout, DialFunc: k.dialSingle}
 	return k
 }

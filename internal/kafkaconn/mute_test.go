@@ -1,0 +1,48 @@
+package kafkaconn
+
+import (
+	"context"
+	"net"
+	"strings"
+	"syscall"
+	"testing"
+	"testing/synctest"
+
+	"github.com/segmentio/kafka-go"
+)
+
+// A bootstrap address where nobody answers, such as that of a node that is gone,
+// takes its time and not that of the addresses after it, in whichever order
+// they are tried.
+func TestMuteBootstrapAddress(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		network, brokers := startKafka(t)
+		const mute = "192.0.2.1:9092"
+		dial := func(ctx context.Context, kind, addr string) (net.Conn, error) {
+			if addr == mute {
+				<-ctx.Done()
+				return nil, ctx.Err()
+			}
+			return network.DialContext(ctx, kind, addr)
+		}
+		for range 20 {
+			k := New(Config{Brokers: []string{mute, mute, brokers[0]}, Dial: dial})
+			client := kafka.Client{Addr: k.Addr, Transport: k.Transport}
+			if _, err := client.Metadata(t.Context(), &kafka.MetadataRequest{Topics: []string{}}); err != nil {
+				t.Errorf("the address that answers was not tried: %v", err)
+			}
+			k.Close()
+		}
+	})
+}
+
+// A broker that is spoken to in another way than it expects hangs up with
+// requests unread, which resets the connection: that is told as a hang-up.
+func TestResetIsAHangUp(t *testing.T) {
+	reset := &net.OpError{Op: "read", Err: syscall.ECONNRESET}
+	for step, cfg := range map[string]Config{stepEncrypt: {TLS: &TLS{}}, stepGreet: {}} {
+		if hint := New(cfg).hint(step, reset); !strings.Contains(hint, "ORDERWALK_KAFKA_TLS_ENABLE") {
+			t.Errorf("%s: hint %q", step, hint)
+		}
+	}
+}
