@@ -219,7 +219,7 @@ func (c *Connector) watch(ctx context.Context, crew *crew, failed, left chan err
 			return err
 		case err := <-left:
 			left <- err
-			return fmt.Errorf("leave the group: %w", err)
+			return err
 		case <-tick.C:
 		case <-c.changed:
 		}
