@@ -189,7 +189,12 @@ func (c *Client) List(ctx context.Context, q Query) (Page, error) {
 		default:
 			err = r.failed(ctx, v, sent)
 		}
-		if err != nil {
+		switch {
+		case err != nil && err == error(v) && v.bare:
+			c.tokens.accepted(used)
+			r.passed = true
+			return page, nil
+		case err != nil:
 			return Page{}, err
 		}
 	}
@@ -210,6 +215,12 @@ func (c *Client) list(ctx context.Context, used token, body []byte, capacity int
 		return Page{}, noVerdict(ListOp, a.status, unreadable(a, err))
 	case a.status < 200 || a.status > 299:
 		return Page{}, noVerdict(ListOp, a.status, "a page under an error's status")
+	case answer.bare:
+		// A list without orders may look like this, where what is empty or false
+		// is left out, or an answer of whoever knows nothing of lists.
+		v := noVerdict(ListOp, a.status, "a success without a list")
+		v.bare = true
+		return Page{ReadAt: a.readAt}, v
 	case c.auth == AuthCloudOpen && !a.relayed:
 		c.unrelayed.Do(func() {
 			c.log.Warn("the answer has no x-openapi-seqid: it did not come through the hosting's open-interface service; check what answers at the API URL")

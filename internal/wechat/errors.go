@@ -79,6 +79,8 @@ type Error struct {
 	result string
 	// unknown marks an errcode that is in no table: a few tries before Stop.
 	unknown bool
+	// bare marks a success without a list: believed when it is said again.
+	bare bool
 }
 
 func (e *Error) Error() string {

@@ -15,21 +15,26 @@ type listResponse struct {
 	ids    []string
 	next   string
 	more   bool
+	// bare is a success that says nothing of a list: neither IDs nor next_key
+	// nor has_more.
+	bare bool
 }
 
 // parseListResponse reads an answer in one pass; encoding/json takes as long
 // for a page as the whole rest of a call. It takes what clients have met:
 // IDs as strings or numbers (never through a float), null or missing lists,
-// errcode as a number or a numeric string. It refuses everything that could
-// make an order vanish: an ID that is neither, and an answer that holds
-// neither an errcode nor any field of a list. capacity is the number of IDs to
+// errcode as a number or a numeric string, has_more as a boolean or what other
+// languages make of one. Where has_more is missing or null, the next_key says
+// whether there is more. It refuses everything that could make an order vanish:
+// an ID that is neither, and an answer that holds neither an errcode nor any
+// field of a list. capacity is the number of IDs to
 // make room for.
 func parseListResponse(body string, capacity int) (listResponse, error) {
 	var r listResponse
 	// A field that is wrong counts only when the answer is a success, and of a
 	// repeated field the last one counts, as in encoding/json.
 	var codeErr, idsErr, nextErr, moreErr error
-	var hasCode, hasList bool
+	var hasCode, hasList, hasMore bool
 	s := newScanner(body)
 	err := s.document(func(key string) (err error) {
 		switch key {
@@ -45,7 +50,7 @@ func parseListResponse(body string, capacity int) (listResponse, error) {
 			r.next, nextErr, err = s.text()
 		case "has_more":
 			hasList = true
-			r.more, moreErr, err = s.flag()
+			r.more, hasMore, moreErr, err = s.flag()
 		default:
 			err = s.skip(2)
 		}
@@ -67,6 +72,10 @@ func parseListResponse(body string, capacity int) (listResponse, error) {
 	case !hasCode && !hasList:
 		return listResponse{}, errors.New("neither an errcode nor a list")
 	}
+	if !hasMore {
+		r.more = r.next != ""
+	}
+	r.bare = !hasList
 	return r, nil
 }
 
@@ -156,17 +165,25 @@ func (s *scanner) text() (text string, wrong, err error) {
 	return "", errors.New("not a string"), s.skip(2)
 }
 
-// flag reads a boolean; null is false.
-func (s *scanner) flag() (value bool, wrong, err error) {
+// flag reads a boolean, also as 1, 0 or text; has is false for null.
+func (s *scanner) flag() (value, has bool, wrong, err error) {
 	switch s.peek() {
 	case 't':
-		return true, nil, s.word("true")
+		return true, true, nil, s.word("true")
 	case 'f':
-		return false, nil, s.word("false")
+		return false, true, nil, s.word("false")
 	case 'n':
-		return false, nil, s.word("null")
+		return false, false, nil, s.word("null")
 	}
-	return false, errors.New("not a boolean"), s.skip(2)
+	text, wrong, err := s.text()
+	switch text {
+	case "true", "1":
+		value = true
+	case "false", "0":
+	default:
+		wrong = errors.New("not a boolean")
+	}
+	return value, true, wrong, err
 }
 
 // ids reads the order IDs into ids; null is an empty list.

@@ -18,13 +18,23 @@ var goodResponses = map[string]listResponse{
 	"\ufeff {\"errcode\" : 0 , \"order_id_list\" : [ \"1\" , 2 ] , \"has_more\" : false }\n": {ids: []string{"1", "2"}},
 	`{"order_id_list":[3704612354559743232,18446744073709551615,99999999999999999999999]}`:   {ids: []string{"3704612354559743232", "18446744073709551615", "99999999999999999999999"}},
 	`{"errcode":0,"order_id_list":null,"next_key":null,"has_more":null}`:                     {},
-	`{"errcode":0}`:             {},
-	`{"has_more":true}`:         {more: true},
-	`{"order_id_list":null}`:    {},
-	`{"next_key":17}`:           {next: "17"},
-	`{"errcode":"0","ids":[1]}`: {},
-	`{"errcode":"-1"}`:          {code: -1},
-	`{"errcode":null,"errmsg":null,"order_id_list":["a\u0062\"\\"],"next_key":"\u003d\ud83d\ude00"}`:   {ids: []string{`ab"\`}, next: "=😀"},
+	`{"errcode":0}`:                                         {bare: true},
+	`{"has_more":true}`:                                     {more: true},
+	`{"order_id_list":null}`:                                {},
+	`{"next_key":17}`:                                       {next: "17", more: true},
+	`{"errcode":"0","ids":[1]}`:                             {bare: true},
+	`{"errcode":0,"next_key":"K","has_more":false}`:         {next: "K"},
+	`{"errcode":0,"next_key":"K","has_more":null}`:          {next: "K", more: true},
+	`{"errcode":0,"order_id_list":["1"],"next_key":"K"}`:    {ids: []string{"1"}, next: "K", more: true},
+	`{"errcode":0,"order_id_list":["1"],"next_key":""}`:     {ids: []string{"1"}},
+	`{"errcode":0,"order_id_list":["1"],"has_more":"true"}`: {ids: []string{"1"}, more: true},
+	`{"errcode":0,"next_key":"K","has_more":"false"}`:       {next: "K"},
+	`{"has_more":1,"errcode":0,"order_id_list":["1"]}`:      {ids: []string{"1"}, more: true},
+	`{"has_more":"1","errcode":0}`:                          {more: true},
+	`{"errcode":0,"next_key":"K","has_more":0}`:             {next: "K"},
+	`{"errcode":0,"next_key":"K","has_more":"0"}`:           {next: "K"},
+	`{"errcode":"-1"}`:                                      {code: -1},
+	`{"errcode":null,"errmsg":null,"order_id_list":["a\u0062\"\\"],"next_key":"\u003d\ud83d\ude00"}`:   {ids: []string{`ab"\`}, next: "=😀", more: true},
 	`{"errcode":45009,"errmsg":"out of calls","order_id_list":[{}],"has_more":"x","next_key":[]}`:      {code: 45009, errmsg: "out of calls"},
 	`{"errcode":1,"errmsg":{"no":"text"}}`:                                                             {code: 1},
 	`{"errcode":1,"errcode":0,"order_id_list":[{}],"order_id_list":["1"],"order_id_list":["2","3"]}`:   {ids: []string{"2", "3"}},
@@ -39,7 +49,8 @@ var badResponses = []string{
 	`{"errcode":0,"order_id_list":[""]}`, `{"errcode":0,"order_id_list":[null]}`, `{"errcode":0,"order_id_list":[1.5]}`,
 	`{"errcode":0,"order_id_list":[3.7046123545597432e18]}`, `{"errcode":0,"order_id_list":[true]}`, `{"errcode":0,"order_id_list":[{}]}`,
 	`{"errcode":0,"order_id_list":[["1"]]}`, `{"errcode":0,"order_id_list":{}}`, `{"errcode":0,"order_id_list":"1"}`,
-	`{"errcode":0,"order_id_list":["1"],"has_more":"true"}`, `{"errcode":0,"order_id_list":["1"],"has_more":1}`,
+	`{"errcode":0,"order_id_list":["1"],"has_more":"yes"}`, `{"errcode":0,"order_id_list":["1"],"has_more":2}`, `{"errcode":0,"has_more":1.0}`,
+	`{"errcode":0,"has_more":""}`, `{"errcode":0,"has_more":[]}`, `{"errcode":0,"has_more":{}}`,
 	`{"errcode":0,"order_id_list":["1"],"next_key":{}}`, `{"errcode":0,"order_id_list":["1"],"next_key":true}`,
 	"{\"errcode\":0,\"order_id_list\":[\"\xff\"]}", "{\"errcode\":0,\"next_key\":\"\xff\"}", "{\"errcode\":0,\"next_key\":\"\\u0041\xff\"}",
 	`{"errcode":0,"order_id_list":["1"`, `{"errcode":0,"order_id_list":["1"]`, `{"errcode":0,"order_id_list":["1",]}`, `{"errcode":0,}`,
@@ -183,10 +194,24 @@ func referenceListResponse(body string) (r listResponse, err error) {
 			return r, err
 		}
 	}
-	if raw, ok := given("has_more"); ok {
-		if err := json.Unmarshal(raw, &r.more); err != nil {
+	r.bare = !hasIDs && !hasNext && !hasMore
+	raw, ok := given("has_more")
+	if !ok {
+		r.more = r.next != ""
+		return r, nil
+	}
+	flag := string(raw)
+	if raw[0] == '"' {
+		if err := json.Unmarshal(raw, &flag); err != nil {
 			return r, err
 		}
+	}
+	switch flag {
+	case "true", "1":
+		r.more = true
+	case "false", "0":
+	default:
+		return r, errors.New("bad has_more")
 	}
 	return r, nil
 }

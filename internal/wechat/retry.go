@@ -12,6 +12,7 @@ import (
 const (
 	keyTries     = 3 // of one request whose next_key is refused
 	unknownTries = 5 // of one request whose errcode is in no table
+	bareTries    = 5 // of one request whose success says nothing of a list
 	// A client that fails on and off is warned of this often at most.
 	warnEvery = time.Minute
 )
@@ -85,6 +86,7 @@ type retries struct {
 	delays  *backoff.ExponentialBackOff
 	refused int // next_key
 	unknown int // errcode
+	bare    int // success
 	last    *Error
 	failing bool
 	passed  bool
@@ -117,6 +119,10 @@ func (r *retries) failed(ctx context.Context, v *Error, sent time.Time) error {
 			return v
 		}
 		first = time.Second
+	case v.bare:
+		if r.bare++; r.bare >= bareTries {
+			return v
+		}
 	case v.Class != Retry:
 		return v
 	}
