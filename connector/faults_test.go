@@ -35,7 +35,7 @@ func TestEverySwitchLosesAndRepeatsNothing(t *testing.T) {
 		elsewhere[name] = "not about a shop's own token: the stories of internal/wechat"
 	}
 	value := map[string]string{
-		"max_span_exact": "deny", "key_on_last_page": "non-empty", "order_id_list": "absent", "order": "unstable",
+		"max_span_exact": "deny", "key_on_last_page": "non-empty", "order_id_list": "absent", "order": "unstable", "has_more": "text",
 		"max_orders_per_request": "40", "per_minute_limit": "60", "per_day_limit": "150", "token_ttl": "301s",
 		"key_ttl": "2s", "clock_skew": "-45s", "visibility_lag": "20s", "timeout_rate": "0.05", "slow_rate": "0.1",
 		"unknown_errcode_rate": "0.05",

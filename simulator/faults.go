@@ -25,6 +25,7 @@ type Faults struct {
 	EmptyPageRate       float64       `fault:"empty_page_rate" help:"pages without orders and with has_more=true; the next page goes on"`
 	KeyOnLastPage       string        `fault:"key_on_last_page" want:"empty,absent,non-empty" help:"next_key of a last page: \"\", left out, or something"`
 	OrderIDList         string        `fault:"order_id_list" want:"empty,null,absent" help:"order_id_list of a page without orders: [], null, or left out"`
+	HasMore             string        `fault:"has_more" want:"bool,number,text,absent" help:"has_more is true or false, 1 or 0, either as a string, or left out when it is false"`
 	IDsAsNumber         bool          `fault:"ids_as_number" help:"order IDs are JSON numbers"`
 	Order               string        `fault:"order" want:"asc,desc,unstable" help:"order of pages: oldest first, newest first, or either, and shuffled within each page"`
 	RepeatIDAcrossPages bool          `fault:"repeat_id_across_pages" help:"a page begins with the last order of the page before (unless page_size is 1)"`

@@ -135,6 +135,20 @@ var pageSwitches = map[string]func(t *testing.T, s *simulator.Server){
 			t.Errorf("after the last page: %s", after.raw)
 		}
 	},
+	"has_more": func(t *testing.T, s *simulator.Server) {
+		first, last := created(epoch-3600, epoch, 10, ""), created(5, 6, 10, "")
+		for form, want := range map[string][2]string{
+			"bool": {`"has_more":true}`, `"has_more":false}`}, "number": {`"has_more":1}`, `"has_more":0}`},
+			"text": {`"has_more":"true"}`, `"has_more":"false"}`}, "absent": {`"has_more":true}`, `"next_key":""}`},
+		} {
+			on(t, s, "has_more="+form)
+			for i, body := range []string{first, last} {
+				if raw := list(t, s, body).raw; !strings.HasSuffix(raw, want[i]) {
+					t.Errorf("%s: %s", form, raw)
+				}
+			}
+		}
+	},
 	"order_id_list": func(t *testing.T, s *simulator.Server) {
 		body := created(5, 6, 100, "")
 		if r := list(t, s, body); string(r.List) != "[]" {

@@ -174,7 +174,22 @@ func (p page) appendJSON(b []byte, f *Faults) []byte {
 		b = append(b, *p.next...) // base64 needs no escaping, nor does a key that came in and was opened
 		b = append(b, '"')
 	}
+	return append(appendMore(b, p.hasMore, f.HasMore), '}')
+}
+
+// appendMore writes has_more in one of the forms of the switch of that name.
+func appendMore(b []byte, more bool, form string) []byte {
+	if form == "absent" && !more {
+		return b
+	}
 	b = append(b, `,"has_more":`...)
-	b = strconv.AppendBool(b, p.hasMore)
-	return append(b, '}')
+	switch {
+	case form == "number" && more:
+		return append(b, '1')
+	case form == "number":
+		return append(b, '0')
+	case form == "text":
+		return strconv.AppendQuote(b, strconv.FormatBool(more))
+	}
+	return strconv.AppendBool(b, more)
 }
