@@ -176,7 +176,7 @@ func (w *walker) hear(ctx context.Context) error {
 	if time.Since(now) < time.Minute || time.Since(w.host.LastHeard()) < max(w.shop.Policy.PollInterval, time.Second) {
 		return nil
 	}
-	return w.shop.Client.Hear(ctx)
+	return w.shop.Client.HearAgain(ctx)
 }
 
 // plan applies what next says to the checkpoint. It returns the windows that

@@ -303,6 +303,15 @@ func TestHear(t *testing.T) {
 		calls := w.api.seen()
 		equal(t, "calls", len(calls), 2)
 		equal(t, "body", calls[1].body, `{"create_time_range":{"start_time":946684739,"end_time":946684740},"page_size":1}`)
+		if err := w.HearAgain(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		equal(t, "calls after hearing again", w.api.count(listPath), 3)
+	})
+	inBubble(t, &api{lists: []reply{code(606006), code(606006), code(606006)}}, static, func(t *testing.T, w *world) {
+		if err := w.Hear(t.Context()); err != nil {
+			t.Error(err)
+		}
 	})
 	inBubble(t, &api{lists: []reply{code(48001)}}, static, func(t *testing.T, w *world) {
 		wantClass(t, w.Hear(t.Context()), Wait, 48001)
