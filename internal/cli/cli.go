@@ -13,6 +13,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"log"
 	"strings"
 
 	"orderwalk/internal/config"
@@ -60,6 +61,9 @@ func Main(ctx context.Context, args []string, streams Streams) int {
 		fmt.Fprint(streams.Err, usage())
 		return exitUsage
 	}
+	// net/http prints what an API sends unasked, which may hold a token, on the
+	// standard logger. Nothing of ours writes there.
+	log.SetOutput(io.Discard)
 	name, rest := args[0], args[1:]
 	switch name {
 	case "help", "-h", "-help", "--help":
