@@ -186,7 +186,10 @@ func (c *Connector) Run(ctx context.Context) error {
 // prepare makes sure of the topics, and knows what the first lane to open will
 // ask. It says when the topics are there, before it knows that they are fit.
 func (c *Connector) prepare(ctx context.Context, crew *crew, there chan<- struct{}) error {
-	err := c.topics(ctx)
+	err := c.lost(ctx)
+	if err == nil {
+		err = c.topics(ctx)
+	}
 	if err == nil {
 		c.mu.Lock()
 		c.crew = crew

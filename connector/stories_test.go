@@ -36,6 +36,7 @@ var stories = []struct {
 	{"ShopsChangeWithoutARestart", shopsChange},
 	{"AShopThatMovesToAnotherLaneIsRefused", shopsMisplaced},
 	{"LanesThatComeWhileItRunsStartNoShopOver", partitionsGrow},
+	{"ADeletedOffsetsTopicIsNotMadeAnewInSilence", offsetsDeleted},
 	{"TheSearchForSecretsFindsThem", searchFinds},
 }
 

@@ -1,0 +1,124 @@
+package connector
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/segmentio/kafka-go"
+
+	"orderwalk/internal/topics"
+	"orderwalk/internal/txn"
+	"orderwalk/offsets"
+)
+
+// lostTail is how many records at the end of each partition of an orders topic
+// are looked through.
+const lostTail = 1000
+
+// errFound ends a reading early.
+var errFound = errors.New("found")
+
+// LostError is an offsets topic that is not there although orders of these
+// shops have been published: whoever deleted it deleted the checkpoints, and
+// making it anew would begin at START_TIME and publish everything again.
+type LostError struct {
+	Topic, Orders string
+	Partition     offsets.Partition
+	Partitions    int
+}
+
+func (e *LostError) Error() string {
+	return fmt.Sprintf("find checkpoints: topic %s is not there, and topic %s holds orders of %s; nothing was started over: look whether ORDERWALK_OFFSETS_TOPIC names the topic that was used, or put it back from a copy; to begin anew on purpose, at ORDERWALK_START_TIME and with what is published since then published again, create it: kafka-topics.sh --create --topic %s --partitions %d --config cleanup.policy=compact",
+		e.Topic, e.Orders, e.Partition, e.Topic, e.Partitions)
+}
+
+// lost refuses to make an offsets topic whose checkpoints have been there. At a
+// first start there are no orders, and mostly no topic for them.
+func (c *Connector) lost(ctx context.Context) error {
+	c.mu.Lock()
+	names := c.wanted()
+	shops := make(map[offsets.Partition]Shop, len(c.cfg.Shops))
+	for _, shop := range c.cfg.Shops {
+		shops[shop.partition()] = shop
+	}
+	c.mu.Unlock()
+	there, err := topics.There(ctx, c.cfg.Addr, c.cfg.Transport, append(names, c.cfg.OffsetsTopic)...)
+	if err != nil || there[c.cfg.OffsetsTopic] > 0 {
+		return err
+	}
+	for _, name := range names {
+		for partition := range there[name] {
+			found, err := c.published(ctx, name, int32(partition), shops)
+			switch {
+			case errors.Is(err, kafka.TopicAuthorizationFailed):
+				c.cfg.Log.Warn("the offsets topic is not there and is made now; whether orders were published before cannot be seen without Read on the orders topic: if it was deleted, they are published again",
+					"offsets_topic", c.cfg.OffsetsTopic, "topic", name)
+				return nil
+			case err != nil:
+				return err
+			case found != nil:
+				return &LostError{Topic: c.cfg.OffsetsTopic, Orders: name, Partition: *found, Partitions: c.cfg.OffsetsPartitions}
+			}
+		}
+	}
+	return nil
+}
+
+// published looks through the end of a partition for an order that one of the
+// shops would publish again, or that shows how far it had come.
+func (c *Connector) published(ctx context.Context, topic string, partition int32, shops map[offsets.Partition]Shop) (found *offsets.Partition, err error) {
+	who := "search for orders"
+	defer c.outage.over(who)
+	reader := txn.Reader{Addr: c.cfg.Addr, Transport: c.cfg.Transport, Log: c.cfg.Log, OnRetry: c.outage.of(who)}
+	first, err := reader.First(ctx, topic, partition)
+	if err != nil {
+		return nil, err
+	}
+	last, err := reader.Last(ctx, topic, partition)
+	if err != nil || last <= first {
+		return nil, err
+	}
+	_, err = reader.ReadToEnd(ctx, topic, partition, max(first, last-lostTail), func(r txn.Record) error {
+		var p offsets.Partition
+		for _, h := range r.Headers {
+			switch h.Key {
+			case "shop":
+				p.Shop = string(h.Value)
+			case "time_range":
+				p.Range = string(h.Value)
+			}
+		}
+		if shop, ours := shops[p]; ours && shop.Policy.again(r.Value) {
+			found = &p
+			return errFound
+		}
+		return nil
+	})
+	if errors.Is(err, errFound) {
+		err = nil
+	}
+	return found, err
+}
+
+// again tells whether a walk from the beginning would come to the window of a
+// published order. Without a start it would not, and would leave out what came
+// since.
+func (p Policy) again(order []byte) bool {
+	var v struct {
+		Start int64 `json:"window_start"`
+		End   int64 `json:"window_end"`
+	}
+	if p.Start == 0 || json.Unmarshal(order, &v) != nil || v.End == 0 {
+		return true
+	}
+	return v.End > p.Start && (p.End == 0 || v.Start < p.last())
+}
+
+// gone is what to say of an offsets topic that was deleted under a lane.
+func (l *lane) gone(refusal *txn.Error) {
+	if refusal.Code == kafka.UnknownTopicOrPartition && refusal.Topic == l.cfg.OffsetsTopic {
+		refusal.Hint = "the checkpoints went with it: put it back from a copy; what else can be done the next start says"
+	}
+}

@@ -1,0 +1,119 @@
+package connector
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"orderwalk/simulator"
+)
+
+// admin does something to the topics, as somebody with another tool does.
+func (a *arena) admin(do func(ctx context.Context, admin *kadm.Client) error) {
+	a.Helper()
+	client, err := kgo.NewClient(kgo.SeedBrokers(a.brokers...), kgo.Dialer(a.dial))
+	if err != nil {
+		a.Fatal(err)
+	}
+	defer client.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	if err := do(ctx, kadm.NewClient(client)); err != nil {
+		a.Fatal(err)
+	}
+}
+
+// deleteTopic returns when the topic is gone.
+func (a *arena) deleteTopic(name string) {
+	a.Helper()
+	a.admin(func(ctx context.Context, admin *kadm.Client) error {
+		_, err := admin.DeleteTopic(ctx, name)
+		return err
+	})
+	a.until("the topic is gone", func() bool {
+		there := true
+		a.admin(func(ctx context.Context, admin *kadm.Client) error {
+			found, err := admin.ListTopics(ctx, name)
+			there = found.Has(name)
+			return err
+		})
+		return !there
+	})
+}
+
+func (a *arena) createOffsetsTopic() {
+	a.Helper()
+	compact := "compact"
+	a.admin(func(ctx context.Context, admin *kadm.Client) error {
+		_, err := admin.CreateTopic(ctx, 4, 1, map[string]*string{"cleanup.policy": &compact}, a.name+".offsets")
+		return err
+	})
+}
+
+// offsetsDeleted is what a supervisor makes of an offsets topic that somebody
+// deleted: the worker ends, and is started again. That is no first start; only
+// somebody who makes the topic by hand wants to begin anew. A range that has
+// nothing in common with what is published begins as ever.
+func offsetsDeleted(a *arena) {
+	sh, p := backlog("wx1", 200)
+	a.world(simulator.Config{Seed: 3, Shops: []simulator.Shop{sh}})
+	if err := a.start(shop{appID: "wx1", policy: p}).wait(); err != nil {
+		a.Fatal(err)
+	}
+	a.eachOnce("wx1", p.Start, p.End)
+	a.deleteTopic(a.name + ".offsets")
+
+	open := p
+	open.Start, open.End = 0, 0
+	for name, policy := range map[string]Policy{"the range": p, "no range": open} {
+		err := a.start(shop{appID: "wx1", policy: policy}).wait()
+		var lost *LostError
+		if !errors.As(err, &lost) || lost.Partition.Shop != "wx1" {
+			a.Errorf("%s: %v", name, err)
+		} else if !strings.Contains(err.Error(), "kafka-topics.sh --create --topic "+a.name+".offsets --partitions 4 ") {
+			a.Errorf("the error does not say what to do: %v", err)
+		}
+	}
+	a.eachOnce("wx1", p.Start, p.End)
+
+	earlier := p
+	earlier.Start, earlier.End = p.Start-7200, p.Start-3600
+	if err := a.start(shop{appID: "wx1", policy: earlier}).wait(); err != nil {
+		a.Errorf("another range: %v", err)
+	}
+	a.deleteTopic(a.name + ".offsets")
+	a.createOffsetsTopic()
+	if err := a.start(shop{appID: "wx1", policy: p}).wait(); err != nil {
+		a.Errorf("begun anew on purpose: %v", err)
+	}
+	if n := len(a.published()); n < 400 {
+		a.Errorf("%d records: it was not begun anew", n)
+	}
+}
+
+func TestAgain(t *testing.T) {
+	window := []byte(`{"window_start":1000,"window_end":2000}`)
+	for _, c := range []struct {
+		name  string
+		p     Policy
+		order []byte
+		want  bool
+	}{
+		{"within", Policy{Start: 500}, window, true},
+		{"begins inside", Policy{Start: 1500, End: 9000}, window, true},
+		{"begins where it ends", Policy{Start: 2000}, window, false},
+		{"ends before", Policy{Start: 1, End: 900}, window, false},
+		{"ends inside", Policy{Start: 1, End: 1000}, window, true},
+		{"begins when it is started", Policy{}, window, true},
+		{"another form", Policy{Start: 5000}, []byte("\x00\x00"), true},
+	} {
+		if got := c.p.again(c.order); got != c.want {
+			t.Errorf("%s: %v", c.name, got)
+		}
+	}
+}
