@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -137,6 +138,9 @@ func (l *lane) live(ctx context.Context) error {
 	writer, err := txn.Open(ctx, txn.Config{
 		Addr: l.cfg.Addr, Transport: l.cfg.Transport,
 		TransactionalID:    fmt.Sprintf("%s-%d", l.cfg.Group, l.number),
+		AnchorTopic:        l.cfg.OffsetsTopic,
+		AnchorPartition:    int32(l.number),
+		Topics:             l.topics(),
 		TransactionTimeout: l.cfg.TransactionTimeout,
 		Compression:        l.cfg.Compression,
 		Log:                l.log,
@@ -190,6 +194,16 @@ func (l *lane) live(ctx context.Context) error {
 		_, err = c.commit(ctx)
 	}
 	return err
+}
+
+// topics are those of the lane's orders.
+func (l *lane) topics() []string {
+	var names []string
+	for _, shop := range l.shops {
+		names = append(names, shop.Topic)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 // place makes a fault of every shop without a checkpoint here that has one in

@@ -44,7 +44,7 @@ func TestWhatIsWaitedForIsToldOnce(t *testing.T) {
 		"below min ISR":            {kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: "story.offsets", Err: kerr.NotEnoughReplicas}, "Not Enough Replicas: Produce"},
 		"no leader":                {kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Err: kerr.LeaderNotAvailable}, "Leader Not Available: Produce"},
 		"coordinator loads":        {kfake.Fault{Keys: []kmsg.Key{kmsg.EndTxn, kmsg.InitProducerID}, Err: kerr.CoordinatorLoadInProgress}, "Group Load In Progress: EndTxn"},
-		"coordinator is not found": {kfake.Fault{Keys: []kmsg.Key{kmsg.AddPartitionsToTxn, kmsg.EndTxn, kmsg.InitProducerID}, Err: kerr.CoordinatorNotAvailable}, "Group Coordinator Not Available: AddPartitionsToTxn"},
+		"coordinator is not found": {kfake.Fault{Keys: []kmsg.Key{kmsg.AddPartitionsToTxn, kmsg.EndTxn, kmsg.InitProducerID}, Err: kerr.CoordinatorNotAvailable}, "Group Coordinator Not Available: InitProducerID"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(a *arena) {

@@ -112,6 +112,9 @@ func lanesStay(a *arena) {
 	if kept == 0 || kept == len(shops) {
 		a.Errorf("the first worker kept %d of %d shops", kept, len(shops))
 	}
+	a.until("there is something to look at", func() bool {
+		return !slices.ContainsFunc(first.Status(), func(s ShopStatus) bool { return s.Watermark <= start+30 })
+	})
 	end := make(map[string]int64)
 	for _, s := range first.Status() {
 		end[s.AppID] = s.Watermark
@@ -194,9 +197,14 @@ func shopsMisplaced(a *arena) {
 		a.Fatal(err)
 	}
 	defer client.Close()
-	if _, err := kadm.NewClient(client).CreatePartitions(context.Background(), 3, a.name+".offsets"); err != nil {
+	admin := kadm.NewClient(client)
+	if _, err := admin.CreatePartitions(context.Background(), 3, a.name+".offsets"); err != nil {
 		a.Fatal(err)
 	}
+	a.until("the broker knows them", func() bool {
+		topics, err := admin.ListTopics(context.Background(), a.name+".offsets")
+		return err == nil && len(topics[a.name+".offsets"].Partitions) == 7
+	})
 	calls := len(a.listed())
 	err = a.start(shops...).wait()
 	if err == nil {

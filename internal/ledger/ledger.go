@@ -113,8 +113,14 @@ func (l *Ledger) catchUp(ctx context.Context) error {
 }
 
 func (l *Ledger) open(ctx context.Context, id string) (*txn.Writer, error) {
+	select {
+	case <-l.found:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 	return txn.Open(ctx, txn.Config{
 		Addr: l.cfg.Addr, Transport: l.cfg.Transport, TransactionalID: l.cfg.Group + "-" + id,
+		AnchorTopic: l.cfg.Topic, AnchorPartition: l.partition,
 		TransactionTimeout: l.cfg.TransactionTimeout, Log: l.cfg.Log,
 	})
 }

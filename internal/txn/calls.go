@@ -112,8 +112,8 @@ func (w *Writer) initProducerID(ctx context.Context, until time.Time) answer {
 	return a
 }
 
-// addPartitions opens the transaction over the partitions of these batches.
-func (w *Writer) addPartitions(ctx context.Context, until time.Time, batches []*batch) answer {
+// addPartitions opens the transaction over these partitions.
+func (w *Writer) addPartitions(ctx context.Context, until time.Time, partitions []topicPartition) answer {
 	producerID, epoch := w.identity()
 	req := &addpartitionstotxn.Request{
 		TransactionalID: w.cfg.TransactionalID,
@@ -121,14 +121,14 @@ func (w *Writer) addPartitions(ctx context.Context, until time.Time, batches []*
 		ProducerEpoch:   epoch,
 	}
 	index := make(map[string]int)
-	for _, b := range batches {
-		i, ok := index[b.topic]
+	for _, p := range partitions {
+		i, ok := index[p.topic]
 		if !ok {
 			i = len(req.Topics)
-			index[b.topic] = i
-			req.Topics = append(req.Topics, addpartitionstotxn.RequestTopic{Name: b.topic})
+			index[p.topic] = i
+			req.Topics = append(req.Topics, addpartitionstotxn.RequestTopic{Name: p.topic})
 		}
-		req.Topics[i].Partitions = append(req.Topics[i].Partitions, b.partition)
+		req.Topics[i].Partitions = append(req.Topics[i].Partitions, p.partition)
 	}
 	res, a := w.toCoordinator(ctx, until, req)
 	if res == nil {

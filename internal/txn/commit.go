@@ -84,6 +84,14 @@ func (w *Writer) commit(ctx context.Context, t *Transaction) error {
 				return w.failure(ctx, o)
 			}
 		}
+		if w.unsure {
+			if o := w.mend(ctx); o.action != done {
+				if ctx.Err() != nil {
+					w.drop(ctx)
+				}
+				return w.failure(ctx, o)
+			}
+		}
 		o := w.attempt(ctx, t)
 		if o.action == suspect {
 			if suspects++; suspects == maxSuspects {
@@ -117,20 +125,31 @@ func (w *Writer) attempt(ctx context.Context, t *Transaction) outcome {
 	// Half of the time is for the records, so that the commit, or the abort, is
 	// there well before the broker loses its patience.
 	until := w.begun.Add(w.cfg.TransactionTimeout / 2)
+	partitions := partitionsOf(rounds[0])
+	w.produced = false
 	o := w.insist(ctx, callAdd, until, func(ctx context.Context, until time.Time) answer {
-		return w.addPartitions(ctx, until, rounds[0])
+		return w.addPartitions(ctx, until, partitions)
 	})
 	if o.action != done {
 		return o
 	}
+	w.produced, w.ended = true, false
 	for _, batches := range rounds {
 		if o := w.send(ctx, until, t, batches); o.action != done {
 			return o
 		}
 	}
-	return w.insist(ctx, callCommit, w.settled(), func(ctx context.Context, until time.Time) answer {
+	o = w.insist(ctx, callCommit, w.settled(), func(ctx context.Context, until time.Time) answer {
 		return w.endTxn(ctx, until, true)
 	})
+	if o.action == done {
+		w.produced, w.ended = false, true
+		_, epoch := w.identity()
+		for _, p := range partitions {
+			w.committed[p] = sent{epoch, (w.sequences[p] - 1) & 0x7fffffff}
+		}
+	}
+	return o
 }
 
 // rounds sorts batches so that each round has one of every partition at most.
@@ -144,6 +163,14 @@ func rounds(batches []batch) [][]*batch {
 		sorted[b.round] = append(sorted[b.round], b)
 	}
 	return sorted
+}
+
+func partitionsOf(batches []*batch) []topicPartition {
+	partitions := make([]topicPartition, len(batches))
+	for i, b := range batches {
+		partitions[i] = topicPartition{b.topic, b.partition}
+	}
+	return partitions
 }
 
 // settled is when we stop waiting for the outcome of what was begun.
@@ -164,6 +191,7 @@ func (w *Writer) send(ctx context.Context, until time.Time, t *Transaction, batc
 			if a.sent && a.code == noAnswer {
 				w.stale, t.torn = true, true
 			}
+			w.unsure = w.unsure || trouble(a.code)
 			r := react(callProduce, a.code, false)
 			if r > worst.action {
 				worst.action, worst.answer = r, a
@@ -203,17 +231,33 @@ func nextSequence(s, count int32) int32 {
 }
 
 // renew makes sure that nothing of the epoch so far can reach a later
-// transaction: it aborts what may be open, which also proves that we still hold
+// transaction: it ends what may be open, which also proves that we still hold
 // the ID, and takes the next epoch.
 func (w *Writer) renew(ctx context.Context) outcome {
 	until := w.settled()
-	o := w.insist(ctx, callAbort, until, func(ctx context.Context, until time.Time) answer {
-		return w.endTxn(ctx, until, false)
-	})
+	o := w.close(ctx, until)
 	if o.action != done {
 		return o
 	}
 	return w.insist(ctx, callRenew, until, w.initProducerID)
+}
+
+// close ends what may be open. With records in it, that is an abort. Without,
+// its markers only matter to what Kafka may have left open before, which they
+// end in the way that was meant.
+func (w *Writer) close(ctx context.Context, until time.Time) outcome {
+	o := w.end(ctx, until, w.cfg.AnchorTopic != "" && w.ended && !w.produced)
+	if o.action == done {
+		w.produced = false
+	}
+	return o
+}
+
+// end ends a transaction that has no records, or none that count.
+func (w *Writer) end(ctx context.Context, until time.Time, commit bool) outcome {
+	return w.insist(ctx, callAbort, until, func(ctx context.Context, until time.Time) answer {
+		return w.endTxn(ctx, until, commit)
+	})
 }
 
 // drop aborts what may be open, so that readers need not wait for the broker to
@@ -221,9 +265,7 @@ func (w *Writer) renew(ctx context.Context) outcome {
 func (w *Writer) drop(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), dropLimit)
 	defer cancel()
-	w.insist(ctx, callAbort, time.Now().Add(dropLimit), func(ctx context.Context, until time.Time) answer {
-		return w.endTxn(ctx, until, false)
-	})
+	w.close(ctx, time.Now().Add(dropLimit))
 }
 
 // insist repeats a request to the coordinator until its answer is one to act
@@ -242,6 +284,7 @@ func (w *Writer) insist(ctx context.Context, c call, until time.Time, request fu
 		if o.action != again && o.action != missing {
 			return o
 		}
+		w.unsure = w.unsure || trouble(o.answer.code)
 		if c == callCommit && o.answer.sent {
 			o.unsure = true
 		}
@@ -256,6 +299,9 @@ func (w *Writer) insist(ctx context.Context, c call, until time.Time, request fu
 			return o
 		}
 		w.report(o, &reported)
+		if c == callAdd && o.action == again && w.unsure && w.cfg.AnchorTopic != "" {
+			return o // what the transaction before has left open comes first
+		}
 		if !wait(ctx, until, pause) {
 			return o
 		}

@@ -87,6 +87,28 @@ func (d *decoder) count() int {
 	return max(n, 0)
 }
 
+// compactCount is the length of a compact array or string: null has none.
+func (d *decoder) compactCount() int { return max(int(d.uvarint())-1, 0) }
+
+// tags skips tagged fields.
+func (d *decoder) tags() {
+	for range d.uvarint() {
+		d.uvarint()               // tag
+		d.bytes(int(d.uvarint())) // its value
+	}
+}
+
+// uvarint is a number that counts bytes or things, or names a tag.
+func (d *decoder) uvarint() uint64 {
+	n, size := binary.Uvarint(d.b)
+	if size <= 0 || d.bad || n > uint64(len(d.b)) {
+		d.bad, d.b = true, nil
+		return 0
+	}
+	d.b = d.b[size:]
+	return n
+}
+
 var errCorrupt = errors.New("record batch is corrupt")
 
 // rawBatch is a record batch whose records are still encoded.

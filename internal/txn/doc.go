@@ -18,6 +18,8 @@
 //	         EndTxn(commit) ────────── decides; the markers follow
 //	renew    EndTxn(abort) ─────────── closes what may be open; proves we hold the ID
 //	         InitProducerID(ours) ──── epoch + 1, sequences from 0
+//	mend     DescribeProducers ─────── what has Kafka left open of ours? Mostly nothing;
+//	         AddPartitionsToTxn, EndTxn, if it has
 //
 // kafka-go speaks versions of these requests that brokers take for a client of
 // the first transaction protocol (before KIP-890), on Kafka 4 too: partitions
@@ -99,7 +101,33 @@
 //
 // # Where Kafka falls short
 //
-// A coordinator acts on what its log holds, not on what its followers have of
+// Commits without markers. A coordinator that has logged a commit has the
+// leaders write its markers. Kafka 4 skips a partition that has no leader at
+// that moment, as if it had been deleted, and calls the transaction complete
+// (KAFKA-20734): every commit that is under way when a lone broker stops may meet
+// that, or one to a topic with one replica. The records stay open for good:
+// nobody reads past them, our own next owner included, and no timeout ends them.
+// What does is the next marker of the same producer ID in that partition, which
+// ends them together with whatever comes with it, one way or the other. So the
+// Writer looks (DescribeProducers) when it is opened and, after any trouble,
+// before it sends another record (mend.go), and ends what is left by a
+// transaction without records:
+//
+//   - Its own as it was meant: a commit if what is open ends with the very record
+//     that its last commit put there, else an abort. A transaction that was only
+//     begun when the trouble came, and has no records, is closed the way its
+//     predecessor was.
+//   - An older owner's, of which it knows nothing: an abort if the anchor, which
+//     holds the checkpoints, is among what is open, else a commit. Of a
+//     transaction none of whose partitions had a leader nobody has seen anything,
+//     so an abort is as if it had never been. Where some had one, their part
+//     stands: with one replica for each partition, a broker and an owner lost
+//     together can still repeat orders.
+//
+// It takes the right to read the topics; a partition that may not be looked at
+// waits for the next commit there. Brokers before Kafka 2.8 cannot tell.
+//
+// Half commits. A coordinator acts on what its log holds, not on what its followers have of
 // it. One that is killed with a prepared commit that nobody has copied, and is
 // back before the others have missed it, still takes itself for the coordinator,
 // finds that commit and has the leaders of other partitions write its marker. The

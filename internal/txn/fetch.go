@@ -2,7 +2,6 @@ package txn
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -38,16 +37,8 @@ func (m *fetchMessage) RawExchange(rw io.ReadWriter) (protocol.Message, error) {
 	if err := protocol.WriteRequest(rw, m.version, correlation, m.clientID, m.Message); err != nil {
 		return nil, err
 	}
-	var size [4]byte
-	if _, err := io.ReadFull(rw, size[:]); err != nil {
-		return nil, err
-	}
-	n := binary.BigEndian.Uint32(size[:])
-	if n > maxAnswer {
-		return nil, fmt.Errorf("%w: %d bytes", errFetchAnswer, n)
-	}
-	body := make([]byte, n)
-	if _, err := io.ReadFull(rw, body); err != nil {
+	body, err := readAnswer(rw)
+	if err != nil {
 		return nil, err
 	}
 	return &fetchAnswer{version: m.version, body: body}, nil

@@ -66,6 +66,7 @@ func (r *site) newTransport() *kafka.Transport {
 func (r *site) config(transport *kafka.Transport) Config {
 	return Config{
 		Addr: r.addr, Transport: transport, TransactionalID: r.orders,
+		AnchorTopic: r.offsets, Topics: []string{r.orders},
 		OnRetry: func(request, reason string, _ error) {
 			r.mu.Lock()
 			defer r.mu.Unlock()
@@ -170,7 +171,7 @@ func TestKafkaFencesZombie(t *testing.T) {
 			if steps >= 1 {
 				until := zombie.settled()
 				if o := zombie.insist(r.ctx, callAdd, until, func(ctx context.Context, until time.Time) answer {
-					return zombie.addPartitions(ctx, until, rounds(tx.batches)[0])
+					return zombie.addPartitions(ctx, until, partitionsOf(rounds(tx.batches)[0]))
 				}); o.action != done {
 					t.Fatalf("add partitions: %+v", o)
 				}
@@ -224,7 +225,7 @@ func TestKafkaEndsOverdueTransaction(t *testing.T) {
 		t.Fatal(err)
 	}
 	if o := writer.insist(r.ctx, callAdd, writer.settled(), func(ctx context.Context, until time.Time) answer {
-		return writer.addPartitions(ctx, until, rounds(tx.batches)[0])
+		return writer.addPartitions(ctx, until, partitionsOf(rounds(tx.batches)[0]))
 	}); o.action != done {
 		t.Fatalf("add partitions: %+v", o)
 	}

@@ -6,16 +6,18 @@ import "github.com/segmentio/kafka-go"
 type call int
 
 const (
-	callInit    call = iota // InitProducerID(−1, −1): fence every older holder
-	callRenew               // InitProducerID(ours): raise our own epoch
-	callAdd                 // AddPartitionsToTxn
-	callProduce             // Produce
-	callCommit              // EndTxn(commit)
-	callAbort               // EndTxn(abort)
+	callInit     call = iota // InitProducerID(−1, −1): fence every older holder
+	callRenew                // InitProducerID(ours): raise our own epoch
+	callAdd                  // AddPartitionsToTxn
+	callProduce              // Produce
+	callCommit               // EndTxn(commit)
+	callAbort                // EndTxn of what may be open, and holds nothing that counts
+	callDescribe             // DescribeProducers: what is left open of ours
+	callReopen               // AddPartitionsToTxn, to end that
 )
 
 func (c call) String() string {
-	return [...]string{"InitProducerID", "InitProducerID", "AddPartitionsToTxn", "Produce", "EndTxn", "EndTxn"}[c]
+	return [...]string{"InitProducerID", "InitProducerID", "AddPartitionsToTxn", "Produce", "EndTxn", "EndTxn", "DescribeProducers", "AddPartitionsToTxn"}[c]
 }
 
 // action is what to do about an answer, the less pleasant the later.
@@ -58,8 +60,10 @@ func react(c call, code kafka.Error, unsure bool) action {
 		return again // it worked before; Open says so if it never does again
 	}
 	switch c {
-	case callAdd:
+	case callAdd, callReopen:
 		return reactToAdd(code)
+	case callDescribe:
+		return reactToRead(code)
 	case callCommit:
 		return reactToCommit(code, unsure)
 	case callAbort:

@@ -129,10 +129,10 @@ func (r *Reader) read(ctx context.Context, topic string, partition int32, from, 
 			progress = time.Now()
 		case !waiting || time.Since(progress) <= waitQuiet:
 		case r.OnRetry != nil:
-			r.OnRetry(fetchName, "open transaction", fmt.Errorf("somebody else has a transaction open in %s/%d; its timeout ends it at the latest", topic, partition))
+			r.OnRetry(fetchName, "open transaction", fmt.Errorf("somebody else has a transaction open in %s/%d; its timeout ends it at the latest, or kafka-transactions.sh if Kafka has lost sight of it", topic, partition))
 		default:
 			waiting = false
-			r.log().Warn("waiting for an open transaction of somebody else; its timeout ends it at the latest",
+			r.log().Warn("waiting for an open transaction of somebody else; its timeout ends it at the latest, or kafka-transactions.sh if Kafka has lost sight of it",
 				"topic", topic, "partition", partition, "offset", next, "end", end)
 		}
 	}

@@ -83,6 +83,7 @@ func (w *world) newTransport() *kafka.Transport {
 func (w *world) config() Config {
 	return Config{
 		Addr: w.addr, Transport: w.transport, TransactionalID: txnID,
+		AnchorTopic: offsets, Topics: []string{orders},
 		Log: slog.New(slog.NewTextHandler(&w.logged, nil)),
 		OnRetry: func(request, reason string, _ error) {
 			w.mu.Lock()

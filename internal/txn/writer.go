@@ -19,7 +19,13 @@ type Config struct {
 	TransactionTimeout time.Duration     // the broker aborts a transaction open for longer; 0 means 30s
 	Compression        kafka.Compression // 0 means none
 	MaxBatchBytes      int               // a batch stays under it before compression; 0 means 900 KiB (topics take 1 MiB by default)
-	Log                *slog.Logger      // nil discards
+	// AnchorTopic and AnchorPartition are written to by every transaction, Topics
+	// by some: that is where the Writer looks for what Kafka has left open, when it
+	// is opened and after trouble. No AnchorTopic: it does not look.
+	AnchorTopic     string
+	AnchorPartition int32
+	Topics          []string
+	Log             *slog.Logger // nil discards
 	// OnRetry, if any, hears of every answer that made a request go out again:
 	// the request's name in Kafka and the reason, both from small sets, and why
 	// there was no answer, if there was none. It is called by the goroutine that
@@ -43,9 +49,16 @@ type Writer struct {
 	sequences   map[topicPartition]int32
 	// stale means that a request of this epoch went unanswered and may still be
 	// on its way. The next transaction needs another epoch.
-	stale  bool
-	begun  time.Time // when the last attempt was
-	failed error     // why the Writer is of no more use
+	stale bool
+	// unsure means that a broker may have gone since the last look at what is left
+	// open, and markers with it.
+	unsure    bool
+	opened    int16                   // our first epoch
+	committed map[topicPartition]sent // what our last commit to each partition put there
+	produced  bool                    // the attempt has sent records
+	ended     bool                    // by a commit, the attempt before was
+	begun     time.Time               // when the last attempt was
+	failed    error                   // why the Writer is of no more use
 
 	mu         sync.Mutex
 	producerID int64
@@ -79,10 +92,15 @@ func Open(ctx context.Context, cfg Config) (*Writer, error) {
 		cluster:     cluster{cfg.Addr, cfg.Transport},
 		coordinator: -1,
 		sequences:   map[topicPartition]int32{},
+		committed:   map[topicPartition]sent{},
 		producerID:  -1,
 		epoch:       -1,
 	}
-	if o := w.insist(ctx, callInit, time.Time{}, w.initProducerID); o.action != done {
+	o := w.insist(ctx, callInit, time.Time{}, w.initProducerID)
+	if o.action == done {
+		o = w.mend(ctx)
+	}
+	if o.action != done {
 		return nil, fmt.Errorf("open transactional ID %q: %w", cfg.TransactionalID, w.failure(ctx, o))
 	}
 	return w, nil
@@ -109,6 +127,10 @@ func (w *Writer) identity() (int64, int16) {
 
 // adopt takes the identity Kafka gave; every partition's sequence starts again.
 func (w *Writer) adopt(producerID int64, epoch int16) {
+	if before, _ := w.identity(); before != producerID {
+		w.opened = epoch
+		clear(w.committed)
+	}
 	w.mu.Lock()
 	w.producerID, w.epoch = producerID, epoch
 	w.mu.Unlock()

@@ -1,0 +1,157 @@
+package txn
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+
+	"orderwalk/internal/topics"
+)
+
+// remains is a partition in which Kafka has left a transaction of ours open
+// that its coordinator has ended.
+type remains struct {
+	topicPartition
+	producing
+}
+
+// sent is what a commit of ours has put into a partition last.
+type sent struct {
+	epoch    int16
+	sequence int32
+}
+
+// mend ends what Kafka has left open of ours, as "Where Kafka falls short" has
+// it. Nothing may be open at the coordinator.
+func (w *Writer) mend(ctx context.Context) outcome {
+	if w.cfg.AnchorTopic == "" {
+		return outcome{}
+	}
+	until := w.settled()
+	var left []remains
+	var whole bool
+	o := w.insist(ctx, callDescribe, until, func(ctx context.Context, until time.Time) (a answer) {
+		left, whole, a = w.leftOpen(ctx)
+		return a
+	})
+	if o.action != done {
+		return o
+	}
+	toCommit, toAbort := w.judge(left)
+	for _, end := range []struct {
+		partitions []topicPartition
+		commit     bool
+	}{{toCommit, true}, {toAbort, false}} {
+		if len(end.partitions) == 0 {
+			continue
+		}
+		o := w.insist(ctx, callReopen, until, func(ctx context.Context, until time.Time) answer {
+			return w.addPartitions(ctx, until, end.partitions)
+		})
+		if o.action == done {
+			o = w.end(ctx, until, end.commit)
+		}
+		if o.action != done {
+			return o
+		}
+		w.cfg.Log.Warn("ended a transaction that Kafka had left open", "transactional_id", w.cfg.TransactionalID,
+			"committed", end.commit, "partitions", fmt.Sprint(end.partitions))
+	}
+	w.unsure = !whole
+	return outcome{}
+}
+
+func (w *Writer) anchor() topicPartition {
+	return topicPartition{w.cfg.AnchorTopic, w.cfg.AnchorPartition}
+}
+
+// judge tells how the remains of transactions have to end, as a pure function
+// of what is left and of what this Writer knows to be committed.
+func (w *Writer) judge(left []remains) (toCommit, toAbort []topicPartition) {
+	anchored := slices.ContainsFunc(left, func(r remains) bool { return r.topicPartition == w.anchor() })
+	for _, r := range left {
+		commit := !anchored // an older owner's
+		if r.epoch >= w.opened {
+			known, ok := w.committed[r.topicPartition]
+			commit = ok && known == sent{r.epoch, r.sequence}
+		}
+		if commit {
+			toCommit = append(toCommit, r.topicPartition)
+		} else {
+			toAbort = append(toAbort, r.topicPartition)
+		}
+	}
+	return toCommit, toAbort
+}
+
+// leftOpen asks every leader what is open of ours. Not looked at is a partition
+// that we may not read, or whose broker cannot tell; nor one that has no leader
+// now, but then it is not the whole.
+func (w *Writer) leftOpen(ctx context.Context) (left []remains, whole bool, a answer) {
+	if w.unsure {
+		_ = topics.Refresh(ctx, w.cfg.Addr, w.cfg.Transport) // without it the next request fails, and is made again
+	}
+	known, err := w.cluster.leaders(ctx, append(slices.Clone(w.cfg.Topics), w.cfg.AnchorTopic))
+	if err != nil {
+		return nil, false, silent(err)
+	}
+	byLeader := map[int32][]topicPartition{}
+	look := func(p topicPartition) kafka.Error {
+		node, code := known.of(p.topic, p.partition)
+		if code == 0 {
+			byLeader[node] = append(byLeader[node], p)
+		}
+		return code
+	}
+	if code := look(w.anchor()); code != 0 {
+		return nil, false, answer{code: code, topic: w.cfg.AnchorTopic, partition: w.cfg.AnchorPartition}
+	}
+	whole = true
+	for _, topic := range w.cfg.Topics {
+		for _, p := range known[topic].Partitions {
+			if look(topicPartition{topic, p.PartitionIndex}) != 0 {
+				whole = false
+			}
+		}
+	}
+	id, _ := w.identity()
+	for node, partitions := range byLeader {
+		said, err := w.cluster.producers(ctx, node, id, partitions)
+		if errors.Is(err, kafka.UnsupportedVersion) {
+			continue
+		}
+		if err != nil {
+			return nil, false, silent(err)
+		}
+		for _, p := range partitions {
+			switch s := said[p]; {
+			case s.open:
+				left = append(left, remains{p, s})
+			case reactToRead(s.code) == again && s.code != 0:
+				return nil, false, answer{code: s.code, topic: p.topic, partition: p.partition}
+			case s.code != 0:
+				w.cfg.Log.Log(ctx, slog.LevelDebug, "cannot see what is open in a partition", "topic", p.topic, "partition", p.partition, "reason", reason(s.code))
+			}
+		}
+	}
+	slices.SortFunc(left, func(a, b remains) int {
+		return cmp.Or(cmp.Compare(a.topic, b.topic), cmp.Compare(a.partition, b.partition))
+	})
+	return left, whole, answer{}
+}
+
+// trouble says whether an answer may mean that a broker has gone, and markers
+// with it.
+func trouble(code kafka.Error) bool {
+	switch code {
+	case 0, kafka.ConcurrentTransactions, kafka.NotEnoughReplicas, kafka.NotEnoughReplicasAfterAppend, kafka.ThrottlingQuotaExceeded:
+		return false
+	}
+	return true
+}

@@ -1,0 +1,195 @@
+package txn
+
+import (
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
+	"github.com/twmb/franz-go/pkg/kversion"
+)
+
+// haunted has a Kafka tell that transactions of a producer ID are open in
+// partitions, and notes what is then done about it, as "add orders/1",
+// "commit" and "abort". left is told of once for each entry.
+type haunted struct {
+	id   int64
+	left []map[string]sent // by topic/partition
+	done []string
+}
+
+func (h *haunted) in(w *world) {
+	w.ControlKey(int16(kmsg.DescribeProducers), func(r kmsg.Request) (kmsg.Response, error, bool) {
+		w.KeepControl()
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		if len(h.left) == 0 {
+			return nil, nil, false
+		}
+		req := r.(*kmsg.DescribeProducersRequest)
+		res := req.ResponseKind().(*kmsg.DescribeProducersResponse)
+		for _, t := range req.Topics {
+			topic := kmsg.NewDescribeProducersResponseTopic()
+			topic.Topic = t.Topic
+			for _, p := range t.Partitions {
+				partition := kmsg.NewDescribeProducersResponseTopicPartition()
+				partition.Partition = p
+				for _, id := range []int64{h.id - 1, h.id, h.id + 1} { // others have transactions too
+					active := kmsg.NewDescribeProducersResponseTopicPartitionActiveProducer()
+					s, open := h.left[0][fmt.Sprintf("%s/%d", t.Topic, p)]
+					active.ProducerID, active.ProducerEpoch, active.LastSequence = id, int32(s.epoch), s.sequence
+					active.CurrentTxnStartOffset = -1
+					if open || id != h.id {
+						active.CurrentTxnStartOffset = 7
+					}
+					partition.ActiveProducers = append(partition.ActiveProducers, active)
+				}
+				topic.Partitions = append(topic.Partitions, partition)
+			}
+			res.Topics = append(res.Topics, topic)
+		}
+		return res, nil, true
+	})
+	w.ControlKey(int16(kmsg.AddPartitionsToTxn), func(r kmsg.Request) (kmsg.Response, error, bool) {
+		w.KeepControl()
+		var names []string
+		for _, t := range r.(*kmsg.AddPartitionsToTxnRequest).Topics {
+			for _, p := range t.Partitions {
+				names = append(names, fmt.Sprintf("%s/%d", t.Topic, p))
+			}
+		}
+		slices.Sort(names)
+		h.note(w, "add "+strings.Join(names, " "))
+		return nil, nil, false
+	})
+	w.ControlKey(int16(kmsg.EndTxn), func(r kmsg.Request) (kmsg.Response, error, bool) {
+		w.KeepControl()
+		h.note(w, map[bool]string{true: "commit", false: "abort"}[r.(*kmsg.EndTxnRequest).Commit])
+		return nil, nil, false
+	})
+}
+
+func (h *haunted) note(w *world, what string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	h.done = append(h.done, what)
+}
+
+// took is what was done since it was asked last, with the listing over.
+func (h *haunted) took(w *world) []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	done := h.done
+	h.done, h.left = nil, nil
+	return done
+}
+
+// An owner that opens ends what an older one's brokers have left open: as one
+// transaction, so that nobody sees a part of it.
+func TestOpenEndsWhatKafkaHasLeftOpen(t *testing.T) {
+	for what, c := range map[string]struct {
+		left map[string]sent
+		want []string
+	}{
+		"nothing":                              {nil, nil},
+		"a checkpoint and its orders":          {map[string]sent{"offsets/0": {0, 3}, "orders/1": {0, 9}}, []string{"add offsets/0 orders/1", "abort"}},
+		"orders whose checkpoint is committed": {map[string]sent{"orders/1": {0, 9}, "orders/4": {0, 8}}, []string{"add orders/1 orders/4", "commit"}},
+		"a checkpoint of another lane":         {map[string]sent{"offsets/1": {0, 3}}, nil},
+	} {
+		t.Run(what, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, w *world) {
+				older := w.open()
+				w.mustPublish(older, 1, 60)
+				h := &haunted{id: older.ProducerID(), left: []map[string]sent{c.left}}
+				h.in(w)
+				writer := w.open()
+				if got := h.took(w); !reflect.DeepEqual(got, c.want) {
+					t.Errorf("done: %q, want %q", got, c.want)
+				}
+				w.mustPublish(writer, 61, 120)
+				w.expect(120)
+			})
+		})
+	}
+}
+
+// After trouble, and before anything else is written, an owner ends its own
+// transactions as they were meant: the commit that Kafka has not carried out
+// everywhere is carried out, the rest of an attempt is aborted.
+func TestTroubleIsFollowedByALook(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		h := &haunted{}
+		h.in(w)
+		writer := w.open()
+		w.mustPublish(writer, 1, 60)
+		h.took(w)
+		h.id = writer.ProducerID()
+		h.left = []map[string]sent{{"orders/1": {writer.Epoch(), 9}, "orders/2": {writer.Epoch(), 19}}}
+		w.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.AddPartitionsToTxn}, Err: kerr.NotCoordinator, Count: 1})
+		w.mustPublish(writer, 61, 120)
+		all := "add offsets/0 orders/0 orders/1 orders/2 orders/3 orders/4 orders/5"
+		// The second: if the first has come through after all, it ends as the
+		// transaction before.
+		want := []string{all, "commit", "add orders/1", "commit", "add orders/2", "abort", all, "commit"}
+		if got := h.took(w); !reflect.DeepEqual(got, want) {
+			t.Errorf("done: %q\nwant: %q", got, want)
+		}
+		w.expect(120)
+
+		// Without trouble nobody looks.
+		h.left = []map[string]sent{{"orders/1": {writer.Epoch(), 9}}}
+		w.mustPublish(writer, 121, 180)
+		if got := h.took(w); !reflect.DeepEqual(got, []string{all, "commit"}) {
+			t.Errorf("done: %q", got)
+		}
+		w.expect(180)
+	})
+}
+
+// Brokers before Kafka 2.8 cannot tell what is open, and are not asked.
+func TestABrokerThatCannotTell(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		asked := false
+		w.ControlKey(int16(kmsg.DescribeProducers), func(kmsg.Request) (kmsg.Response, error, bool) {
+			asked = true
+			return nil, nil, false
+		})
+		w.mustPublish(w.open(), 1, 60)
+		w.expect(60)
+		if asked {
+			t.Error("asked all the same")
+		}
+	}, kfake.MaxVersions(kversion.V2_7_0()))
+}
+
+// Whatever a broker answers, it is read or refused.
+func FuzzProducersAnswer(f *testing.F) {
+	res := kmsg.NewPtrDescribeProducersResponse()
+	topic := kmsg.NewDescribeProducersResponseTopic()
+	topic.Topic = "orders"
+	partition := kmsg.NewDescribeProducersResponseTopicPartition()
+	partition.Partition, partition.ErrorMessage = 3, kmsg.StringPtr("words")
+	active := kmsg.NewDescribeProducersResponseTopicPartitionActiveProducer()
+	active.ProducerID, active.ProducerEpoch, active.LastSequence, active.CurrentTxnStartOffset = 5, 2, 11, 40
+	partition.ActiveProducers = append(partition.ActiveProducers, active)
+	topic.Partitions = append(topic.Partitions, partition)
+	res.Topics = append(res.Topics, topic)
+	answer := res.AppendTo([]byte{0, 0, 0, 1, 0})
+	want := producersAnswer{{"orders", 3}: {epoch: 2, sequence: 11, open: true}}
+	if got, err := parseProducers(answer, 5); err != nil || !reflect.DeepEqual(got, want) {
+		f.Errorf("%+v, %v", got, err)
+	}
+	for i := range answer {
+		if _, err := parseProducers(answer[:i], 5); err == nil {
+			f.Errorf("the first %d bytes of %d are taken for a whole answer", i, len(answer))
+		}
+	}
+	f.Add(answer)
+	f.Fuzz(func(t *testing.T, answer []byte) {
+		_, _ = parseProducers(answer, 5)
+	})
+}
