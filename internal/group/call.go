@@ -60,8 +60,12 @@ func (c call) heartbeat(ctx context.Context, limit time.Duration, generation int
 	return classify("heartbeat", err)
 }
 
-// member is one of the group, as the coordinator describes it.
-type member struct{ id, clientID string }
+// member is one of the group, as the coordinator describes it. What it told when
+// it joined is there while the group is not rebalancing.
+type member struct {
+	id, clientID string
+	metadata     []byte
+}
 
 // members lists the group. They are none while it does not exist.
 func (c call) members(ctx context.Context, limit time.Duration) ([]member, error) {
@@ -78,7 +82,7 @@ func (c call) members(ctx context.Context, limit time.Duration) ([]member, error
 			return nil, classify("describe the group", code)
 		}
 		for _, m := range g.Members {
-			found = append(found, member{m.MemberID, m.ClientID})
+			found = append(found, member{m.MemberID, m.ClientID, m.MemberMetadata})
 		}
 	}
 	return found, nil

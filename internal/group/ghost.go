@@ -68,6 +68,11 @@ func (m *Member) count(ctx context.Context, was int) int {
 		}
 	}
 	m.removed = false
+	id, complaint := m.stranger(members)
+	if complaint != "" && complaint != m.complaint {
+		m.cfg.Log.Warn("another worker does not belong to this group: "+complaint, "group", m.cfg.GroupID, "other", id)
+	}
+	m.complaint = complaint
 	return len(members)
 }
 

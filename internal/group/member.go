@@ -96,6 +96,8 @@ type Member struct {
 	lost    bool      // told, and not made good since
 	joined  bool      // there has been a generation
 	removed bool      // by somebody, while we were alive; a twin is suspected
+	// complaint is what was said last of a member that should not be here.
+	complaint string
 
 	mu   sync.Mutex
 	held Assignment // the last one: what we claim when joining

@@ -1,0 +1,81 @@
+package group
+
+import (
+	"encoding/binary"
+	"fmt"
+	"maps"
+	"slices"
+)
+
+// stranger finds a member that came to this group by mistake and says what is
+// wrong with it: one on another topic gets no lane, or leaves us without any,
+// and shops that only one of two workers knows are walked by nobody while the
+// other has their lane. Nobody would notice. All that is compared was told when
+// the generation began.
+func (m *Member) stranger(members []member) (id, complaint string) {
+	load := func(one member) (map[int]int, bool) {
+		_, data, ok := parseSubscription(one.metadata)
+		told, err := parseUserData(data)
+		return told.load, ok && err == nil
+	}
+	self := slices.IndexFunc(members, func(one member) bool { return one.id == m.id })
+	if self < 0 {
+		return "", ""
+	}
+	ours, known := load(members[self])
+	for _, other := range members {
+		topics, _, ok := parseSubscription(other.metadata)
+		if !ok {
+			continue
+		}
+		if !slices.Contains(topics, m.cfg.Topic) {
+			return other.id, fmt.Sprintf("it uses another offsets topic, %q; give each its own ORDERWALK_GROUP", topics)
+		}
+		theirs, told := load(other)
+		if !known || !told {
+			continue
+		}
+		lanes := slices.Sorted(maps.Keys(ours))
+		lanes = slices.AppendSeq(lanes, maps.Keys(theirs))
+		for _, lane := range lanes {
+			if theirs[lane] != ours[lane] {
+				return other.id, fmt.Sprintf("it has other shops, in lane %d %d of them and %d here; what only one worker knows nobody walks while the other has the lane: unless the list is just being changed, give all workers of a group the same shops", lane, theirs[lane], ours[lane])
+			}
+		}
+	}
+	return "", ""
+}
+
+// parseSubscription reads what a consumer tells its group: a version, topics,
+// and data of its own.
+func parseSubscription(b []byte) (topics []string, data []byte, ok bool) {
+	ok = true
+	take := func(n int) []byte {
+		if ok = ok && n >= 0 && n <= len(b); !ok {
+			return nil
+		}
+		taken := b[:n]
+		b = b[n:]
+		return taken
+	}
+	short := func() int {
+		if raw := take(2); ok {
+			return int(int16(binary.BigEndian.Uint16(raw)))
+		}
+		return 0
+	}
+	long := func() int {
+		if raw := take(4); ok {
+			return int(int32(binary.BigEndian.Uint32(raw)))
+		}
+		return 0
+	}
+	short() // version
+	for n := long(); n > 0 && ok; n-- {
+		topics = append(topics, string(take(short())))
+	}
+	if n := long(); n > 0 {
+		data = take(n)
+	}
+	return topics, data, ok
+}
