@@ -68,15 +68,26 @@ func (o *outage) membership(err error) {
 		o.over(who)
 		return
 	}
-	reason := "no answer"
-	var code kafka.Error
-	if errors.As(err, &code) && code.Title() != "" {
-		reason = code.Title()
-	}
+	reason := reasonOf(err)
 	o.retries.WithLabelValues(who, reason).Inc()
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.note(who, request{who, reason})
+}
+
+// topicsWait is who waits for topics to be made, and for their leaders.
+const topicsWait = "topics"
+
+// topics is the hook for that.
+func (o *outage) topics(err error) { o.of(topicsWait)("CreateTopics", reasonOf(err), err) }
+
+// reasonOf names what Kafka answered, from a small set.
+func reasonOf(err error) string {
+	var code kafka.Error
+	if errors.As(err, &code) && code.Title() != "" {
+		return code.Title()
+	}
+	return "no answer"
 }
 
 func (o *outage) note(who string, r request) wait {

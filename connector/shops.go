@@ -28,7 +28,8 @@ func (c *Connector) topics(ctx context.Context) error {
 		specs = append(specs, topics.Spec{Name: topic, Partitions: c.cfg.TopicPartitions, ReplicationFactor: c.cfg.ReplicationFactor})
 	}
 	c.mu.Unlock()
-	partitions, err := topics.Create(ctx, c.cfg.Addr, c.cfg.Transport, specs...)
+	defer c.outage.over(topicsWait)
+	partitions, err := topics.Create(ctx, c.cfg.Addr, c.cfg.Transport, c.outage.topics, specs...)
 	if err != nil {
 		return err
 	}

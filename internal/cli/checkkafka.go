@@ -5,7 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"slices"
+	"strconv"
+	"sync"
+
+	"github.com/segmentio/kafka-go"
 
 	"orderwalk/internal/access"
 	"orderwalk/internal/config"
@@ -23,6 +28,7 @@ func (k *checkup) kafka(ctx context.Context, cfg *config.Config, log *slog.Logge
 		return
 	}
 	k.ok("Kafka", fmt.Sprintf("cluster %s, as %s%s", clusterID, brokers.Principal(), inClear(cfg.Kafka)))
+	k.brokers(ctx, brokers)
 
 	report, err := access.Look(ctx, brokers.Addr, brokers.Transport, needs(cfg))
 	if err != nil {
@@ -35,6 +41,36 @@ func (k *checkup) kafka(ctx context.Context, cfg *config.Config, log *slog.Logge
 	k.topic(ctx, brokers, report, topics.Spec{Name: cfg.OffsetsTopic, Compacted: true}, cfg.OffsetsPartitions)
 	k.rights("transactional IDs "+cfg.Group+"-*", "may write", brokers, report.Of("transactional ID", ""))
 	k.rights("group "+cfg.Group, "may join", brokers, report.Of("group", ""))
+}
+
+// brokers tries each broker by the address the cluster gives for it: the walk
+// needs them all, and they are not the ones in the environment.
+func (k *checkup) brokers(ctx context.Context, brokers *kafkaconn.Kafka) {
+	ctx, cancel := context.WithTimeout(ctx, checkLimit)
+	defer cancel()
+	client := kafka.Client{Addr: brokers.Addr, Transport: brokers.Transport}
+	found, err := client.Metadata(ctx, &kafka.MetadataRequest{Topics: []string{}})
+	if err != nil {
+		k.failed("brokers", err.Error())
+		return
+	}
+	errs := make([]error, len(found.Brokers))
+	var wg sync.WaitGroup
+	for i, b := range found.Brokers {
+		wg.Go(func() {
+			conn, err := brokers.Dialer.DialContext(ctx, "tcp", net.JoinHostPort(b.Host, strconv.Itoa(b.Port)))
+			if err == nil {
+				err = conn.Close()
+			}
+			errs[i] = err
+		})
+	}
+	wg.Wait()
+	for i, err := range errs {
+		if err != nil {
+			k.failed(fmt.Sprintf("broker %d", found.Brokers[i].ID), err.Error(), hintFor(err))
+		}
+	}
 }
 
 // inClear warns of what anybody on the way can read.

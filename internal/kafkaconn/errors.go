@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"syscall"
 
 	"github.com/segmentio/kafka-go"
@@ -26,6 +27,9 @@ type Error struct {
 	Step string // what was being done, such as "log in to"
 	Addr string // of the broker, host:port
 	As   string // who we are, where that matters; see Kafka.Principal
+	// Told says that nobody gave us the address but the cluster, which has it
+	// from the broker's advertised.listeners.
+	Told bool
 	Hint string // what to do about it
 	Err  error
 }
@@ -34,6 +38,9 @@ func (e *Error) Error() string {
 	text := e.Step + " " + e.Addr
 	if e.As != "" {
 		text += " as " + e.As
+	}
+	if e.Told && e.Step == stepConnect {
+		text += ", the address a broker advertises"
 	}
 	return text + ": " + e.Err.Error()
 }
@@ -86,7 +93,10 @@ func (k *Kafka) Hint(err error) string {
 
 // failure makes the error of a step.
 func (k *Kafka) failure(step, addr string, err error) *Error {
-	e := &Error{Step: step, Addr: addr, Err: err, Hint: k.hint(step, err)}
+	e := &Error{Step: step, Addr: addr, Err: err, Hint: k.hint(step, err), Told: !slices.Contains(k.cfg.Brokers, addr)}
+	if e.Told && step == stepConnect {
+		e.Hint = "make the address reachable from here, or set that broker's advertised.listeners to one that is"
+	}
 	var grant *grantError
 	if step == stepLogin && !errors.As(err, &grant) {
 		e.As = k.Principal()

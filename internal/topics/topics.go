@@ -65,16 +65,17 @@ func (e *Error) Unwrap() error { return e.Err }
 // While Kafka does not answer, Ensure goes on asking until ctx ends. Anything
 // an operator has to act on is an [*Error].
 func Ensure(ctx context.Context, addr net.Addr, transport *kafka.Transport, specs ...Spec) (map[string]int, error) {
-	partitions, err := Create(ctx, addr, transport, specs...)
+	partitions, err := Create(ctx, addr, transport, nil, specs...)
 	if err == nil {
 		err = Check(ctx, addr, transport, specs...)
 	}
 	return partitions, err
 }
 
-// Create is the first half of Ensure: all but the second round trip.
-func Create(ctx context.Context, addr net.Addr, transport *kafka.Transport, specs ...Spec) (partitions map[string]int, err error) {
-	e := ensuring{addr: addr, transport: transport, specs: specs, created: map[string]bool{}}
+// Create is the first half of Ensure: all but the second round trip. onRetry, if
+// any, hears of each failure after which it is tried again.
+func Create(ctx context.Context, addr net.Addr, transport *kafka.Transport, onRetry func(error), specs ...Spec) (partitions map[string]int, err error) {
+	e := ensuring{addr: addr, transport: transport, specs: specs, created: map[string]bool{}, onRetry: onRetry}
 	err = e.insist(ctx, func() error {
 		partitions, err = e.look(ctx)
 		return err
@@ -104,6 +105,9 @@ func (e *ensuring) insist(ctx context.Context, do func() error) error {
 		if errors.As(err, &final) || refused(err) {
 			return fmt.Errorf("ensure topics: %w", err)
 		}
+		if e.onRetry != nil && ctx.Err() == nil {
+			e.onRetry(err)
+		}
 		select {
 		case <-ctx.Done():
 			return fmt.Errorf("ensure topics: %w: %w", ctx.Err(), err)
@@ -127,6 +131,7 @@ type ensuring struct {
 	transport *kafka.Transport
 	specs     []Spec
 	created   map[string]bool // by us, or by somebody else while we tried
+	onRetry   func(error)     // nil = nobody
 }
 
 // look goes through the topics once. Errors other than *Error are about the
