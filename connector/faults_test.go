@@ -19,7 +19,7 @@ import (
 func TestEverySwitchLosesAndRepeatsNothing(t *testing.T) {
 	// What no walker can get past, and which test shows what it does instead.
 	elsewhere := map[string]string{
-		"offset_keys":     "loses data by design: rows shift while a window is paged",
+		"offset_keys":     "hides orders where some leave a window: TestAnOrderThatLeavesAWindowHidesNoOther",
 		"require_https":   "TestWhatStopsAShop",
 		"http_403":        "TestWhatOnlyTheVendorCanChangeIsWaitedFor",
 		"unauthorised":    "TestWhatOnlyTheVendorCanChangeIsWaitedFor",

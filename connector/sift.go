@@ -55,5 +55,6 @@ func take(c *offsets.Checkpoint, w *offsets.Window, kind wechat.Range, ids []str
 		}
 	}
 	s.repeats = len(ids) - len(s.fresh)
+	w.Late = w.Late || w.Pass == 2 && len(s.fresh) > 0
 	return s
 }

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"orderwalk/internal/wechat"
 	"orderwalk/offsets"
 )
 
@@ -30,7 +31,7 @@ func open(c *offsets.Checkpoint, spans []span, p Policy) {
 
 // again opens a window's second pass.
 func again(w *offsets.Window) {
-	w.State, w.Pass = offsets.Open, 2
+	w.State, w.Pass, w.Late = offsets.Open, 2, false
 	restart(w)
 }
 
@@ -65,7 +66,9 @@ func split(c *offsets.Checkpoint, w *offsets.Window, p Policy) bool {
 func finish(c *offsets.Checkpoint, w *offsets.Window, p Policy) {
 	w.Key = ""
 	switch {
-	case w.Pass == 1 && p.Lookback > 0 && time.Unix(w.Opened, 0).Before(time.Unix(w.End, 0).Add(p.Lookback)):
+	case w.Pass == 1 && p.Lookback > 0 && (time.Unix(w.Opened, 0).Before(time.Unix(w.End, 0).Add(p.Lookback)) || leaky(w, p)):
+		w.State = offsets.Waiting
+	case w.Pass == 2 && w.Late && leaky(w, p):
 		w.State = offsets.Waiting
 	default:
 		w.State = offsets.Settled
@@ -73,6 +76,15 @@ func finish(c *offsets.Checkpoint, w *offsets.Window, p Policy) {
 	c.Watermark = watermark(c)
 	merge(c, p)
 	retire(c)
+}
+
+// leaky says that orders could leave the window while its pages were read:
+// because their update time moved on, or their status was no longer the one that
+// is asked for. Nobody knows what a page token means; if it counts orders, each
+// that leaves hides one behind it. Such a window is read a second time however old
+// it is, and until that finds nothing new.
+func leaky(w *offsets.Window, p Policy) bool {
+	return w.Pages > 1 && (p.Range == wechat.UpdateTime || w.Status != 0)
 }
 
 // watermark is the end of the prefix of windows that have been read to their

@@ -47,6 +47,9 @@ type Window struct {
 	Seen IDs
 	// Fresh are those of Seen that no part on the topic holds yet.
 	Fresh []string
+	// Late says that this second pass has listed an ID that no pass before it
+	// had. It is not stored: forgetting it costs what a third pass might find.
+	Late bool
 }
 
 // Frontier is where the next window begins.

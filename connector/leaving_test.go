@@ -1,0 +1,110 @@
+package connector
+
+import (
+	"fmt"
+	"net/http"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"orderwalk/internal/wechat"
+	"orderwalk/offsets"
+	"orderwalk/simulator"
+)
+
+// TestAnOrderThatLeavesAWindowHidesNoOther: where a page token counts orders, an
+// order that changes while its window is paged moves all that follow up by one,
+// and the first of the next page is listed on none. One leaves at every second
+// call here. The backfill is so old that no second pass is due for late orders.
+func TestAnOrderThatLeavesAWindowHidesNoOther(t *testing.T) {
+	for _, kind := range []string{"changed", "of another status"} {
+		t.Run(kind, func(t *testing.T) {
+			inBubble(t, func(a *arena) {
+				const from, n = 946_600_000, 400
+				a.world(simulator.Config{Seed: 18, Faults: simulator.Faults{OffsetKeys: true}, Shops: []simulator.Shop{{AppID: "wx1", Secret: "secret-wx1"}}})
+				for i := range n {
+					at := int64(from + 20*i)
+					if err := a.api.Add("wx1", simulator.Order{ID: fmt.Sprint(5000 + i), Created: at, Updated: at, Status: 20}); err != nil {
+						t.Fatal(err)
+					}
+				}
+				p := testPolicy()
+				p.Start, p.End, p.PageSize = from, from+20*n, 10
+				if p.Range = wechat.UpdateTime; kind != "changed" {
+					p.Range, p.Status = wechat.CreateTime, 20
+				}
+				var calls atomic.Int64
+				left := make(map[string]bool)
+				a.gateway = func(_ http.ResponseWriter, r *http.Request) bool {
+					if r.URL.Path != "/channels/ec/order/list/get" || calls.Add(1)%2 != 0 {
+						return false
+					}
+					listed := a.listed()
+					for _, id := range listed[len(listed)-1].OrderIDs {
+						if !left[id] {
+							left[id] = true
+							if err := a.api.Update("wx1", id, 0, 30); err != nil {
+								t.Error(err)
+							}
+							break
+						}
+					}
+					return false
+				}
+				if err := a.start(shop{appID: "wx1", policy: p}).wait(); err != nil {
+					t.Fatal(err)
+				}
+				a.eachOnce("wx1", from, p.End)
+				if len(left) < 5 {
+					t.Errorf("%d orders left a window, too few to show anything", len(left))
+				}
+			})
+		})
+	}
+}
+
+// TestALeakyWindowIsReadUntilNothingIsNew: an old window of several pages that
+// orders can leave is read again, and again for as long as that finds something;
+// one that orders cannot leave, or one of a single page, is not.
+func TestALeakyWindowIsReadUntilNothingIsNew(t *testing.T) {
+	passes := [][]string{{"1", "2"}, {"2", "3"}, {"3", "4"}, {"3", "4"}, {"5"}}
+	for _, c := range []struct {
+		name   string
+		kind   wechat.Range
+		status int
+		pages  int
+		look   time.Duration
+		want   int
+	}{
+		{"update time", wechat.UpdateTime, 0, 2, time.Minute, 4},
+		{"a status", wechat.CreateTime, 20, 2, time.Minute, 4},
+		{"creation time", wechat.CreateTime, 0, 2, time.Minute, 1},
+		{"one page", wechat.UpdateTime, 0, 1, time.Minute, 1},
+		{"no second pass is wanted", wechat.UpdateTime, 0, 2, 0, 1},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			p, now := testPolicy(), time.Unix(1_000_000, 0)
+			p.Range, p.Status, p.Lookback, p.Start, p.End = c.kind, c.status, c.look, 1000, 1099
+			state := &offsets.Checkpoint{Watermark: p.Start, Length: 100}
+			open(state, next(state, now, p).open[:1], p)
+			w, read := state.Windows[0], 0
+			w.End = p.last()
+			for w.State != offsets.Settled {
+				if w.State == offsets.Waiting {
+					if s := next(state, now, p); len(s.again) != 1 {
+						t.Fatalf("after %d passes: %+v, want the window again", read, s)
+					}
+					again(w)
+				}
+				w.Opened = now.Unix()
+				take(state, w, p.Range, passes[read], nil)
+				w.Pages = c.pages
+				finish(state, w, p)
+				read++
+			}
+			if read != c.want || !next(state, now, p).done {
+				t.Errorf("%d passes, want %d; done: %v", read, c.want, next(state, now, p).done)
+			}
+		})
+	}
+}
