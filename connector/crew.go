@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"orderwalk/internal/group"
+	"orderwalk/internal/txn"
 )
 
 // retakeDelay is how long a lane that was given up, and is assigned all the
@@ -34,6 +35,7 @@ type crew struct {
 	stop     context.CancelFunc
 	assigned group.Assignment
 	shifts   map[int]*shift
+	memories map[int]*txn.Memory // of lanes that have been on
 	group    sync.WaitGroup
 }
 
@@ -84,6 +86,13 @@ func (c *crew) start(number int) bool {
 	if l == nil {
 		return false
 	}
+	if c.memories == nil {
+		c.memories = make(map[int]*txn.Memory)
+	}
+	if c.memories[number] == nil {
+		c.memories[number] = &txn.Memory{}
+	}
+	l.memory = c.memories[number]
 	l.mine = func(ctx context.Context) (bool, error) { return c.mine(ctx, number) }
 	ctx, stop := context.WithCancel(c.ctx)
 	s := &shift{lane: l, ctx: ctx, stop: stop, done: make(chan struct{})}

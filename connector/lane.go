@@ -38,6 +38,7 @@ type lane struct {
 	log        *slog.Logger
 	outage     *outage
 	spare      chan struct{} // see walker.spare
+	memory     *txn.Memory   // of all lives of the lane in this process
 	// mine asks whether the lane is assigned to this worker right now.
 	mine func(context.Context) (bool, error)
 	// misplaced finds shops whose checkpoint stands in another lane.
@@ -141,6 +142,7 @@ func (l *lane) live(ctx context.Context) error {
 		AnchorTopic:        l.cfg.OffsetsTopic,
 		AnchorPartition:    int32(l.number),
 		Topics:             l.topics(),
+		Memory:             l.memory,
 		TransactionTimeout: l.cfg.TransactionTimeout,
 		Compression:        l.cfg.Compression,
 		Log:                l.log,

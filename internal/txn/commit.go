@@ -4,9 +4,8 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"time"
-
-	"github.com/cenkalti/backoff/v4"
 
 	"orderwalk/internal/topics"
 )
@@ -15,15 +14,10 @@ const (
 	// settleMargin is added to the transaction timeout to bound the wait for an
 	// outcome: brokers look for overdue transactions every 10 s.
 	settleMargin = 15 * time.Second
-	// missingPatience is how long a topic may be unknown to brokers; a new one
-	// is for a moment.
-	missingPatience = 10 * time.Second
 	// maxSuspects bounds the attempts that end in an answer that should not be.
 	maxSuspects = 5
 	// dropLimit bounds the polite abort of a transaction nobody will commit.
 	dropLimit = 2 * time.Second
-	// quietRetries is how long a request may be repeated before the log says so.
-	quietRetries = 5 * time.Second
 )
 
 // outcome is how a request, or a whole attempt, ended.
@@ -139,15 +133,21 @@ func (w *Writer) attempt(ctx context.Context, t *Transaction) outcome {
 			return o
 		}
 	}
+	last := make(ends, len(partitions))
+	_, epoch := w.identity()
+	for _, p := range partitions {
+		last[p] = sent{epoch, (w.sequences[p] - 1) & 0x7fffffff}
+	}
+	w.cfg.Memory.doubtful = last
 	o = w.insist(ctx, callCommit, w.settled(), func(ctx context.Context, until time.Time) answer {
 		return w.endTxn(ctx, until, true)
 	})
 	if o.action == done {
 		w.produced, w.ended = false, true
-		_, epoch := w.identity()
-		for _, p := range partitions {
-			w.committed[p] = sent{epoch, (w.sequences[p] - 1) & 0x7fffffff}
-		}
+		maps.Copy(w.cfg.Memory.committed, last)
+	}
+	if o.action == done || !o.unsure && o.action != doubt {
+		w.cfg.Memory.doubtful = nil
 	}
 	return o
 }
@@ -266,87 +266,6 @@ func (w *Writer) drop(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), dropLimit)
 	defer cancel()
 	w.close(ctx, time.Now().Add(dropLimit))
-}
-
-// insist repeats a request to the coordinator until its answer is one to act
-// on. When the time is over before that, or ctx ends, the action is still again
-// or missing; a zero until is never over.
-func (w *Writer) insist(ctx context.Context, c call, until time.Time, request func(context.Context, time.Time) answer) outcome {
-	o := outcome{call: c}
-	started, pause := time.Now(), newPause()
-	reported := started
-	for {
-		o.answer = request(ctx, until)
-		o.action = react(c, o.answer.code, o.unsure)
-		if o.answer.sent && o.answer.code == noAnswer {
-			w.stale = true
-		}
-		if o.action != again && o.action != missing {
-			return o
-		}
-		w.unsure = w.unsure || trouble(o.answer.code)
-		if c == callCommit && o.answer.sent {
-			o.unsure = true
-		}
-		if asksAnew(o.answer.code) {
-			w.coordinator = -1
-		}
-		if o.action == missing && time.Since(started) > missingPatience {
-			o.action = stop
-			return o
-		}
-		if ctx.Err() != nil {
-			return o
-		}
-		w.report(o, &reported)
-		if c == callAdd && o.action == again && w.unsure && w.cfg.AnchorTopic != "" {
-			return o // what the transaction before has left open comes first
-		}
-		if !wait(ctx, until, pause) {
-			return o
-		}
-	}
-}
-
-// report tells of a retry: the owner, or else the log when it goes on for long.
-func (w *Writer) report(o outcome, since *time.Time) {
-	if w.cfg.OnRetry != nil {
-		w.cfg.OnRetry(o.call.String(), reason(o.answer.code), o.answer.err)
-		return
-	}
-	if time.Since(*since) < quietRetries {
-		return
-	}
-	*since = time.Now()
-	w.cfg.Log.Warn("Kafka keeps a transaction waiting",
-		"transactional_id", w.cfg.TransactionalID, "request", o.call.String(), "reason", reason(o.answer.code),
-		"error", o.answer.err)
-}
-
-// newPause gives the time between two tries: what is about the moment, such as
-// the markers of the transaction before, is over in a millisecond.
-func newPause() *backoff.ExponentialBackOff {
-	return backoff.NewExponentialBackOff(
-		backoff.WithInitialInterval(time.Millisecond),
-		backoff.WithMultiplier(2),
-		backoff.WithMaxInterval(time.Second),
-		backoff.WithMaxElapsedTime(0))
-}
-
-// wait pauses, and says whether there is time left afterwards.
-func wait(ctx context.Context, until time.Time, pause *backoff.ExponentialBackOff) bool {
-	d := pause.NextBackOff()
-	if !until.IsZero() && time.Until(until) <= d {
-		return false
-	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }
 
 // failure is the error for an outcome that is not done.

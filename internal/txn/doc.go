@@ -113,8 +113,9 @@
 // before it sends another record (mend.go), and ends what is left by a
 // transaction without records:
 //
-//   - Its own as it was meant: a commit if what is open ends with the very record
-//     that its last commit put there, else an abort. A transaction that was only
+//   - Its own, and those of Writers before it in the process ([Memory]), as they
+//     were meant: a commit if what is open ends with the very record that the last
+//     commit put there, else an abort. A transaction that was only
 //     begun when the trouble came, and has no records, is closed the way its
 //     predecessor was.
 //   - An older owner's, of which it knows nothing: an abort if the anchor, which

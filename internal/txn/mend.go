@@ -21,7 +21,46 @@ type remains struct {
 	producing
 }
 
-// sent is what a commit of ours has put into a partition last.
+// Memory is what a process knows of its commits under a transactional ID. The
+// next Writer of the process goes by it when Kafka has left one of them open, so
+// it outlives a Writer. It serves one at a time; the zero value knows nothing.
+type Memory struct {
+	producerID int64
+	owned      []span // of epochs, the last ones of this process
+	committed  ends
+	doubtful   ends // a commit of them was sent, and not answered yet
+}
+
+// ends are where transactions end, in each of their partitions.
+type ends map[topicPartition]sent
+
+func (e ends) has(p topicPartition, s sent) bool {
+	known, ok := e[p]
+	return ok && known == s
+}
+
+type span struct{ from, to int16 }
+
+// mostSpans is far more than an open transaction is behind.
+const mostSpans = 16
+
+// adopt notes an epoch that is ours; one that is renewed follows its predecessor.
+func (m *Memory) adopt(producerID int64, epoch int16, renewed bool) {
+	if producerID != m.producerID || m.committed == nil {
+		*m = Memory{producerID: producerID, committed: ends{}}
+	}
+	if n := len(m.owned); renewed && n > 0 {
+		m.owned[n-1].to = epoch
+		return
+	}
+	m.owned = append(m.owned[max(0, len(m.owned)-mostSpans+1):], span{epoch, epoch})
+}
+
+func (m *Memory) owns(epoch int16) bool {
+	return slices.ContainsFunc(m.owned, func(s span) bool { return s.from <= epoch && epoch <= s.to })
+}
+
+// sent is the last record of a transaction in a partition.
 type sent struct {
 	epoch    int16
 	sequence int32
@@ -72,14 +111,14 @@ func (w *Writer) anchor() topicPartition {
 }
 
 // judge tells how the remains of transactions have to end, as a pure function
-// of what is left and of what this Writer knows to be committed.
+// of what is left and of what this process knows to be committed.
 func (w *Writer) judge(left []remains) (toCommit, toAbort []topicPartition) {
 	anchored := slices.ContainsFunc(left, func(r remains) bool { return r.topicPartition == w.anchor() })
 	for _, r := range left {
-		commit := !anchored // an older owner's
-		if r.epoch >= w.opened {
-			known, ok := w.committed[r.topicPartition]
-			commit = ok && known == sent{r.epoch, r.sequence}
+		commit := !anchored // nobody here knows
+		last := sent{r.epoch, r.sequence}
+		if m := w.cfg.Memory; m.owns(r.epoch) && !m.doubtful.has(r.topicPartition, last) {
+			commit = m.committed.has(r.topicPartition, last)
 		}
 		if commit {
 			toCommit = append(toCommit, r.topicPartition)

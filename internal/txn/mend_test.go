@@ -117,6 +117,42 @@ func TestOpenEndsWhatKafkaHasLeftOpen(t *testing.T) {
 	}
 }
 
+// What this process has committed itself it knows, though its Writer is gone.
+func TestOpenKnowsItsOwnCommits(t *testing.T) {
+	for what, c := range map[string]struct {
+		left map[string]sent
+		want []string
+	}{
+		"its last commit":      {map[string]sent{"offsets/0": {0, 0}, "orders/1": {0, 9}}, []string{"add offsets/0 orders/1", "commit"}},
+		"more than it":         {map[string]sent{"offsets/0": {0, 1}, "orders/1": {0, 9}}, []string{"add orders/1", "commit", "add offsets/0", "abort"}},
+		"of an owner since":    {map[string]sent{"offsets/0": {1, 0}, "orders/1": {1, 9}}, []string{"add offsets/0 orders/1", "abort"}},
+		"of another, of old":   {map[string]sent{"orders/1": {1, 9}}, []string{"add orders/1", "commit"}},
+		"what it was to abort": {map[string]sent{"orders/1": {0, 19}}, []string{"add orders/1", "abort"}},
+	} {
+		t.Run(what, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, w *world) {
+				cfg := w.config()
+				cfg.Memory = &Memory{}
+				first, err := Open(t.Context(), cfg)
+				if err != nil {
+					t.Fatal(err)
+				}
+				w.mustPublish(first, 1, 60)
+				w.open() // somebody else
+				h := &haunted{id: first.ProducerID(), left: []map[string]sent{c.left}}
+				h.in(w)
+				if _, err := Open(t.Context(), cfg); err != nil {
+					t.Fatal(err)
+				}
+				if got := h.took(w); !reflect.DeepEqual(got, c.want) {
+					t.Errorf("done: %q, want %q", got, c.want)
+				}
+				w.expect(60)
+			})
+		})
+	}
+}
+
 // After trouble, and before anything else is written, an owner ends its own
 // transactions as they were meant: the commit that Kafka has not carried out
 // everywhere is carried out, the rest of an attempt is aborted.

@@ -25,7 +25,9 @@ type Config struct {
 	AnchorTopic     string
 	AnchorPartition int32
 	Topics          []string
-	Log             *slog.Logger // nil discards
+	// Memory, if any, is that of the Writers before in this process.
+	Memory *Memory
+	Log    *slog.Logger // nil discards
 	// OnRetry, if any, hears of every answer that made a request go out again:
 	// the request's name in Kafka and the reason, both from small sets, and why
 	// there was no answer, if there was none. It is called by the goroutine that
@@ -52,13 +54,11 @@ type Writer struct {
 	stale bool
 	// unsure means that a broker may have gone since the last look at what is left
 	// open, and markers with it.
-	unsure    bool
-	opened    int16                   // our first epoch
-	committed map[topicPartition]sent // what our last commit to each partition put there
-	produced  bool                    // the attempt has sent records
-	ended     bool                    // by a commit, the attempt before was
-	begun     time.Time               // when the last attempt was
-	failed    error                   // why the Writer is of no more use
+	unsure   bool
+	produced bool      // the attempt has sent records
+	ended    bool      // by a commit, the attempt before was
+	begun    time.Time // when the last attempt was
+	failed   error     // why the Writer is of no more use
 
 	mu         sync.Mutex
 	producerID int64
@@ -87,12 +87,14 @@ func Open(ctx context.Context, cfg Config) (*Writer, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
+	if cfg.Memory == nil {
+		cfg.Memory = &Memory{}
+	}
 	w := &Writer{
 		cfg:         cfg,
 		cluster:     cluster{cfg.Addr, cfg.Transport},
 		coordinator: -1,
 		sequences:   map[topicPartition]int32{},
-		committed:   map[topicPartition]sent{},
 		producerID:  -1,
 		epoch:       -1,
 	}
@@ -127,10 +129,8 @@ func (w *Writer) identity() (int64, int16) {
 
 // adopt takes the identity Kafka gave; every partition's sequence starts again.
 func (w *Writer) adopt(producerID int64, epoch int16) {
-	if before, _ := w.identity(); before != producerID {
-		w.opened = epoch
-		clear(w.committed)
-	}
+	before, _ := w.identity()
+	w.cfg.Memory.adopt(producerID, epoch, before >= 0)
 	w.mu.Lock()
 	w.producerID, w.epoch = producerID, epoch
 	w.mu.Unlock()
