@@ -61,16 +61,16 @@ func listed(ctx context.Context, client *wechat.Client, w *offsets.Window, s spa
 	q := query(w, wechat.UpdateTime, "")
 	q.Start, q.End, q.PageSize = s.start, s.end, 100
 	found := make(map[string]bool)
-	keys := make(map[string]bool)
+	pass := newPass()
 	for refused := 0; ; {
 		page, err := client.List(ctx, q)
 		var apiErr *wechat.Error
-		if errors.As(err, &apiErr) && apiErr.Class == wechat.KeyRefused || err == nil && page.More && (page.Next == "" || keys[page.Next]) {
+		if errors.As(err, &apiErr) && apiErr.Class == wechat.KeyRefused || err == nil && pass.broken(page) {
 			if refused++; refused > 3 {
 				return nil, errBadPaging
 			}
 			q.Key = ""
-			clear(keys)
+			pass.clear()
 			continue
 		}
 		if err != nil {
@@ -88,7 +88,6 @@ func listed(ctx context.Context, client *wechat.Client, w *offsets.Window, s spa
 			}
 			return ids, nil
 		}
-		keys[page.Next] = true
 		q.Key = page.Next
 	}
 }

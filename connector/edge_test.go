@@ -2,6 +2,7 @@ package connector
 
 import (
 	"context"
+	"errors"
 	"strconv"
 	"testing"
 	"time"
@@ -71,6 +72,23 @@ func TestJudge(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestJudgeIsNotLedInCircles: an API that gives empty pages for ever has no
+// verdict, and the window starts again.
+func TestJudgeIsNotLedInCircles(t *testing.T) {
+	inBubble(t, func(a *arena) {
+		a.world(simulator.Config{Shops: []simulator.Shop{{AppID: "wx1", Token: "token"}}, Faults: simulator.Faults{EmptyPageRate: 1}})
+		cfg, transport, web := a.config(&plug{dial: a.dial}, discard(), newRegistry(), shop{appID: "wx1", static: func() (string, error) { return "token", nil }})
+		ctx, cancel := context.WithTimeout(context.Background(), time.Hour)
+		defer cancel()
+		w := &offsets.Window{Start: 946_684_000, End: 946_684_100, PageSize: 100}
+		if _, err := judge(ctx, cfg.Shops[0].Client, w, []string{"7"}); !errors.Is(err, errBadPaging) {
+			t.Errorf("judged with %v after %d calls", err, len(a.listed()))
+		}
+		web.CloseIdleConnections()
+		transport.CloseIdleConnections()
+	})
 }
 
 // TestTakeKnowsNeighbours: the table of take's comment.
