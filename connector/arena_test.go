@@ -37,8 +37,10 @@ type arena struct {
 	brokers []string
 	apiURL  string
 	name    string // of topics and groups, so that stories can share a broker
-	cluster *kfake.Cluster
-	listen  func() net.Listener // for the API
+	// ordersOf is the name whose orders topic it is, where that is another.
+	ordersOf string
+	cluster  *kfake.Cluster
+	listen   func() net.Listener // for the API
 
 	api       *simulator.Server
 	mu        sync.Mutex
@@ -155,14 +157,17 @@ func (a *arena) config(p *plug, log *slog.Logger, reg prometheus.Registerer, sho
 		if clients[s.appID] == nil {
 			clients[s.appID] = wechat.New(wc)
 		}
-		cfg.Shops = append(cfg.Shops, Shop{Name: cmp.Or(s.name, s.appID), AppID: s.appID, Topic: a.name + ".orders", Policy: s.policy, Client: clients[s.appID], OneRefresher: s.auth == wechat.AuthToken})
+		cfg.Shops = append(cfg.Shops, Shop{Name: cmp.Or(s.name, s.appID), AppID: s.appID, Topic: a.orders(), Policy: s.policy, Client: clients[s.appID], OneRefresher: s.auth == wechat.AuthToken})
 	}
 	return cfg, transport, web
 }
 
 // published is the orders topic as a read_committed consumer of another make
 // sees it.
-func (a *arena) published() []*kgo.Record { return a.topic(a.name + ".orders") }
+// orders is the topic of the story's orders.
+func (a *arena) orders() string { return cmp.Or(a.ordersOf, a.name) + ".orders" }
+
+func (a *arena) published() []*kgo.Record { return a.topic(a.orders()) }
 
 func (a *arena) topic(name string) []*kgo.Record {
 	a.Helper()

@@ -138,7 +138,7 @@ func (l *lane) load(ctx context.Context) (offsets.Lane, error) {
 func (l *lane) live(ctx context.Context) error {
 	writer, err := txn.Open(ctx, txn.Config{
 		Addr: l.cfg.Addr, Transport: l.cfg.Transport,
-		TransactionalID:    fmt.Sprintf("%s-%d", l.cfg.Group, l.number),
+		TransactionalID:    l.cfg.transactionalID(l.number),
 		AnchorTopic:        l.cfg.OffsetsTopic,
 		AnchorPartition:    int32(l.number),
 		Topics:             l.topics(),
@@ -197,6 +197,9 @@ func (l *lane) live(ctx context.Context) error {
 	}
 	return err
 }
+
+// transactionalID is what fences the owners of a lane.
+func (c *Config) transactionalID(lane int) string { return fmt.Sprintf("%s-%d", c.Group, lane) }
 
 // topics are those of the lane's orders.
 func (l *lane) topics() []string {

@@ -20,9 +20,9 @@ const lostTail = 1000
 // errFound ends a reading early.
 var errFound = errors.New("found")
 
-// LostError is an offsets topic that is not there although orders of these
-// shops have been published: whoever deleted it deleted the checkpoints, and
-// making it anew would begin at START_TIME and publish everything again.
+// LostError is an offsets topic that is not there although this group has
+// published orders of these shops: whoever deleted it deleted the checkpoints,
+// and making it anew would begin at START_TIME and publish everything again.
 type LostError struct {
 	Topic, Orders string
 	Partition     offsets.Partition
@@ -58,12 +58,40 @@ func (c *Connector) lost(ctx context.Context) error {
 				return nil
 			case err != nil:
 				return err
-			case found != nil:
+			case found == nil:
+				continue
+			}
+			switch before, err := c.walked(ctx); {
+			case err != nil:
+				return err
+			case !before:
+				c.cfg.Log.Warn("the offsets topic is not there and is made now; this group has published nothing yet, but somebody has: what they have in common is published again",
+					"offsets_topic", c.cfg.OffsetsTopic, "topic", name, "found", found.String())
+				return nil
+			default:
 				return &LostError{Topic: c.cfg.OffsetsTopic, Orders: name, Partition: *found, Partitions: c.cfg.OffsetsPartitions}
 			}
 		}
 	}
 	return nil
+}
+
+// walked tells whether the group has had lanes before: Kafka remembers their
+// transactional IDs for a week, and gives one that is new to it epoch 0.
+func (c *Connector) walked(ctx context.Context) (bool, error) {
+	for lane := range c.cfg.OffsetsPartitions {
+		writer, err := txn.Open(ctx, txn.Config{
+			Addr: c.cfg.Addr, Transport: c.cfg.Transport, TransactionalID: c.cfg.transactionalID(lane),
+			TransactionTimeout: c.cfg.TransactionTimeout, Log: c.cfg.Log,
+		})
+		if err != nil {
+			return false, fmt.Errorf("see whether the group has had lanes: %w", err)
+		}
+		if writer.Epoch() > 0 {
+			return true, nil
+		}
+	}
+	return false, nil
 }
 
 // published looks through the end of a partition for an order that one of the

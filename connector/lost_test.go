@@ -86,12 +86,22 @@ func offsetsDeleted(a *arena) {
 	if err := a.start(shop{appID: "wx1", policy: earlier}).wait(); err != nil {
 		a.Errorf("another range: %v", err)
 	}
-	a.deleteTopic(a.name + ".offsets")
+
+	// Another group is another story.
+	group := a.name
+	a.deleteTopic(group + ".offsets")
+	a.name += "-another"
+	a.ordersOf = group
+	if err := a.start(shop{appID: "wx1", policy: p}).wait(); err != nil {
+		a.Errorf("another group: %v", err)
+	}
+	a.name, a.ordersOf = group, ""
+
 	a.createOffsetsTopic()
 	if err := a.start(shop{appID: "wx1", policy: p}).wait(); err != nil {
 		a.Errorf("begun anew on purpose: %v", err)
 	}
-	if n := len(a.published()); n < 400 {
+	if n := len(a.published()); n < 600 {
 		a.Errorf("%d records: it was not begun anew", n)
 	}
 }
