@@ -133,10 +133,30 @@ func (c *committer) commit(ctx context.Context) (some bool, err error) {
 	c.lane.outage.over(c.lane.name())
 	m.commits.WithLabelValues("ok").Inc()
 	m.commitSeconds.Observe(time.Since(start).Seconds())
+	if c.writer.Rewound(c.lane.cfg.OffsetsTopic, int32(c.lane.number)) {
+		c.rewrite()
+	}
 	for _, r := range receipts {
 		r.sheet.committed(r)
 	}
 	return true, nil
+}
+
+// rewrite makes the next transaction carry the checkpoints in full: what the
+// topic held of them is gone.
+func (c *committer) rewrite() {
+	for _, w := range c.walkers {
+		w.mu.Lock()
+		if w.state != nil {
+			w.stored.Lost(w.state)
+			w.dirty = true
+		}
+		w.mu.Unlock()
+	}
+	select {
+	case c.now <- struct{}{}:
+	default:
+	}
 }
 
 // collect moves a walker's outbox and the checkpoint that covers it into the

@@ -106,6 +106,50 @@ func offsetsDeleted(a *arena) {
 	}
 }
 
+// offsetsRemade deletes the offsets topic in the middle of a walk and makes it
+// again, as tools do that replace a topic. The worker knows all that was in it;
+// whoever comes after the worker has nothing but what is in it now, and would
+// take what the second pass lists for late.
+func offsetsRemade(a *arena) {
+	now := time.Now().Unix()
+	p := a.policy()
+	p.Start, p.End, p.PageSize, p.Concurrency = now-40, now-1, 20, 4
+	p.MaxWindow, p.Lookback = 2*time.Second, 12*time.Second
+	a.pod = "pod"
+	a.world(simulator.Config{Seed: 4, Latency: 100 * time.Millisecond, Shops: []simulator.Shop{
+		{AppID: "wx1", Secret: "secret-wx1", Backlog: simulator.Backlog{Orders: 1500, From: p.Start, To: p.End}}}})
+	first := a.start(shop{appID: "wx1", policy: p})
+	a.until("all is read", func() bool { return len(a.listed()) > 20 && len(a.published()) == 1500 })
+	a.deleteTopic(a.name + ".offsets")
+	a.createOffsetsTopic()
+	a.until("it is noticed", func() bool { return strings.Contains(first.logged(), "committed records are gone") })
+	// One may be the transaction that noticed it, the next makes it good.
+	before := first.committed()
+	a.until("it is made good", func() bool { return first.committed() >= before+2 })
+	first.kill()
+	if err := a.start(shop{appID: "wx1", policy: p}).wait(); err != nil {
+		a.Error(err)
+	}
+	a.eachOnce("wx1", p.Start, p.End)
+}
+
+// committed is how many transactions a worker has committed.
+func (p *process) committed() (n float64) {
+	p.a.Helper()
+	families, err := p.metrics.Gather()
+	if err != nil {
+		p.a.Fatal(err)
+	}
+	for _, family := range families {
+		for _, m := range family.GetMetric() {
+			if family.GetName() == "orderwalk_commits_total" && m.Label[0].GetValue() == "ok" {
+				n += m.GetCounter().GetValue()
+			}
+		}
+	}
+	return n
+}
+
 func TestAgain(t *testing.T) {
 	window := []byte(`{"window_start":1000,"window_end":2000}`)
 	for _, c := range []struct {

@@ -37,6 +37,7 @@ var stories = []struct {
 	{"AShopThatMovesToAnotherLaneIsRefused", shopsMisplaced},
 	{"LanesThatComeWhileItRunsStartNoShopOver", partitionsGrow},
 	{"ADeletedOffsetsTopicIsNotMadeAnewInSilence", offsetsDeleted},
+	{"AnOffsetsTopicThatIsMadeAgainGetsAllOfTheCheckpoints", offsetsRemade},
 	{"TheSearchForSecretsFindsThem", searchFinds},
 }
 

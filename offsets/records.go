@@ -1,5 +1,7 @@
 package offsets
 
+import "slices"
+
 // idsPerPart bounds a part's value to about 250 kB, far below any broker's
 // limit for a batch.
 const idsPerPart = 20_000
@@ -57,6 +59,18 @@ func (s *Stored) Update(group string, p Partition, c *Checkpoint, emit func(key,
 			emit(Key{Kind: KindPart, Partition: p, Window: start, Part: part}.Bytes(group), nil)
 		}
 		delete(s.parts, start)
+	}
+}
+
+// Lost says that the topic has lost what it held of a source partition, but for
+// the latest. The next Update emits the checkpoint in full, its windows' IDs too,
+// and a tombstone for whatever may be left and is no part of it.
+func (s *Stored) Lost(c *Checkpoint) {
+	for k := range s.values {
+		s.values[k] = nil // as no value is
+	}
+	for _, w := range c.Windows {
+		w.Fresh = slices.Collect(w.Seen.All())
 	}
 }
 

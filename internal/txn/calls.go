@@ -33,6 +33,7 @@ type answer struct {
 	code      kafka.Error
 	err       error // why there was none, when code is noAnswer
 	sent      bool  // it may have reached a broker
+	base      int64 // offset of a batch that is in the log; −1 = unknown
 	topic     string
 	partition int32 // what the code is about, with topic
 }
@@ -241,7 +242,7 @@ func (w *Writer) produceTo(ctx context.Context, node int32, limit time.Duration,
 	for _, t := range res.(*produce.Response).Topics {
 		for _, p := range t.Partitions {
 			if i, ok := position[topicPartition{t.Topic, p.Partition}]; ok {
-				answers[i].code = kafka.Error(p.ErrorCode)
+				answers[i].code, answers[i].base = kafka.Error(p.ErrorCode), p.BaseOffset
 			}
 		}
 	}

@@ -7,6 +7,8 @@ import (
 	"maps"
 	"time"
 
+	"github.com/segmentio/kafka-go"
+
 	"orderwalk/internal/topics"
 )
 
@@ -79,7 +81,7 @@ func (w *Writer) commit(ctx context.Context, t *Transaction) error {
 			}
 		}
 		if w.unsure {
-			if o := w.mend(ctx); o.action != done {
+			if o := w.mend(ctx, t.partitions()); o.action != done {
 				if ctx.Err() != nil {
 					w.drop(ctx)
 				}
@@ -119,7 +121,7 @@ func (w *Writer) attempt(ctx context.Context, t *Transaction) outcome {
 	// Half of the time is for the records, so that the commit, or the abort, is
 	// there well before the broker loses its patience.
 	until := w.begun.Add(w.cfg.TransactionTimeout / 2)
-	partitions := partitionsOf(rounds[0])
+	partitions := t.partitions()
 	w.produced = false
 	o := w.insist(ctx, callAdd, until, func(ctx context.Context, until time.Time) answer {
 		return w.addPartitions(ctx, until, partitions)
@@ -165,14 +167,6 @@ func rounds(batches []batch) [][]*batch {
 	return sorted
 }
 
-func partitionsOf(batches []*batch) []topicPartition {
-	partitions := make([]topicPartition, len(batches))
-	for i, b := range batches {
-		partitions[i] = topicPartition{b.topic, b.partition}
-	}
-	return partitions
-}
-
 // settled is when we stop waiting for the outcome of what was begun.
 func (w *Writer) settled() time.Time {
 	return time.Now().Add(w.cfg.TransactionTimeout + settleMargin)
@@ -185,7 +179,7 @@ func (w *Writer) send(ctx context.Context, until time.Time, t *Transaction, batc
 	pending := append([]*batch(nil), batches...)
 	for {
 		worst := outcome{call: callProduce}
-		refresh := false
+		refresh, adrift := false, false
 		rest := pending[:0]
 		for i, a := range w.produce(ctx, until, pending) {
 			if a.sent && a.code == noAnswer {
@@ -200,9 +194,11 @@ func (w *Writer) send(ctx context.Context, until time.Time, t *Transaction, batc
 			if r == done {
 				key := topicPartition{b.topic, b.partition}
 				w.sequences[key] = nextSequence(w.sequences[key], b.count)
+				w.note(key, a.base, b.count)
 				continue
 			}
 			refresh = refresh || movedLeader(a.code)
+			adrift = adrift || a.code == kafka.LeaderNotAvailable && !a.sent
 			rest = append(rest, b)
 		}
 		pending = rest
@@ -214,6 +210,9 @@ func (w *Writer) send(ctx context.Context, until time.Time, t *Transaction, batc
 			return worst
 		}
 		w.report(worst, &reported)
+		if adrift && w.cfg.AnchorTopic != "" {
+			return worst // an abort now leaves what the transaction before left open there as it is
+		}
 		if !wait(ctx, until, pause) {
 			return worst
 		}

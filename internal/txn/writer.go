@@ -49,6 +49,8 @@ type Writer struct {
 	committing  sync.Mutex // one transaction at a time; guards all up to mu
 	coordinator int32      // the broker that keeps our transactional ID; −1 when it has to be asked for
 	sequences   map[topicPartition]int32
+	ends        map[topicPartition]int64 // of the logs, behind our last batch
+	rewound     map[topicPartition]bool  // see Rewound
 	// stale means that a request of this epoch went unanswered and may still be
 	// on its way. The next transaction needs another epoch.
 	stale bool
@@ -95,12 +97,14 @@ func Open(ctx context.Context, cfg Config) (*Writer, error) {
 		cluster:     cluster{cfg.Addr, cfg.Transport},
 		coordinator: -1,
 		sequences:   map[topicPartition]int32{},
+		ends:        map[topicPartition]int64{},
+		rewound:     map[topicPartition]bool{},
 		producerID:  -1,
 		epoch:       -1,
 	}
 	o := w.insist(ctx, callInit, time.Time{}, w.initProducerID)
 	if o.action == done {
-		o = w.mend(ctx)
+		o = w.mend(ctx, nil)
 	}
 	if o.action != done {
 		return nil, fmt.Errorf("open transactional ID %q: %w", cfg.TransactionalID, w.failure(ctx, o))
