@@ -17,13 +17,18 @@ import (
 // What docs/RUNBOOK.md says of disasters, done on a real Kafka. Its walks are
 // bounded and without a second pass, so that each comes to a known place.
 
-// The offsets topic is lost: who goes on all the same publishes all again; who
+// The offsets topic is lost: nobody goes on by himself. Who makes the topic and
+// goes on all the same publishes all again; who
 // begins at the last watermark publishes little again, and loses nothing.
 func TestRunbookLostOffsetsTopic(t *testing.T) {
 	s := newStage(t, kafkatest.Start(t))
 	s.walk(s.start, s.mid)
 	published := len(s.copyOf(s.orders()))
 	s.lose(s.offsets())
+	if text := s.refused(s.start, s.mid); !strings.Contains(text, "nothing was started over") {
+		t.Errorf("started without a word of what is lost:\n%s", text)
+	}
+	s.restore(s.offsets(), 4, nil)
 	s.walk(s.start, s.mid)
 	if _, twice := s.tally(s.start, s.mid, s.copyOf(s.orders())); len(twice) != published {
 		t.Errorf("of %d orders, %d are there twice", published, len(twice))
@@ -33,6 +38,7 @@ func TestRunbookLostOffsetsTopic(t *testing.T) {
 	s.name += "-by-the-book"
 	s.walk(s.start, s.mid)
 	s.lose(s.offsets())
+	s.restore(s.offsets(), 4, nil)
 	const margin = 600
 	s.walk(s.mid-margin, s.end)
 	lost, twice := s.tally(s.start, s.end, s.copyOf(s.orders()))

@@ -85,6 +85,23 @@ func (s *stage) offsets() string { return s.name + ".offsets" }
 // walk runs the program from one time to another and expects it to come there.
 func (s *stage) walk(from, to int64, settings ...string) {
 	s.Helper()
+	if out, err := s.run(from, to, settings...); err != nil {
+		s.Fatalf("%v\n%s", err, out)
+	}
+}
+
+// refused runs the program and expects it to end with an error.
+func (s *stage) refused(from, to int64) (out string) {
+	s.Helper()
+	out, err := s.run(from, to)
+	if err == nil {
+		s.Fatalf("it came to the end\n%s", out)
+	}
+	return out
+}
+
+func (s *stage) run(from, to int64, settings ...string) (string, error) {
+	s.Helper()
 	path, err := program()
 	if err != nil {
 		s.Fatal(err)
@@ -112,9 +129,8 @@ func (s *stage) walk(from, to int64, settings ...string) {
 	}, settings...) {
 		cmd.Env = append(cmd.Env, "ORDERWALK_"+pair)
 	}
-	if out, err := cmd.CombinedOutput(); err != nil {
-		s.Fatalf("%v\n%s", err, out)
-	}
+	out, err := cmd.CombinedOutput()
+	return string(out), err
 }
 
 // client is one of another make, which also administers.
@@ -143,8 +159,18 @@ func (s *stage) copyOf(topic string) []*kgo.Record {
 
 func (s *stage) lose(topics ...string) {
 	s.Helper()
-	if _, err := kadm.NewClient(s.client()).DeleteTopics(s.Context(), topics...); err != nil {
+	admin := kadm.NewClient(s.client())
+	if _, err := admin.DeleteTopics(s.Context(), topics...); err != nil {
 		s.Fatal(err)
+	}
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) { // a topic goes in its own time
+		left, err := admin.ListTopics(s.Context(), topics...)
+		if err == nil && !slices.ContainsFunc(topics, left.Has) {
+			return
+		}
+		if time.Now().After(deadline) {
+			s.Fatalf("topics %v do not go: %v", topics, err)
+		}
 	}
 }
 

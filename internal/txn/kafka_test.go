@@ -171,7 +171,7 @@ func TestKafkaFencesZombie(t *testing.T) {
 			if steps >= 1 {
 				until := zombie.settled()
 				if o := zombie.insist(r.ctx, callAdd, until, func(ctx context.Context, until time.Time) answer {
-					return zombie.addPartitions(ctx, until, partitionsOf(rounds(tx.batches)[0]))
+					return zombie.addPartitions(ctx, until, tx.partitions())
 				}); o.action != done {
 					t.Fatalf("add partitions: %+v", o)
 				}
@@ -225,7 +225,7 @@ func TestKafkaEndsOverdueTransaction(t *testing.T) {
 		t.Fatal(err)
 	}
 	if o := writer.insist(r.ctx, callAdd, writer.settled(), func(ctx context.Context, until time.Time) answer {
-		return writer.addPartitions(ctx, until, partitionsOf(rounds(tx.batches)[0]))
+		return writer.addPartitions(ctx, until, tx.partitions())
 	}); o.action != done {
 		t.Fatalf("add partitions: %+v", o)
 	}

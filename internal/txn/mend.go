@@ -67,21 +67,23 @@ type sent struct {
 }
 
 // mend ends what Kafka has left open of ours, as "Where Kafka falls short" has
-// it. Nothing may be open at the coordinator.
-func (w *Writer) mend(ctx context.Context) outcome {
+// it. Nothing may be open at the coordinator. It waits for a leader of each of
+// the partitions that are to be written to: what comes there next would end what
+// is open.
+func (w *Writer) mend(ctx context.Context, next []topicPartition) outcome {
 	if w.cfg.AnchorTopic == "" {
 		return outcome{}
 	}
-	until := w.settled()
 	var left []remains
 	var whole bool
-	o := w.insist(ctx, callDescribe, until, func(ctx context.Context, until time.Time) (a answer) {
-		left, whole, a = w.leftOpen(ctx)
+	o := w.insist(ctx, callDescribe, time.Time{}, func(ctx context.Context, until time.Time) (a answer) {
+		left, whole, a = w.leftOpen(ctx, next)
 		return a
 	})
 	if o.action != done {
 		return o
 	}
+	until := w.settled()
 	toCommit, toAbort := w.judge(left)
 	for _, end := range []struct {
 		partitions []topicPartition
@@ -131,8 +133,8 @@ func (w *Writer) judge(left []remains) (toCommit, toAbort []topicPartition) {
 
 // leftOpen asks every leader what is open of ours. Not looked at is a partition
 // that we may not read, or whose broker cannot tell; nor one that has no leader
-// now, but then it is not the whole.
-func (w *Writer) leftOpen(ctx context.Context) (left []remains, whole bool, a answer) {
+// now, but then it is not the whole, and not enough if it is written to next.
+func (w *Writer) leftOpen(ctx context.Context, next []topicPartition) (left []remains, whole bool, a answer) {
 	if w.unsure {
 		_ = topics.Refresh(ctx, w.cfg.Addr, w.cfg.Transport) // without it the next request fails, and is made again
 	}
@@ -148,14 +150,18 @@ func (w *Writer) leftOpen(ctx context.Context) (left []remains, whole bool, a an
 		}
 		return code
 	}
-	if code := look(w.anchor()); code != 0 {
-		return nil, false, answer{code: code, topic: w.cfg.AnchorTopic, partition: w.cfg.AnchorPartition}
-	}
-	whole = true
+	all := []topicPartition{w.anchor()}
 	for _, topic := range w.cfg.Topics {
 		for _, p := range known[topic].Partitions {
-			if look(topicPartition{topic, p.PartitionIndex}) != 0 {
-				whole = false
+			all = append(all, topicPartition{topic, p.PartitionIndex})
+		}
+	}
+	whole = true
+	for _, p := range all {
+		if code := look(p); code != 0 {
+			whole = false
+			if p == w.anchor() || slices.Contains(next, p) {
+				return nil, false, answer{code: code, topic: p.topic, partition: p.partition}
 			}
 		}
 	}

@@ -32,6 +32,17 @@ func (t *Transaction) Records() int { return t.records }
 // Bytes is the size of the encoded records, before compression.
 func (t *Transaction) Bytes() int { return t.bytes }
 
+// partitions are those it has records for.
+func (t *Transaction) partitions() []topicPartition {
+	var all []topicPartition
+	for i := range t.batches {
+		if b := &t.batches[i]; b.round == 0 {
+			all = append(all, topicPartition{b.topic, b.partition})
+		}
+	}
+	return all
+}
+
 // Append encodes a record for a partition. A nil value makes a tombstone. Key,
 // value and headers may be used again as soon as it returns. It fails only for
 // a record too large for any batch and for a partition below zero.
