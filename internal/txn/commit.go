@@ -194,6 +194,7 @@ func (w *Writer) send(ctx context.Context, until time.Time, t *Transaction, batc
 			if r == done {
 				key := topicPartition{b.topic, b.partition}
 				w.sequences[key] = nextSequence(w.sequences[key], b.count)
+				w.note(key, a.base, b.count)
 				continue
 			}
 			refresh = refresh || movedLeader(a.code)
