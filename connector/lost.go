@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/segmentio/kafka-go"
 
@@ -64,6 +65,8 @@ func (c *Connector) lost(ctx context.Context) error {
 			switch before, err := c.walked(ctx); {
 			case err != nil:
 				return err
+			case before && c.appears(ctx):
+				return nil
 			case !before:
 				c.cfg.Log.Warn("the offsets topic is not there and is made now; this group has published nothing yet, but somebody has: what they have in common is published again",
 					"offsets_topic", c.cfg.OffsetsTopic, "topic", name, "found", found.String())
@@ -74,6 +77,23 @@ func (c *Connector) lost(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// appears waits a moment for the offsets topic: somebody may just have made it,
+// and brokers learn of that one after the other.
+func (c *Connector) appears(ctx context.Context) bool {
+	for range 10 {
+		select {
+		case <-time.After(200 * time.Millisecond):
+		case <-ctx.Done():
+			return false
+		}
+		there, err := topics.There(ctx, c.cfg.Addr, c.cfg.Transport, c.cfg.OffsetsTopic)
+		if err == nil && there[c.cfg.OffsetsTopic] > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // walked tells whether the group has had lanes before: Kafka remembers their
