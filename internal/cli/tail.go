@@ -73,6 +73,9 @@ func tailCommand(ctx context.Context, c *call) error {
 	if err := t.run(ctx, partitions, *follow); err != nil && ctx.Err() == nil {
 		return err
 	}
+	if p.shop != "" && p.lines == 0 && ctx.Err() == nil {
+		fmt.Fprintf(c.Err, "no order of %q in topic %s: a shop stands there by its app ID, not by its name\n", p.shop, *topic)
+	}
 	return p.flush()
 }
 
@@ -83,7 +86,7 @@ func countPartitions(ctx context.Context, client *kafka.Client, topic string) (i
 		return 0, fmt.Errorf("look at topic %s: %w", topic, err)
 	}
 	if len(answer.Topics) != 1 || errors.Is(answer.Topics[0].Error, kafka.UnknownTopicOrPartition) {
-		return 0, fmt.Errorf("look at topic %s: there is none; orderwalk run makes it when it starts", topic)
+		return 0, fmt.Errorf("look at topic %s: there is none; if that is its name, orderwalk run makes it when it starts", topic)
 	}
 	if err := answer.Topics[0].Error; err != nil {
 		return 0, fmt.Errorf("look at topic %s: %w", topic, err)
@@ -105,30 +108,22 @@ type tailer struct {
 // run prints what is there, all of it or the newest records in the order of
 // their time, and then what follows, partitions side by side.
 func (t *tailer) run(ctx context.Context, partitions int, follow bool) error {
-	var mu sync.Mutex
-	var held []txn.Record
-	deliver := t.printer.print
-	if t.newest != all {
-		deliver = func(r txn.Record) error {
-			if t.printer.wants(r) {
-				mu.Lock()
-				defer mu.Unlock()
-				held = append(held, r)
-			}
-			return nil
-		}
-	}
-	next := make([]int64, partitions)
+	next, ends := make([]int64, partitions), make([][]txn.Record, partitions)
 	there, reading := errgroup.WithContext(ctx)
 	for i := range next {
 		there.Go(func() (err error) {
-			next[i], err = t.toEnd(reading, int32(i), deliver)
+			if t.newest == all {
+				next[i], err = t.whole(reading, int32(i))
+			} else {
+				next[i], ends[i], err = t.end(reading, int32(i))
+			}
 			return err
 		})
 	}
 	if err := there.Wait(); err != nil {
 		return err
 	}
+	held := slices.Concat(ends...)
 	slices.SortStableFunc(held, func(a, b txn.Record) int { return a.Time.Compare(b.Time) })
 	for _, r := range held[max(0, len(held)-max(0, t.newest)):] {
 		if err := t.printer.print(r); err != nil {
@@ -152,23 +147,43 @@ func (t *tailer) run(ctx context.Context, partitions int, follow bool) error {
 	return later.Wait()
 }
 
-// toEnd delivers the records of a partition that are there now: all, or at
-// least the newest.
-func (t *tailer) toEnd(ctx context.Context, partition int32, deliver func(txn.Record) error) (next int64, err error) {
+// whole prints the records of a partition that are there now.
+func (t *tailer) whole(ctx context.Context, partition int32) (next int64, err error) {
 	from, err := t.reader.First(ctx, t.topic, partition)
 	if err != nil {
 		return 0, err
 	}
-	if t.newest != all {
-		last, err := t.reader.Last(ctx, t.topic, partition)
-		if err != nil {
-			return 0, err
-		}
-		// Transactions leave markers and aborted records between the records,
-		// so some more offsets are read than lines are wanted.
-		from = max(from, last-8*int64(t.newest))
+	return t.reader.ReadToEnd(ctx, t.topic, partition, from, t.printer.print)
+}
+
+// end gives the newest records of a partition that are wanted.
+func (t *tailer) end(ctx context.Context, partition int32) (next int64, newest []txn.Record, err error) {
+	first, err := t.reader.First(ctx, t.topic, partition)
+	if err != nil {
+		return 0, nil, err
 	}
-	return t.reader.ReadToEnd(ctx, t.topic, partition, from, deliver)
+	last, err := t.reader.Last(ctx, t.topic, partition)
+	if err != nil {
+		return 0, nil, err
+	}
+	// Transactions leave markers and aborted records between the records, and other
+	// shops' are there too: it takes more offsets than lines, how many nobody knows.
+	for reach := 8 * int64(max(1, t.newest)); ; reach *= 8 {
+		from := max(first, last-reach)
+		newest = nil
+		next, err = t.reader.ReadToEnd(ctx, t.topic, partition, from, func(r txn.Record) error {
+			if t.printer.wants(r) {
+				newest = append(newest, r)
+			}
+			if len(newest) > 2*t.newest+1000 { // no need to hold them all
+				newest = slices.Clone(newest[len(newest)-t.newest:])
+			}
+			return nil
+		})
+		if err != nil || len(newest) >= t.newest || from == first {
+			return next, newest, err
+		}
+	}
 }
 
 // printer writes records, a line each, from several partitions at once.
@@ -176,8 +191,9 @@ type printer struct {
 	shop   string
 	asJSON bool
 
-	mu  sync.Mutex
-	out *bufio.Writer
+	mu    sync.Mutex
+	out   *bufio.Writer
+	lines int // printed
 }
 
 // wants tells whether the record is of the shop that was asked for.
@@ -196,6 +212,7 @@ func (p *printer) print(r txn.Record) error {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.lines++
 	_, err := io.WriteString(p.out, line+"\n")
 	return err
 }
