@@ -3,9 +3,11 @@
 package connector
 
 import (
+	"fmt"
 	"net"
 	"strings"
 	"testing"
+	"time"
 
 	"orderwalk/internal/kafkatest"
 )
@@ -21,7 +23,8 @@ func TestStoriesOnKafka(t *testing.T) {
 				t.Fatal(err)
 			}
 			a := &arena{TB: t, dial: new(net.Dialer).DialContext, brokers: brokers, apiURL: "http://" + listener.Addr().String(),
-				name: strings.ToLower(s.name), listen: func() net.Listener { return listener }}
+				// The broker may have been here before, with -count.
+				name: fmt.Sprintf("%s-%d", strings.ToLower(s.name), time.Now().UnixNano()), listen: func() net.Listener { return listener }}
 			a.play(s.play)
 		})
 	}

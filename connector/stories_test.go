@@ -115,51 +115,6 @@ func covered(a *arena, appID string, start int64) {
 	}
 }
 
-// windowFrozen kills a process in the middle of windows and starts it with
-// another page size and a filter: every page token is sent with the very
-// parameters it was issued for, and the second process goes on with the tokens
-// of the first.
-func windowFrozen(a *arena) {
-	sh, p := backlog("wx1", 2000)
-	p.PageSize, p.Concurrency = 7, 4
-	a.world(simulator.Config{Seed: 2, Shops: []simulator.Shop{sh}, Latency: 20 * time.Millisecond})
-	a.pod = "pod"
-	run := a.start(shop{appID: "wx1", policy: p})
-	time.Sleep(1500 * time.Millisecond)
-	run.kill()
-	before := len(a.listed())
-	p.PageSize, p.Status, p.MaxWindow, p.Concurrency = 100, 20, time.Hour, 2
-	if err := a.start(shop{appID: "wx1", policy: p}).wait(); err != nil {
-		a.Fatal(err)
-	}
-	issued := make(map[string]simulator.ListCall)
-	first := make(map[string]bool) // tokens the first process was given
-	resumed := 0
-	for i, c := range a.listed() {
-		if i < before {
-			first[c.Next] = true
-		}
-		if c.NextKey != "" {
-			was, ok := issued[c.NextKey]
-			if !ok {
-				a.Fatalf("call %d sends a token nobody issued: %+v", i, c)
-			}
-			if *was.Create != *c.Create || was.PageSize != c.PageSize || (was.Status == nil) != (c.Status == nil) || was.OpenID != c.OpenID {
-				a.Errorf("token issued for %+v was sent with %+v", was, c)
-			}
-			if i >= before && first[c.NextKey] {
-				resumed++
-			}
-		}
-		if c.Next != "" {
-			issued[c.Next] = c
-		}
-	}
-	if resumed == 0 {
-		a.Error("the second process went on with no token of the first")
-	}
-}
-
 // watermarkInOrder looks at a live shop all the time: the watermark never goes
 // back, never passes now − SETTLE_DELAY, and whatever is before it has been
 // published.

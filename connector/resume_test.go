@@ -1,0 +1,80 @@
+package connector
+
+import (
+	"bytes"
+	"io"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"orderwalk/offsets"
+	"orderwalk/simulator"
+)
+
+// windowFrozen kills a process in the middle of windows and starts it with
+// another page size and a filter: every page token is sent with the very
+// parameters it was issued for, and the second process goes on with the tokens
+// of the first. After enough pages no token brings the next one, so the kill
+// finds each window in the middle, whoever is slow.
+func windowFrozen(a *arena) {
+	const enough = 60
+	sh, p := backlog("wx1", 2000)
+	p.PageSize, p.Concurrency = 7, 4
+	a.world(simulator.Config{Seed: 2, Shops: []simulator.Shop{sh}, Latency: 20 * time.Millisecond})
+	var killed atomic.Bool
+	a.gateway = func(_ http.ResponseWriter, r *http.Request) bool {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			return true
+		}
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		if killed.Load() || len(a.listed()) < enough || !bytes.Contains(body, []byte(`"next_key"`)) {
+			return false
+		}
+		<-r.Context().Done() // the caller has lost patience, or is dead
+		return true
+	}
+	a.pod = "pod"
+	run := a.start(shop{appID: "wx1", policy: p})
+	a.until("some orders are published", func() bool { return run.Status()[0].Published > 0 })
+	var stored map[string]bool // tokens that are to be sent next
+	a.until("every window that is read has committed the token of its next page", func() bool {
+		stored = make(map[string]bool)
+		if c := a.checkpoints()[offsets.Partition{Shop: "wx1", Range: "create_time"}]; c != nil {
+			for _, w := range c.Windows {
+				if w.State == offsets.Open && w.Key != "" {
+					stored[w.Key] = true
+				}
+			}
+		}
+		return len(a.listed()) >= enough && len(stored) == p.Concurrency
+	})
+	run.kill()
+	killed.Store(true)
+	before := len(a.listed())
+	p.PageSize, p.Status, p.MaxWindow, p.Concurrency = 100, 20, time.Hour, 2
+	if err := a.start(shop{appID: "wx1", policy: p}).wait(); err != nil {
+		a.Fatal(err)
+	}
+	issued := make(map[string]simulator.ListCall)
+	for i, c := range a.listed() {
+		if c.NextKey != "" {
+			was, ok := issued[c.NextKey]
+			if !ok {
+				a.Fatalf("call %d sends a token nobody issued: %+v", i, c)
+			}
+			if *was.Create != *c.Create || was.PageSize != c.PageSize || (was.Status == nil) != (c.Status == nil) || was.OpenID != c.OpenID {
+				a.Errorf("token issued for %+v was sent with %+v", was, c)
+			}
+			if i >= before {
+				delete(stored, c.NextKey)
+			}
+		}
+		if c.Next != "" {
+			issued[c.Next] = c
+		}
+	}
+	if len(stored) > 0 {
+		a.Errorf("the second process did not go on with %d of the tokens of the first", len(stored))
+	}
+}
