@@ -137,6 +137,8 @@ func checkQuota(ctx context.Context, client *wechat.Client, s config.Shop) findi
 		f.Detail = "not known: the vendor does not tell it by cloud call"
 	case err != nil:
 		f.Detail = "not known: " + err.Error()
+	case quota.Limit == 0 && quota.Remain == 0:
+		f.Detail = "not known: the vendor's answer does not say what remains"
 	default:
 		f.Detail = fmt.Sprintf("%d of %d list calls left today", quota.Remain, quota.Limit)
 		if f.OK = quota.Remain > 0; !f.OK {

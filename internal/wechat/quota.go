@@ -23,6 +23,7 @@ var ErrNoQuota = errors.New("get quota: not possible by cloud call")
 // vendor's count, which is a percent off at times. A third-party platform uses
 // up the shop's own.
 type Allowance struct {
+	// All three are 0 where the answer does not say what remains.
 	Limit, Used, Remain int64
 	// Rate is how many calls are allowed in how much time; zero where the API
 	// does not say. PlatformRate is the same of a third-party platform's calls.
@@ -92,9 +93,10 @@ func (c *Client) quota(ctx context.Context, used token) (Allowance, *Error) {
 		Code    number `json:"errcode"`
 		Message string `json:"errmsg"`
 		Quota   *struct {
-			Limit  number `json:"daily_limit"`
-			Used   number `json:"used"`
-			Remain number `json:"remain"`
+			Limit number `json:"daily_limit"`
+			Used  number `json:"used"`
+			// Null is not 0: a day without calls would be waited out.
+			Remain *number `json:"remain"`
 		} `json:"quota"`
 		Rate     rate `json:"rate_limit"`
 		Platform rate `json:"component_rate_limit"`
@@ -112,8 +114,9 @@ func (c *Client) quota(ctx context.Context, used token) (Allowance, *Error) {
 		return Allowance{}, noVerdict(quotaOp, a.status, unreadable(a, errors.New("neither an errcode nor a quota")))
 	}
 	toRate := func(r rate) Rate { return Rate{int64(r.Calls), time.Duration(r.Seconds) * time.Second} }
-	return Allowance{
-		Limit: int64(answer.Quota.Limit), Used: int64(answer.Quota.Used), Remain: int64(answer.Quota.Remain),
-		Rate: toRate(answer.Rate), PlatformRate: toRate(answer.Platform), At: c.host.theirs(),
-	}, nil
+	told := Allowance{Rate: toRate(answer.Rate), PlatformRate: toRate(answer.Platform), At: c.host.theirs()}
+	if q := answer.Quota; q.Remain != nil {
+		told.Limit, told.Used, told.Remain = int64(q.Limit), int64(q.Used), int64(*q.Remain)
+	}
+	return told, nil
 }

@@ -13,6 +13,9 @@ func TestQuotaAtTheWire(t *testing.T) {
 			`{"errcode":0,"errmsg":"ok","quota":{"daily_limit":5000,"used":20,"remain":4980},"rate_limit":{"call_count":5,"refresh_second":3},"component_rate_limit":{"call_count":7,"refresh_second":60}}`: {Limit: 5000, Used: 20, Remain: 4980, Rate: Rate{5, 3 * time.Second}, PlatformRate: Rate{7, time.Minute}},
 			`{"quota":{"daily_limit":"5000","used":0,"remain":"5000"},"rate_limit":null}`:                                                                                                                   {Limit: 5000, Remain: 5000},
 			`{"errcode":0,"quota":{}}`: {},
+			`{"errcode":0,"quota":{"daily_limit":5000,"used":20,"remain":null}}`:                                    {},
+			`{"errcode":0,"quota":{"daily_limit":5000,"used":20},"rate_limit":{"call_count":5,"refresh_second":3}}`: {Rate: Rate{5, 3 * time.Second}},
+			`{"errcode":0,"quota":{"daily_limit":5000,"used":5000,"remain":0}}`:                                     {Limit: 5000, Used: 5000},
 		} {
 			w.api.others = []reply{{body: body}}
 			got, err := w.Quota(t.Context())
@@ -26,7 +29,7 @@ func TestQuotaAtTheWire(t *testing.T) {
 			}
 		}
 		calls := w.api.seen()
-		equal(t, "calls", len(calls), 1+3)
+		equal(t, "calls", len(calls), 1+6)
 		equal(t, "path", calls[1].path, "/cgi-bin/openapi/quota/get")
 		equal(t, "token", calls[1].token, tokenName(1))
 		equal(t, "body", calls[1].body, `{"cgi_path":"/channels/ec/order/list/get"}`)
