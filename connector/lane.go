@@ -180,6 +180,9 @@ func (l *lane) live(ctx context.Context) error {
 		w := &walker{shop: shop, host: l.cfg.Host, sheet: l.sheets[i], log: l.log.With("shop", shop.Name), space: c.space, spare: l.spare, now: c.now, soon: c.soon}
 		if known := loaded.Shops[part]; known != nil {
 			w.state, w.stored = known.Checkpoint, known.Stored
+			if w.state != nil {
+				l.sheets[i].started(w.state.Watermark)
+			}
 		}
 		c.walkers = append(c.walkers, w)
 		group.Go(func() { c.endings <- walkerEnded{i, w.run(walking)} })

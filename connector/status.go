@@ -64,7 +64,7 @@ func (s ShopStatus) Progress() float64 {
 	if s.Target <= s.Start {
 		return 0
 	}
-	return min(1, float64(s.Watermark-s.Start)/float64(s.Target-s.Start))
+	return min(1, max(0, float64(s.Watermark-s.Start)/float64(s.Target-s.Start)))
 }
 
 // sheet is one shop's line on the status board.
@@ -118,12 +118,14 @@ func (h *sheet) placed(lane int) {
 	h.s.Lane = lane
 }
 
+// started notes where a walk goes on.
 func (h *sheet) started(watermark int64) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.s.Start == 0 {
 		h.s.Start = watermark
 	}
+	h.s.Watermark = watermark
 }
 
 func (h *sheet) nudge(second int64) {
