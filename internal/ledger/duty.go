@@ -54,10 +54,7 @@ func due(s state, component, fileTicket string, given map[string]string, now tim
 	}
 	for shop, file := range given {
 		t := s.tenants[shop]
-		// More of the second that the tokens know of is news as well, but not which
-		// of it came last: the vendor is asked.
-		more := t.changedAt == t.handled && t.told != t.known && t.known != ""
-		news := t.changedAt > t.handled || more
+		news, more := t.news()
 		switch {
 		case news && t.change == unauthorized && !more:
 			d.revoke = append(d.revoke, shop)
@@ -81,6 +78,14 @@ func due(s state, component, fileTicket string, given map[string]string, now tim
 	}
 	slices.SortFunc(d.reseal, func(a, b name) int { return cmp.Compare(a.Shop, b.Shop) })
 	return d
+}
+
+// news reports whether there is a change of the authorisation that the tokens
+// do not know of. More of the second that they do know of is news as well, but
+// not which of it came last: the vendor is asked.
+func (t tenant) news() (news, more bool) {
+	more = t.changedAt == t.handled && t.told != t.known && t.known != ""
+	return t.changedAt > t.handled || more, more
 }
 
 // refreshToken is the one to use for a shop: the stored one goes before the

@@ -250,6 +250,44 @@ func TestAuthorisationsComeAndGo(t *testing.T) {
 	})
 }
 
+// TestNewsIsWaitedForAndNotThePast: a shop that waits for its authorisation is
+// woken by the event before the desk has done anything about it. What it is told
+// then is not that it has none, or it would rest for minutes more.
+func TestNewsIsWaitedForAndNotThePast(t *testing.T) {
+	story(t, simulator.Faults{}, func(w *world) {
+		reader, desk := w.start("reader", false), w.start("desk", true)
+		reader.ticket()
+		var waits *wechat.Error
+		if err := reader.list("wx2"); !errors.As(err, &waits) || waits.Class != wechat.Wait {
+			w.Fatalf("before it has authorised: %v", err)
+		}
+		desk.stop()
+		a, err := w.api.Authorize("wx2")
+		if err != nil {
+			w.Fatal(err)
+		}
+		if err := reader.Authorization(w.Context(), "wx2", a.InfoType, a.Code, a.Expires, a.At); err != nil {
+			w.Fatal(err)
+		}
+		time.Sleep(time.Second) // it is heard of
+		if _, err := reader.Tokens("wx2")(w.Context(), ""); !errors.As(err, &waits) || waits.Class != wechat.Retry {
+			w.Errorf("while nobody has the desk: %v", err)
+		}
+		answered := make(chan error)
+		go func() {
+			_, err := reader.Tokens("wx2")(w.Context(), "")
+			answered <- err
+		}()
+		time.Sleep(time.Second)
+		desk = w.start("another", true)
+		if err := <-answered; err != nil {
+			w.Errorf("with a desk: %v", err)
+		}
+		desk.stop()
+		reader.stop()
+	})
+}
+
 // TestStateKeysChange: a new first key, then the old one goes.
 func TestStateKeysChange(t *testing.T) {
 	story(t, simulator.Faults{WayFaults: simulator.WayFaults{RotateRefreshToken: "at_use"}}, func(w *world) {

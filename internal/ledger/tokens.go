@@ -24,7 +24,10 @@ func (l *Ledger) Tokens(shop string) func(ctx context.Context, refused string) (
 		for {
 			t, changed := l.book.tenant(shop)
 			usable := t.Access != "" && time.Now().Unix() < t.expires
+			news, _ := t.news()
 			switch {
+			case t.problem != "" && news:
+				// What it was refused for may be over: the desk finds out.
 			case t.problem != "":
 				return "", &wechat.Error{Op: tokensOp, Class: wechat.Wait, Code: t.errcode, Message: t.problem}
 			case usable && t.Access != refused:
