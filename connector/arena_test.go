@@ -148,7 +148,7 @@ func (a *arena) config(p *plug, log *slog.Logger, reg prometheus.Registerer, sho
 		TransactionTimeout: 10 * time.Second, QuotaLiveShare: a.liveShare, Addr: kafka.TCP(a.brokers...), Transport: transport, Host: host, Metrics: metrics, Log: log}
 	clients := make(map[string]*wechat.Client)
 	for _, s := range shops {
-		wc := wechat.Config{Host: host, AppID: s.appID, RateLimit: cmp.Or(s.rate, 1e6), Log: log, OnCall: metrics.OnCall(s.appID), OnTokenRefresh: metrics.OnTokenRefresh(s.appID)}
+		wc := wechat.Config{Host: host, AppID: s.appID, RateLimit: cmp.Or(s.rate, 1e6), Log: log, OnCall: func(_ wechat.Range, result string, took time.Duration) { metrics.OnCall(s.appID, result, took) }, OnTokenRefresh: metrics.OnTokenRefresh(s.appID)}
 		if s.static != nil {
 			wc.Auth, wc.Token = "static", s.static
 		} else {

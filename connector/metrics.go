@@ -60,12 +60,10 @@ func (m *Metrics) of(shop string) {
 
 func (m *Metrics) groupEvent(event string) { m.groupEvents.WithLabelValues(event).Inc() }
 
-// OnCall is the hook for a shop's API client that counts its list calls.
-func (m *Metrics) OnCall(shop string) func(result string, took time.Duration) {
-	return func(result string, took time.Duration) {
-		m.calls.WithLabelValues(shop, result).Inc()
-		m.callSeconds.Observe(took.Seconds())
-	}
+// OnCall counts a list call of a shop.
+func (m *Metrics) OnCall(shop, result string, took time.Duration) {
+	m.calls.WithLabelValues(shop, result).Inc()
+	m.callSeconds.Observe(took.Seconds())
 }
 
 // OnTokenRefresh is the hook for a shop's API client that counts its token

@@ -38,6 +38,7 @@ type shopBook struct {
 type known struct {
 	client        *wechat.Client
 	shop          *atomic.Pointer[config.Shop] // where its secrets are read
+	names         *sync.Map                    // of the shops that share it, by their ranges
 	auth          string
 	secret, token string
 	rate          float64
@@ -55,6 +56,7 @@ func (b *shopBook) shops(cfg *config.Config) []connector.Shop {
 			k = b.client(s)
 			clients[s.AppID] = k
 		}
+		k.names.Store(wechat.Range(s.TimeRange), s.Name)
 		shops = append(shops, connector.Shop{
 			Name: s.Name, AppID: s.AppID, Topic: s.Topic, Client: k.client, OneRefresher: s.Auth == wechat.AuthToken,
 			Policy: connector.Policy{
@@ -98,17 +100,23 @@ func (b *shopBook) tenants() map[string]string {
 func (b *shopBook) client(s config.Shop) known {
 	want := known{auth: s.Auth, secret: now(s.AppSecret), token: now(s.AccessToken), rate: s.RateLimit}
 	if have, ok := b.clients[s.AppID]; ok {
-		want.client, want.shop = have.client, have.shop
+		want.client, want.shop, want.names = have.client, have.shop, have.names
 		if want == have {
 			have.shop.Store(&s)
 			return have
 		}
 	}
-	want.shop = new(atomic.Pointer[config.Shop])
+	want.shop, want.names = new(atomic.Pointer[config.Shop]), new(sync.Map)
 	want.shop.Store(&s)
 	cfg := clientConfig(want.shop.Load)
 	cfg.Host, cfg.Log = b.host, b.log.With("shop", s.Name)
-	cfg.OnCall, cfg.OnTokenRefresh = b.metrics.OnCall(s.Name), b.metrics.OnTokenRefresh(s.Name)
+	names := want.names
+	cfg.OnCall = func(r wechat.Range, result string, took time.Duration) {
+		if name, ok := names.Load(r); ok {
+			b.metrics.OnCall(name.(string), result, took)
+		}
+	}
+	cfg.OnTokenRefresh = b.metrics.OnTokenRefresh(s.Name)
 	if s.Auth == wechat.AuthComponent && b.ledger != nil {
 		cfg.Tokens = b.ledger.Tokens(s.AppID)
 		cfg.Secret = func() (string, error) { return b.ledger.State(s.AppID), nil } // a shop that waits looks again when it changes

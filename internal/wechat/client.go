@@ -61,11 +61,11 @@ type Config struct {
 	RateLimit float64
 	// Log should name the shop. Defaults to none.
 	Log *slog.Logger
-	// OnCall, if set, is told of each attempt of a list call: its result, from
-	// a bounded set ("ok", a known errcode, "other_errcode", "http_502",
+	// OnCall, if set, is told of each attempt of a list call: the range it was
+	// for, its result, from a bounded set ("ok", a known errcode, "other_errcode", "http_502",
 	// "bad_body", "timeout", "reset", "refused", "dns", "tls", "network",
 	// "canceled"), and how long it took.
-	OnCall func(result string, took time.Duration)
+	OnCall func(r Range, result string, took time.Duration)
 	// OnTokenRefresh, if set, is told of each attempt of a token call: the
 	// same results, or "unreadable" for a secret that cannot be read.
 	OnTokenRefresh func(result string)
@@ -76,7 +76,7 @@ type Config struct {
 type Client struct {
 	host           *Host
 	log            *slog.Logger
-	onCall         func(result string, took time.Duration)
+	onCall         func(r Range, result string, took time.Duration)
 	onTokenRefresh func(result string)
 
 	auth    string
@@ -174,7 +174,7 @@ func (c *Client) List(ctx context.Context, q Query) (Page, error) {
 		sent := time.Now()
 		page, v := c.list(ctx, used, body, q.PageSize)
 		page.Took = time.Since(sent)
-		c.called(v, page.Took)
+		c.called(q.Range, v, page.Took)
 		switch {
 		case v == nil:
 			c.tokens.accepted(used)
@@ -283,7 +283,7 @@ func (c *Client) State() (state string, until time.Time, why error) {
 // included: what counts down the day between two answers of Quota.
 func (c *Client) Calls() int64 { return c.made.Load() }
 
-func (c *Client) called(v *Error, took time.Duration) {
+func (c *Client) called(r Range, v *Error, took time.Duration) {
 	c.made.Add(1)
 	if c.onCall == nil {
 		return
@@ -292,7 +292,7 @@ func (c *Client) called(v *Error, took time.Duration) {
 	if v != nil {
 		result = v.result
 	}
-	c.onCall(result, took)
+	c.onCall(r, result, took)
 }
 
 func (c *Client) refreshed(result string) {

@@ -130,7 +130,7 @@ func noSecretInErrorsLogsAndStates(t *testing.T, l *leaky, cfg Config) {
 		_, _, last := c.State()
 		fmt.Fprintf(&said, "%v %+v %#v\n", last, last, last)
 	}
-	c.onCall = func(string, time.Duration) { watch() }
+	c.onCall = func(Range, string, time.Duration) { watch() }
 	c.onTokenRefresh = func(string) { watch() }
 	try := func(ask func() error) {
 		t.Helper()

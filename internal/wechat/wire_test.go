@@ -211,7 +211,7 @@ func inBubble(t *testing.T, a *api, cfg Config, story func(t *testing.T, w *worl
 			cfg.Secret = func() (string, error) { return testSecret + "\n", nil }
 		}
 		cfg.Log = slog.New(slog.NewTextHandler(w.log, nil))
-		cfg.OnCall = func(result string, _ time.Duration) {
+		cfg.OnCall = func(_ Range, result string, _ time.Duration) {
 			mu.Lock()
 			defer mu.Unlock()
 			w.results = append(w.results, result)
