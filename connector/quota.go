@@ -216,7 +216,8 @@ func (q *quota) exhausted() (why error) {
 // tell puts into a shop's status what its quota has to do with it; held says
 // that the shop has windows that wait for calls.
 func (q *quota) tell(s *ShopStatus, held bool) {
-	if q == nil || s.State != StateStarting && s.State != StateBackfill && s.State != StateLive {
+	tries := s.State == StateWaiting && s.Windows > 0
+	if q == nil || s.State != StateStarting && s.State != StateBackfill && s.State != StateLive && !tries {
 		return
 	}
 	q.mu.Lock()

@@ -81,6 +81,8 @@ type sheet struct {
 	nudged int64 // there is an order before this second; see Policy.Nudge
 	// held and caughtUp are about the day's list calls: see walker.hold and live.
 	held, caughtUp bool
+	// ahead is the state of a shop that waits, once a page shows that it need not.
+	ahead State
 }
 
 func newSheet(shop Shop, m *Metrics, changed func()) *sheet {
@@ -105,7 +107,7 @@ func (h *sheet) set(state State, reason error) {
 	if reason != nil {
 		h.s.Reason = reason.Error()
 	}
-	if state.ended() {
+	if state.ended() || state == StateWaiting {
 		h.s.Windows = 0
 	}
 	h.mu.Unlock()
@@ -150,14 +152,19 @@ func (h *sheet) opened(last span) {
 }
 
 // planned notes a plan. A shop is live when its watermark has come up to the
-// second given, the windows of a poll or two behind the horizon.
+// second given, the windows of a poll or two behind the horizon. One that waits
+// for somebody's act and only tries whether it may go on waits still; not so one
+// that is held back from trying.
 func (h *sheet) planned(c *offsets.Checkpoint, horizon, live int64, windows int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.s.Target, h.s.Windows = horizon, windows
-	h.s.State, h.s.Reason = StateBackfill, ""
+	h.ahead = StateBackfill
 	if c.Watermark >= live {
-		h.s.State = StateLive
+		h.ahead = StateLive
+	}
+	if h.s.State != StateWaiting || h.held {
+		h.s.State, h.s.Reason = h.ahead, ""
 	}
 }
 
@@ -166,6 +173,9 @@ func (h *sheet) page(s sifted) {
 	defer h.mu.Unlock()
 	h.s.Pages++
 	h.s.Repeats += int64(s.repeats)
+	if h.s.State == StateWaiting {
+		h.s.State, h.s.Reason = h.ahead, ""
+	}
 }
 
 // committed notes what a transaction has made true.

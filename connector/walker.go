@@ -63,7 +63,7 @@ type ending struct {
 func (w *walker) run(ctx context.Context) error {
 	delay := minWait
 	for {
-		before := w.sheet.pagesRead()
+		before, given := w.sheet.pagesRead(), w.shop.Client.Given()
 		err := w.walk(ctx)
 		var refusal *wechat.Error
 		if ctx.Err() != nil || !errors.As(err, &refusal) || refusal.Class != wechat.Wait {
@@ -74,10 +74,13 @@ func (w *walker) run(ctx context.Context) error {
 		}
 		w.sheet.set(StateWaiting, err)
 		w.log.Warn("shop waits", "reason", err, "again_in", delay)
-		if err := w.shop.Client.Await(ctx, delay); err != nil {
+		changed, err := w.shop.Client.Await(ctx, delay, given)
+		if err != nil {
 			return err
 		}
-		delay = min(2*delay, maxWait)
+		if delay = min(2*delay, maxWait); changed {
+			delay = minWait
+		}
 	}
 }
 

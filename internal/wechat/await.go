@@ -2,32 +2,45 @@ package wechat
 
 import (
 	"context"
+	"crypto/sha256"
 	"time"
 )
 
 // lookEvery is how often Await looks at a secret or token that is given.
 const lookEvery = 2 * time.Second
 
-// Await returns after d, or as soon as the secret or token that the client was
-// given has changed: a file that was written anew, or a symbolic link that
-// points to another one. It is for the time between an error of class Wait and
-// the next try. Its error is ctx's.
-func (c *Client) Await(ctx context.Context, d time.Duration) error {
+// Given tells one secret or token that was given from another.
+type Given [sha256.Size]byte
+
+// Given is that of the secret or token as it is now. What cannot be read counts
+// as nothing: it changes when it can.
+func (c *Client) Given() Given {
 	if c.given == nil {
-		return sleep(ctx, d)
+		return Given{}
 	}
-	before, _ := c.given()
+	text, _ := c.given()
+	return sha256.Sum256([]byte(text))
+}
+
+// Await returns after d, or as soon as the secret or token that the client was
+// given is another than it was: a file that was written anew, or a symbolic link
+// that points to another one. It is for the time between an error of class Wait
+// and the next try; was is what was given ahead of the try that failed, so that
+// no change is missed. It reports whether there was one. Its error is ctx's.
+func (c *Client) Await(ctx context.Context, d time.Duration, was Given) (changed bool, err error) {
+	if c.given == nil {
+		return false, sleep(ctx, d)
+	}
 	for end := time.Now().Add(d); ; {
 		left := time.Until(end)
 		if left <= 0 {
-			return ctx.Err()
+			return false, ctx.Err()
 		}
 		if err := sleep(ctx, min(left, lookEvery)); err != nil {
-			return err
+			return false, err
 		}
-		// What cannot be read counts as nothing: it changes when it can.
-		if now, _ := c.given(); now != before {
-			return nil
+		if c.Given() != was {
+			return true, nil
 		}
 	}
 }

@@ -68,11 +68,15 @@ func TestCloudTokenBehindASwappedLink(t *testing.T) {
 	}
 	a := &api{}
 	inBubble(t, a, Config{Auth: AuthCloudFile, Token: read}, func(t *testing.T, w *world) {
+		given := w.Given()
 		_, err := w.List(t.Context(), anyQuery)
 		wantClass(t, err, Wait, 0)
 		began := time.Now()
 		waited := make(chan error)
-		go func() { waited <- w.Await(t.Context(), 10*time.Minute) }()
+		go func() {
+			_, err := w.Await(t.Context(), 10*time.Minute, given)
+			waited <- err
+		}()
 		time.Sleep(time.Minute + time.Second)
 		swap("..1", "one")
 		if err := <-waited; err != nil || time.Since(began) > time.Minute+lookEvery {
@@ -94,18 +98,24 @@ func TestAwait(t *testing.T) {
 	cfg := Config{Secret: func() (string, error) { return secret, nil }}
 	inBubble(t, &api{}, cfg, func(t *testing.T, w *world) {
 		began := time.Now()
-		if err := w.Await(t.Context(), time.Minute+time.Second); err != nil || time.Since(began) != time.Minute+time.Second {
+		given := w.Given()
+		if changed, err := w.Await(t.Context(), time.Minute+time.Second, given); changed || err != nil || time.Since(began) != time.Minute+time.Second {
 			t.Errorf("waited %v, %v", time.Since(began), err)
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 		defer cancel()
-		if err := w.Await(ctx, time.Hour); !errors.Is(err, context.DeadlineExceeded) {
+		if _, err := w.Await(ctx, time.Hour, given); !errors.Is(err, context.DeadlineExceeded) {
 			t.Error(err)
+		}
+		// A change between the refusal and the wait is not missed.
+		secret = "two"
+		if changed, err := w.Await(t.Context(), time.Hour, given); !changed || err != nil || time.Since(began) > 2*time.Minute {
+			t.Errorf("waited %v, %v, %v", time.Since(began), changed, err)
 		}
 	})
 	inBubble(t, &api{}, Config{Auth: AuthCloudOpen, Host: &Host{URL: "http://127.0.0.1"}}, func(t *testing.T, w *world) {
 		began := time.Now()
-		if err := w.Await(t.Context(), time.Minute); err != nil || time.Since(began) != time.Minute {
+		if _, err := w.Await(t.Context(), time.Minute, w.Given()); err != nil || time.Since(began) != time.Minute {
 			t.Errorf("waited %v, %v", time.Since(began), err)
 		}
 	})

@@ -127,7 +127,11 @@ func TestDayOfACloudFile(t *testing.T) {
 		b.poll(30*time.Second, 20*time.Minute) // the last one lives for thirty minutes
 		equal(t, "hint", b.wants(Wait, 42001).Hint, hintCloudDead)
 		began, waited := time.Now(), make(chan error)
-		go func() { waited <- b.Await(t.Context(), 10*time.Minute) }()
+		given := b.Given()
+		go func() {
+			_, err := b.Await(t.Context(), 10*time.Minute, given)
+			waited <- err
+		}()
 		time.Sleep(90 * time.Second)
 		swap()
 		if err := <-waited; err != nil || time.Since(began) > 90*time.Second+lookEvery {

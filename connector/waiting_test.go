@@ -1,0 +1,78 @@
+package connector
+
+import (
+	"net/http"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"orderwalk/simulator"
+)
+
+// TestAShopThatOnlyTriesWaitsStill: a shop that waits for somebody's act shows
+// no other state until a call has succeeded, however long its tries take; nor
+// when the calls of the day end in the middle of it.
+func TestAShopThatOnlyTriesWaitsStill(t *testing.T) {
+	inBubble(t, func(a *arena) {
+		start := time.Now().Unix()
+		a.heartbeat = time.Minute
+		a.world(simulator.Config{Seed: 61, Latency: time.Second, Shops: []simulator.Shop{{AppID: "wx1", Secret: "secret-wx1", Live: simulator.Live{Rate: 0.1, Since: start}}}})
+		run := a.start(shop{appID: "wx1", policy: a.policy()})
+		time.Sleep(10 * time.Minute)
+		if s := run.statusOf("wx1"); s.State != StateLive {
+			t.Fatalf("before: %+v", s)
+		}
+		a.api.SetFaults(simulator.Faults{Unauthorised: true})
+		a.until("it waits", func() bool { return run.statusOf("wx1").State == StateWaiting })
+		before := len(a.listed())
+		for range 40 * 60 * 5 {
+			time.Sleep(200 * time.Millisecond)
+			if s := run.statusOf("wx1"); s.State != StateWaiting || s.Reason == "" {
+				t.Fatalf("while it tries: %+v", s)
+			}
+		}
+		if n := len(a.listed()) - before; n < 3 {
+			t.Fatalf("it has tried %d times", n)
+		}
+		a.api.SetFaults(simulator.Faults{PerDayLimit: 1})
+		a.until("it has tried", func() bool { time.Sleep(10 * time.Second); return run.statusOf("wx1").State != StateWaiting })
+		if s := run.statusOf("wx1"); s.State != StateExhausted {
+			t.Errorf("when the day is used up: %+v", s)
+		}
+		a.api.SetFaults(simulator.Faults{})
+		a.until("it is live", func() bool { time.Sleep(10 * time.Minute); return run.statusOf("wx1").State == StateLive })
+		if err := run.stop(); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+// TestATokenThatChangesWhileItIsRefusedIsTriedAtOnce: the file was written anew
+// after the call that is refused went out, and before the shop began to wait.
+func TestATokenThatChangesWhileItIsRefusedIsTriedAtOnce(t *testing.T) {
+	inBubble(t, func(a *arena) {
+		start := time.Now().Unix() - 3600
+		a.world(simulator.Config{Seed: 62, Shops: []simulator.Shop{{AppID: "wx1", Token: "fresh", Live: simulator.Live{Rate: 0.1, Since: start}}}})
+		p := a.policy()
+		p.Start = start
+		var token atomic.Value
+		token.Store("dead")
+		var faults atomic.Bool
+		a.gateway = func(w http.ResponseWriter, r *http.Request) bool {
+			if r.URL.Path != listPath || !faults.CompareAndSwap(false, true) {
+				return false
+			}
+			token.Store("fresh")
+			_, _ = w.Write([]byte(`{"errcode":40164,"errmsg":"not in whitelist"}`))
+			return true
+		}
+		run := a.start(shop{appID: "wx1", policy: p, static: func() (string, error) { return token.Load().(string), nil }})
+		time.Sleep(10 * time.Second)
+		if s := run.statusOf("wx1"); s.State != StateBackfill && s.State != StateLive {
+			t.Errorf("10 s later: %+v", s)
+		}
+		if err := run.stop(); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
