@@ -2,8 +2,10 @@ package connector
 
 import (
 	"bytes"
+	"encoding/json"
 	"io"
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -22,15 +24,20 @@ func windowFrozen(a *arena) {
 	p.PageSize, p.Concurrency = 7, 4
 	a.world(simulator.Config{Seed: 2, Shops: []simulator.Shop{sh}, Latency: 20 * time.Millisecond})
 	var killed atomic.Bool
+	var held sync.Map // tokens that got no page
 	a.gateway = func(_ http.ResponseWriter, r *http.Request) bool {
 		body, err := io.ReadAll(r.Body)
 		if err != nil {
 			return true
 		}
 		r.Body = io.NopCloser(bytes.NewReader(body))
-		if killed.Load() || len(a.listed()) < enough || !bytes.Contains(body, []byte(`"next_key"`)) {
+		var asked struct {
+			NextKey string `json:"next_key"`
+		}
+		if killed.Load() || len(a.listed()) < enough || json.Unmarshal(body, &asked) != nil || asked.NextKey == "" {
 			return false
 		}
+		held.Store(asked.NextKey, true)
 		<-r.Context().Done() // the caller has lost patience, or is dead
 		return true
 	}
@@ -42,12 +49,12 @@ func windowFrozen(a *arena) {
 		stored = make(map[string]bool)
 		if c := a.checkpoints()[offsets.Partition{Shop: "wx1", Range: "create_time"}]; c != nil {
 			for _, w := range c.Windows {
-				if w.State == offsets.Open && w.Key != "" {
+				if _, ok := held.Load(w.Key); ok {
 					stored[w.Key] = true
 				}
 			}
 		}
-		return len(a.listed()) >= enough && len(stored) == p.Concurrency
+		return len(stored) == p.Concurrency
 	})
 	run.kill()
 	killed.Store(true)
