@@ -27,8 +27,9 @@ const (
 	addedShop  = "wx00000000000000a3"
 	platformID = "wx00000000000000f0"
 	stateKey   = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
-	// farPoll is when an order would be found that nobody tells of.
-	farPoll = 10 * time.Minute
+	// farPoll is when an order would be found that nobody tells of: what a test
+	// waits for has come by then or never does.
+	farPoll = time.Hour
 )
 
 // logged is an attribute of the first line of a worker's log with the message;
@@ -150,10 +151,21 @@ func follow(t *testing.T, brokers string) *process {
 	return start(t, []string{"ORDERWALK_KAFKA_BROKERS=" + brokers}, "tail", "--follow", "--from-beginning", "--topic", "pushed.orders")
 }
 
+// waits says that the log tells of a shop that it waits for somebody's act, for
+// this reason.
+func (p *process) waits(shop, reason string) bool {
+	for line := range strings.Lines(p.stderr.String()) {
+		if strings.Contains(line, `"msg":"shop waits"`) && strings.Contains(line, shop) && strings.Contains(line, reason) {
+			return true
+		}
+	}
+	return false
+}
+
 // next is the next order that a consumer sees: its shop and ID.
 func (p *process) next() (shop, id string) {
 	p.t.Helper()
-	line, err := p.stdout.ReadString('\n')
+	line, err := p.readLine()
 	fields := strings.Fields(line)
 	if err != nil || len(fields) != 4 {
 		p.t.Fatalf("line = %q, %v\n%s", line, err, p.stderr.String())
@@ -199,13 +211,9 @@ func TestAPushedOrderDoesNotWaitForThePoll(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, got := consumer.next()
-		took := time.Since(placed)
-		t.Logf("record of an order %v after it", took.Round(10*time.Millisecond))
+		t.Logf("record of an order %v after it", time.Since(placed).Round(10*time.Millisecond))
 		if got != id {
 			t.Errorf("order %s, want %s", got, id)
-		}
-		if took > farPoll/10 {
-			t.Errorf("%v from an order to its record", took)
 		}
 	}
 	stop()
@@ -261,9 +269,9 @@ func TestAPlatformLivesByPushes(t *testing.T) {
 		return metric(t, page, fmt.Sprintf("orderwalk_backfill_progress_ratio{shop=%q}", shop)) == 1
 	}
 	eventually(t, "the shop that has authorised the platform is live", func() bool { return live(pushedShop) })
-	eventually(t, "the other one waits", func() bool { return waits(worker, laterShop) == 1 })
-	if live(laterShop) || !strings.Contains(worker.stderr.String(), "has not authorised the platform") {
-		t.Errorf("a shop that has authorised nothing:\n%s", worker.stderr.String())
+	eventually(t, "the other one waits", func() bool { return worker.waits(laterShop, "has not authorised the platform") })
+	if live(laterShop) {
+		t.Errorf("a shop that has authorised nothing is live:\n%s", worker.stderr.String())
 	}
 
 	asked := time.Now()
@@ -281,8 +289,8 @@ func TestAPlatformLivesByPushes(t *testing.T) {
 		}
 		of, got := consumer.next()
 		t.Logf("record of an order %v after it", time.Since(placed).Round(10*time.Millisecond))
-		if of != shop || got != id || time.Since(placed) > farPoll/10 {
-			t.Errorf("order %s of %s after %v, want %s of %s", got, of, time.Since(placed), id, shop)
+		if of != shop || got != id {
+			t.Errorf("order %s of %s, want %s of %s", got, of, id, shop)
 		}
 	}
 
@@ -322,11 +330,12 @@ func TestAPlatformLivesByPushes(t *testing.T) {
 	if err := api.Revoke(laterShop); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the shop waits again", func() bool { return waits(worker, laterShop) == 2 })
+	// It may have waited for its authorisation more than once, but for another
+	// reason than this.
+	eventually(t, "the shop waits again", func() bool {
+		return worker.waits(laterShop, "errcode 61003 the shop has taken its authorisation of the platform back")
+	})
 	t.Logf("waits %v after it was revoked", time.Since(asked).Round(10*time.Millisecond))
-	if text := worker.stderr.String(); !strings.Contains(text, `errcode 61003 the shop has taken its authorisation of the platform back`) {
-		t.Errorf("no reason:\n%s", text)
-	}
 	worker.searched(page)
 	worker.signal(syscall.SIGTERM)
 	if code := worker.end(); code != 0 {

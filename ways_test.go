@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -29,7 +30,7 @@ func TestEveryWayIsReadByRun(t *testing.T) {
 			env := []string{"ORDERWALK_KAFKA_BROKERS=" + brokers, "ORDERWALK_LISTEN=127.0.0.1:0", "ORDERWALK_GROUP=" + way,
 				"ORDERWALK_TOPIC=orders." + way, "ORDERWALK_LOOKBACK=0", "ORDERWALK_RATE_LIMIT=1000", fmt.Sprint("ORDERWALK_END_TIME=", to)}
 			for {
-				text, err := api.stdout.ReadString('\n')
+				text, err := api.readLine()
 				if err != nil {
 					t.Fatalf("%v\n%s", err, api.stderr.String())
 				}
@@ -85,5 +86,18 @@ func TestEveryWayInDev(t *testing.T) {
 				t.Errorf("token file: %v", err)
 			}
 		})
+	}
+}
+
+func TestPortTaken(t *testing.T) {
+	t.Parallel()
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	code, _, stderr := run(t, nil, "simulate", "--listen", taken.Addr().String())
+	if code != 1 || !strings.Contains(stderr, "address already in use") || !strings.Contains(stderr, "Hint: another program listens there") {
+		t.Errorf("simulate = %d\n%s", code, stderr)
 	}
 }
