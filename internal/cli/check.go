@@ -30,14 +30,11 @@ func checkCommand(ctx context.Context, c *call) error {
 	if err := c.parse(checkNotes); err != nil {
 		return err
 	}
-	k := checkup{out: c.Out}
+	k := checkup{out: c.Out, over: func() bool { return ctx.Err() != nil }}
 	if *asJSON {
 		k.out = io.Discard
 	}
 	k.run(ctx)
-	if ctx.Err() != nil {
-		return nil
-	}
 	if *asJSON {
 		if err := k.writeJSON(c.Out); err != nil {
 			return err
@@ -49,11 +46,17 @@ func checkCommand(ctx context.Context, c *call) error {
 			failed++
 		}
 	}
+	if ctx.Err() != nil {
+		return errInterrupted
+	}
 	if failed > 0 {
 		return fmt.Errorf("%d of %d checks failed", failed, len(k.findings))
 	}
 	return nil
 }
+
+// errInterrupted is of a command that was to find something out and was not let.
+var errInterrupted = errors.New("interrupted before it came to its end")
 
 // finding is the outcome of one check.
 type finding struct {
@@ -66,6 +69,7 @@ type finding struct {
 // checkup prints the findings as they come.
 type checkup struct {
 	out      io.Writer
+	over     func() bool // somebody has had enough; what is found then says nothing
 	findings []finding
 }
 
@@ -76,6 +80,9 @@ func (k *checkup) failed(check, detail string, do ...string) {
 }
 
 func (k *checkup) add(f finding) {
+	if k.over() {
+		return
+	}
 	k.findings = append(k.findings, f)
 	word := "failed"
 	if f.OK {

@@ -60,7 +60,7 @@ func planCommand(ctx context.Context, c *call) error {
 	book.kept = p.known
 	plan := p.run(ctx, book.shops(cfg))
 	if ctx.Err() != nil {
-		return nil
+		return errInterrupted
 	}
 	if *asJSON {
 		err = plan.writeJSON(c.Out)
