@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"runtime/debug"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -98,13 +99,6 @@ func (w *worker) run(ctx context.Context) error {
 
 	brokers := kafkaconn.New(kafkaConfig(cfg.Kafka, cfg.WorkerID, log))
 	defer brokers.Close()
-	clusterID, err := reachKafka(ctx, brokers, log)
-	if err != nil {
-		if ctx.Err() != nil {
-			return nil // told to stop before there was anything to stop
-		}
-		return err
-	}
 	var conn *connector.Connector
 	beside, err := newAside(cfg, book, brokers, registry, log, func(appID string, at time.Time) { conn.Nudge(appID, at) })
 	if err != nil {
@@ -125,21 +119,36 @@ func (w *worker) run(ctx context.Context) error {
 		Host:               host, Shops: book.shops(cfg), Metrics: metrics, Log: log,
 		Aside: beside.connector(cfg, metrics, log),
 	}, registry)
+	var clusterID atomic.Value
+	clusterID.Store("")
 	page := &control.Server{
 		Version: build.version, Commit: build.commit,
-		ClusterID: func() string { return clusterID },
+		ClusterID: func() string { return clusterID.Load().(string) },
 		Ready:     conn.Ready, Metrics: registry, Log: log,
 		Token: cfg.RESTToken, Component: cfg.Component.AppID, Ticket: beside.takeTicket(),
 	}
-	if w.started != nil {
-		w.started(conn.Status)
-	}
 
-	// The listener outlives the connector, so that a drain can be watched.
+	// The listener is there before Kafka is, and outlives the connector, so that
+	// a start and a drain can be watched.
 	serving, stopServing := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopServing()
 	group, walking := errgroup.WithContext(ctx)
 	group.Go(func() error { return page.Run(serving, w.listener) })
+	id, err := reachKafka(walking, brokers, log)
+	if err != nil {
+		stopServing()
+		if served := group.Wait(); served != nil {
+			return served
+		}
+		if ctx.Err() != nil {
+			return nil // told to stop before there was anything to stop
+		}
+		return err
+	}
+	clusterID.Store(id)
+	if w.started != nil {
+		w.started(conn.Status)
+	}
 	group.Go(func() error { return beside.run(serving) })
 	if cfg.ShopsFile != "" {
 		go book.watch(serving, cfg, w.defaults, conn)
