@@ -165,7 +165,7 @@ func TestProxyDelayedRequestArrivesLate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.SetRules(kafkatest.Rule{API: kafkatest.EndTxn, Do: kafkatest.DelayRequest, Probability: 1, Limit: 1, Delay: 300 * time.Millisecond})
+	p.SetRules(kafkatest.Rule{API: kafkatest.EndTxn, Do: kafkatest.DelayRequest, Probability: 1, Limit: 1, Delay: 3 * time.Second})
 	c := dial(t, addr)
 	c.ask(kafkatest.EndTxn, "late")
 	c.want("closed")
