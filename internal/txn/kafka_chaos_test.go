@@ -3,11 +3,14 @@
 package txn
 
 import (
+	"context"
 	"strconv"
 	"testing"
 	"time"
 
 	"github.com/segmentio/kafka-go"
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"orderwalk/internal/kafkatest"
@@ -47,10 +50,13 @@ func TestKafkaChaos(t *testing.T) {
 		go func() { failed <- k.run(r.ctx) }()
 		time.Sleep(5 * time.Second)
 		cluster.KillBroker(i)
-		time.Sleep(5 * time.Second)
+		// One that comes back before it is missed takes itself for the coordinator
+		// still, which is where Kafka commits by halves: see doc.go.
+		led(t, cluster, "others in the place of the one that was killed", func(p kadm.PartitionDetail) bool { return p.Leader != int32(i+1) })
 		if err := cluster.StartBroker(i); err != nil {
 			t.Fatal(err)
 		}
+		led(t, cluster, "all replicas in sync", func(p kadm.PartitionDetail) bool { return len(p.ISR) == len(p.Replicas) })
 	}
 	for range walkers {
 		if err := <-failed; err != nil {
@@ -65,6 +71,33 @@ func TestKafkaChaos(t *testing.T) {
 	t.Logf("retries: %v", r.retries)
 	t.Logf("%d EndTxn delayed, %d swallowed, %d cut", proxy.Hits(kafkatest.EndTxn, kafkatest.DelayRequest),
 		proxy.Hits(kafkatest.EndTxn, kafkatest.SwallowAnswer), proxy.Hits(kafkatest.EndTxn, kafkatest.CutAnswer))
+}
+
+// led waits until something can be said of every partition there is, Kafka's own
+// too.
+func led(t *testing.T, cluster *kafkatest.Cluster, what string, of func(kadm.PartitionDetail) bool) {
+	t.Helper()
+	client, err := kgo.NewClient(kgo.SeedBrokers(cluster.Brokers()...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	admin := kadm.NewClient(client)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	defer cancel()
+	for {
+		topics, err := admin.ListTopicsWithInternal(ctx)
+		all := err == nil
+		topics.EachPartition(func(p kadm.PartitionDetail) { all = all && of(p) })
+		if all {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			t.Fatalf("waited in vain for: %s (%v)", what, err)
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
 }
 
 // BenchmarkKafkaCommit is one transaction after the other: 100 records over 6

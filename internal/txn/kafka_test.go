@@ -211,13 +211,14 @@ func TestKafkaEndsOverdueTransaction(t *testing.T) {
 	brokers := kafkatest.Start(t)
 	r := onKafka(t, brokers, brokers)
 	k := r.walker(200)
-	cfg := r.config(r.transport)
-	cfg.TransactionTimeout = 2 * time.Second
-	writer, err := Open(r.ctx, cfg)
-	if err != nil {
+	if err := k.publish(r.ctx, r.mustOpen(k), 1, 100); err != nil {
 		t.Fatal(err)
 	}
-	if err := k.publish(r.ctx, writer, 1, 100); err != nil {
+	cfg := r.config(r.transport)
+	// What is begun below must be there before it is over.
+	cfg.TransactionTimeout = 20 * time.Second
+	writer, err := Open(r.ctx, cfg)
+	if err != nil {
 		t.Fatal(err)
 	}
 	tx := writer.Begin()
