@@ -141,17 +141,38 @@ func (p *process) listen() string {
 // get reads one of its pages.
 func (p *process) get(path string) string {
 	p.w.Helper()
-	answer, err := http.Get(p.listen() + path)
+	body, err := p.page(path)
 	if err != nil {
 		p.w.Fatalf("life %d: %v\n%s", p.number, err, p.tail())
 	}
+	return body
+}
+
+// glance reads one of its pages and reports whether it was there to show it: it
+// may end by itself.
+func (p *process) glance(path string) bool {
+	p.w.Helper()
+	if _, err := p.page(path); err != nil {
+		select {
+		case <-p.ended:
+			return false
+		case <-time.After(patience):
+			p.w.Fatalf("life %d: %v\n%s", p.number, err, p.tail())
+		}
+	}
+	return true
+}
+
+func (p *process) page(path string) (string, error) {
+	p.w.Helper()
+	answer, err := http.Get(p.listen() + path)
+	if err != nil {
+		return "", err
+	}
 	defer answer.Body.Close()
 	body, err := io.ReadAll(answer.Body)
-	if err != nil {
-		p.w.Fatal(err)
-	}
 	p.w.noSecret(path+" of life "+fmt.Sprint(p.number), string(body))
-	return string(body)
+	return string(body), err
 }
 
 // ready says whether the group has given it its lanes.

@@ -135,7 +135,7 @@ func TestProxyThatSwallowsAnswers(t *testing.T) {
 			for what, n := range before {
 				after[what] -= n
 			}
-			if lost := after["26/2"] + after["26/4"]; lost < 10 {
+			if lost := after["26/2"] + after["26/4"]; lost < 3 { // of as many commits as the machine makes of the pages
 				t.Errorf("only %d commits were hit", lost)
 			}
 			t.Logf("%d orders; lives that gave up: %d, killed: %d, relieved: %d; hits by API/action: %v", orders, gaveUp, killed, relieved, after)

@@ -74,7 +74,10 @@ func (s *soak) freeze(t throw) {
 
 // cut takes a worker's way to Kafka away: either whatever it sends is refused,
 // or all of it stays on the way and arrives when the way is there again.
+// It has found Kafka before: one that does not when it starts gives up.
 func (s *soak) cut(t throw) {
+	t.hand.awake()
+	s.w.eventually("its first assignment", t.hand.life, t.hand.life.ready)
 	if t.way%2 == 0 {
 		s.note("unplug %s for %s", t.hand.name, t.long)
 		t.hand.proxy.Unplug(t.long)
