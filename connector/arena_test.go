@@ -130,6 +130,7 @@ type shop struct {
 	rate   float64
 	static func() (string, error) // reads the access token; nil = by the secret
 	auth   string                 // the way without static; "" = stable_token
+	file   func() (string, error) // reads the app secret; nil = it is right
 }
 
 func (a *arena) config(p *plug, log *slog.Logger, reg prometheus.Registerer, shops ...shop) (Config, *kafka.Transport, *http.Transport) {
@@ -153,6 +154,9 @@ func (a *arena) config(p *plug, log *slog.Logger, reg prometheus.Registerer, sho
 			wc.Auth, wc.Token = "static", s.static
 		} else {
 			wc.Auth, wc.Secret = s.auth, func() (string, error) { return "secret-" + s.appID, nil }
+		}
+		if s.file != nil {
+			wc.Secret, wc.SecretInFile = s.file, true
 		}
 		if clients[s.appID] == nil {
 			clients[s.appID] = wechat.New(wc)

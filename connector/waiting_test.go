@@ -2,6 +2,7 @@ package connector
 
 import (
 	"net/http"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -70,6 +71,44 @@ func TestATokenThatChangesWhileItIsRefusedIsTriedAtOnce(t *testing.T) {
 		time.Sleep(10 * time.Second)
 		if s := run.statusOf("wx1"); s.State != StateBackfill && s.State != StateLive {
 			t.Errorf("10 s later: %+v", s)
+		}
+		if err := run.stop(); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+// TestAWrongSecretInAFileIsWaitedFor: the shop goes on within seconds of the
+// file's change, without a restart; a bounded run with nothing else to do ends
+// and says why.
+func TestAWrongSecretInAFileIsWaitedFor(t *testing.T) {
+	inBubble(t, func(a *arena) {
+		var secret atomic.Value
+		secret.Store("reset-since")
+		file := func() (string, error) { return secret.Load().(string), nil }
+		sh, p := backlog("wx1", 100)
+		other, _ := backlog("wx2", 100)
+		a.heartbeat = time.Minute
+		a.world(simulator.Config{Seed: 63, Shops: []simulator.Shop{sh, other}})
+		if err := a.start(shop{appID: "wx1", policy: p, file: file}, shop{appID: "wx2", policy: p}).wait(); err == nil ||
+			!strings.Contains(err.Error(), "shop wx1: waiting: get access token: errcode 40125") || strings.Contains(err.Error(), "wx2") {
+			t.Errorf("a bounded run ended with %v", err)
+		}
+		a.eachOnce("wx2", p.Start, p.End)
+
+		p.End = 0
+		run := a.start(shop{appID: "wx1", policy: p, file: file})
+		time.Sleep(time.Hour)
+		if s := run.statusOf("wx1"); s.State != StateWaiting || !strings.Contains(s.Reason, "40125") {
+			t.Errorf("after an hour: %+v", s)
+		}
+		if n := a.answered("/cgi-bin/stable_token", "40125"); n > 12 {
+			t.Errorf("%d tries", n)
+		}
+		secret.Store("secret-wx1")
+		time.Sleep(5 * time.Second)
+		if s := run.statusOf("wx1"); s.Pages == 0 || s.State == StateWaiting {
+			t.Errorf("5 s after the file has changed: %+v", s)
 		}
 		if err := run.stop(); err != nil {
 			t.Fatal(err)

@@ -41,6 +41,7 @@ type known struct {
 	names         *sync.Map                    // of the shops that share it, by their ranges
 	auth          string
 	secret, token string
+	inFile        bool // the secret
 	rate          float64
 }
 
@@ -98,7 +99,7 @@ func (b *shopBook) tenants() map[string]string {
 // client is the one there is for the app ID, unless its credentials have
 // changed since. The one there is reads them where they are now.
 func (b *shopBook) client(s config.Shop) known {
-	want := known{auth: s.Auth, secret: now(s.AppSecret), token: now(s.AccessToken), rate: s.RateLimit}
+	want := known{auth: s.Auth, secret: now(s.AppSecret), inFile: s.SecretInFile, token: now(s.AccessToken), rate: s.RateLimit}
 	if have, ok := b.clients[s.AppID]; ok {
 		want.client, want.shop, want.names = have.client, have.shop, have.names
 		if want == have {
@@ -133,7 +134,7 @@ func (b *shopBook) client(s config.Shop) known {
 func clientConfig(current func() *config.Shop) wechat.Config {
 	s := current()
 	return wechat.Config{
-		AppID: s.AppID, Auth: s.Auth, RateLimit: s.RateLimit,
+		AppID: s.AppID, Auth: s.Auth, RateLimit: s.RateLimit, SecretInFile: s.SecretInFile,
 		Secret: func() (string, error) { return current().AppSecret() },
 		Token: func() (string, error) {
 			if s := current(); s.Auth == wechat.AuthCloudFile {

@@ -231,6 +231,20 @@ func TestSecretFileIsReadAgain(t *testing.T) {
 	}
 }
 
+// A shop of the file that has a secret of its own has it where it says.
+func TestWhetherASecretMayChangeIsKnown(t *testing.T) {
+	file := writeFile(t, "secret", "one\n")
+	shops := writeFile(t, "shops.yaml", "shops: [{app_id: wx1}, {app_id: wx2, app_secret: text}, {app_id: wx3, app_secret_file: "+file+"}]")
+	for variable, inherited := range map[string]bool{"ORDERWALK_APP_SECRET=text": false, "ORDERWALK_APP_SECRET_FILE=" + file: true} {
+		setenv(t, "ORDERWALK_KAFKA_BROKERS=b:1", "ORDERWALK_SHOPS_FILE="+shops, variable)
+		for i, want := range []bool{inherited, false, true} {
+			if s := mustLoad(t, nil).Shops[i]; s.SecretInFile != want {
+				t.Errorf("with %s, the secret of %s is in a file: %v", variable, s.AppID, s.SecretInFile)
+			}
+		}
+	}
+}
+
 func TestNothingPrintsASecret(t *testing.T) {
 	keys := writeFile(t, "keys", base64.StdEncoding.EncodeToString([]byte("s3cret-s3cret-s3cret-s3cret-1234")))
 	shops := writeFile(t, "shops.yaml", "shops: [{app_id: wx1, push_token: s3cret, push_aes_key: "+strings.Repeat("s3cret", 7)+"x}, "+

@@ -22,6 +22,8 @@ type Shop struct {
 	// be there.
 	AppSecret, AccessToken, CloudToken Secret
 	CloudTokenFile                     string
+	// SecretInFile says that AppSecret comes from a file, which may change.
+	SecretInFile bool
 	// RefreshToken may be set with component: the shop's authorizer refresh
 	// token.
 	RefreshToken Secret
@@ -130,6 +132,9 @@ func (f *faults) shop(s Shop, given map[string]string, at func(field string) str
 	}
 
 	f.ownSecret(&s.AppSecret, "app_secret", given, at)
+	if has("app_secret") || has("app_secret_file") {
+		s.SecretInFile = has("app_secret_file")
+	}
 	f.ownSecret(&s.AccessToken, "access_token", given, at)
 	f.ownSecret(&s.RefreshToken, "authorizer_refresh_token", given, at)
 	f.ownSecret(&s.PushToken, "push_token", given, at)

@@ -131,7 +131,7 @@ func (d *Desk) work(ctx context.Context, w *txn.Writer) (some bool, err error) {
 	switch {
 	case todo.ticket != "":
 		records = append(records, record{name: d.of("", kindTicket), value: value{At: time.Now().Unix(), Given: fingerprint(todo.ticket)}, text: []byte(todo.ticket)})
-	case todo.token && d.ready("", s.ticket.text) && (!d.stale || d.ready(platformToken, "")):
+	case todo.token && d.ready("", d.about(s)) && (!d.stale || d.ready(platformToken, "")):
 		records = d.token(ctx, s)
 	case todo.tickets && time.Since(d.pushedAt) > sparingly:
 		d.pushedAt = time.Now()
@@ -160,6 +160,12 @@ func (d *Desk) work(ctx context.Context, w *txn.Writer) (some bool, err error) {
 	return true, d.Ledger.catchUp(ctx)
 }
 
+// about is what the platform's own token is asked for with.
+func (d *Desk) about(s state) string {
+	secret, _ := d.Platform.Secret() // what cannot be read changes when it can
+	return fingerprint(s.ticket.text + secret)
+}
+
 // token fetches the platform's own.
 func (d *Desk) token(ctx context.Context, s state) []record {
 	got, err := d.Platform.ComponentToken(ctx, s.ticket.text)
@@ -171,7 +177,7 @@ func (d *Desk) token(ctx context.Context, s state) []record {
 				d.Log.Warn("cannot have verify tickets pushed", "component", d.Platform.AppID, "reason", err)
 			}
 		}
-		d.failed(ctx, "", s.ticket.text, err)
+		d.failed(ctx, "", d.about(s), err)
 		return nil
 	}
 	delete(d.pauses, "")

@@ -35,6 +35,7 @@ type world struct {
 	mu    sync.Mutex
 	given map[string]string
 	file  string // the ticket in it
+	wrong bool   // the platform's secret
 }
 
 func story(t *testing.T, faults simulator.Faults, tell func(w *world)) {
@@ -107,7 +108,7 @@ func (w *world) start(name string, leads bool) *worker {
 	if leads {
 		group.Go(func() {
 			desk := &Desk{Ledger: k.Ledger, Log: log,
-				Platform: &wechat.Platform{Host: k.host, AppID: "wxc", Secret: func() (string, error) { return "platform-secret", nil }},
+				Platform: &wechat.Platform{Host: k.host, AppID: "wxc", Secret: w.secret},
 				Given: func() (string, map[string]string) {
 					w.mu.Lock()
 					defer w.mu.Unlock()

@@ -1,6 +1,8 @@
 package ledger
 
 import (
+	"context"
+	"strings"
 	"testing"
 	"time"
 
@@ -50,5 +52,39 @@ func TestTheLastTicketGivenHolds(t *testing.T) {
 		holds("from a file that has changed", "ticket-in-a-file-that-has-changed")
 		desk.stop()
 		reader.stop()
+	})
+}
+
+// secret is the platform's.
+func (w *world) secret() (string, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.wrong {
+		return "reset-since", nil
+	}
+	return "platform-secret", nil
+}
+
+// TestAPlatformSecretThatIsMendedCountsAtOnce: however long the wrong one was
+// tried for.
+func TestAPlatformSecretThatIsMendedCountsAtOnce(t *testing.T) {
+	story(t, simulator.Faults{}, func(w *world) {
+		w.wrong = true
+		k := w.start("a", true)
+		k.ticket()
+		time.Sleep(time.Hour)
+		if err := k.list("wx1"); err == nil || !strings.Contains(w.log.String(), "40125") {
+			w.Errorf("with a wrong secret: %v", err)
+		}
+		w.mu.Lock()
+		w.wrong = false
+		w.mu.Unlock()
+		time.Sleep(2 * lookEvery)
+		ctx, cancel := context.WithTimeout(w.Context(), time.Second)
+		defer cancel()
+		if _, err := k.Tokens("wx1")(ctx, ""); err != nil {
+			w.Errorf("%v after it was mended: %v", 2*lookEvery, err)
+		}
+		k.stop()
 	})
 }

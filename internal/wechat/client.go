@@ -44,6 +44,9 @@ type Config struct {
 	// token call, so that a changed file counts. Secret and Token may be called
 	// from several goroutines at once.
 	Secret func() (string, error)
+	// SecretInFile says that Secret may come to be another one: one that is
+	// refused is waited for then, and stops the calls otherwise.
+	SecretInFile bool
 	// Token is the access token, for AuthStatic and AuthCloudFile: read at each
 	// call.
 	Token func() (string, error)
@@ -114,7 +117,7 @@ func New(cfg Config) *Client {
 		refuse("API URL cannot be used: "+err.Error(), "check the API URL")
 		return c
 	}
-	switch calls := (&tokenCalls{client: c, appID: cfg.AppID, secret: cfg.Secret}); c.auth {
+	switch calls := (&tokenCalls{client: c, appID: cfg.AppID, secret: cfg.Secret, inFile: cfg.SecretInFile}); c.auth {
 	case AuthStableToken, AuthToken:
 		if cfg.AppID == "" || cfg.Secret == nil {
 			refuse("no app ID or no app secret", c.auth+" needs both")

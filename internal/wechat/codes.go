@@ -189,6 +189,10 @@ func tokenRefusal(op string, status, code int, message, rid string) *Error {
 	return v
 }
 
+// aboutSecret reports whether a verdict of tokenRefusal is that the app secret is
+// wrong.
+func (e *Error) aboutSecret() bool { return e.Hint == hintSecret }
+
 // noVerdict is the verdict on an answer without an errcode and without what
 // was asked for: HTML, half a document, nothing at all, or a gateway's status.
 func noVerdict(op string, status int, message string) *Error {

@@ -217,6 +217,20 @@ func TestErrorsOfTheTokenEndpoint(t *testing.T) {
 	}
 }
 
+// A secret in a file may be mended: who has a wrong one waits for that.
+func TestAWrongSecretInAFileIsWaitedFor(t *testing.T) {
+	for _, auth := range []string{AuthStableToken, AuthToken} {
+		for n, class := range map[int]Class{40125: Wait, 41004: Wait, 40001: Wait, 40013: Stop, 41002: Stop, 48004: Stop} {
+			a := &api{tokens: []reply{code(n)}}
+			inBubble(t, a, Config{Auth: auth, SecretInFile: true}, func(t *testing.T, w *world) {
+				_, err := w.List(t.Context(), anyQuery)
+				wantClass(t, err, class, n)
+				w.page(t)
+			})
+		}
+	}
+}
+
 func TestVerdictOfTheTokenEndpointIsShared(t *testing.T) {
 	a := &api{tokens: []reply{code(40125)}}
 	inBubble(t, a, Config{RateLimit: 1e6}, func(t *testing.T, w *world) {

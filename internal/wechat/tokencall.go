@@ -18,6 +18,7 @@ type tokenCalls struct {
 	client *Client
 	appID  string
 	secret func() (string, error)
+	inFile bool // see Config.SecretInFile
 	warned sync.Once
 }
 
@@ -82,7 +83,11 @@ func (t *tokenCalls) ask(ctx context.Context, out outgoing) (tokenResponse, *Err
 	switch {
 	case err == nil && answer.code != 0:
 		message, rid := redact.message(answer.errmsg)
-		return tokenResponse{}, tokenRefusal(tokenOp, a.status, answer.code, message, rid).at(t.client.host.theirs())
+		v := tokenRefusal(tokenOp, a.status, answer.code, message, rid).at(t.client.host.theirs())
+		if t.inFile && v.aboutSecret() {
+			v.Class = Wait
+		}
+		return tokenResponse{}, v
 	case err != nil:
 		return tokenResponse{}, noVerdict(tokenOp, a.status, unreadable(a, err))
 	case a.status < 200 || a.status > 299:
