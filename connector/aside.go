@@ -72,9 +72,10 @@ func (s *asides) lead(ctx context.Context) {
 }
 
 // Nudge tells the walkers of an app ID that something has happened to an order
-// at a time: they look as soon as it has left SETTLE_DELAY.
-func (c *Connector) Nudge(appID string, at time.Time) {
+// at a time: they look as soon as it has left SETTLE_DELAY. The event is the
+// vendor's name of it; empty if the vendor has told of none.
+func (c *Connector) Nudge(appID, event string, at time.Time) {
 	for _, h := range c.board.of(appID) {
-		h.nudge(at.Unix() + 1) // a window's end may be outside of it
+		h.nudge(event, at.Unix())
 	}
 }

@@ -1,9 +1,11 @@
 package connector
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
+	"orderwalk/internal/wechat"
 	"orderwalk/simulator"
 )
 
@@ -23,14 +25,17 @@ func TestANudgeBringsTheNextPollForward(t *testing.T) {
 		}
 		before := len(a.listed())
 		for range 10 {
-			run.Nudge("wx1", placed)
+			run.Nudge("wx1", "channels_ec_order_pay", placed)
 		}
-		run.Nudge("wx2", placed) // walked elsewhere
+		run.Nudge("wx1", orderNew, placed)
+		run.Nudge("wx1", "", placed)       // looked for, and not pushed
+		run.Nudge("wx2", orderNew, placed) // walked elsewhere
 		time.Sleep(p.SettleDelay + 3*time.Second)
 		if n := len(a.published()); n != 1 {
 			a.Errorf("%d orders %v after the event", n, p.SettleDelay+3*time.Second)
 		}
-		run.Nudge("wx1", placed)
+		run.expectPushToRecord(1, p.SettleDelay, p.SettleDelay+3*time.Second)
+		run.Nudge("wx1", orderNew, placed)
 		time.Sleep(time.Second)
 		if n := len(a.listed()) - before; n != 1 {
 			a.Errorf("%d calls for one order", n)
@@ -39,8 +44,65 @@ func TestANudgeBringsTheNextPollForward(t *testing.T) {
 		if n := len(a.listed()) - before; n > 5 {
 			a.Errorf("%d calls in half an hour", n)
 		}
+		run.Nudge("wx1", orderNew, time.Now()) // of an order that is cancelled before it is listed
+		time.Sleep(20 * time.Minute)
+		run.expectPushToRecord(1, p.SettleDelay, p.SettleDelay+3*time.Second)
 		if err := run.stop(); err != nil {
 			a.Fatal(err)
+		}
+	})
+}
+
+// expectPushToRecord looks at how many events were measured, and what their
+// times add up to.
+func (p *process) expectPushToRecord(events uint64, least, most time.Duration) {
+	p.a.Helper()
+	families, err := p.metrics.Gather()
+	if err != nil {
+		p.a.Fatal(err)
+	}
+	for _, f := range families {
+		if f.GetName() != "orderwalk_push_to_record_seconds" {
+			continue
+		}
+		h := f.Metric[0].Histogram
+		if h.GetSampleCount() != events || h.GetSampleSum() < least.Seconds() || h.GetSampleSum() > most.Seconds() {
+			p.a.Errorf("%d events took %v s, want %d that took %v to %v", h.GetSampleCount(), h.GetSampleSum(), events, least, most)
+		}
+		return
+	}
+	p.a.Error("no orderwalk_push_to_record_seconds")
+}
+
+// TestChangesAreMeasuredWhereTheyAreRead: any event of an order has a record in
+// a walk over update times, in the worker that walks the shop and in no other.
+func TestChangesAreMeasuredWhereTheyAreRead(t *testing.T) {
+	inBubble(t, func(a *arena) {
+		a.heartbeat = time.Minute
+		a.world(simulator.Config{Seed: 6, Shops: []simulator.Shop{{AppID: "wx1", Secret: "secret-wx1"}}})
+		p := a.policy()
+		p.Range, p.PollInterval, p.SettleDelay = wechat.UpdateTime, 10*time.Minute, 15*time.Second
+		run, idle := a.start(shop{appID: "wx1", policy: p}), a.start(shop{appID: "wx1", policy: p})
+		time.Sleep(time.Hour)
+		for i := range 3 {
+			at := time.Now()
+			if err := a.api.Add("wx1", simulator.Order{ID: fmt.Sprintf("370000000000000000%d", i), Created: at.Unix()}); err != nil {
+				a.Fatal(err)
+			}
+			for _, w := range []*process{run, idle} {
+				w.Nudge("wx1", "channels_ec_order_pay", at)
+			}
+			time.Sleep(time.Minute)
+		}
+		if run.statusOf("wx1").State == StateElsewhere {
+			run, idle = idle, run
+		}
+		run.expectPushToRecord(3, 3*p.SettleDelay, 3*(p.SettleDelay+3*time.Second))
+		idle.expectPushToRecord(0, 0, 0)
+		for _, w := range []*process{run, idle} {
+			if err := w.stop(); err != nil {
+				a.Fatal(err)
+			}
 		}
 	})
 }

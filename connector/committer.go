@@ -41,6 +41,7 @@ type receipt struct {
 	orders, late int
 	ages         []float64 // of the windows late orders turned up in, seconds
 	watermark    int64
+	brought      []span // windows of a first pass with orders in them
 }
 
 // run commits until ctx ends or every walker has ended and all of it is
@@ -197,7 +198,9 @@ func (c *committer) collect(tx *txn.Transaction, w *walker) (r receipt, some boo
 			}
 		}
 		r.orders += len(d.ids)
-		if d.late {
+		if !d.late {
+			r.brought = append(r.brought, d.window)
+		} else {
 			r.late += len(d.ids)
 			for range d.ids {
 				r.ages = append(r.ages, d.readAt.Sub(time.Unix(d.window.end, 0)).Seconds())

@@ -14,7 +14,7 @@ import (
 type Metrics struct {
 	calls, refreshes              *prometheus.CounterVec
 	callSeconds, commitSeconds    prometheus.Histogram
-	lateness                      prometheus.Histogram
+	lateness, pushToRecord        prometheus.Histogram
 	commits, retries, groupEvents *prometheus.CounterVec
 	fenced                        prometheus.Counter
 }
@@ -38,9 +38,11 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		callSeconds:   histogram("api_call_seconds", "Duration of list calls.", []float64{.005, .01, .02, .05, .1, .2, .5, 1, 2, 5, 10, 20}),
 		commitSeconds: histogram("commit_seconds", "Duration of Kafka transactions.", []float64{.002, .005, .01, .02, .05, .1, .2, .5, 1, 2, 5, 10, 30}),
 		lateness:      histogram("late_order_seconds", "Age of the window in which a late order turned up.", []float64{15, 30, 60, 120, 300, 600, 1200, 3600}),
-		commits:       counter("commits_total", "Kafka transactions by result: ok or failed.", "result"),
-		retries:       counter("kafka_retries_total", "Kafka requests asked again, by request and reason.", "request", "reason"),
-		groupEvents:   counter("group_events_total", "What has happened to this worker's place in the group.", "event"),
+		pushToRecord: histogram("push_to_record_seconds", "Time from the creation of a pushed order event, by the vendor's clock, to the commit of the first orders of the window with that second. "+
+			"By creation times only events of new orders count, and only those whose window brings an order in its first pass.", []float64{1, 2, 5, 10, 15, 16, 17, 18, 20, 25, 30, 60, 120, 300, 600, 3600}),
+		commits:     counter("commits_total", "Kafka transactions by result: ok or failed.", "result"),
+		retries:     counter("kafka_retries_total", "Kafka requests asked again, by request and reason.", "request", "reason"),
+		groupEvents: counter("group_events_total", "What has happened to this worker's place in the group.", "event"),
 	}
 	m.fenced = prometheus.NewCounter(prometheus.CounterOpts{Name: "orderwalk_fenced_total", Help: "Lanes lost to a newer owner, or transactions ended by the broker's timer."})
 	reg.MustRegister(m.fenced)

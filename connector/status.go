@@ -70,6 +70,7 @@ func (s ShopStatus) Progress() float64 {
 // sheet is one shop's line on the status board.
 type sheet struct {
 	lateness prometheus.Observer
+	toRecord prometheus.Observer
 	onChange func()
 	quota    *quota // of the app ID
 
@@ -83,11 +84,14 @@ type sheet struct {
 	held, caughtUp bool
 	// ahead is the state of a shop that waits, once a page shows that it need not.
 	ahead State
+	// pushed are the seconds of events whose records are awaited, none before from.
+	pushed []int64
+	from   int64
 }
 
 func newSheet(shop Shop, m *Metrics, changed func()) *sheet {
 	m.of(shop.Name)
-	return &sheet{lateness: m.lateness, onChange: changed, wake: make(chan struct{}, 1),
+	return &sheet{lateness: m.lateness, toRecord: m.pushToRecord, onChange: changed, wake: make(chan struct{}, 1),
 		s: ShopStatus{Name: shop.Name, AppID: shop.AppID, Range: string(shop.Policy.Range), State: StateElsewhere}}
 }
 
@@ -106,6 +110,9 @@ func (h *sheet) set(state State, reason error) {
 	h.s.State, h.s.Reason = state, ""
 	if reason != nil {
 		h.s.Reason = reason.Error()
+	}
+	if state.ended() {
+		h.pushed = nil
 	}
 	if state.ended() || state == StateWaiting {
 		h.s.Windows = 0
@@ -128,13 +135,6 @@ func (h *sheet) started(watermark int64) {
 		h.s.Start = watermark
 	}
 	h.s.Watermark = watermark
-}
-
-func (h *sheet) nudge(second int64) {
-	h.mu.Lock()
-	h.nudged = max(h.nudged, second)
-	h.mu.Unlock()
-	poke(h.wake)
 }
 
 func (h *sheet) nudgedTo() int64 {
@@ -188,4 +188,5 @@ func (h *sheet) committed(r receipt) {
 	h.s.Published += int64(r.orders)
 	h.s.Late += int64(r.late)
 	h.s.Watermark = r.watermark
+	h.recorded(r, time.Now())
 }

@@ -62,6 +62,11 @@ type ending struct {
 // What only somebody at the vendor's side can change is waited for.
 func (w *walker) run(ctx context.Context) error {
 	delay := minWait
+	frontier := int64(0)
+	if w.state != nil {
+		frontier = w.state.Frontier()
+	}
+	w.sheet.walked(frontier)
 	for {
 		before, given := w.sheet.pagesRead(), w.shop.Client.Given()
 		err := w.walk(ctx)

@@ -33,7 +33,7 @@ type aside struct {
 // newAside puts it together; nil if nothing of it is asked for. Orders that the
 // vendor tells of go to nudge.
 func newAside(cfg *config.Config, book *shopBook, brokers *kafkaconn.Kafka, registry prometheus.Registerer,
-	log *slog.Logger, nudge func(string, time.Time)) (*aside, error) {
+	log *slog.Logger, nudge func(shop, event string, at time.Time)) (*aside, error) {
 	if cfg.Component.AppID == "" && cfg.Push.Listen == "" {
 		return nil, nil
 	}

@@ -100,7 +100,7 @@ func (w *worker) run(ctx context.Context) error {
 	brokers := kafkaconn.New(kafkaConfig(cfg.Kafka, cfg.WorkerID, log))
 	defer brokers.Close()
 	var conn *connector.Connector
-	beside, err := newAside(cfg, book, brokers, registry, log, func(appID string, at time.Time) { conn.Nudge(appID, at) })
+	beside, err := newAside(cfg, book, brokers, registry, log, func(appID, event string, at time.Time) { conn.Nudge(appID, event, at) })
 	if err != nil {
 		return err
 	}

@@ -17,7 +17,7 @@ type book struct {
 	group string
 	keys  Keys
 	log   *slog.Logger
-	order func(shop string, at time.Time) // hears of what is to be looked at
+	order func(shop, event string, at time.Time) // hears of what is to be looked at
 
 	mu      sync.Mutex
 	next    int64           // offset to read on from
@@ -73,7 +73,7 @@ type tenant struct {
 	refused     string // fingerprint of the access token refused last
 }
 
-func newBook(group string, keys Keys, log *slog.Logger, order func(string, time.Time)) *book {
+func newBook(group string, keys Keys, log *slog.Logger, order func(string, string, time.Time)) *book {
 	return &book{group: group, keys: keys, log: log, order: order, seen: make(map[name]int64), wrong: make(map[name]unread),
 		state: state{tenants: make(map[string]tenant)}, changed: make(chan struct{})}
 }
@@ -149,7 +149,7 @@ func (b *book) take(n name, v value, text []byte, by keyID) {
 		b.state.token = s
 	case kindOrder:
 		if b.order != nil && v.At > 0 {
-			b.order(n.Shop, time.Unix(v.At, 0))
+			b.order(n.Shop, v.Event, time.Unix(v.At, 0))
 		}
 	case kindTokens, kindAuthorized, kindRefused:
 		t := b.state.tenants[n.Shop]
@@ -160,7 +160,7 @@ func (b *book) take(n name, v value, text []byte, by keyID) {
 			t.at, t.handled, t.expires, t.problem, t.errcode, t.by = v.At, v.Handled, v.Expires, v.Problem, v.Errcode, by
 			t.known = v.Known
 			if b.order != nil && v.Problem != "" {
-				b.order(n.Shop, time.Unix(v.At, 0)) // so that a shop at rest finds out
+				b.order(n.Shop, "", time.Unix(v.At, 0)) // so that a shop at rest finds out
 			}
 		case kindAuthorized:
 			t.hear(v, string(text))

@@ -27,10 +27,11 @@ type Config struct {
 	Keys               Keys // nil if there is nothing to seal
 	// Component is the platform's app ID; empty = none.
 	Component string
-	// Order hears of orders to look for, those of the past too: a shop and when
-	// it happened. So it does when a shop has lost its tokens, which is found out
-	// by looking. It must not block. Nil = of no concern.
-	Order func(shop string, at time.Time)
+	// Order hears of orders to look for, those of the past too: a shop, what has
+	// happened, in the vendor's words, and when. So it does, without an event, when
+	// a shop has lost its tokens, which is found out by looking. It must not block.
+	// Nil = of no concern.
+	Order func(shop, event string, at time.Time)
 	Log   *slog.Logger
 }
 

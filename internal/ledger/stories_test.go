@@ -321,7 +321,7 @@ func TestOrdersReachTheOtherWorker(t *testing.T) {
 		heard := make(chan string, 10)
 		k := w.start("a", false)
 		other := New(Config{Group: "g", Topic: "offsets", Worker: "b", Addr: k.cfg.Addr, Transport: k.cfg.Transport,
-			Order: func(shop string, at time.Time) { heard <- fmt.Sprint(shop, " ", at.Unix()) }})
+			Order: func(shop, event string, at time.Time) { heard <- fmt.Sprint(shop, " ", event, " ", at.Unix()) }})
 		if err := other.Order(w.Context(), "wx1", "channels_ec_order_new", time.Unix(5, 0)); err == nil {
 			w.Error("kept before Kafka was reached")
 		}
@@ -332,7 +332,7 @@ func TestOrdersReachTheOtherWorker(t *testing.T) {
 		if err := k.Order(w.Context(), "wx1", "channels_ec_order_new", time.Unix(1700000000, 0)); err != nil {
 			w.Fatal(err)
 		}
-		if got := <-heard; got != "wx1 1700000000" || time.Since(start) > time.Second {
+		if got := <-heard; got != "wx1 channels_ec_order_new 1700000000" || time.Since(start) > time.Second {
 			w.Errorf("heard %s after %v", got, time.Since(start))
 		}
 		cancel()

@@ -1,0 +1,55 @@
+package connector
+
+import (
+	"slices"
+	"time"
+
+	"orderwalk/internal/wechat"
+)
+
+const (
+	// orderNew is the vendor's name of the event of an order's creation.
+	orderNew = "channels_ec_order_new"
+	// mostPushed bounds the events of a shop whose records are awaited; the time
+	// of more than these is not measured.
+	mostPushed = 10000
+)
+
+// awaits reports whether an event is one that a window of the shop's range has
+// a record of: a change of any kind, or a creation. What is looked for without
+// an event is none.
+func (h *sheet) awaits(event string) bool {
+	return event == orderNew || event != "" && h.s.Range == string(wechat.UpdateTime)
+}
+
+// nudge takes in what has happened at a second, and wakes the walker.
+func (h *sheet) nudge(event string, at int64) {
+	h.mu.Lock()
+	h.nudged = max(h.nudged, at+1) // a window's end may be outside of it
+	if h.awaits(event) && !h.s.State.ended() && at >= max(h.from, h.s.Watermark) && len(h.pushed) < mostPushed {
+		h.pushed = append(h.pushed, at)
+	}
+	h.mu.Unlock()
+	poke(h.wake)
+}
+
+// walked notes that there are windows up to a frontier: what they have brought
+// before is not known here.
+func (h *sheet) walked(frontier int64) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.from = frontier
+	h.pushed = slices.DeleteFunc(h.pushed, func(at int64) bool { return at < frontier })
+}
+
+// recorded measures the events whose windows have brought orders, and forgets
+// those whose windows have not. The caller holds mu.
+func (h *sheet) recorded(r receipt, now time.Time) {
+	h.pushed = slices.DeleteFunc(h.pushed, func(at int64) bool {
+		brought := slices.ContainsFunc(r.brought, func(s span) bool { return s.start <= at && at < s.end })
+		if brought {
+			h.toRecord.Observe(max(0, now.Sub(time.Unix(at, 0)).Seconds()))
+		}
+		return brought || at < r.watermark
+	})
+}
