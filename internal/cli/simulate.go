@@ -26,6 +26,8 @@ their own, cloud_file or cloud_open as from the vendor's hosting (one shop), or
 component as a third-party platform, which they all have authorised.
 --token-file is where the hosting's token, or the platform's verify ticket, is
 kept for the program that calls.
+--push-url has new orders of --live-rate pushed to a listener, signed and
+encrypted, as --push-url http://127.0.0.1:8085 for the program on this machine.
 `
 
 // simulateCommand serves the simulated API until ctx ends.
@@ -43,6 +45,10 @@ func simulateCommand(ctx context.Context, c *call) error {
 	way := simulatedWay{auth: "stable_token"}
 	c.flags.StringVar(&way.auth, "auth", way.auth, "`way` to be authorised that is printed")
 	c.flags.StringVar(&way.file, "token-file", "", "`file` to keep the cloud token or the verify ticket in")
+	pushes := simulatedPush{}
+	c.flags.StringVar(&pushes.url, "push-url", "", "`URL` of a push listener that is told of live orders, and of a platform's tickets; without a path")
+	c.flags.StringVar(&pushes.token, "push-token", "simulated-push-token", "message `token` that pushes are signed with")
+	c.flags.StringVar(&pushes.aesKey, "push-aes-key", strings.Repeat("simulated", 4)+"pushkey", "EncodingAESKey of 43 `characters` that they are encrypted with")
 	var faults simulator.Faults
 	c.flags.Func("fault", "`name=value` of a fault to switch on, several times if you like", func(text string) error {
 		change, err := simulator.ParseFault(text)
@@ -72,6 +78,9 @@ func simulateCommand(ctx context.Context, c *call) error {
 	if err := way.check(*shops); err != nil {
 		return err
 	}
+	if err := pushes.check(); err != nil {
+		return err
+	}
 
 	listener, err := net.Listen("tcp", *listen)
 	if err != nil {
@@ -82,8 +91,14 @@ func simulateCommand(ctx context.Context, c *call) error {
 		world.Shops = append(world.Shops, simulatedShop(i, *orders, from, to, *rate))
 	}
 	way.prepare(&world)
+	api := simulator.New(world)
+	pusher, err := pushes.pusher(api, world)
+	if err != nil {
+		return errors.Join(err, listener.Close())
+	}
 	writeEnvironment(c.Out, "http://"+listener.Addr().String(), world, way, from)
-	return way.serve(ctx, listener, simulator.New(world))
+	fmt.Fprint(c.Out, pushes.environment())
+	return beside(ctx, pusher, func(ctx context.Context) error { return way.serve(ctx, listener, api) })
 }
 
 // simulatedShop is a shop with orders over [from, to] and live ones after it.

@@ -83,6 +83,9 @@ func TestWaysThatCannotBeSimulated(t *testing.T) {
 		"--auth cloud_file":                        "--auth cloud_file: give --token-file",
 		"--token-file x":                           "--token-file: goes with --auth cloud_file or component",
 		"--auth cloud_file --token-file /none/x/y": "write /none/x/y",
+		"--push-url 127.0.0.1:8085":                "--push-url: give http:// or https://, a host and a port",
+		"--push-url http://127.0.0.1:8085/push":    "--push-url: give http:// or https://, a host and a port",
+		"--push-url http://h:1 --push-aes-key x":   "--push-token, --push-aes-key: ",
 	} {
 		var out, errs strings.Builder
 		code := Main(t.Context(), append([]string{"simulate", "--listen", "127.0.0.1:0"}, strings.Fields(args)...), Streams{Out: &out, Err: &errs})
