@@ -106,3 +106,38 @@ func TestChangesAreMeasuredWhereTheyAreRead(t *testing.T) {
 		}
 	})
 }
+
+// TestOrdersThatKeepComingAreReadAsTheyCome: each within SETTLE_DELAY + 3 s,
+// though another one is told of before it has left SETTLE_DELAY.
+func TestOrdersThatKeepComingAreReadAsTheyCome(t *testing.T) {
+	inBubble(t, func(a *arena) {
+		a.heartbeat = time.Minute
+		a.world(simulator.Config{Seed: 7, Shops: []simulator.Shop{{AppID: "wx1", Secret: "secret-wx1"}}})
+		p := a.policy()
+		p.PollInterval, p.SettleDelay, p.Lookback = time.Hour, 15*time.Second, 0
+		run := a.start(shop{appID: "wx1", policy: p})
+		time.Sleep(time.Hour + time.Minute)
+		before := len(a.listed())
+		for i := range 120 {
+			at := time.Now()
+			if err := a.api.Add("wx1", simulator.Order{ID: fmt.Sprintf("37000000000000%05d", i), Created: at.Unix()}); err != nil {
+				a.Fatal(err)
+			}
+			run.Nudge("wx1", orderNew, at)
+			time.Sleep(time.Second)
+			if n := len(a.published()); n < i-int((p.SettleDelay+3*time.Second)/time.Second) {
+				a.Fatalf("%d orders of %d", n, i)
+			}
+		}
+		time.Sleep(p.SettleDelay + 3*time.Second)
+		if n := len(a.published()); n != 120 {
+			a.Errorf("%d orders in the end", n)
+		}
+		if n := len(a.listed()) - before; n > 70 {
+			a.Errorf("%d calls in two minutes", n)
+		}
+		if err := run.stop(); err != nil {
+			a.Fatal(err)
+		}
+	})
+}

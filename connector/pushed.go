@@ -25,12 +25,32 @@ func (h *sheet) awaits(event string) bool {
 // nudge takes in what has happened at a second, and wakes the walker.
 func (h *sheet) nudge(event string, at int64) {
 	h.mu.Lock()
-	h.nudged = max(h.nudged, at+1) // a window's end may be outside of it
+	// A window's end may be outside of it.
+	if n := len(h.nudges); n < mostPushed && (n == 0 || h.nudges[n-1] != at+1) {
+		h.nudges = append(h.nudges, at+1)
+	}
 	if h.awaits(event) && !h.s.State.ended() && at >= max(h.from, h.s.Watermark) && len(h.pushed) < mostPushed {
 		h.pushed = append(h.pushed, at)
 	}
 	h.mu.Unlock()
 	poke(h.wake)
+}
+
+// leastNudged is how long a window is that is read for an order the vendor has
+// told of: a shop with orders at every second is not read every second.
+const leastNudged = 2
+
+// nudgedTo is the second of the first order behind the frontier that the vendor
+// has told of, or a little later; 0 if there is none. Not that of the last one:
+// where orders keep coming, that is always too near to be read.
+func (h *sheet) nudgedTo(frontier int64) int64 {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.nudges = slices.DeleteFunc(h.nudges, func(at int64) bool { return at <= frontier })
+	if len(h.nudges) == 0 {
+		return 0
+	}
+	return max(slices.Min(h.nudges), frontier+leastNudged)
 }
 
 // walked notes that there are windows up to a frontier: what they have brought

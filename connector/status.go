@@ -79,7 +79,7 @@ type sheet struct {
 
 	mu     sync.Mutex
 	s      ShopStatus
-	nudged int64 // there is an order before this second; see Policy.Nudge
+	nudges []int64 // there are orders before these seconds; see Policy.Nudge
 	// held and caughtUp are about the day's list calls: see walker.hold and live.
 	held, caughtUp bool
 	// ahead is the state of a shop that waits, once a page shows that it need not.
@@ -135,12 +135,6 @@ func (h *sheet) started(watermark int64) {
 		h.s.Start = watermark
 	}
 	h.s.Watermark = watermark
-}
-
-func (h *sheet) nudgedTo() int64 {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.nudged
 }
 
 func (h *sheet) pagesRead() int64 { return h.snapshot().Pages }

@@ -194,7 +194,7 @@ func (w *walker) plan(reading map[*offsets.Window]bool) (start []*offsets.Window
 	defer w.mu.Unlock()
 	now, _ := w.host.Now()
 	policy := w.shop.Policy
-	policy.Nudge = w.sheet.nudgedTo()
+	policy.Nudge = w.sheet.nudgedTo(w.state.Frontier())
 	s := next(w.state, now, policy)
 	held := w.hold(&s, now)
 	open(w.state, s.open, w.shop.Policy)
