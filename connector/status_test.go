@@ -1,7 +1,6 @@
 package connector
 
 import (
-	"net/http"
 	"testing"
 	"time"
 
@@ -21,10 +20,7 @@ func TestAShopThatGoesOnSaysWhereItIs(t *testing.T) {
 		if err := run.stop(); err != nil {
 			a.Fatal(err)
 		}
-		a.gateway = func(w http.ResponseWriter, _ *http.Request) bool {
-			w.WriteHeader(http.StatusBadGateway)
-			return true
-		}
+		a.api.SetFaults(simulator.Faults{HTTP5xxRate: 1})
 		run = a.start(shop{appID: "wx1", policy: p})
 		time.Sleep(20 * time.Second)
 		now := run.Status()[0]
