@@ -94,6 +94,9 @@ type Client struct {
 	redact redactor
 	// refused is why no call can be made at all: configuration.
 	refused *Error
+	// terse says that this API leaves out what is empty or false: a success
+	// without a list, said again and again, was all it said of an empty one.
+	terse atomic.Bool
 	// unrelayed warns, once, of answers that no relay has marked.
 	unrelayed sync.Once
 }
@@ -194,6 +197,7 @@ func (c *Client) List(ctx context.Context, q Query) (Page, error) {
 		}
 		switch {
 		case err != nil && err == error(v) && v.bare:
+			c.terse.Store(true)
 			c.tokens.accepted(used)
 			r.passed = true
 			return page, nil
@@ -218,7 +222,7 @@ func (c *Client) list(ctx context.Context, used token, body []byte, capacity int
 		return Page{}, noVerdict(ListOp, a.status, unreadable(a, err))
 	case a.status < 200 || a.status > 299:
 		return Page{}, noVerdict(ListOp, a.status, "a page under an error's status")
-	case answer.bare:
+	case answer.bare && !c.terse.Load():
 		// A list without orders may look like this, where what is empty or false
 		// is left out, or an answer of whoever knows nothing of lists.
 		v := noVerdict(ListOp, a.status, "a success without a list")
@@ -228,6 +232,9 @@ func (c *Client) list(ctx context.Context, used token, body []byte, capacity int
 		c.unrelayed.Do(func() {
 			c.log.Warn("the answer has no x-openapi-seqid: it did not come through the hosting's open-interface service; check what answers at the API URL")
 		})
+	}
+	if !answer.bare && len(answer.ids) == 0 && !answer.more {
+		c.terse.Store(false)
 	}
 	return Page{IDs: answer.ids, Next: answer.next, More: answer.more, ReadAt: a.readAt}, nil
 }
