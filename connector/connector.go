@@ -150,7 +150,7 @@ func (c *Connector) Run(ctx context.Context) error {
 				return
 			}
 			if n := len(a.Lanes); n > 0 && a.Lanes[n-1] >= c.lanes() {
-				crew.failed(&GrownError{Topic: c.cfg.OffsetsTopic, Had: c.lanes(), Has: a.Lanes[n-1] + 1})
+				crew.failed(&GrownError{Topic: c.cfg.OffsetsTopic, Had: c.lanes()})
 				return
 			}
 			crew.assign(a)

@@ -43,10 +43,14 @@ func (e *MisplacedError) Error() string {
 // would take shops away from their checkpoints.
 type GrownError struct {
 	Topic    string
-	Had, Has int
+	Had, Has int // Has is 0 where only a partition beyond those it had is known
 }
 
 func (e *GrownError) Error() string {
-	return fmt.Sprintf("deal the shops out over lanes: topic %s has %d partitions now and had %d when this worker started; shops that belong to another one by now are refused at the next start, with what to do about it",
-		e.Topic, e.Has, e.Had)
+	now := fmt.Sprintf("%d partitions now and had %d", e.Has, e.Had)
+	if e.Has == 0 {
+		now = fmt.Sprintf("more than the %d partitions it had", e.Had)
+	}
+	return fmt.Sprintf("deal the shops out over lanes: topic %s has %s when this worker started; shops that belong to another one by now are refused at the next start, with what to do about it",
+		e.Topic, now)
 }
