@@ -11,10 +11,12 @@ SEED ?=
 BENCHFLAGS ?=
 
 STATICCHECK := go tool -modfile=tools/go.mod staticcheck
-# Packages with tests that need a real Kafka; the others gain nothing from a second
-# run. The one that takes longest begins first.
+# Tests that need a real Kafka, and where they are; the others gain nothing from a
+# second run. The package that takes longest begins first.
 LONGEST := ./internal/trial/
-KAFKA_PACKAGES = $(LONGEST) $(filter-out $(LONGEST),$(sort $(dir $(shell grep -rlE --exclude-dir=.cache --include='*_test.go' '^//go:build .*\bkafka\b' .))))
+KAFKA_FILES = $(shell grep -rlE --exclude-dir=.cache --include='*_test.go' '^//go:build .*\bkafka\b' .)
+KAFKA_PACKAGES = $(LONGEST) $(filter-out $(LONGEST),$(sort $(dir $(KAFKA_FILES))))
+KAFKA_TESTS = $(shell sed -n 's/^func \(Test[A-Za-z0-9_]*\).*/\1/p' $(KAFKA_FILES) | sort -u | paste -sd '|')
 
 # Says what is going on, but only to somebody who watches.
 say = @$(if $(MAKE_TERMOUT),echo "— $(1)",:)
@@ -47,7 +49,7 @@ lint: ## gofmt, go vet and staticcheck, under every build tag
 # stories in bubbles do not, and crashes now and then.
 test-kafka: need-java ## tests against a real Apache Kafka, fetched by Maven (needs JDK 17+, Maven)
 	$(call say,go test $(RACE) -tags kafka with a real Kafka)
-	@go test $(RACE) -tags kafka -count=1 -p 2 -timeout 14m $(KAFKA_PACKAGES)
+	@go test $(RACE) -tags kafka -count=1 -p 2 -timeout 14m -run '^($(KAFKA_TESTS))$$' $(KAFKA_PACKAGES)
 
 soak: need-java ## 200 shops, 3 workers and what befalls them, for SOAK seconds (600); SEED repeats one; logs in .cache/soak
 	@mkdir -p .cache/soak

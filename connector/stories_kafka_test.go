@@ -13,11 +13,13 @@ import (
 )
 
 // TestStoriesOnKafka plays the stories on a real broker, over a real network
-// and in real time.
+// and in real time. They share the broker, and mostly wait: as many as there are
+// CPUs are played at once.
 func TestStoriesOnKafka(t *testing.T) {
 	brokers := kafkatest.Start(t)
 	for _, s := range stories {
 		t.Run(s.name, func(t *testing.T) {
+			t.Parallel()
 			listener, err := net.Listen("tcp", "127.0.0.1:0")
 			if err != nil {
 				t.Fatal(err)
