@@ -16,7 +16,7 @@
 
 # Name a digest here to pin what a tag can move, a mirror where these are out of
 # reach, or scratch in place of the second: nothing of it is needed.
-ARG GO_IMAGE=docker.io/library/golang:1.26.8-bookworm
+ARG GO_IMAGE=docker.io/library/golang:1.26.11-bookworm
 ARG BASE_IMAGE=gcr.io/distroless/static-debian12:nonroot
 
 FROM --platform=$BUILDPLATFORM $GO_IMAGE AS build

@@ -1,5 +1,8 @@
 # make help says what there is. Everything it needs beyond Go is named there.
 
+# The toolchain that go.mod names, whichever Go is installed and however it is
+# set up; GOTOOLCHAIN=local in the environment keeps the installed one.
+export GOTOOLCHAIN ?= auto
 # Build tags that tests hide behind; lint looks at the code under each of them.
 TAGS := kafka
 # How long each fuzz target runs.
