@@ -171,14 +171,23 @@ func (l *Ledger) post(ctx context.Context) {
 			records[i] = p.record
 		}
 		var err error
-		if w == nil {
-			w, err = l.open(ctx, "post-"+l.cfg.Worker)
-		}
-		if err == nil {
-			err = l.write(ctx, w, records...)
-		}
-		if err != nil {
+		for range 2 {
+			if w == nil {
+				w, err = l.open(ctx, "post-"+l.cfg.Worker)
+			}
+			if err == nil {
+				err = l.write(ctx, w, records...)
+			}
+			if err == nil {
+				break
+			}
 			w = nil // what stands is found out by the next epoch
+			if !errors.Is(err, txn.ErrFenced) || errors.Is(err, txn.ErrInDoubt) {
+				break
+			}
+			// Nothing is committed, and the ID is this worker's alone: Kafka forgets
+			// one that has posted nothing for a week.
+			err = nil
 		}
 		for _, p := range batch {
 			p.done <- err
