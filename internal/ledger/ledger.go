@@ -99,7 +99,10 @@ func (l *Ledger) find(partition int) {
 }
 
 func (l *Ledger) reader() *txn.Reader {
-	return &txn.Reader{Addr: l.cfg.Addr, Transport: l.cfg.Transport, Log: l.cfg.Log}
+	return &txn.Reader{Addr: l.cfg.Addr, Transport: l.cfg.Transport, Log: l.cfg.Log, Wanted: func(key []byte) bool {
+		_, ours := parseName(l.cfg.Group, key)
+		return ours
+	}}
 }
 
 // catchUp reads all that is committed by now.
