@@ -121,7 +121,8 @@ func (l *lane) confirm(ctx context.Context) error {
 // load reads the lane's partition to its end, read_committed.
 func (l *lane) load(ctx context.Context) (offsets.Lane, error) {
 	loader := offsets.Loader{Group: l.cfg.Group}
-	reader := txn.Reader{Addr: l.cfg.Addr, Transport: l.cfg.Transport, Log: l.log, OnRetry: l.outage.of(l.name())}
+	reader := txn.Reader{Addr: l.cfg.Addr, Transport: l.cfg.Transport, Log: l.log, OnRetry: l.outage.of(l.name()),
+		Wanted: loader.Wants, OnUnread: func(key []byte, err *txn.UnreadError) { loader.Refuse(key, err) }}
 	_, err := reader.ReadToEnd(ctx, l.cfg.OffsetsTopic, int32(l.number), 0, func(r txn.Record) error {
 		loader.Add(r.Key, r.Value)
 		return nil
@@ -226,6 +227,14 @@ func (l *lane) place(ctx context.Context, loaded *offsets.Lane) error {
 		}
 	}
 	if len(unknown) == 0 {
+		return nil
+	}
+	if loaded.Unread != nil {
+		// One of them may have a checkpoint there: starting it over would publish
+		// everything again.
+		for _, p := range unknown {
+			loaded.Faults[p] = loaded.Unread
+		}
 		return nil
 	}
 	elsewhere, err := l.misplaced(ctx, unknown)

@@ -55,7 +55,7 @@ func (s *survey) read(ctx context.Context, lane int) (offsets.Lane, error) {
 	defer l.mu.Unlock()
 	who := fmt.Sprintf("survey of lane %d", lane)
 	defer s.outage.over(who)
-	reader := txn.Reader{Addr: s.cfg.Addr, Transport: s.cfg.Transport, Log: s.log, OnRetry: s.outage.of(who)}
+	reader := txn.Reader{Addr: s.cfg.Addr, Transport: s.cfg.Transport, Log: s.log, OnRetry: s.outage.of(who), Wanted: l.loader.Wants}
 	next, err := reader.ReadToEnd(ctx, s.cfg.OffsetsTopic, int32(lane), l.next, func(r txn.Record) error {
 		if !bytes.Contains(r.Key, part) {
 			l.loader.Add(r.Key, r.Value)

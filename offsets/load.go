@@ -15,6 +15,9 @@ type Lane struct {
 	// Faults holds every source partition with a record that cannot be used;
 	// it must not be walked. It is not in Shops.
 	Faults map[Partition]error
+	// Unread is why records, of keys that are not known, could not be read; nil
+	// when all were. A shop that is in neither map may have had one among them.
+	Unread error
 }
 
 // Shop is one source partition as loaded.
@@ -29,8 +32,17 @@ type Shop struct {
 // Loader takes the records of one lane in the order of the topic and keeps the
 // last value of each key, as compaction would.
 type Loader struct {
-	Group  string
-	latest map[string][]byte
+	Group   string
+	latest  map[string][]byte
+	refused map[string]error // by key: why the latest record could not be read
+	unread  error
+}
+
+// Wants reports whether a key is one of the group's checkpoints: records of
+// others need not be read.
+func (l *Loader) Wants(key []byte) bool {
+	_, err := ParseKey(l.Group, key)
+	return !errors.Is(err, ErrForeign)
 }
 
 // Add takes one committed record; a nil value forgets the key. Key and value
@@ -39,6 +51,7 @@ func (l *Loader) Add(key, value []byte) {
 	if l.latest == nil {
 		l.latest = make(map[string][]byte)
 	}
+	delete(l.refused, string(key))
 	if value == nil {
 		delete(l.latest, string(key))
 		return
@@ -46,10 +59,25 @@ func (l *Loader) Add(key, value []byte) {
 	l.latest[string(key)] = bytes.Clone(value)
 }
 
+// Refuse takes the place of Add for a record whose value could not be read: its
+// shop is a fault, unless a later record replaces it. Without a key it stands for
+// records of any keys.
+func (l *Loader) Refuse(key []byte, err error) {
+	if key == nil {
+		l.unread = err
+		return
+	}
+	if l.refused == nil {
+		l.refused = make(map[string]error)
+	}
+	delete(l.latest, string(key))
+	l.refused[string(key)] = err
+}
+
 // Load makes checkpoints of what was added. Records of other groups are passed
 // over; records that cannot be understood make their shop a fault.
 func (l *Loader) Load() Lane {
-	lane := Lane{Shops: make(map[Partition]*Shop), Faults: make(map[Partition]error)}
+	lane := Lane{Shops: make(map[Partition]*Shop), Faults: make(map[Partition]error), Unread: l.unread}
 	type record struct {
 		key   Key
 		value []byte
@@ -84,6 +112,11 @@ func (l *Loader) Load() Lane {
 		}
 		if err := shop.Checkpoint.check(); err != nil {
 			lane.Faults[p] = &RecordError{Key: string(Key{Kind: KindShop, Partition: p}.Bytes(l.Group)), Problem: err.Error()}
+		}
+	}
+	for raw, problem := range l.refused {
+		if k, err := ParseKey(l.Group, []byte(raw)); !errors.Is(err, ErrForeign) {
+			lane.Faults[k.Partition] = &RecordError{Key: raw, Problem: problem.Error()}
 		}
 	}
 	for p := range lane.Faults {

@@ -308,3 +308,33 @@ func FuzzLoad(f *testing.F) {
 		}
 	})
 }
+
+// A record that could not be read fails its shop, unless a later one replaces it.
+// Records of others are not wanted, and not kept.
+func TestLoaderRefusals(t *testing.T) {
+	key := func(shop string) []byte {
+		return Key{Kind: KindShop, Partition: Partition{shop, "create_time"}}.Bytes("g")
+	}
+	value := []byte(`{"v":1,"watermark":1700000000}`)
+	l := Loader{Group: "g"}
+	for _, shop := range []string{"wx1", "wx2", "wx3"} {
+		l.Add(key(shop), value)
+	}
+	large := errors.New("too large")
+	l.Refuse(key("wx1"), large)
+	l.Refuse(key("wx2"), large)
+	l.Refuse([]byte(`["other",{"shop":"wx3","range":"create_time"}]`), large)
+	l.Add(key("wx2"), value)
+	lane := l.Load()
+	if len(lane.Shops) != 2 || len(lane.Faults) != 1 || lane.Faults[Partition{"wx1", "create_time"}] == nil || lane.Unread != nil {
+		t.Errorf("loaded %+v", lane)
+	}
+	l.Add(key("wx1"), nil) // what the message says to do
+	l.Refuse(nil, large)
+	if lane = l.Load(); len(lane.Faults) != 0 || lane.Unread == nil {
+		t.Errorf("loaded %+v", lane)
+	}
+	if !l.Wants(key("wx1")) || l.Wants([]byte(`["other",{"shop":"wx3","range":"create_time"}]`)) || l.Wants(nil) {
+		t.Error("Wants takes one for the other")
+	}
+}

@@ -1,6 +1,7 @@
 package kafkatest
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/base64"
@@ -21,6 +22,8 @@ import (
 
 // Options say what Launch starts. The zero value is one plain broker.
 type Options struct {
+	// Version is Version or Older. Defaults to Version.
+	Version string
 	// Brokers is 1 or 3. With 3, topics have replication factor 3 and need 2
 	// replicas in sync; with 1 they have one replica. Defaults to 1.
 	Brokers int
@@ -76,7 +79,7 @@ func Launch(ctx context.Context, o Options) (*Cluster, error) {
 	if o.StartTimeout == 0 {
 		o.StartTimeout = 2 * time.Minute
 	}
-	cache, err := Fetch(ctx)
+	cache, err := fetch(ctx, cmp.Or(o.Version, Version))
 	if err != nil {
 		return nil, err
 	}

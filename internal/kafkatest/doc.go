@@ -1,7 +1,8 @@
 // Package kafkatest runs a real Apache Kafka for tests, benchmarks and make
-// targets: it has Maven fetch the jars, starts one or three brokers on
-// loopback, can put a misbehaving proxy in front of them, and reads topics back
-// with a client that is not the one under test.
+// targets: it has Maven fetch the jars, of Kafka 4 or of Kafka 3 where a test asks
+// for that, starts one or three brokers on loopback, can put a misbehaving proxy
+// in front of them, and reads topics back with a client that is not the one under
+// test.
 //
 // It is not a Kafka for production, nor the dev broker of `orderwalk dev`
 // (that one is kfake and needs no Java). Nothing of it is linked into the

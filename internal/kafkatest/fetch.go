@@ -13,8 +13,13 @@ import (
 	"github.com/rogpeppe/go-internal/lockedfile"
 )
 
-// Version is the Apache Kafka that is fetched; pom.xml names the same.
-const Version = "4.3.1"
+// Version is the Apache Kafka that tests run on; pom.xml names the same. Older is
+// the last before Kafka 4, for tests of what the two do in different ways; see
+// Options.Version.
+const (
+	Version = "4.3.1"
+	Older   = "3.9.1"
+)
 
 //go:embed pom.xml
 var pom []byte
@@ -29,12 +34,16 @@ var ErrNoJava = errors.New("install JDK 17+ and Maven (Debian: apt-get install o
 // Fetch makes sure that the jars are there and returns the cache folder that
 // holds them. It is idempotent, and safe when several processes call it at
 // once: one fetches, the others wait.
-func Fetch(ctx context.Context) (string, error) {
+func Fetch(ctx context.Context) (string, error) { return fetch(ctx, Version) }
+
+// fetch is Fetch for one of the versions.
+func fetch(ctx context.Context, version string) (string, error) {
+	pom := bytes.ReplaceAll(pom, []byte(Version), []byte(version))
 	root, err := moduleRoot()
 	if err != nil {
 		return "", err
 	}
-	dir := filepath.Join(root, ".cache", "kafka-"+Version)
+	dir := filepath.Join(root, ".cache", "kafka-"+version)
 	if err := find("java"); err != nil {
 		return "", err
 	}
@@ -59,15 +68,15 @@ func Fetch(ctx context.Context) (string, error) {
 	if err := find("mvn"); err != nil {
 		return "", err
 	}
-	if err := download(ctx, dir); err != nil {
-		return "", fmt.Errorf("fetch Kafka %s: %w", Version, err)
+	if err := download(ctx, dir, pom); err != nil {
+		return "", fmt.Errorf("fetch Kafka %s: %w", version, err)
 	}
 	return dir, nil
 }
 
 // download fills dir/lib by way of a second folder, so that an interrupted
 // download is never taken for a finished one.
-func download(ctx context.Context, dir string) error {
+func download(ctx context.Context, dir string, pom []byte) error {
 	part, lib := filepath.Join(dir, "lib.part"), filepath.Join(dir, "lib")
 	if err := os.RemoveAll(part); err != nil {
 		return err

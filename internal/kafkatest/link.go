@@ -60,7 +60,7 @@ func (p *Proxy) passRequests(l *link) bool {
 			return false
 		}
 		id := int32(binary.BigEndian.Uint32(frame[8:]))
-		do, delay := p.choose(int16(binary.BigEndian.Uint16(frame[4:])))
+		do, delay, released := p.choose(int16(binary.BigEndian.Uint16(frame[4:])))
 		switch do {
 		case DropRequest:
 			return false
@@ -68,6 +68,12 @@ func (p *Proxy) passRequests(l *link) bool {
 			l.expect(id, do)
 			l.client.Close()
 			if !p.sleep(delay) {
+				return false
+			}
+		case HoldRequest:
+			select {
+			case <-released:
+			case <-p.ctx.Done():
 				return false
 			}
 		case SwallowAnswer, CutAnswer:

@@ -24,6 +24,9 @@ const (
 	// SwallowAnswer delivers the request, drops the answer and keeps the
 	// connection, so that the client waits until its own timeout.
 	SwallowAnswer
+	// HoldRequest keeps the request, and all that follows on its connection, until
+	// the rules are set again: to the brokers, a client that is frozen.
+	HoldRequest
 	// CutAnswer delivers the request and closes the connection when the answer
 	// comes.
 	CutAnswer
@@ -54,8 +57,9 @@ type Proxy struct {
 	mu        sync.Mutex
 	rand      *rand.Rand
 	rules     []*rule
-	stalled   time.Time // nothing moves before this
-	unplugged time.Time // nobody is let in before this
+	released  chan struct{} // closed when the rules are set again
+	stalled   time.Time     // nothing moves before this
+	unplugged time.Time     // nobody is let in before this
 	listeners []net.Listener
 	links     map[*link]bool
 	requests  map[int16]int
@@ -79,6 +83,7 @@ func NewProxy(seed uint64) *Proxy {
 	return &Proxy{
 		ctx: ctx, stop: stop,
 		rand:     rand.New(rand.NewPCG(seed, seed)),
+		released: make(chan struct{}),
 		links:    map[*link]bool{},
 		requests: map[int16]int{},
 		hits:     map[hit]int{},
@@ -91,6 +96,8 @@ func (p *Proxy) SetRules(rules ...Rule) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.rules = nil
+	close(p.released)
+	p.released = make(chan struct{})
 	for _, r := range rules {
 		p.rules = append(p.rules, &rule{Rule: r})
 	}
@@ -179,8 +186,9 @@ func (p *Proxy) Close() {
 	p.wg.Wait()
 }
 
-// choose throws the dice for one request; 0 lets it pass.
-func (p *Proxy) choose(api int16) (Action, time.Duration) {
+// choose throws the dice for one request; 0 lets it pass. What is held is so until
+// released is closed.
+func (p *Proxy) choose(api int16) (do Action, delay time.Duration, released <-chan struct{}) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.requests[api]++
@@ -190,9 +198,9 @@ func (p *Proxy) choose(api int16) (Action, time.Duration) {
 		}
 		r.hits++
 		p.hits[hit{api, r.Do}]++
-		return r.Do, r.Delay
+		return r.Do, r.Delay, p.released
 	}
-	return 0, 0
+	return 0, 0, nil
 }
 
 // patience returns when no stall is on; false means the proxy is closing.

@@ -289,3 +289,29 @@ func TestProxyOfABrokerThatIsDown(t *testing.T) {
 	c.ask(0, "hello")
 	c.want("closed")
 }
+
+func TestProxyHolds(t *testing.T) {
+	target, got := broker(t)
+	p := kafkatest.NewProxy(1)
+	defer p.Close()
+	addr, err := p.Forward(target)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.SetRules(kafkatest.Rule{API: kafkatest.EndTxn, Do: kafkatest.HoldRequest, Probability: 1})
+	held, free := dial(t, addr), dial(t, addr)
+	held.ask(kafkatest.EndTxn, "held")
+	for p.Hits(kafkatest.EndTxn, kafkatest.HoldRequest) == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	free.ask(3, "free")
+	free.want("free")
+	if text := <-got; text != "free" {
+		t.Errorf("broker got %q, want free", text)
+	}
+	p.SetRules()
+	held.want("held")
+	if text := <-got; text != "held" {
+		t.Errorf("broker got %q, want held", text)
+	}
+}

@@ -99,7 +99,10 @@ func (l *Ledger) find(partition int) {
 }
 
 func (l *Ledger) reader() *txn.Reader {
-	return &txn.Reader{Addr: l.cfg.Addr, Transport: l.cfg.Transport, Log: l.cfg.Log}
+	return &txn.Reader{Addr: l.cfg.Addr, Transport: l.cfg.Transport, Log: l.cfg.Log, Wanted: func(key []byte) bool {
+		_, ours := parseName(l.cfg.Group, key)
+		return ours
+	}}
 }
 
 // catchUp reads all that is committed by now.
@@ -171,14 +174,23 @@ func (l *Ledger) post(ctx context.Context) {
 			records[i] = p.record
 		}
 		var err error
-		if w == nil {
-			w, err = l.open(ctx, "post-"+l.cfg.Worker)
-		}
-		if err == nil {
-			err = l.write(ctx, w, records...)
-		}
-		if err != nil {
+		for range 2 {
+			if w == nil {
+				w, err = l.open(ctx, "post-"+l.cfg.Worker)
+			}
+			if err == nil {
+				err = l.write(ctx, w, records...)
+			}
+			if err == nil {
+				break
+			}
 			w = nil // what stands is found out by the next epoch
+			if !errors.Is(err, txn.ErrFenced) || errors.Is(err, txn.ErrInDoubt) {
+				break
+			}
+			// Nothing is committed, and the ID is this worker's alone: Kafka forgets
+			// one that has posted nothing for a week.
+			err = nil
 		}
 		for _, p := range batch {
 			p.done <- err

@@ -26,6 +26,7 @@ import (
 type world struct {
 	*testing.T
 	network *kfake.VirtualNetwork
+	kafka   *kfake.Cluster
 	api     *simulator.Server
 	keys    Keys
 	late    map[string]Keys // of workers whose file is not the others' yet
@@ -49,6 +50,7 @@ func story(t *testing.T, faults simulator.Faults, tell func(w *world)) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		w.kafka = cluster
 		w.api = simulator.New(simulator.Config{Seed: 7, Faults: faults,
 			Shops:    []simulator.Shop{{AppID: "wx1", RefreshToken: "first-refresh"}, {AppID: "wx2"}},
 			Platform: simulator.Platform{AppID: "wxc", Secret: "platform-secret"}})

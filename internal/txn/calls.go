@@ -103,8 +103,13 @@ func (w *Writer) initProducerID(ctx context.Context, until time.Time) answer {
 	given := res.(*initproducerid.Response)
 	switch a.code = kafka.Error(given.ErrorCode); {
 	case a.code != 0:
-	case producerID >= 0 && given.ProducerID == producerID && given.ProducerEpoch != epoch+1:
-		// Somebody held the ID between our epoch and this one. Kafka refuses
+	case producerID >= 0 && given.ProducerID != producerID:
+		// A coordinator that has forgotten the ID does not refuse us, and others
+		// may have held it meanwhile. It also gives another producer ID when the
+		// epochs are used up; opening again is right then too.
+		a.code = kafka.InvalidProducerIDMapping
+	case producerID >= 0 && given.ProducerEpoch != epoch+1:
+		// Another owner held the ID between our epoch and this one. Kafka refuses
 		// that by itself; not everything that speaks its protocol does.
 		a.code = kafka.ProducerFenced
 	default:

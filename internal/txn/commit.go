@@ -35,8 +35,8 @@ type outcome struct {
 // used any more (it refuses), and what is true stands on the topics: the caller
 // opens again and reads.
 //
-//   - errors.Is(err, ErrFenced): somebody else holds the transactional ID, or
-//     the broker ended the transaction for its age.
+//   - errors.Is(err, ErrFenced): another owner holds the transactional ID, the
+//     broker ended the transaction for its age, or Kafka has forgotten the ID.
 //   - errors.Is(err, ErrInDoubt): it may or may not be committed; both can hold.
 //   - an [*Error]: refused, with a hint for the operator; or, if Retriable, Kafka
 //     could not be reached for longer than the transaction timeout.
@@ -179,6 +179,13 @@ func (w *Writer) send(ctx context.Context, until time.Time, t *Transaction, batc
 	pending := append([]*batch(nil), batches...)
 	for {
 		worst := outcome{call: callProduce}
+		if !time.Now().Before(until) {
+			// Frozen since, perhaps for long: a broker before Kafka 3.6 that has
+			// forgotten the producer would take the records, with no transaction
+			// to end them.
+			worst.action, worst.answer.code = again, kafka.RequestTimedOut
+			return worst
+		}
 		refresh, adrift := false, false
 		rest := pending[:0]
 		for i, a := range w.produce(ctx, until, pending) {
@@ -276,7 +283,10 @@ func (w *Writer) failure(ctx context.Context, o outcome) error {
 	if o.answer.code != noAnswer {
 		refused.Code = o.answer.code
 	}
-	if o.action == fenced && !w.begun.IsZero() && time.Since(w.begun) > w.cfg.TransactionTimeout {
+	switch {
+	case o.action == fenced && forgotten(o.answer.code):
+		refused.Hint = forgottenHint
+	case o.action == fenced && !w.begun.IsZero() && time.Since(w.begun) > w.cfg.TransactionTimeout:
 		refused.Hint = "the transaction had been open for longer than ORDERWALK_TRANSACTION_TIMEOUT; was the process stopped for a while?"
 	}
 	switch {

@@ -1,12 +1,11 @@
 package txn
 
 import (
-	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"hash/crc32"
-	"io"
+	"math"
 	"sort"
 	"time"
 
@@ -156,45 +155,110 @@ func nextBatch(b []byte) (*rawBatch, []byte, error) {
 	}, rest, nil
 }
 
-// each decodes the records in order. Keys and values are parts of the batch.
-func (b *rawBatch) each(do func(Record) error) error {
-	d := decoder{b: b.records}
-	if c := kafka.Compression(b.attributes & attributeCodec); c != 0 {
-		codec := c.Codec()
-		if codec == nil {
-			return fmt.Errorf("record batch in codec %d, which this client lacks", c)
-		}
-		r := codec.NewReader(bytes.NewReader(b.records))
-		plain, err := io.ReadAll(r)
-		r.Close()
-		if err != nil {
-			return fmt.Errorf("decompress record batch (%v): %w", c, err)
-		}
-		d.b = plain
+// intake is what becomes of committed records.
+type intake struct {
+	deliver func(Record) error
+	// wanted, if any, selects records by their keys; of a compressed batch the
+	// others are not kept.
+	wanted func(key []byte) bool
+	// unread, if any, hears of what is too large to be read; with no key, of the
+	// rest of a batch, whose keys are not known.
+	unread func(offset int64, key []byte, err error)
+	unpacker
+}
+
+// each decodes the records from an offset on and before end, in order. Keys and
+// values of a batch that is not compressed are parts of it.
+func (b *rawBatch) each(from, end int64, in *intake) error {
+	c := kafka.Compression(b.attributes & attributeCodec)
+	if c != 0 {
+		return b.eachPacked(c, from, end, in)
 	}
-	const appendTime = 0x08 // the broker's clock counts, for the whole batch
+	d := decoder{b: b.records}
 	for range b.count {
 		record := decoder{b: d.bytes(d.length())}
-		record.bytes(1) // attributes, unused by Kafka
-		at := b.firstTimestamp + record.varint()
-		if b.attributes&appendTime != 0 {
-			at = b.maxTimestamp
-		}
-		r := Record{Offset: b.baseOffset + record.varint(), Time: time.UnixMilli(at)}
-		r.Key = record.bytes(record.length())
-		r.Value = record.bytes(record.length())
-		if n := record.length(); n > 0 {
-			r.Headers = make([]Header, n)
-			for i := range r.Headers {
-				r.Headers[i] = Header{Key: string(record.bytes(record.length())), Value: record.bytes(record.length())}
-			}
-		}
+		r := b.head(&record)
 		if d.bad || record.bad {
 			return errCorrupt
 		}
-		if err := do(r); err != nil {
+		if r.Offset < from || r.Offset >= end || in.wanted != nil && !in.wanted(r.Key) {
+			continue
+		}
+		if err := in.pass(r, &record); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// head decodes a record up to its key.
+func (b *rawBatch) head(record *decoder) Record {
+	const appendTime = 0x08 // the broker's clock counts, for the whole batch
+	record.bytes(1)         // attributes, unused by Kafka
+	at := b.firstTimestamp + record.varint()
+	if b.attributes&appendTime != 0 {
+		at = b.maxTimestamp
+	}
+	r := Record{Offset: b.baseOffset + record.varint(), Time: time.UnixMilli(at)}
+	r.Key = record.bytes(record.length())
+	return r
+}
+
+// pass decodes the rest of a record and delivers it.
+func (in *intake) pass(r Record, record *decoder) error {
+	r.Value = record.bytes(record.length())
+	n := record.length()
+	if n > mostHeaders && !record.bad {
+		in.skipped(r.Offset, r.Key, fmt.Errorf("%w: a record with %d headers", errBound, n))
+		return nil
+	}
+	if n > 0 {
+		r.Headers = make([]Header, n)
+		for i := range r.Headers {
+			r.Headers[i] = Header{Key: string(record.bytes(record.length())), Value: record.bytes(record.length())}
+		}
+	}
+	if record.bad {
+		return errCorrupt
+	}
+	return in.deliver(r)
+}
+
+func (in *intake) skipped(offset int64, key []byte, err error) {
+	if in.unread != nil {
+		in.unread(offset, key, err)
+	}
+}
+
+// eachPacked is each for a compressed batch.
+func (b *rawBatch) eachPacked(c kafka.Compression, from, end int64, in *intake) error {
+	next := b.baseOffset
+	done, err := in.open(c, b.records)
+	if err != nil {
+		return fmt.Errorf("decompress record batch (%v): %w", c, err)
+	}
+	defer done()
+	for i := range b.count {
+		var r Record
+		whole, more, err := in.record(i == b.count-1, func(head *decoder) bool {
+			r = b.head(head)
+			return r.Offset >= from && r.Offset < end && (in.wanted == nil || in.wanted(r.Key))
+		})
+		switch {
+		case errors.Is(err, errBound) && more:
+			in.skipped(r.Offset, r.Key, err)
+		case errors.Is(err, errBound):
+			in.skipped(next, nil, err)
+			return nil
+		case err != nil:
+			return fmt.Errorf("decompress record batch (%v): %w", c, err)
+		case whole != nil:
+			record := decoder{b: whole}
+			if err := in.pass(b.head(&record), &record); err != nil {
+				return err
+			}
+		}
+		next = max(next, r.Offset+1)
 	}
 	return nil
 }
@@ -202,13 +266,13 @@ func (b *rawBatch) each(do func(Record) error) error {
 // abortMarker says whether a control batch ends a transaction by aborting it.
 func (b *rawBatch) abortMarker() (bool, error) {
 	abort := false
-	err := b.each(func(r Record) error {
+	err := b.each(math.MinInt64, math.MaxInt64, &intake{deliver: func(r Record) error {
 		if len(r.Key) < 4 {
 			return errCorrupt
 		}
 		abort = abort || binary.BigEndian.Uint16(r.Key[2:]) == 0
 		return nil
-	})
+	}})
 	return abort, err
 }
 
@@ -219,7 +283,7 @@ func (b *rawBatch) abortMarker() (bool, error) {
 // The broker lists the transactions that were aborted within the answer, by
 // first offset. From there on everything of that producer is void, up to its
 // abort marker.
-func (f fetched) committed(from, end int64, deliver func(Record) error) (next int64, err error) {
+func (f fetched) committed(from, end int64, in *intake) (next int64, err error) {
 	aborted := append([]abortedTransaction(nil), f.aborted...)
 	sort.Slice(aborted, func(i, j int) bool { return aborted[i].firstOffset < aborted[j].firstOffset })
 	void := make(map[int64]bool)
@@ -244,13 +308,7 @@ func (f fetched) committed(from, end int64, deliver func(Record) error) (next in
 			}
 		case b.attributes&attributeTransactional != 0 && void[b.producerID]:
 		default:
-			err := b.each(func(r Record) error {
-				if r.Offset < from || r.Offset >= end {
-					return nil
-				}
-				return deliver(r)
-			})
-			if err != nil {
+			if err := b.each(from, end, in); err != nil {
 				return next, err
 			}
 		}

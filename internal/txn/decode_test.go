@@ -124,10 +124,10 @@ func TestCommittedFilters(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var got []string
-			next, err := c.f.committed(c.from, c.end, func(r Record) error {
+			next, err := c.f.committed(c.from, c.end, &intake{deliver: func(r Record) error {
 				got = append(got, string(r.Value))
 				return nil
-			})
+			}})
 			if err != nil || !reflect.DeepEqual(got, c.want) || next != c.next {
 				t.Errorf("got %q up to %d, %v; want %q up to %d", got, next, err, c.want, c.next)
 			}
@@ -137,7 +137,7 @@ func TestCommittedFilters(t *testing.T) {
 
 func TestCommittedRefusesCorruption(t *testing.T) {
 	whole := stored(t, 0, -1, 0, "value")
-	ignore := func(Record) error { return nil }
+	ignore := &intake{deliver: func(Record) error { return nil }}
 	for name, alter := range map[string]func(p []byte){
 		"a flipped bit":       func(p []byte) { p[len(p)-2] ^= 1 },
 		"a length too small":  func(p []byte) { binary.BigEndian.PutUint32(p[atLength:], 10) },
@@ -158,7 +158,7 @@ func TestCommittedRefusesCorruption(t *testing.T) {
 		t.Error("a batch from before Kafka 0.11 was taken")
 	}
 	enough := errors.New("enough")
-	if _, err := (fetched{batches: whole}).committed(0, 100, func(Record) error { return enough }); err != enough {
+	if _, err := (fetched{batches: whole}).committed(0, 100, &intake{deliver: func(Record) error { return enough }}); err != enough {
 		t.Errorf("an error of deliver became %v", err)
 	}
 }
@@ -185,7 +185,8 @@ func FuzzFetchAnswer(f *testing.F) {
 	f.Add(answer, int16(4))
 	f.Add(batches, int16(0))
 	f.Fuzz(func(t *testing.T, body []byte, version int16) {
-		ignore := func(Record) error { return nil }
+		ignore := &intake{deliver: func(Record) error { return nil }}
+		defer ignore.close()
 		for _, got := range []fetched{{batches: body}, {}} {
 			if got.batches == nil {
 				var err error

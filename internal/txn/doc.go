@@ -62,6 +62,16 @@
 // brokers may abort a newer owner's transaction over a stale InitProducerID
 // before they refuse it.
 //
+// A coordinator keeps an ID that is not used for transactional.id.expiration.ms,
+// 7 days by default. Then it forgets the ID, with the epochs that would tell an
+// older owner from a newer one: others may have held it meanwhile, committed and
+// gone. What the ID's last producer ID sends is refused from then on
+// (INVALID_PRODUCER_ID_MAPPING), except InitProducerID(ours): that is answered,
+// to any owner, with a new producer ID. So an unknown producer ID is a lost one, and
+// so is one that InitProducerID(ours) replaces: the Writer is fenced and takes
+// nothing back. An ID with an open transaction is not forgotten, so that
+// answer to a first EndTxn(commit) means that the transaction was aborted before.
+//
 // # Reactions
 //
 // [react] decides, as a pure function; the loops in commit.go obey it.
@@ -84,17 +94,21 @@
 //	                                                        somebody else did it
 //	INVALID_PRODUCER_EPOCH, PRODUCER_FENCED coordinator     ErrFenced; and ErrInDoubt if a commit was sent
 //	                                                        before whose outcome is open
-//	UNKNOWN_PRODUCER_ID, INVALID_PRODUCER_  Produce,        renew: Kafka has forgotten us after a long pause;
-//	ID_MAPPING, TRANSACTION_ABORTABLE       AddPartitions   refused then: ErrFenced
+//	UNKNOWN_PRODUCER_ID, INVALID_PRODUCER_  any             ErrFenced: Kafka has forgotten the ID, and others may
+//	ID_MAPPING; another producer ID         InitProducerID  have held it since; and ErrInDoubt if a commit was
+//	                                                        sent before whose outcome is open
+//	TRANSACTION_ABORTABLE                   Produce,        renew
+//	                                        AddPartitions
 //	OUT_OF_ORDER_SEQUENCE_NUMBER, INVALID_  Produce,        renew, up to five times, then stop: it should not
 //	TXN_STATE, CORRUPT_MESSAGE, unknown     AddPartitions   happen
-//	INVALID_TXN_STATE                       EndTxn(abort)   done: nothing was open
+//	INVALID_TXN_STATE                       EndTxn(abort)   done: nothing was open, and the epoch is still ours
 //	INVALID_TXN_STATE, unknown codes        EndTxn(commit)  ErrInDoubt
 //	*_AUTHORIZATION_FAILED, MESSAGE_TOO_    any             abort and stop: *Error with a hint; in doubt
 //	LARGE, INVALID_TRANSACTION_TIMEOUT, …                   instead, once a commit is unsure
 //
 // Half of the transaction timeout is for AddPartitions and Produce; if they are
-// not through by then the attempt is aborted and another one made. The outcome
+// not through by then, nothing more is sent, the attempt is aborted and another
+// one made. The outcome
 // of a commit, and a renewal, are waited for until the timeout and 15 s more
 // have passed, since brokers end overdue transactions every 10 s; then Commit
 // returns ErrInDoubt, or a Retriable *Error. ctx ends every wait.
@@ -126,7 +140,9 @@
 //     together can still repeat orders.
 //
 // It takes the right to read the topics; a partition that may not be looked at
-// waits for the next commit there. Brokers before Kafka 2.8 cannot tell.
+// waits for the next commit there. Brokers before Kafka 2.8 cannot tell. What is
+// left open under a producer ID that Kafka has forgotten no client can end:
+// kafka-transactions.sh does.
 //
 // Half commits. A coordinator acts on what its log holds, not on what its followers have of
 // it. One that is killed with a prepared commit that nobody has copied, and is

@@ -8,9 +8,10 @@ import (
 )
 
 var (
-	// ErrFenced means that somebody else holds the transactional ID now: a newer
-	// owner, or the broker, which ended a transaction that had been open for
-	// longer than its timeout. Nothing of the failed commit is on the topics,
+	// ErrFenced means that the transactional ID is this Writer's no more: a newer
+	// owner holds it, the broker has ended a transaction that had been open for
+	// longer than its timeout, or Kafka has forgotten the ID, so that others may
+	// have held it meanwhile. Nothing of the failed commit is on the topics,
 	// unless the error is ErrInDoubt as well. The caller asks whether it is
 	// still the owner before it opens a Writer again.
 	ErrFenced = errors.New("fenced")
@@ -85,6 +86,9 @@ func reason(code kafka.Error) string {
 	return fmt.Sprintf("error %d", int(code))
 }
 
+// forgottenHint is of a Writer whose producer ID Kafka does not know.
+const forgottenHint = "Kafka has forgotten the transactional ID, as it does when the ID is not used for transactional.id.expiration.ms (7 days by default); was the process stopped, or idle, for so long?"
+
 // fetchName is Kafka's name of the one request of a Reader that an [Error] is
 // about.
 const fetchName = "Fetch"
@@ -118,7 +122,7 @@ func hint(request string, code kafka.Error, txnID string) string {
 		return "compare this machine's clock with the brokers'"
 	case kafka.PolicyViolation, kafka.InvalidRecord:
 		return "the topic's rules refuse the records; see the brokers' log"
-	case kafka.OutOfOrderSequenceNumber, kafka.InvalidMessage, kafka.InvalidTransactionState, kafka.UnknownProducerId:
+	case kafka.OutOfOrderSequenceNumber, kafka.InvalidMessage, kafka.InvalidTransactionState:
 		return "this happened again and again: report it, with the brokers' log"
 	}
 	return ""

@@ -29,7 +29,7 @@ const (
 	missing               // again, but not for long: the topic is not there
 	abandon               // this attempt is lost: abort it, raise the epoch, try again
 	suspect               // abandon, but not many times: it should not happen
-	fenced                // somebody else holds the transactional ID
+	fenced                // the transactional ID is not ours any more
 	doubt                 // nobody knows what became of the commit
 	stop                  // refused: somebody has to act
 )
@@ -59,6 +59,9 @@ func react(c call, code kafka.Error, unsure bool) action {
 		}
 		return again // it worked before; Open says so if it never does again
 	}
+	if forgotten(code) && c != callDescribe {
+		return fenced
+	}
 	switch c {
 	case callAdd, callReopen:
 		return reactToAdd(code)
@@ -72,14 +75,17 @@ func react(c call, code kafka.Error, unsure bool) action {
 	switch code { // callInit, callRenew
 	case kafka.ProducerFenced, kafka.InvalidProducerEpoch:
 		return fenced
-	case kafka.InvalidProducerIDMapping, kafka.UnknownProducerId:
-		if c == callRenew {
-			return fenced
-		}
 	case transactionAbortable:
 		return again
 	}
 	return stop
+}
+
+// forgotten reports whether Kafka does not know the producer ID, or not as that
+// of our transactional ID. Others may have held the ID since, so this says no less
+// than a newer epoch does.
+func forgotten(code kafka.Error) bool {
+	return code == kafka.InvalidProducerIDMapping || code == kafka.UnknownProducerId
 }
 
 func reactToAdd(code kafka.Error) action {
@@ -90,7 +96,7 @@ func reactToAdd(code kafka.Error) action {
 		return again
 	case kafka.ProducerFenced, kafka.InvalidProducerEpoch:
 		return fenced
-	case kafka.InvalidProducerIDMapping, kafka.UnknownProducerId, transactionAbortable:
+	case transactionAbortable:
 		return abandon
 	case kafka.TopicAuthorizationFailed, kafka.TransactionalIDAuthorizationFailed,
 		kafka.ClusterAuthorizationFailed, kafka.InvalidTopic:
@@ -119,7 +125,9 @@ func reactToProduce(code kafka.Error) action {
 	case kafka.InvalidProducerEpoch, kafka.ProducerFenced:
 		// Another owner, or the broker's timer: the answer to EndTxn(abort) tells.
 		return abandon
-	case kafka.UnknownProducerId, kafka.InvalidProducerIDMapping, transactionAbortable:
+	case kafka.UnknownProducerId, kafka.InvalidProducerIDMapping:
+		return fenced
+	case transactionAbortable:
 		return abandon
 	case kafka.TopicAuthorizationFailed, kafka.TransactionalIDAuthorizationFailed, kafka.ClusterAuthorizationFailed,
 		kafka.MessageSizeTooLarge, kafka.RecordListTooLarge, kafka.InvalidRecord, kafka.InvalidTimestamp,
@@ -150,8 +158,7 @@ func reactToCommit(code kafka.Error, unsure bool) action {
 
 func reactToAbort(code kafka.Error) action {
 	switch code {
-	case kafka.InvalidTransactionState, // nothing was open
-		kafka.InvalidProducerIDMapping, kafka.UnknownProducerId: // the coordinator has forgotten us
+	case kafka.InvalidTransactionState: // nothing was open
 		return done
 	case kafka.ProducerFenced, kafka.InvalidProducerEpoch:
 		return fenced

@@ -57,10 +57,16 @@ func TestReact(t *testing.T) {
 		{"duplicate", callProduce, kafka.DuplicateSequenceNumber, sure, done},
 		{"hole", callProduce, kafka.OutOfOrderSequenceNumber, sure, suspect},
 
-		{"forgotten", callProduce, kafka.UnknownProducerId, sure, abandon},
-		{"forgotten", callAdd, kafka.InvalidProducerIDMapping, sure, abandon},
-		{"forgotten", callAbort, kafka.InvalidProducerIDMapping, sure, done},
+		{"forgotten", callInit, kafka.InvalidProducerIDMapping, sure, fenced}, // forgotten while the coordinator was at it
 		{"forgotten", callRenew, kafka.InvalidProducerIDMapping, sure, fenced},
+		{"forgotten", callAdd, kafka.InvalidProducerIDMapping, sure, fenced},
+		{"forgotten", callReopen, kafka.InvalidProducerIDMapping, sure, fenced},
+		{"forgotten", callProduce, kafka.UnknownProducerId, sure, fenced},
+		{"forgotten", callProduce, kafka.InvalidProducerIDMapping, sure, fenced},
+		{"forgotten", callCommit, kafka.InvalidProducerIDMapping, sure, fenced},
+		{"forgotten", callCommit, kafka.UnknownProducerId, unsure, fenced}, // and in doubt: see TestForgottenCommitIsInDoubt
+		{"forgotten", callAbort, kafka.InvalidProducerIDMapping, sure, fenced},
+		{"forgotten", callAbort, kafka.UnknownProducerId, sure, fenced},
 
 		{"old epoch, at a leader", callProduce, kafka.InvalidProducerEpoch, sure, abandon},
 		{"old epoch, at a leader", callProduce, kafka.ProducerFenced, sure, abandon},

@@ -37,7 +37,30 @@ type Reader struct {
 	Log       *slog.Logger     // nil discards
 	// OnRetry is as in Config. What it hears of the log does not.
 	OnRetry func(request, reason string, err error)
+	// Wanted, if any, selects records by their keys: of the others nothing is
+	// kept and nothing delivered.
+	Wanted func(key []byte) bool
+	// OnUnread, if any, hears of records that are wanted and too large to be read;
+	// with a nil key, of the rest of a batch, whose keys are not known. No record
+	// of a Writer is as large. Reading goes on behind them; the log tells.
+	OnUnread func(key []byte, err *UnreadError)
 }
+
+// UnreadError is a record, or the rest of a batch, that is too large when it is
+// decompressed.
+type UnreadError struct {
+	Topic     string
+	Partition int32
+	Offset    int64
+	Err       error
+}
+
+func (e *UnreadError) Error() string {
+	return fmt.Sprintf("skipped what %s/%d has at offset %d: %v; orderwalk writes nothing of that size: find out who does, and replace the record by a tombstone (a null value) of its key",
+		e.Topic, e.Partition, e.Offset, e.Err)
+}
+
+func (e *UnreadError) Unwrap() error { return e.Err }
 
 // waitQuiet is how long a read may make no progress before the log says what
 // it waits for.
@@ -95,6 +118,23 @@ func (r *Reader) log() *slog.Logger {
 // read is ReadToEnd for a known end.
 func (r *Reader) read(ctx context.Context, topic string, partition int32, from, end int64, deliver func(Record) error) (next int64, err error) {
 	next = from
+	var failed error // in deliver, whose errors are passed on bare
+	in := intake{
+		wanted: r.Wanted,
+		deliver: func(record Record) error {
+			record.Topic, record.Partition = topic, partition
+			failed = deliver(record)
+			return failed
+		},
+		unread: func(offset int64, key []byte, err error) {
+			unread := &UnreadError{topic, partition, offset, err}
+			r.log().Warn("a record is too large to be read", "reason", unread)
+			if r.OnUnread != nil {
+				r.OnUnread(key, unread)
+			}
+		},
+	}
+	defer in.close()
 	progress, waiting := time.Now(), end != math.MaxInt64
 	for next < end {
 		var f fetched
@@ -112,12 +152,7 @@ func (r *Reader) read(ctx context.Context, topic string, partition int32, from, 
 			return next, fmt.Errorf("read %s/%d: %w", topic, partition, err)
 		}
 		before := next
-		var failed error // in deliver, whose errors are passed on bare
-		next, err = f.committed(next, end, func(record Record) error {
-			record.Topic, record.Partition = topic, partition
-			failed = deliver(record)
-			return failed
-		})
+		next, err = f.committed(next, end, &in)
 		if failed != nil {
 			return next, failed
 		}

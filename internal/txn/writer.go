@@ -112,8 +112,8 @@ func Open(ctx context.Context, cfg Config) (*Writer, error) {
 	return w, nil
 }
 
-// ProducerID is the number Kafka gave to the transactional ID. It changes only
-// when its epochs are used up.
+// ProducerID is the number Kafka gave to the transactional ID, the same for the
+// Writer's life.
 func (w *Writer) ProducerID() int64 {
 	id, _ := w.identity()
 	return id

@@ -1,0 +1,119 @@
+//go:build kafka
+
+package txn
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"orderwalk/internal/kafkatest"
+)
+
+// An owner is frozen at each point of a commit, or has nothing to do, for so
+// long that Kafka forgets its transactional ID; in the first cases another owner
+// takes over meanwhile, commits the same orders and more, and goes. On both
+// major versions: their coordinators are not the same program.
+func TestKafkaForgetsOwner(t *testing.T) {
+	for _, version := range []string{kafkatest.Version, kafkatest.Older} {
+		t.Run(version, func(t *testing.T) {
+			proxy := kafkatest.NewProxy(1)
+			defer proxy.Close()
+			cluster, err := kafkatest.Launch(t.Context(), kafkatest.Options{
+				Version: version, Proxies: []*kafkatest.Proxy{proxy}, Properties: kafkatest.Forgetful(),
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer cluster.Stop()
+			for _, api := range []kmsg.Key{kmsg.AddPartitionsToTxn, kmsg.Produce, kmsg.EndTxn} {
+				t.Run("frozen before "+api.Name(), func(t *testing.T) {
+					r := onKafka(t, cluster.ProxyBrokers(0), cluster.Brokers())
+					forgottenIn(r, proxy, int16(api))
+				})
+			}
+			t.Run("idle", func(t *testing.T) {
+				r := onKafka(t, cluster.ProxyBrokers(0), cluster.Brokers())
+				k := r.walker(300)
+				writer := r.mustOpen(k)
+				if err := k.publish(r.ctx, writer, 1, 100); err != nil {
+					t.Fatal(err)
+				}
+				r.forgotten()
+				if err := k.publish(r.ctx, writer, 101, 200); !errors.Is(err, ErrFenced) || errors.Is(err, ErrInDoubt) {
+					t.Errorf("Commit of the forgotten owner = %v, want ErrFenced alone", err)
+				}
+				if err := k.run(r.ctx); err != nil {
+					t.Errorf("the owner did not recover: %v", err)
+				}
+				r.expect(300)
+			})
+		})
+	}
+}
+
+// forgottenIn freezes the owner before a request, as far as brokers can tell:
+// what it sends is held on its way.
+func forgottenIn(r *site, proxy *kafkatest.Proxy, api int16) {
+	k := r.walker(500)
+	// Longer than the test holds requests, shorter than the test: brokers of a
+	// transaction that is open do not forget it.
+	cfg := r.config(r.transport)
+	cfg.TransactionTimeout = 30 * time.Second
+	cfg.Memory = &Memory{}
+	zombie, err := Open(r.ctx, cfg)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	if err := k.publish(r.ctx, zombie, 1, 100); err != nil {
+		r.t.Fatal(err)
+	}
+	before := proxy.Hits(api, kafkatest.HoldRequest)
+	proxy.SetRules(kafkatest.Rule{API: api, Do: kafkatest.HoldRequest, Probability: 1})
+	ended := make(chan error, 1)
+	go func() { ended <- k.publish(r.ctx, zombie, 101, 200) }()
+	for proxy.Hits(api, kafkatest.HoldRequest) == before {
+		select {
+		case err := <-ended:
+			r.t.Fatalf("Commit ended before it could be held: %v", err)
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
+
+	// Past the proxy: frozen is only the one.
+	heir, transport := r.walker(400), r.newTransport()
+	heir.reader = &Reader{Addr: kafka.TCP(r.direct...), Transport: transport}
+	heir.open = func(ctx context.Context) (*Writer, error) {
+		cfg := r.config(transport)
+		cfg.Addr = kafka.TCP(r.direct...)
+		return Open(ctx, cfg)
+	}
+	if err := heir.run(r.ctx); err != nil {
+		r.t.Errorf("the new owner: %v", err)
+	}
+	r.forgotten()
+
+	proxy.SetRules()
+	if err := <-ended; !errors.Is(err, ErrFenced) {
+		r.t.Errorf("Commit of the forgotten owner = %v, want ErrFenced", err)
+	}
+	r.expect(400)
+	// It is asked to go on, and does so from where the other has stopped.
+	k.number = r.newest.Add(1)
+	if err := k.run(r.ctx); err != nil {
+		r.t.Errorf("the owner did not recover: %v", err)
+	}
+	r.expect(500)
+}
+
+// forgotten waits until Kafka has forgotten the owners of the site.
+func (r *site) forgotten() {
+	r.t.Helper()
+	if err := kafkatest.Forgotten(r.ctx, r.direct, r.orders); err != nil {
+		r.t.Fatal(err)
+	}
+}
