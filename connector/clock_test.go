@@ -44,3 +44,64 @@ func TestAnOldDateDoesNotHoldWindowsBackForLong(t *testing.T) {
 		a.eachOnce("wx1", start+1, end-10)
 	})
 }
+
+// TestClocksThatDifferAreTold: by the earlier clock nothing is late, and yet
+// every order comes late by the difference. The log says so once for each
+// difference, a metric says it all the time, and lag goes by the later clock.
+func TestClocksThatDifferAreTold(t *testing.T) {
+	for name, skew := range map[string]time.Duration{"ours is behind": 10 * time.Minute, "the API's is behind": -time.Hour} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(a *arena) {
+				start := time.Now().Unix()
+				a.world(simulator.Config{Seed: 18, Shops: []simulator.Shop{{AppID: "wx1", Secret: "secret-wx1", Live: simulator.Live{Rate: 0.5, Since: start}}}})
+				p := a.policy()
+				p.Start = start
+				run := a.start(shop{appID: "wx1", policy: p})
+				skewed := func(least, most time.Duration) {
+					t.Helper()
+					if v := run.single("orderwalk_clock_skew_seconds"); v < least.Seconds() || v > most.Seconds() {
+						t.Errorf("the clocks differ by %v s, want %v to %v", v, least, most)
+					}
+				}
+				time.Sleep(2 * time.Minute)
+				run.expectLogged("clock", 0)
+				skewed(0, 0)
+
+				a.api.SetFaults(simulator.Faults{ClockSkew: skew})
+				time.Sleep(10 * time.Minute)
+				run.expectLogged("every order comes late by that", 1)
+				skewed(skew-time.Second, skew+time.Second)
+				if lag := run.single("orderwalk_lag_seconds"); lag < min(skew.Abs(), 10*time.Minute).Seconds() {
+					t.Errorf("by the later clock the shop is %v s behind", lag)
+				}
+				a.api.SetFaults(simulator.Faults{ClockSkew: 3 * skew})
+				time.Sleep(10 * time.Minute)
+				run.expectLogged("every order comes late by that", 2)
+
+				a.api.SetFaults(simulator.Faults{})
+				time.Sleep(10 * time.Minute)
+				run.expectLogged("agree again", 1)
+				skewed(0, 0)
+				if err := run.stop(); err != nil {
+					t.Error(err)
+				}
+			})
+		})
+	}
+}
+
+// single is the value of a series of which there is one.
+func (p *process) single(name string) float64 {
+	p.a.Helper()
+	families, err := p.metrics.Gather()
+	if err != nil {
+		p.a.Fatal(err)
+	}
+	for _, f := range families {
+		if f.GetName() == name {
+			return f.Metric[0].Gauge.GetValue()
+		}
+	}
+	p.a.Fatalf("no series %s", name)
+	return 0
+}

@@ -79,6 +79,7 @@ type Connector struct {
 	cfg    Config
 	board  *board
 	outage *outage
+	clocks *clocks
 	spare  chan struct{} // see walker.spare
 
 	mu         sync.Mutex
@@ -100,7 +101,9 @@ func New(cfg Config, reg prometheus.Registerer) *Connector {
 	c := &Connector{cfg: cfg, board: newBoard(cfg.Metrics, newQuotas(cfg.QuotaLiveShare, cfg.Log)), ready: errors.New("starting"), changed: make(chan struct{}, 1), spare: make(chan struct{}, spareWindows)}
 	c.board.enlist(cfg.Shops, c.poke)
 	c.outage = newOutage(cfg.Metrics, cfg.Log)
-	reg.MustRegister(c.board, c.outage)
+	c.clocks = newClocks(cfg.Host, cfg.Log)
+	c.board.clocks = c.clocks
+	reg.MustRegister(c.board, c.outage, c.clocks)
 	return c
 }
 
@@ -224,6 +227,7 @@ func (c *Connector) watch(ctx context.Context, crew *crew, failed, left chan err
 			left <- err
 			return err
 		case <-tick.C:
+			c.clocks.look()
 		case <-c.changed:
 		}
 		if ended, err := c.verdict(ctx, crew); ended {

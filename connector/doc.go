@@ -17,7 +17,9 @@
 //	quota.go      the same of one app ID, asked of the vendor and counted down
 //	held.go       what a walker does with the verdict, and the series about it
 //	forecast.go   the walk played without calls, for `orderwalk plan`
-//	sample.go     a few calls that tell how many orders there are, and where
+//	sample.go     a few calls that estimate how many orders there are, and where
+//	sampler.go    which windows those calls list, and the estimate: pure
+//	clocks.go     the difference of this machine's clock and the API's: metric and log
 //	crew.go       the lanes this worker has, as the group assigns them
 //	shops.go      shops dealt out over lanes, and changed while it runs
 //	outage.go     what is being waited for from Kafka: metric and log

@@ -16,9 +16,12 @@ import (
 const checkNotes = `
 It tries what run will need, a line each, and says what to do where something
 fails: the configuration, a token, one list call and the day's quota of each app
-ID, Kafka, its topics, and what this client may do there. It publishes nothing, creates nothing
-and disturbs no worker, but that with auth token any token asked for ends the one
-before. Of a third-party platform's shops it calls for those whose tokens run keeps.
+ID, the clocks, Kafka, its topics, and what this client may do there. It publishes
+nothing, creates nothing and disturbs no worker, but that with auth token any token asked for ends the one
+before. Where it has to wait for the API or for Kafka, it says so on stderr. Its
+last line counts what passed and what failed; with many shops,
+orderwalk check | grep -v '^ok' leaves out what is well. Of a third-party
+platform's shops it calls for those whose tokens run keeps.
 Exit code 1 if anything fails.
 `
 
@@ -30,7 +33,7 @@ func checkCommand(ctx context.Context, c *call) error {
 	if err := c.parse(checkNotes); err != nil {
 		return err
 	}
-	k := checkup{out: c.Out, over: func() bool { return ctx.Err() != nil }}
+	k := checkup{streams: c.Streams, asJSON: *asJSON, out: c.Out, over: func() bool { return ctx.Err() != nil }}
 	if *asJSON {
 		k.out = io.Discard
 	}
@@ -46,11 +49,17 @@ func checkCommand(ctx context.Context, c *call) error {
 			failed++
 		}
 	}
+	all := len(k.findings)
 	if ctx.Err() != nil {
 		return errInterrupted
 	}
+	verdict := "all passed"
 	if failed > 0 {
-		return fmt.Errorf("%d of %d checks failed", failed, len(k.findings))
+		verdict = fmt.Sprintf("%s passed, %s failed", thousands(int64(all-failed)), thousands(int64(failed)))
+	}
+	fmt.Fprintf(k.out, "%s %s: %s\n", thousands(int64(all)), plural(all, "check"), verdict)
+	if failed > 0 {
+		return fmt.Errorf("%s of %s checks failed", thousands(int64(failed)), thousands(int64(all)))
 	}
 	return nil
 }
@@ -68,6 +77,8 @@ type finding struct {
 
 // checkup prints the findings as they come.
 type checkup struct {
+	streams  Streams
+	asJSON   bool
 	out      io.Writer
 	over     func() bool // somebody has had enough; what is found then says nothing
 	findings []finding
@@ -128,9 +139,10 @@ func (k *checkup) run(ctx context.Context) {
 		return
 	}
 	k.ok("configuration", fmt.Sprintf("group %s, %s", cfg.Group, count(len(cfg.Shops), "shop")))
-	quiet := slog.New(slog.DiscardHandler) // findings say it
 	k.api(ctx, cfg)
-	k.kafka(ctx, cfg, quiet)
+	// What fails findings say; what is waited for must be said before.
+	waits := slog.New(slog.NewTextHandler(k.streams.Err, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	k.kafka(ctx, cfg, waits)
 }
 
 // count is such as: 6 partitions.

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kfake"
 
@@ -144,6 +145,31 @@ func TestCheckFindsWhatIsWrong(t *testing.T) {
 				if !strings.Contains(lines[c.check], want) {
 					t.Errorf("%s says nothing of %q:\n%s", c.check, want, stdout)
 				}
+			}
+		})
+	}
+}
+
+// TestCheckComparesTheClocks: by the earlier of the two all would look well.
+func TestCheckComparesTheClocks(t *testing.T) {
+	for name, c := range map[string]struct {
+		skew time.Duration
+		code int
+		line string
+	}{
+		"agree":             {0, 0, "ok      clock                        agrees with the API's\n"},
+		"seconds":           {10 * time.Second, 0, "ok      clock                        this machine's is "},
+		"ours is behind":    {10 * time.Minute, 1, "failed  clock                        this machine's is "},
+		"the API's is late": {-time.Hour, 1, "failed  clock                        the API's, by the Date of its answers, is "},
+	} {
+		t.Run(name, func(t *testing.T) {
+			checkWay(t, "stable_token", simulator.Faults{ClockSkew: c.skew})
+			code, lines, stdout := check(t)
+			if code != c.code || !strings.HasPrefix(lines["clock"], c.line) {
+				t.Errorf("check = %d, %q\n%s", code, lines["clock"], stdout)
+			}
+			if want := []string{" checks: all passed\n", " passed, 1 failed\n"}[code]; !strings.HasSuffix(stdout, want) {
+				t.Errorf("no %q at the end of\n%s", want, stdout)
 			}
 		})
 	}

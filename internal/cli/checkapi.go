@@ -32,35 +32,76 @@ func (k *checkup) api(ctx context.Context, cfg *config.Config) {
 		}
 	}
 	platform := k.platform(ctx, cfg, host)
-	found := make([][]finding, len(ofApp))
+	asking := newAsking(k.streams, cfg.APIURL, len(ofApp), "app IDs tried", !k.asJSON)
+	defer asking.end()
+	found := make([]chan []finding, len(ofApp))
+	for i := range found {
+		found[i] = make(chan []finding, 1)
+	}
 	var trying errgroup.Group
 	trying.SetLimit(checkAtOnce)
-	for i, s := range ofApp {
-		trying.Go(func() error {
-			access := ""
-			if s.Auth == wechat.AuthComponent {
-				if platform == nil {
-					return nil // its line says it
-				}
-				if found[i], access = platform.shop(s); access == "" {
-					return nil
-				}
-			}
-			found[i] = checkShop(ctx, host, s, access)
-			return nil
-		})
-	}
-	_ = trying.Wait() // no function above fails
-	for _, findings := range found {
-		for _, f := range findings {
+	go func() {
+		for i, s := range ofApp {
+			trying.Go(func() error {
+				found[i] <- platform.check(ctx, host, s, asking)
+				asking.one()
+				return nil
+			})
+		}
+	}()
+	for _, findings := range found { // in their order, as they come
+		for _, f := range <-findings {
 			k.add(f)
 		}
 	}
+	k.clock(host)
+}
+
+// check tries one app ID, by the token that run keeps if it is a platform's.
+func (t *tenants) check(ctx context.Context, host *wechat.Host, s config.Shop, asking *asking) []finding {
+	if s.Auth != wechat.AuthComponent {
+		return checkShop(ctx, host, s, "", asking)
+	}
+	if t == nil {
+		return nil // the platform's line says it
+	}
+	found, access := t.shop(s)
+	if access == "" {
+		return found
+	}
+	return checkShop(ctx, host, s, access, asking)
+}
+
+// Differences of the clocks from which check says so, and fails.
+const (
+	clocksDiffer = 5 * time.Second
+	clocksFail   = time.Minute
+)
+
+// clock compares this machine's clock with the API's. The walk goes by the
+// earlier of the two.
+func (k *checkup) clock(host *wechat.Host) {
+	skew, answers := host.Skew()
+	if answers == 0 {
+		return // there is no answer, or none that says its Date
+	}
+	f := finding{Check: "clock", OK: skew.Abs() < clocksFail, Detail: "agrees with the API's"}
+	apart := skew.Abs().Round(time.Second)
+	switch {
+	case skew.Abs() < clocksDiffer:
+	case skew > 0:
+		f.Detail = fmt.Sprintf("this machine's is %s behind the API's: every order comes late by that", apart)
+		f.Do = []string{"set this machine's clock (NTP)"}
+	default:
+		f.Detail = fmt.Sprintf("the API's, by the Date of its answers, is %s behind this machine's: every order comes late by that", apart)
+		f.Do = []string{"set this machine's clock (NTP) if it is the wrong one, or see what gateway or proxy answers with an old Date"}
+	}
+	k.add(f)
 }
 
 // checkShop gets a token, makes one list call, for a minute that is over, and
 // asks what is left of the day. access is the token that run keeps, if it does.
-func checkShop(ctx context.Context, host *wechat.Host, s config.Shop, access string) []finding {
+func checkShop(ctx context.Context, host *wechat.Host, s config.Shop, access string, asking *asking) []finding {
 	ctx, cancel := context.WithTimeout(ctx, checkLimit)
 	defer cancel()
 	var asked atomic.Bool // a token was handed out
@@ -76,6 +117,7 @@ func checkShop(ctx context.Context, host *wechat.Host, s config.Shop, access str
 		cfg.Tokens = keptToken(access)
 	}
 	client := wechat.New(cfg)
+	defer asking.watch(client, checkLimit)()
 	end := time.Now().Add(-time.Minute).Unix()
 	page, err := client.List(ctx, wechat.Query{
 		Range: wechat.Range(s.TimeRange), Start: end - 60, End: end, Status: s.Status, OpenID: s.OpenID, PageSize: 1,
@@ -94,9 +136,9 @@ func checkShop(ctx context.Context, host *wechat.Host, s config.Shop, access str
 		list.Detail = "there are orders in the last minutes"
 	case err == nil, verdict != nil && verdict.Class == wechat.Shrink:
 	case verdict != nil && verdict.Op != wechat.ListOp, verdict == nil && !asked.Load() && isAsked(s):
-		return []finding{apiFinding(token.Check, err, verdict)}
+		return []finding{apiFinding(token.Check, err, asking.url)}
 	default:
-		return []finding{token, apiFinding(list.Check, err, verdict)}
+		return []finding{token, apiFinding(list.Check, err, asking.url)}
 	}
 	list.Do = warned.all()
 	return []finding{token, list, checkQuota(ctx, client, s)}
@@ -148,24 +190,10 @@ func checkQuota(ctx context.Context, client *wechat.Client, s config.Shop) findi
 	return f
 }
 
-// apiFinding puts the hint of an error where hints are. verdict is what the
-// call ended with, or waited out until its time was up; nil if neither.
-func apiFinding(check string, err error, verdict *wechat.Error) finding {
-	f := finding{Check: check, Detail: err.Error()}
-	if verdict != nil {
-		bare := *verdict
-		bare.Hint = ""
-		f.Detail = bare.Error()
-		if verdict.Hint != "" {
-			f.Do = []string{verdict.Hint}
-		}
-	}
-	if errors.Is(err, context.DeadlineExceeded) {
-		f.Detail = fmt.Sprintf("no success within %s: %s", checkLimit, f.Detail)
-		if len(f.Do) == 0 {
-			f.Do = []string{"check ORDERWALK_API_URL and the way to it"}
-		}
-	}
+// apiFinding puts the hint of an error where hints are. url is the API's.
+func apiFinding(check string, err error, url string) finding {
+	f := finding{Check: check}
+	f.Detail, f.Do = explained(err, url, checkLimit)
 	return f
 }
 

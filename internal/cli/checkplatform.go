@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 
@@ -50,14 +49,14 @@ func (k *checkup) platform(ctx context.Context, cfg *config.Config, host *wechat
 		}
 		got, err := p.ComponentToken(ctx, ticket)
 		if err != nil {
-			k.add(platformFinding(check, err))
+			k.add(apiFinding(check, err, cfg.APIURL))
 			return nil
 		}
 		token = got.Value
 	}
 	listed, err := p.Authorizers(ctx, token)
 	if err != nil {
-		k.add(platformFinding(check, err))
+		k.add(apiFinding(check, err, cfg.APIURL))
 		return nil
 	}
 	for _, a := range listed {
@@ -66,12 +65,6 @@ func (k *checkup) platform(ctx context.Context, cfg *config.Config, host *wechat
 	f.Detail += fmt.Sprintf("; authorised by %s", count(len(listed), "shop"))
 	k.add(f)
 	return all
-}
-
-func platformFinding(check string, err error) finding {
-	var verdict *wechat.Error
-	errors.As(err, &verdict)
-	return apiFinding(check, err, verdict)
 }
 
 // keptToken hands out the access token that run keeps.

@@ -94,14 +94,14 @@ func TestCheckInEveryWay(t *testing.T) {
 func TestFindingOfACallThatWaited(t *testing.T) {
 	last := &wechat.Error{Op: wechat.ListOp, Code: 41001, Message: "access_token missing", Hint: "deploy again"}
 	err := &wechat.Interrupted{Op: wechat.ListOp, Err: context.DeadlineExceeded, Last: last}
-	f := apiFinding("list call", err, last)
+	f := apiFinding("list call", err, "http://api.test")
 	if f.OK || f.Detail != "no success within 20s: list orders: errcode 41001 access_token missing" || len(f.Do) != 1 || f.Do[0] != "deploy again" {
 		t.Errorf("%+v", f)
 	}
 	if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "last failure: list orders: errcode 41001") {
 		t.Error(err)
 	}
-	f = apiFinding("list call", &wechat.Interrupted{Op: wechat.ListOp, Err: context.DeadlineExceeded}, nil)
+	f = apiFinding("list call", &wechat.Interrupted{Op: wechat.ListOp, Err: context.DeadlineExceeded}, "http://api.test")
 	if f.Detail != "no success within 20s: list orders: context deadline exceeded" || !strings.Contains(f.Do[0], "ORDERWALK_API_URL") {
 		t.Errorf("%+v", f)
 	}

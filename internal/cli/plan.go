@@ -27,7 +27,9 @@ third-party platform, whose tokens run keeps there, and not needed for others.
 `
 
 const (
-	// planLimit bounds the sampling of one shop.
+	// planHear bounds the wait for the first answer of the API, and planLimit the
+	// sampling of one shop.
+	planHear  = 20 * time.Second
 	planLimit = 2 * time.Minute
 	// planCalls is how many list calls a shop is sampled with.
 	planCalls = 20
@@ -53,12 +55,13 @@ func planCommand(ctx context.Context, c *call) error {
 	host := &wechat.Host{URL: cfg.APIURL}
 	defer host.Close()
 	book := &shopBook{host: host, metrics: connector.NewMetrics(prometheus.NewRegistry()), log: slog.New(slog.DiscardHandler), clients: map[string]known{}}
-	p := planning{cfg: cfg, host: host, calls: *calls}
+	p := planning{cfg: cfg, host: host, calls: *calls, asking: newAsking(c.Streams, cfg.APIURL, len(cfg.Shops), "shops planned", false)}
 	if slices.ContainsFunc(cfg.Shops, func(s config.Shop) bool { return s.Auth == wechat.AuthComponent }) {
 		p.known, p.unknown = lookAtLedger(ctx, cfg)
 	}
 	book.kept = p.known
 	plan := p.run(ctx, book.shops(cfg))
+	p.asking.end()
 	if ctx.Err() != nil {
 		return errInterrupted
 	}
@@ -88,9 +91,10 @@ func begins(shops []config.Shop) bool {
 
 // planning makes a plan.
 type planning struct {
-	cfg   *config.Config
-	host  *wechat.Host
-	calls int
+	cfg    *config.Config
+	host   *wechat.Host
+	calls  int
+	asking *asking
 	// known is what run keeps of a platform's shops, unknown why that could not
 	// be read.
 	known   ledger.Known
@@ -109,6 +113,7 @@ func (p *planning) run(ctx context.Context, shops []connector.Shop) plan {
 	for i, shop := range shops {
 		group.Go(func() error {
 			out.Shops[i] = p.shop(ctx, shop, p.cfg.Shops[i], sharing[shop.AppID])
+			p.asking.one()
 			return nil
 		})
 	}
@@ -120,8 +125,9 @@ func (p *planning) run(ctx context.Context, shops []connector.Shop) plan {
 // shop plans one of so many that share an app ID's rate.
 func (p *planning) shop(ctx context.Context, shop connector.Shop, s config.Shop, sharing int) shopPlan {
 	out := shopPlan{Shop: s.Name, AppID: s.AppID, TimeRange: s.TimeRange, Concurrency: p.cfg.Concurrency}
+	limit := planHear
 	fail := func(err error) shopPlan {
-		out.Error, out.Do = explained(err)
+		out.Error, out.Do = explained(err, p.cfg.APIURL, limit)
 		return out
 	}
 	access, problem, code := p.known.Shop(s.AppID)
@@ -141,13 +147,18 @@ func (p *planning) shop(ctx context.Context, shop connector.Shop, s config.Shop,
 		out.Note = "it has no start time: run begins at the time of its first start, and there is nothing before it to plan"
 		return out
 	}
+	defer p.asking.watch(shop.Client, limit)()
 	ctx, cancel := context.WithTimeout(ctx, planLimit)
 	defer cancel()
 	ctx, stop := whileCalls(ctx, shop.Client)
 	defer stop()
-	if err := shop.Client.Hear(ctx); err != nil {
+	hearing, heard := context.WithTimeout(ctx, planHear)
+	err := shop.Client.Hear(hearing)
+	heard()
+	if err != nil {
 		return fail(errors.Join(context.Cause(ctx), err))
 	}
+	limit = planLimit
 	now, _ := p.host.Now()
 	policy := shop.Policy
 	if end := policy.Horizon(now); policy.End == 0 || policy.End > end {
@@ -200,27 +211,29 @@ func whileCalls(ctx context.Context, client *wechat.Client) (context.Context, fu
 	}
 }
 
-// explained is an error of the API as a text, and what to do about it.
-func explained(err error) (text string, do []string) {
+// explained is an error of the API at a URL as a text, and what to do about it;
+// limit is how long it was waited for.
+func explained(err error, url string, limit time.Duration) (text string, do []string) {
 	var verdict *wechat.Error
 	var waited *wechat.Interrupted
 	if errors.As(err, &verdict); verdict == nil && errors.As(err, &waited) {
 		verdict = waited.Last
 	}
-	if verdict == nil {
-		if errors.Is(err, context.DeadlineExceeded) {
-			return fmt.Sprintf("no success within %s", planLimit), []string{"check ORDERWALK_API_URL and the way to it"}
-		}
-		return err.Error(), nil
+	late := errors.Is(err, context.DeadlineExceeded)
+	text, hint := err.Error(), ""
+	if verdict != nil {
+		bare := *verdict
+		bare.Hint = ""
+		text, hint = bare.Error(), verdict.Hint
 	}
-	bare := *verdict
-	bare.Hint = ""
-	text = bare.Error()
-	if errors.Is(err, context.DeadlineExceeded) {
-		text = fmt.Sprintf("no success within %s: %s", planLimit, text)
+	if late {
+		text = fmt.Sprintf("no success within %s: %s", limit, text)
 	}
-	if verdict.Hint != "" {
-		do = []string{verdict.Hint}
+	if hint == "" && (late || verdict != nil) {
+		hint = wayHint(url, verdict)
+	}
+	if hint != "" {
+		do = []string{hint}
 	}
 	return text, do
 }

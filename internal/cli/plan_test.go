@@ -148,7 +148,7 @@ func TestPlanTexts(t *testing.T) {
 	shop := func(name, appID string, change func(*shopPlan)) shopPlan {
 		s := shopPlan{
 			Shop: name, AppID: appID, TimeRange: "create_time", Start: day.AddDate(0, -1, 0).Unix(), End: day.Unix(),
-			Orders: 123456, Windows: 98, Calls: 1301, FirstCalls: 1290, SecondCalls: 11, Seconds: 26.3, Calling: 26.3,
+			Orders: 123456, OrdersLow: 101234, OrdersHigh: 145678, Windows: 98, Calls: 1301, FirstCalls: 1290, SecondCalls: 11, Seconds: 26.3, Calling: 26.3,
 			PerSecond: 50, Concurrency: 8, Latency: 0.0213,
 			Sample: &samplePlan{Calls: 20, Windows: 18, Orders: 1299, Share: 0.0123},
 			Quota:  &quotaPlan{Limit: 10000, Remaining: 9000, ends: day.Add(4 * time.Hour)},
@@ -167,6 +167,10 @@ func TestPlanTexts(t *testing.T) {
 		shop("one-of-two", "wx4", nil),
 		shop("two-of-two", "wx4", func(s *shopPlan) { s.TimeRange, s.Calls, s.Calling, s.Seconds = "update_time", 6500, 200, 200 }),
 		shop("by-cloud-call", "wx5", func(s *shopPlan) { s.Quota = nil }),
+		shop("hardly-sampled", "wx8", func(s *shopPlan) { s.OrdersLow, s.OrdersHigh, s.AtLeast, s.Sample.Calls = 100, 0, true, 1 }),
+		shop("all-is-read", "wx9", func(s *shopPlan) {
+			s.Orders, s.OrdersLow, s.OrdersHigh, s.Sample.Share, s.Sample.Orders = 90, 90, 90, 1, 90
+		}),
 		{Shop: "later", AppID: "wx6", TimeRange: "create_time", Note: "there is nothing to read yet", Start: day.Unix(), End: day.Unix()},
 		{Shop: "refused", AppID: "wx7", TimeRange: "create_time", Error: "get access token: errcode 40125 invalid appsecret (rid 1-2-3)", Do: []string{"check the app secret of this shop"}},
 	}}

@@ -37,8 +37,13 @@ type shopPlan struct {
 	End   int64 `json:"end_time,omitempty"`
 	Open  bool  `json:"open_end,omitempty"`
 
-	Orders  int `json:"orders"`
-	Windows int `json:"windows"`
+	// Orders lies probably between OrdersLow and OrdersHigh. AtLeast says that
+	// the sample shows no more than OrdersLow.
+	Orders     int  `json:"orders"`
+	OrdersLow  int  `json:"orders_low"`
+	OrdersHigh int  `json:"orders_high,omitempty"`
+	AtLeast    bool `json:"orders_at_least,omitempty"`
+	Windows    int  `json:"windows"`
 	// Calls are those of the first and of the second passes.
 	Calls       int `json:"calls"`
 	FirstCalls  int `json:"first_pass_calls"`
@@ -110,12 +115,17 @@ func (s *shopPlan) learn(policy connector.Policy, sample connector.Sample, now t
 		Density: sample.Density, Most: sample.Most, Latency: sample.Latency, PerSecond: s.PerSecond,
 	})
 	s.Orders, s.Windows = sample.Orders, effort.Windows
+	s.OrdersLow, s.OrdersHigh, s.AtLeast = sample.Low, sample.High, sample.AtLeast
+	if s.AtLeast {
+		s.OrdersHigh = 0
+	}
 	s.FirstCalls, s.SecondCalls, s.Calls = effort.First, effort.Second, effort.First+effort.Second
 	s.Calling, s.Seconds = effort.Read.Seconds(), effort.Read.Seconds()
 	s.Latency = sample.Latency.Seconds()
 	s.Sample = &samplePlan{Calls: sample.Calls, Windows: sample.Windows, Orders: sample.Seen, Share: sample.Share, Most: sample.Most}
 	if open {
-		s.LiveCalls = connector.LiveCalls(policy, sample.Density[len(sample.Density)-1].PerSecond)
+		day := min(policy.End-policy.Start, 24*3600)
+		s.LiveCalls = connector.LiveCalls(policy, float64(sample.Density.Orders(policy.End-day, policy.End))/float64(day))
 	}
 }
 

@@ -63,7 +63,7 @@ func (s *shopPlan) write(b *strings.Builder) {
 		line("nothing", "%s", s.Note)
 		return
 	}
-	line("orders", "about %s", about(s.Orders))
+	line("orders", "%s", s.howMany())
 	line("windows", "about %s", about(s.Windows))
 	line("calls", "about %s: %s to read, %s to read a second time for late orders", about(s.Calls), about(s.FirstCalls), about(s.SecondCalls))
 	if q := s.Quota; q != nil {
@@ -89,9 +89,24 @@ func (s *shopPlan) write(b *strings.Builder) {
 		}
 	}
 	line("learnt", "from %s orders in %s, %s of the range, by %s", thousands(int64(s.Sample.Orders)), count(s.Sample.Windows, "window"), percent(s.Sample.Share), count(s.Sample.Calls, "call"))
+	if s.Sample.Share < 1 {
+		line("", "orders that come in bursts between those windows are not counted")
+	}
 	if s.Sample.Most > 0 {
 		line("", "the API refuses a range of about %s orders (31042)", about(s.Sample.Most))
 	}
+}
+
+// howMany is the estimate with what is known of its error.
+func (s *shopPlan) howMany() string {
+	low, high := about(s.OrdersLow), about(s.OrdersHigh)
+	switch {
+	case s.AtLeast:
+		return fmt.Sprintf("at least %s; %s did not suffice to tell how many more: a greater --calls does", low, count(s.Sample.Calls, "call"))
+	case low == high:
+		return "about " + about(s.Orders)
+	}
+	return fmt.Sprintf("about %s, probably %s to %s", about(s.Orders), low, high)
 }
 
 func utc(second int64) string { return time.Unix(second, 0).UTC().Format(time.RFC3339) }

@@ -76,12 +76,13 @@ func (h *Host) send(ctx context.Context, out outgoing) (answer, error) {
 	}
 	request = request.WithContext(ctx)
 
+	sent := time.Now()
 	response, err := h.transport.RoundTrip(request)
 	if err != nil {
 		return answer{}, err
 	}
 	defer response.Body.Close()
-	h.hear(response.Header)
+	h.hear(response.Header, sent)
 	text, err := h.read(response.Body)
 	if err != nil {
 		return answer{}, err

@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -47,6 +48,7 @@ type Host struct {
 	heardAt time.Time // local clock, latest answer
 	date    time.Time // Date of the latest answer that had one
 	datedAt time.Time // local clock, that answer
+	skews   []time.Duration
 }
 
 // Now is the earlier of the local clock and the API's: the Date of the latest
@@ -80,6 +82,47 @@ func (h *Host) LastHeard() time.Time {
 	return h.heardAt
 }
 
+// heardSkews is how many of the latest answers Skew goes by.
+const heardSkews = 8
+
+// Skew is by how much the API's clock is ahead of the local one, negative if it
+// is behind: at least so much in two of the latest answers, so that one odd Date
+// does not count, and gateways of which one is wrong do. answers is how many had
+// a Date, up to heardSkews.
+func (h *Host) Skew() (skew time.Duration, answers int) {
+	h.mu.Lock()
+	skews := slices.Clone(h.skews)
+	h.mu.Unlock()
+	n := len(skews)
+	if n == 0 {
+		return 0, 0
+	}
+	slices.Sort(skews)
+	behind, ahead := min(0, skews[min(1, n-1)]), max(0, skews[max(0, n-2)])
+	if -behind > ahead {
+		return behind, n
+	}
+	return ahead, n
+}
+
+// compare notes by how much a Date, cut to the second, must differ from the local
+// clock: it was written between the call and its answer.
+func (h *Host) compare(date, sent, now time.Time) {
+	skew := max(0, date.Sub(now)) + min(0, date.Add(time.Second).Sub(sent))
+	if h.skews = append(h.skews, skew); len(h.skews) > heardSkews {
+		h.skews = slices.Delete(h.skews, 0, 1)
+	}
+}
+
+// Later is the later of the local clock and the API's: what lag is measured by.
+func (h *Host) Later() time.Time {
+	now, theirs := time.Now(), h.theirs()
+	if theirs.After(now) {
+		return theirs
+	}
+	return now
+}
+
 // Close closes idle connections. Calls made later open new ones.
 func (h *Host) Close() {
 	h.open()
@@ -90,7 +133,8 @@ func (h *Host) Close() {
 
 // hear takes the clock's reading off an answer. Date is cut to the second and
 // older than its arrival, so what Now makes of it is never ahead of the API.
-func (h *Host) hear(header http.Header) {
+// sent is when the call began.
+func (h *Host) hear(header http.Header, sent time.Time) {
 	now := time.Now()
 	date, err := http.ParseTime(header.Get("Date"))
 	h.mu.Lock()
@@ -98,6 +142,7 @@ func (h *Host) hear(header http.Header) {
 	h.heardAt = now
 	if err == nil {
 		h.date, h.datedAt = date, now
+		h.compare(date, sent, now)
 	}
 }
 

@@ -80,3 +80,36 @@ func TestPathOfTheURLIsKept(t *testing.T) {
 		equal(t, text, u.String(), want)
 	}
 }
+
+// TestSkewIsWhatTwoAnswersShow: the least difference that the times of call and
+// answer leave, in two of the latest answers.
+func TestSkewIsWhatTwoAnswersShow(t *testing.T) {
+	second := time.Now().Truncate(time.Second)
+	answered := func(took time.Duration, offsets ...time.Duration) (time.Duration, int) {
+		h := &Host{}
+		for _, offset := range offsets {
+			h.compare(second.Add(offset).Truncate(time.Second), second.Add(-took), second)
+		}
+		return h.Skew()
+	}
+	for name, c := range map[string]struct {
+		took    time.Duration
+		offsets []time.Duration
+		want    time.Duration
+		answers int
+	}{
+		"nothing heard":               {want: 0},
+		"one answer, ahead":           {offsets: []time.Duration{time.Minute}, want: time.Minute, answers: 1},
+		"one answer, behind":          {offsets: []time.Duration{-time.Minute}, want: 1*time.Second - time.Minute, answers: 1},
+		"Date is cut":                 {offsets: []time.Duration{-time.Second, -900 * time.Millisecond}, want: 0, answers: 2},
+		"a slow answer":               {took: 15 * time.Second, offsets: []time.Duration{-15 * time.Second, -8 * time.Second}, want: 0, answers: 2},
+		"one odd Date":                {offsets: []time.Duration{0, 0, -time.Hour, 0}, want: 0, answers: 4},
+		"one gateway of three is off": {offsets: []time.Duration{0, 0, time.Hour, 0, 0, time.Hour}, want: time.Hour, answers: 6},
+		"behind more often":           {offsets: []time.Duration{-time.Hour, -time.Hour, time.Minute, time.Minute}, want: time.Second - time.Hour, answers: 4},
+		"repaired":                    {offsets: append(make([]time.Duration, 0, 16), time.Hour, time.Hour, 0, 0, 0, 0, 0, 0, 0, 0), want: 0, answers: 8},
+	} {
+		if got, n := answered(c.took, c.offsets...); got != c.want || n != c.answers {
+			t.Errorf("%s: %v of %d answers, want %v of %d", name, got, n, c.want, c.answers)
+		}
+	}
+}
