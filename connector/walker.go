@@ -42,6 +42,7 @@ type walker struct {
 	pace   pace
 	outbox []delivery
 	dirty  bool // state has changed since it was handed over
+	tight  bool // see Policy.Tight
 }
 
 // delivery is one page's share of an outbox.
@@ -194,10 +195,10 @@ func (w *walker) plan(reading map[*offsets.Window]bool) (start []*offsets.Window
 	defer w.mu.Unlock()
 	now, _ := w.host.Now()
 	policy := w.shop.Policy
-	policy.Nudge = w.sheet.nudgedTo(w.state.Frontier())
+	policy.Nudge, policy.Tight = w.sheet.nudgedTo(w.state.Frontier()), w.tight
 	s := next(w.state, now, policy)
 	held := w.hold(&s, now)
-	open(w.state, s.open, w.shop.Policy)
+	open(w.state, s.open, policy)
 	for _, win := range s.again {
 		again(win)
 	}
