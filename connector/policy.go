@@ -10,8 +10,8 @@ import (
 type Policy struct {
 	// Range is the kind of time that windows are about.
 	Range wechat.Range
-	// Start is the first second to read, unix; 0 = the API's time when the
-	// shop is first walked. Once there is a checkpoint it has no effect.
+	// Start is the first second to read, unix; 0 = the moment of the shop's first
+	// start (see walker.begin). Once anything was read it has no effect.
 	Start int64
 	// End is the last second to read, unix; 0 = none, walk on for ever.
 	End int64

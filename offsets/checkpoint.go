@@ -19,6 +19,13 @@ type Checkpoint struct {
 	// Watermark is the unix second before which every window has been read to
 	// its end once.
 	Watermark int64
+	// Begin is where the walk began, unix; 0 = not known: an earlier version
+	// began it.
+	Begin int64
+	// Unheard says that Begin is the moment of the first start by the local clock,
+	// and that the API's clock, which may make it earlier, has not been heard yet.
+	// No window has been opened then.
+	Unheard bool
 	// Length is the length the next backfill window shall have, in seconds.
 	Length int64
 	// Windows are the windows still tracked: open, waiting for their second

@@ -48,7 +48,7 @@ func (tp *topic) load(group string) Lane {
 var shop1 = Partition{Shop: "wx1", Range: "create_time"}
 
 func sample() *Checkpoint {
-	c := &Checkpoint{Watermark: 1658509200, Length: 7200, Windows: []*Window{
+	c := &Checkpoint{Watermark: 1658509200, Begin: 1658505600, Length: 7200, Windows: []*Window{
 		{Start: 1658505600, End: 1658509200, State: Waiting, Pass: 1, Pages: 1, PageSize: 100, Opened: 1658509300},
 		{Start: 1658509200, End: 1658516400, State: Open, Pass: 1, Key: "KEY<&>\"1", Pages: 2, PageSize: 10, Status: 20, OpenID: "oAbc", Opened: 1658516500},
 		{Start: 1658516400, End: 1658523600, From: 1658516399, State: Open, Pass: 1, PageSize: 100},
@@ -105,7 +105,7 @@ func TestLoadIsTheInverseOfUpdate(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(1, 2))
 	var tp topic
 	var s Stored
-	c := &Checkpoint{Watermark: 1000, Length: 60}
+	c := &Checkpoint{Watermark: 1000, Begin: 1000, Unheard: true, Length: 60}
 	for step := range 400 {
 		mutate(rnd, c)
 		s.Update("g", shop1, c, tp.emit)
@@ -168,7 +168,7 @@ func equal(a, b *Checkpoint) bool { return show(a) == show(b) }
 
 func show(c *Checkpoint) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "watermark %d length %d\n", c.Watermark, c.Length)
+	fmt.Fprintf(&b, "watermark %d begin %d %v length %d\n", c.Watermark, c.Begin, c.Unheard, c.Length)
 	for _, w := range c.Windows {
 		ids := slices.Sorted(w.Seen.All())
 		fmt.Fprintf(&b, "%d(%d)-%d %s pass %d key %q pages %d size %d status %d openid %q opened %d seen %v\n",

@@ -30,6 +30,8 @@ type windowFields struct {
 type shopValue struct {
 	V         int    `json:"v"`
 	Watermark *int64 `json:"watermark"`
+	Begin     int64  `json:"begin,omitempty"`
+	Unheard   bool   `json:"begin_unheard,omitempty"`
 	Length    int64  `json:"window_length,omitempty"`
 	windowFields
 }
