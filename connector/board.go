@@ -23,6 +23,10 @@ type board struct {
 
 	mu     sync.Mutex
 	sheets map[offsets.Partition]*sheet
+	// unread are shops without a checkpoint, by when this process came to know
+	// them, also those that a list of shops has left out meanwhile: one that could
+	// not be taken is tried again.
+	unread map[offsets.Partition]int64
 }
 
 // shopSeries is one of a shop's series, taken off its status.
@@ -38,6 +42,7 @@ func newBoard(m *Metrics, quotas *quotas) *board {
 	}
 	return &board{
 		metrics: m,
+		unread:  make(map[offsets.Partition]int64),
 		quotas:  quotas,
 		quota:   newQuotaSeries(),
 		series: []shopSeries{
@@ -89,6 +94,13 @@ func (b *board) enlist(shops []Shop, changed func()) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	before := b.sheets
+	for p, h := range before {
+		if since := h.unreadSince(); since > 0 {
+			b.unread[p] = since
+		} else {
+			delete(b.unread, p)
+		}
+	}
 	b.quotas.enlist(shops)
 	b.sheets = make(map[offsets.Partition]*sheet, len(shops))
 	for _, shop := range shops {
@@ -96,6 +108,9 @@ func (b *board) enlist(shops []Shop, changed func()) {
 		if h == nil || h.name() != shop.Name {
 			h = newSheet(shop, b.metrics, changed)
 			h.quota = b.quotas.of(shop.AppID)
+			if since, known := b.unread[shop.partition()]; known {
+				h.since = since
+			}
 		}
 		b.sheets[shop.partition()] = h
 	}

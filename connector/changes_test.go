@@ -7,8 +7,12 @@ import (
 	"orderwalk/simulator"
 )
 
-func changesOnce(a *arena)           { changes(a, simulator.Faults{}) }
-func changesOnceEndOutside(a *arena) { changes(a, simulator.Faults{EndExclusive: true}) }
+func changesOnce(a *arena)             { changes(a, simulator.Faults{}) }
+func changesOnceEndOutside(a *arena)   { changes(a, simulator.Faults{EndExclusive: true}) }
+func changesOnceStartOutside(a *arena) { changes(a, simulator.Faults{StartExclusive: true}) }
+func changesOnceBothOutside(a *arena) {
+	changes(a, simulator.Faults{StartExclusive: true, EndExclusive: true})
+}
 
 // changes walks by update time while orders keep changing. For each (order,
 // update second) that any answer has shown there is one record, no more and no

@@ -42,6 +42,7 @@ type receipt struct {
 	ages         []float64 // of the windows late orders turned up in, seconds
 	watermark    int64
 	brought      []span // windows of a first pass with orders in them
+	kept         chan struct{}
 }
 
 // run commits until ctx ends or every walker has ended and all of it is
@@ -139,6 +140,9 @@ func (c *committer) commit(ctx context.Context) (some bool, err error) {
 	}
 	for _, r := range receipts {
 		r.sheet.committed(r)
+		if r.kept != nil {
+			close(r.kept)
+		}
 	}
 	return true, nil
 }
@@ -172,7 +176,8 @@ func (c *committer) collect(tx *txn.Transaction, w *walker) (r receipt, some boo
 	}
 	outbox := w.outbox
 	w.outbox, w.dirty = nil, false
-	r = receipt{sheet: w.sheet, watermark: w.state.Watermark}
+	r = receipt{sheet: w.sheet, watermark: w.state.Watermark, kept: w.kept}
+	w.kept = nil
 	part := w.shop.partition()
 	w.stored.Update(l.cfg.Group, part, w.state, func(key, value []byte) {
 		if err == nil {

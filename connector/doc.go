@@ -8,7 +8,9 @@
 //	plan.go       which window is next: a pure function of (checkpoint, now, policy)
 //	window.go     what can happen to a window: opened, halved, finished, retired
 //	sift.go       which listed IDs are repeats
-//	edge.go       the second two neighbours share, for update times
+//	neighbours.go which windows list seconds twice
+//	edge.go       the seconds two neighbours share, for update times
+//	narrow.go     windows that the API lists only under narrower ranges
 //	walker.go     the loop: ask what is next, read, wait
 //	reading.go    paging through one window
 //	committer.go  group commit: outboxes and checkpoints into one transaction
@@ -59,9 +61,10 @@
 //  5. What is published for a window is the set of IDs the API listed for it,
 //     each once. IDs seen are kept until neither the window nor a neighbour can
 //     be read again (retire), so a page read again, a window begun again, the
-//     second pass, and the second two windows share all drop out in take.
+//     second pass, and the seconds two windows share all drop out in take.
 //
-// Whether the API counts a range's end second as inside is not documented.
-// Neighbouring windows share their boundary second, so both readings lose
-// nothing, and the last window of a bounded range ends one second late.
+// Whether the API counts a range's first second in, and its last, is not
+// documented. A window is asked for from a second before its start to its end,
+// where its right neighbour starts, and the last window of a bounded range ends
+// one second late; so none of the four readings loses anything (lead).
 package connector

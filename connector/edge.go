@@ -8,15 +8,29 @@ import (
 	"orderwalk/offsets"
 )
 
-// judge asks the API about IDs that w and its left neighbour both list, with
-// update times. Let T be the second they share and b the end of w. Each
-// suspect's update time u was in [T, b] when w's page was read, and u only
-// grows, to about now, which is later than b. So, asking in this order:
+// suspect is an ID that a window lists and a window to its left has listed too,
+// with update times.
+type suspect struct {
+	id string
+	// edge is the end of the nearest window to the left that has listed it.
+	edge int64
+}
+
+// judge asks the API about IDs that w and a window to its left both list, with
+// update times: is that one change, or two? The answer must be right whether the
+// API counts a range's first second in or not, and its last second in or not.
 //
-//  1. listed for [T−1, T]: u = T, and the API counts the end second as inside.
-//     The left neighbour ended at T and listed the same: a repeat.
-//  2. listed for [T, b]: u > T, or u = T and the end second is outside, else (1)
-//     had listed it. Either way the left neighbour, which ended at T, listed an
+// Let T be the suspect's edge, u its update time when w's page was read, and the
+// window that ends at T the left one. w is asked from T−1 at the earliest
+// (neighbours), and u only grows, to about now, which is later than w's end. So,
+// asking in this order:
+//
+//  1. listed for [T−1, T]: u = T, and the API counts the last second in, or
+//     u = T−1, and it counts the first in. The left window ended at T and began
+//     at T−1 or before, so it has listed this very change: a repeat.
+//  2. listed for w's own range: u > T, or u = T where the last second is out, or
+//     else (1) had listed it: if u = T−1 then w's page shows that the first
+//     second is in. Either way the left window, which ended at T, has listed an
 //     earlier change: a change.
 //  3. listed nowhere: the order has changed once more since, and that change
 //     will be listed by a later window. Whether the listing in w was of its own
@@ -24,46 +38,68 @@ import (
 //
 // Neither range ends where it begins: nobody documents what the API makes of
 // one that does.
-func judge(ctx context.Context, client *wechat.Client, w *offsets.Window, suspects []string) (verdict, error) {
+//
+// shown reports whether a range of one second has listed an order, which an API
+// that counts neither end in never does.
+func judge(ctx context.Context, client *wechat.Client, w *offsets.Window, suspects []suspect) (known verdict, shown bool, err error) {
 	left := make(map[string]bool, len(suspects))
-	for _, id := range suspects {
-		left[id] = true
+	edges := make(map[int64]map[string]bool)
+	for _, s := range suspects {
+		left[s.id] = true
+		if edges[s.edge] == nil {
+			edges[s.edge] = make(map[string]bool)
+		}
+		edges[s.edge][s.id] = true
 	}
-	known := make(verdict, len(suspects))
-	for _, question := range []struct {
-		span
-		change bool
-	}{
-		{span{w.Start - 1, w.Start}, false},
-		{span{w.Start, w.End}, true},
-	} {
-		listed, err := listed(ctx, client, w, question.span, left)
+	known = make(verdict, len(suspects))
+	l := lister{client: client, window: w, kind: wechat.UpdateTime}
+	settle := func(listed map[string]bool, wanted map[string]bool, change bool) {
+		for id := range wanted {
+			if listed[id] {
+				known[id] = change
+				delete(left, id)
+			}
+		}
+	}
+	for edge, wanted := range edges {
+		listed, err := l.edge(ctx, edge, wanted)
 		if err != nil {
-			return nil, err
+			return nil, false, err
 		}
-		for _, id := range listed {
-			known[id] = question.change
-			delete(left, id)
+		shown = shown || len(listed) > 0
+		settle(listed, wanted, false)
+	}
+	if len(left) > 0 {
+		listed, err := l.whole(ctx, left)
+		if err != nil {
+			return nil, false, err
 		}
-		if len(left) == 0 {
-			break
-		}
+		settle(listed, left, true)
 	}
 	for id := range left {
 		known[id] = false
 	}
-	return known, nil
+	return known, shown, nil
 }
 
-// listed pages through a range under w's filters and returns which of the
-// wanted IDs it lists, stopping as soon as all are found.
-func listed(ctx context.Context, client *wechat.Client, w *offsets.Window, s span, wanted map[string]bool) ([]string, error) {
-	q := query(w, wechat.UpdateTime, "")
+// lister pages through ranges under a window's filters. Their page tokens are
+// not kept: what is listed so is listed to its end by one process, or again.
+type lister struct {
+	client *wechat.Client
+	window *offsets.Window
+	kind   wechat.Range
+	pages  int // read so far
+}
+
+// list pages through a range and returns what it lists: all of it, or of what is
+// wanted what it finds.
+func (l *lister) list(ctx context.Context, s span, wanted map[string]bool) (map[string]bool, error) {
+	q := query(l.window, l.kind, "")
 	q.Start, q.End, q.PageSize = s.start, s.end, 100
-	found := make(map[string]bool)
+	listed := make(map[string]bool)
 	pass := newPass()
 	for refused := 0; ; {
-		page, err := client.List(ctx, q)
+		page, err := l.client.List(ctx, q)
 		var apiErr *wechat.Error
 		if errors.As(err, &apiErr) && apiErr.Class == wechat.KeyRefused || err == nil && pass.broken(page) {
 			if refused++; refused > 3 {
@@ -76,17 +112,14 @@ func listed(ctx context.Context, client *wechat.Client, w *offsets.Window, s spa
 		if err != nil {
 			return nil, err
 		}
+		l.pages++
 		for _, id := range page.IDs {
-			if wanted[id] {
-				found[id] = true
+			if wanted == nil || wanted[id] {
+				listed[id] = true
 			}
 		}
-		if !page.More || len(found) == len(wanted) {
-			ids := make([]string, 0, len(found))
-			for id := range found {
-				ids = append(ids, id)
-			}
-			return ids, nil
+		if !page.More || wanted != nil && len(listed) == len(wanted) {
+			return listed, nil
 		}
 		q.Key = page.Next
 	}
@@ -94,5 +127,5 @@ func listed(ctx context.Context, client *wechat.Client, w *offsets.Window, s spa
 
 // query is what is asked for the page of w that a key stands for.
 func query(w *offsets.Window, kind wechat.Range, key string) wechat.Query {
-	return wechat.Query{Range: kind, Start: w.Start, End: w.End, Status: w.Status, OpenID: w.OpenID, PageSize: w.PageSize, Key: key}
+	return wechat.Query{Range: kind, Start: w.Asked(), End: w.End, Status: w.Status, OpenID: w.OpenID, PageSize: w.PageSize, Key: key}
 }

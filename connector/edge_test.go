@@ -3,6 +3,7 @@ package connector
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strconv"
 	"testing"
 	"time"
@@ -12,65 +13,68 @@ import (
 	"orderwalk/simulator"
 )
 
-// TestJudge: an ID that a window and its left neighbour both list is a repeat
-// only if it was listed for the second they share. The cases of judge's
-// comment, for an API that counts the end second in and one that does not, and
-// for one that has its own opinion of a range that ends where it begins.
+// TestJudge: an ID that a window and one to its left both list is a repeat only if
+// the left one has listed the very change. All four readings of a range's ends,
+// windows of a second and longer, asked for from their start or a second earlier,
+// and an API that has its own opinion of a range that ends where it begins.
 func TestJudge(t *testing.T) {
-	const shared, end = 946_684_900, 946_685_000 // a bubble begins at 946684800
-	for _, c := range []struct {
-		name    string
-		updated int64 // where the order is when the API is asked
-		outside bool  // the end second is outside
-		point   string
-		change  bool
-	}{
-		{"at the shared second, which the neighbour listed too", shared, false, "", false},
-		{"at the shared second, which the neighbour did not list", shared, true, "", true},
-		{"after the shared second", shared + 1, false, "", true},
-		{"after the shared second, end outside", shared + 1, true, "", true},
-		{"later in the window", shared + 50, false, "", true},
-		{"at the window's last second", end, false, "", true},
-		{"gone from the window", end + 1, false, "", false},
-		{"gone from the window, end outside", end, true, "", false},
-		{"at the shared second, and no range may begin where it ends", shared, false, "40097", false},
-		{"at the shared second, and a range that begins where it ends is empty", shared, false, "empty", false},
-		{"after the shared second, and no range may begin where it ends", shared + 1, false, "40097", true},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			inBubble(t, func(a *arena) {
-				a.world(simulator.Config{Shops: []simulator.Shop{{AppID: "wx1", Token: "token"}},
-					Faults: simulator.Faults{EndExclusive: c.outside, PointRange: c.point}})
-				for i := range 150 { // others, so that the answer has pages
-					at := int64(shared + i%(end-shared))
-					if err := a.api.Add("wx1", simulator.Order{ID: strconv.Itoa(1000 + i), Created: at, Updated: at}); err != nil {
-						t.Fatal(err)
+	const shared = 946_684_900 // a bubble begins at 946684800
+	for _, point := range []string{"", "empty", "40097"} {
+		for ends := range 4 {
+			startOut, endOut := ends/2 == 1, ends%2 == 1
+			t.Run(fmt.Sprintf("start out %v, end out %v, %s", startOut, endOut, point), func(t *testing.T) {
+				inBubble(t, func(a *arena) {
+					a.world(simulator.Config{Seed: 1, Shops: []simulator.Shop{{AppID: "wx1", Token: "token"}},
+						Faults: simulator.Faults{StartExclusive: startOut, EndExclusive: endOut, PointRange: point}})
+					for i := range 250 { // others, so that answers have pages
+						at := int64(shared - 2 + i%110)
+						if err := a.api.Add("wx1", simulator.Order{ID: strconv.Itoa(1000 + i), Created: at, Updated: at}); err != nil {
+							t.Fatal(err)
+						}
 					}
-				}
-				if err := a.api.Add("wx1", simulator.Order{ID: "7", Created: shared - 10, Updated: c.updated}); err != nil {
-					t.Fatal(err)
-				}
-				time.Sleep(time.Until(time.Unix(end+100, 0)))
-				p := &plug{dial: a.dial}
-				cfg, transport, web := a.config(p, discard(), newRegistry(), shop{appID: "wx1", static: func() (string, error) { return "token", nil }})
-				ends := []int64{end}
-				if c.updated <= shared+1 && !(c.outside && c.updated == shared+1) {
-					ends = append(ends, shared+1) // the shortest window there is
-				}
-				for _, end := range ends {
-					w := &offsets.Window{Start: shared, End: end, PageSize: 100}
-					got, err := judge(context.Background(), cfg.Shops[0].Client, w, []string{"7"})
-					if err != nil {
-						t.Error(err)
+					for at := int64(shared - 2); at < shared+110; at++ {
+						if err := a.api.Add("wx1", simulator.Order{ID: strconv.FormatInt(at, 10), Created: shared - 10, Updated: at}); err != nil {
+							t.Fatal(err)
+						}
 					}
-					if change, judged := got["7"]; !judged || change != c.change {
-						t.Errorf("window of %d s: judged %v (%v), want %v", end-shared, change, judged, c.change)
+					time.Sleep(time.Until(time.Unix(shared+200, 0)))
+					cfg, transport, web := a.config(&plug{dial: a.dial}, discard(), newRegistry(), shop{appID: "wx1", static: func() (string, error) { return "token", nil }})
+					lists := func(from, to, at int64) bool {
+						return (at > from || !startOut && at == from) && (at < to || !endOut && at == to)
 					}
-				}
-				web.CloseIdleConnections()
-				transport.CloseIdleConnections()
+					shows := false
+					for _, w := range []*offsets.Window{
+						{Start: shared, End: shared + 1}, {Start: shared, End: shared + 2}, {Start: shared, End: shared + 100},
+						{Start: shared, End: shared + 1, From: shared - 1}, {Start: shared, End: shared + 2, From: shared - 1}, {Start: shared, End: shared + 100, From: shared - 1},
+					} {
+						w.PageSize = 100
+						for edge := shared; int64(edge) >= w.Asked(); edge-- {
+							for at := w.Asked(); at <= w.End+1; at++ {
+								moved := at > w.End || endOut && at == w.End
+								if !moved && !lists(w.Asked(), w.End, at) {
+									continue // the window cannot have listed it
+								}
+								id := strconv.FormatInt(at, 10)
+								got, shown, err := judge(context.Background(), cfg.Shops[0].Client, w, []suspect{{id, int64(edge)}})
+								if err != nil {
+									t.Fatal(err)
+								}
+								shows = shows || shown
+								want := !moved && !lists(shared-50, int64(edge), at)
+								if change, judged := got[id]; !judged || change != want {
+									t.Errorf("window %+v, edge %+d, update %+d: judged %v (%v), want %v", w, edge-shared, at-shared, judged, change, want)
+								}
+							}
+						}
+					}
+					if shows == (startOut && endOut) {
+						t.Errorf("a range of one second has listed something: %v", shows)
+					}
+					web.CloseIdleConnections()
+					transport.CloseIdleConnections()
+				})
 			})
-		})
+		}
 	}
 }
 
@@ -83,7 +87,7 @@ func TestJudgeIsNotLedInCircles(t *testing.T) {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Hour)
 		defer cancel()
 		w := &offsets.Window{Start: 946_684_000, End: 946_684_100, PageSize: 100}
-		if _, err := judge(ctx, cfg.Shops[0].Client, w, []string{"7"}); !errors.Is(err, errBadPaging) {
+		if _, _, err := judge(ctx, cfg.Shops[0].Client, w, []suspect{{"7", 946_684_000}}); !errors.Is(err, errBadPaging) {
 			t.Errorf("judged with %v after %d calls", err, len(a.listed()))
 		}
 		web.CloseIdleConnections()
@@ -106,7 +110,7 @@ func TestTakeKnowsNeighbours(t *testing.T) {
 		ids := []string{"new", "left", "own", "right", "new"}
 		s := take(c, w, kind, ids, nil)
 		if kind == wechat.UpdateTime {
-			if len(s.suspects) != 1 || s.suspects[0] != "left" || w.Seen.Has("new") {
+			if len(s.suspects) != 1 || s.suspects[0] != (suspect{"left", 10}) || w.Seen.Has("new") {
 				t.Errorf("%s: got %+v, want left as a suspect and nothing taken", kind, s)
 			}
 			s = take(c, w, kind, ids, verdict{"left": true})

@@ -20,8 +20,12 @@ type TooDenseError struct {
 }
 
 func (e *TooDenseError) Error() string {
-	return fmt.Sprintf("read window %d–%d (%s) of shop %s: the API refuses it as too full (31042) and it cannot be halved any more; nothing was skipped: lower ORDERWALK_MIN_WINDOW, set a status filter, or ask the vendor",
-		e.Start, e.End, time.Unix(e.Start, 0).UTC().Format(time.RFC3339), e.Shop)
+	hint := "lower ORDERWALK_MIN_WINDOW"
+	if e.End-e.Start == 1 {
+		hint = "one second cannot be divided: ask the vendor to list more for one range, or read this time in a group of its own for each status (a status filter)"
+	}
+	return fmt.Sprintf("read window %d–%d (%s) of shop %s: the API refuses it as too full (31042) and it cannot be halved any more; nothing was skipped: %s",
+		e.Start, e.End, time.Unix(e.Start, 0).UTC().Format(time.RFC3339), e.Shop, hint)
 }
 
 // MisplacedError stops a shop whose checkpoint stands in a lane that it does

@@ -182,6 +182,7 @@ func (l *lane) live(ctx context.Context) error {
 		if known := loaded.Shops[part]; known != nil {
 			w.state, w.stored = known.Checkpoint, known.Stored
 			if w.state != nil {
+				l.sheets[i].checkpointed()
 				l.sheets[i].started(w.state.Watermark)
 			}
 		}

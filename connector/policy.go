@@ -10,8 +10,8 @@ import (
 type Policy struct {
 	// Range is the kind of time that windows are about.
 	Range wechat.Range
-	// Start is the first second to read, unix; 0 = the API's time when the
-	// shop is first walked. Once there is a checkpoint it has no effect.
+	// Start is the first second to read, unix; 0 = the moment of the shop's first
+	// start (see walker.begin). Once anything was read it has no effect.
 	Start int64
 	// End is the last second to read, unix; 0 = none, walk on for ever.
 	End int64
@@ -34,6 +34,10 @@ type Policy struct {
 	// Nudge, if past the last window, is a second by which there is an order to
 	// read: no need to wait for PollInterval. The walker sets it.
 	Nudge int64
+	// Tight says that the API has shown that it counts one end of a range in, so
+	// that new windows need not be asked for a second earlier (lead). The walker
+	// sets it.
+	Tight bool
 }
 
 // firstLength is the length of a shop's first windows, an hour for all that are
@@ -43,10 +47,10 @@ type Policy struct {
 // memory.
 func (p Policy) firstLength() int64 { return int64(time.Hour/time.Second) / int64(p.Concurrency) }
 
-// longest is the longest range the API is asked for. "May not exceed seven
-// days" leaves open whether seven days to the second are allowed; one second
-// less costs nothing.
-const longest = 7*24*3600 - 1
+// longest is the longest window. "May not exceed seven days" leaves open whether
+// seven days to the second are allowed, and the range that is sent is longer by
+// lead; two seconds less cost nothing.
+const longest = 7*24*3600 - 1 - lead
 
 func (p Policy) clamp(length int64) int64 {
 	if length <= 0 {
@@ -56,8 +60,8 @@ func (p Policy) clamp(length int64) int64 {
 }
 
 // last is the end of the last window of a bounded range. Nobody documents
-// whether the end second of a window is inside, so it lies one second behind
-// the last one that was asked for.
+// whether the end second of a range is inside, so it lies one second behind
+// the last one that is wanted.
 func (p Policy) last() int64 { return p.End + 1 }
 
 // horizon is the latest end a window may have now.

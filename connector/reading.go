@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"hash/maphash"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
@@ -44,7 +46,12 @@ func (w *walker) read(ctx context.Context, win *offsets.Window) error {
 				return err
 			}
 		case refusal != nil && refusal.Class == wechat.Shrink:
-			return w.halve(win)
+			if err = w.halve(ctx, win); !errors.Is(err, errBadPaging) {
+				return err
+			}
+			if again, err := w.startAgain(ctx, win, pass, err); !again {
+				return err
+			}
 		default:
 			return err
 		}
@@ -90,7 +97,7 @@ func (w *walker) accept(ctx context.Context, win *offsets.Window, page wechat.Pa
 			}
 			return nil
 		}
-		judged, err := judge(ctx, w.shop.Client, win, s.suspects)
+		judged, shown, err := judge(ctx, w.shop.Client, win, s.suspects)
 		if err != nil {
 			if len(page.IDs) > 0 {
 				<-w.space
@@ -99,6 +106,11 @@ func (w *walker) accept(ctx context.Context, win *offsets.Window, page wechat.Pa
 		}
 		for id, change := range judged {
 			known[id] = change
+		}
+		if shown {
+			w.mu.Lock()
+			w.tight = true
+			w.mu.Unlock()
 		}
 	}
 }
@@ -153,18 +165,33 @@ func (w *walker) startAgain(ctx context.Context, win *offsets.Window, pass *pass
 	}
 }
 
-// halve makes two windows of one that the API calls too full. At the least
-// length the shop stops: skipping would lose orders.
-func (w *walker) halve(win *offsets.Window) error {
+// halve makes two windows of one that the API calls too full. One of the least
+// length is listed by narrower ranges. Where they do not help the shop stops:
+// skipping would lose orders.
+func (w *walker) halve(ctx context.Context, win *offsets.Window) error {
 	w.mu.Lock()
-	defer w.mu.Unlock()
 	w.pace.refused()
-	if !split(w.state, win, w.shop.Policy) {
+	if halved := split(w.state, win, w.shop.Policy); halved {
+		w.dirty = true
+		w.mu.Unlock()
+		poke(w.soon)
+		return nil
+	}
+	restart(win)
+	win.From = max(0, win.Start-lead)
+	w.mu.Unlock()
+	l := lister{client: w.shop.Client, window: win, kind: w.shop.Policy.Range}
+	listed, err := l.narrow(ctx)
+	if err == nil {
+		w.mu.Lock()
+		win.Pages = l.pages - 1 // accept counts one
+		w.mu.Unlock()
+		err = w.accept(ctx, win, wechat.Page{IDs: slices.Sorted(maps.Keys(listed)), ReadAt: time.Now()}, false)
+	}
+	if tooFull(err) {
 		return &TooDenseError{Shop: w.shop.Name, Start: win.Start, End: win.End}
 	}
-	w.dirty = true
-	poke(w.soon)
-	return nil
+	return err
 }
 
 // pass is what is remembered while a window is paged, to notice an API that

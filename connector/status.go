@@ -74,6 +74,9 @@ type sheet struct {
 	onChange func()
 	quota    *quota // of the app ID
 
+	// since is when this process came to know the shop; 0 once it has a checkpoint.
+	// Guarded by mu.
+	since int64
 	// wake is poked when the shop is nudged.
 	wake chan struct{}
 
@@ -91,7 +94,7 @@ type sheet struct {
 
 func newSheet(shop Shop, m *Metrics, changed func()) *sheet {
 	m.of(shop.Name)
-	return &sheet{lateness: m.lateness, toRecord: m.pushToRecord, onChange: changed, wake: make(chan struct{}, 1),
+	return &sheet{lateness: m.lateness, toRecord: m.pushToRecord, onChange: changed, wake: make(chan struct{}, 1), since: time.Now().Unix(),
 		s: ShopStatus{Name: shop.Name, AppID: shop.AppID, Range: string(shop.Policy.Range), State: StateElsewhere}}
 }
 
@@ -131,7 +134,7 @@ func (h *sheet) placed(lane int) {
 func (h *sheet) started(watermark int64) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.s.Start == 0 {
+	if h.s.Start == 0 || watermark < h.s.Start {
 		h.s.Start = watermark
 	}
 	h.s.Watermark = watermark
@@ -179,6 +182,7 @@ func (h *sheet) committed(r receipt) {
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	h.since = 0
 	h.s.Published += int64(r.orders)
 	h.s.Late += int64(r.late)
 	h.s.Watermark = r.watermark

@@ -29,6 +29,8 @@ var stories = []struct {
 	{"WhatIsPublishedIsWhatWasListedEachOnce", listedOnce},
 	{"EachChangeIsPublishedOnce", changesOnce},
 	{"EachChangeIsPublishedOnceWhereTheEndIsOutside", changesOnceEndOutside},
+	{"EachChangeIsPublishedOnceWhereTheStartIsOutside", changesOnceStartOutside},
+	{"EachChangeIsPublishedOnceWhereBothEndsAreOutside", changesOnceBothOutside},
 	{"AFrozenOwnerWakesFenced", frozenOwner},
 	{"ABrokerThatIsGoneForAWhileIsWaitedFor", brokerGone},
 	{"AShopThatFailsStopsNoOther", oneShopFails},

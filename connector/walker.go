@@ -42,6 +42,9 @@ type walker struct {
 	pace   pace
 	outbox []delivery
 	dirty  bool // state has changed since it was handed over
+	tight  bool // see Policy.Tight
+	// kept, if set, is closed when the state as it is now is committed.
+	kept chan struct{}
 }
 
 // delivery is one page's share of an outbox.
@@ -62,6 +65,9 @@ type ending struct {
 // What only somebody at the vendor's side can change is waited for.
 func (w *walker) run(ctx context.Context) error {
 	delay := minWait
+	if err := w.arrive(ctx); err != nil {
+		return err
+	}
 	frontier := int64(0)
 	if w.state != nil {
 		frontier = w.state.Frontier()
@@ -148,34 +154,6 @@ func (w *walker) finished() bool {
 	return w.state != nil && next(w.state, time.Now(), w.shop.Policy).done
 }
 
-// begin hears the API's clock, before which no window is planned, and gives a
-// shop that has none its first checkpoint. A start "now" is committed at once: it
-// must not move when the process starts again.
-func (w *walker) begin(ctx context.Context) error {
-	if _, heard := w.host.Now(); !heard {
-		if err := w.shop.Client.Hear(ctx); err != nil {
-			return err
-		}
-	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.state == nil {
-		now, _ := w.host.Now()
-		start := w.shop.Policy.Start
-		if start == 0 {
-			start = now.Unix()
-		}
-		w.state = &offsets.Checkpoint{Watermark: start, Length: w.shop.Policy.clamp(0)}
-		w.dirty = true
-		poke(w.soon)
-		if w.shop.Policy.Start == 0 {
-			poke(w.now)
-		}
-	}
-	w.sheet.started(w.state.Watermark)
-	return nil
-}
-
 // hear asks the API for its clock when nothing else has asked for anything
 // lately and its clock, as heard last, is the one that holds windows back: a
 // single answer with an old date must not stop the shop for long.
@@ -194,10 +172,10 @@ func (w *walker) plan(reading map[*offsets.Window]bool) (start []*offsets.Window
 	defer w.mu.Unlock()
 	now, _ := w.host.Now()
 	policy := w.shop.Policy
-	policy.Nudge = w.sheet.nudgedTo(w.state.Frontier())
+	policy.Nudge, policy.Tight = w.sheet.nudgedTo(w.state.Frontier()), w.tight
 	s := next(w.state, now, policy)
 	held := w.hold(&s, now)
-	open(w.state, s.open, w.shop.Policy)
+	open(w.state, s.open, policy)
 	for _, win := range s.again {
 		again(win)
 	}

@@ -24,7 +24,7 @@ func fewPages(p Policy) int { return manyPages(p) / 2 }
 // they are done, whatever the configuration becomes meanwhile.
 func open(c *offsets.Checkpoint, spans []span, p Policy) {
 	for _, s := range spans {
-		c.Windows = append(c.Windows, &offsets.Window{Start: s.start, End: s.end, State: offsets.Open, Pass: 1,
+		c.Windows = append(c.Windows, &offsets.Window{Start: s.start, End: s.end, From: askedFrom(s.start, p), State: offsets.Open, Pass: 1,
 			PageSize: p.PageSize, Status: p.Status, OpenID: p.OpenID})
 	}
 }
@@ -48,7 +48,7 @@ func split(c *offsets.Checkpoint, w *offsets.Window, p Policy) bool {
 		return false
 	}
 	first, second := *w, *w
-	first.End, second.Start = w.Start+half, w.Start+half
+	first.End, second.Start, second.From = w.Start+half, w.Start+half, askedFrom(w.Start+half, p)
 	second.Seen, second.Fresh = offsets.IDs{}, nil
 	for id := range w.Seen.All() {
 		second.See(id)
@@ -122,21 +122,25 @@ func merge(c *offsets.Checkpoint, p Policy) {
 
 func idle(w *offsets.Window) bool { return w.State == offsets.Waiting && w.Seen.Len() == 0 }
 
-// retire forgets the settled windows at the front, all but the last: its IDs
-// still drop the repeats that its right neighbour lists for the second they
-// share. Without IDs it is not needed for that either.
+// retire forgets the settled windows at the front, all but those that end where
+// a window may list again what they have listed: their IDs drop those repeats.
+// Without IDs a window is not needed for that either.
 func retire(c *offsets.Checkpoint) {
 	n := 0
 	for n < len(c.Windows) && c.Windows[n].State == offsets.Settled {
 		n++
 	}
-	if n == 0 {
-		return
+	from := c.Frontier() - lead
+	if n < len(c.Windows) {
+		from = c.Windows[n].Start - lead
 	}
-	if c.Windows[n-1].Seen.Len() > 0 {
-		n--
+	gone := n
+	for i := n - 1; i >= 0 && c.Windows[i].End >= from; i-- {
+		if c.Windows[i].Seen.Len() > 0 {
+			gone = i
+		}
 	}
-	c.Windows = slices.Delete(c.Windows, 0, n)
+	c.Windows = slices.Delete(c.Windows, 0, gone)
 }
 
 // pace is how the length of the next windows follows what the last ones held.

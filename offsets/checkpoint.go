@@ -19,6 +19,13 @@ type Checkpoint struct {
 	// Watermark is the unix second before which every window has been read to
 	// its end once.
 	Watermark int64
+	// Begin is where the walk began, unix; 0 = not known: an earlier version
+	// began it.
+	Begin int64
+	// Unheard says that Begin is the moment of the first start by the local clock,
+	// and that the API's clock, which may make it earlier, has not been heard yet.
+	// No window has been opened then.
+	Unheard bool
 	// Length is the length the next backfill window shall have, in seconds.
 	Length int64
 	// Windows are the windows still tracked: open, waiting for their second
@@ -31,14 +38,17 @@ type Checkpoint struct {
 // token was issued for. Start, End and the parameters never change while it is
 // paged.
 type Window struct {
-	Start, End int64 // unix seconds, as sent to the API
-	State      State
-	Pass       int    // 1, or 2 for the second pass
-	Key        string // page token for the next page; empty = first page
-	Pages      int    // pages read in this pass
-	PageSize   int
-	Status     int    // filter; 0 = none
-	OpenID     string // filter; empty = none
+	Start, End int64 // unix seconds; neighbours share them
+	// From is where the range begins that is sent to the API, unix; it ends at
+	// End. 0 is Start: so it was before this field was.
+	From     int64
+	State    State
+	Pass     int    // 1, or 2 for the second pass
+	Key      string // page token for the next page; empty = first page
+	Pages    int    // pages read in this pass
+	PageSize int
+	Status   int    // filter; 0 = none
+	OpenID   string // filter; empty = none
 	// Opened is the API's time when the first pass asked for its first page;
 	// 0 = not yet asked.
 	Opened int64
@@ -70,6 +80,14 @@ func (w *Window) See(id string) bool {
 	return true
 }
 
+// Asked is the first second of the range that is sent to the API.
+func (w *Window) Asked() int64 {
+	if w.From > 0 {
+		return w.From
+	}
+	return w.Start
+}
+
 // finished says that the window's first pass is over.
 func (w *Window) finished() bool { return w.State != Open || w.Pass > 1 }
 
@@ -81,6 +99,8 @@ func (c *Checkpoint) check() error {
 		switch {
 		case w.Start >= w.End:
 			return fmt.Errorf("window_end %d is not after window_start %d", w.End, w.Start)
+		case w.From < 0 || w.From > w.Start:
+			return fmt.Errorf("asked_from %d is not at or before window_start %d", w.From, w.Start)
 		case w.State != Open && w.State != Waiting && w.State != Settled:
 			return fmt.Errorf("unknown state %q", w.State)
 		case w.Pass != 1 && w.Pass != 2:

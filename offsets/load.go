@@ -154,7 +154,7 @@ func (s *Shop) addShop(k Key, value []byte) error {
 		return err
 	}
 	s.Stored.values[k] = value
-	s.Checkpoint = &Checkpoint{Watermark: *v.Watermark, Length: v.Length}
+	s.Checkpoint = &Checkpoint{Watermark: *v.Watermark, Begin: v.Begin, Unheard: v.Unheard, Length: v.Length}
 	if w != nil {
 		s.Checkpoint.insert(w)
 	}

@@ -48,10 +48,10 @@ func (tp *topic) load(group string) Lane {
 var shop1 = Partition{Shop: "wx1", Range: "create_time"}
 
 func sample() *Checkpoint {
-	c := &Checkpoint{Watermark: 1658509200, Length: 7200, Windows: []*Window{
+	c := &Checkpoint{Watermark: 1658509200, Begin: 1658505600, Length: 7200, Windows: []*Window{
 		{Start: 1658505600, End: 1658509200, State: Waiting, Pass: 1, Pages: 1, PageSize: 100, Opened: 1658509300},
 		{Start: 1658509200, End: 1658516400, State: Open, Pass: 1, Key: "KEY<&>\"1", Pages: 2, PageSize: 10, Status: 20, OpenID: "oAbc", Opened: 1658516500},
-		{Start: 1658516400, End: 1658523600, State: Open, Pass: 1, PageSize: 100},
+		{Start: 1658516400, End: 1658523600, From: 1658516399, State: Open, Pass: 1, PageSize: 100},
 	}}
 	for _, id := range []string{"3704612354559743232", "3704849110714209536", "not-a-number", "007"} {
 		c.Windows[1].See(id)
@@ -105,7 +105,7 @@ func TestLoadIsTheInverseOfUpdate(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(1, 2))
 	var tp topic
 	var s Stored
-	c := &Checkpoint{Watermark: 1000, Length: 60}
+	c := &Checkpoint{Watermark: 1000, Begin: 1000, Unheard: true, Length: 60}
 	for step := range 400 {
 		mutate(rnd, c)
 		s.Update("g", shop1, c, tp.emit)
@@ -133,7 +133,7 @@ func TestLoadIsTheInverseOfUpdate(t *testing.T) {
 func mutate(rnd *rand.Rand, c *Checkpoint) {
 	if len(c.Windows) < 6 && rnd.IntN(2) == 0 {
 		f := c.Frontier()
-		c.Windows = append(c.Windows, &Window{Start: f, End: f + 1 + rnd.Int64N(100), State: Open, Pass: 1, PageSize: 1 + rnd.IntN(100)})
+		c.Windows = append(c.Windows, &Window{Start: f, End: f + 1 + rnd.Int64N(100), From: f - rnd.Int64N(2), State: Open, Pass: 1, PageSize: 1 + rnd.IntN(100)})
 	}
 	for _, w := range c.Windows {
 		switch {
@@ -168,11 +168,11 @@ func equal(a, b *Checkpoint) bool { return show(a) == show(b) }
 
 func show(c *Checkpoint) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "watermark %d length %d\n", c.Watermark, c.Length)
+	fmt.Fprintf(&b, "watermark %d begin %d %v length %d\n", c.Watermark, c.Begin, c.Unheard, c.Length)
 	for _, w := range c.Windows {
 		ids := slices.Sorted(w.Seen.All())
-		fmt.Fprintf(&b, "%d-%d %s pass %d key %q pages %d size %d status %d openid %q opened %d seen %v\n",
-			w.Start, w.End, w.State, w.Pass, w.Key, w.Pages, w.PageSize, w.Status, w.OpenID, w.Opened, ids)
+		fmt.Fprintf(&b, "%d(%d)-%d %s pass %d key %q pages %d size %d status %d openid %q opened %d seen %v\n",
+			w.Start, w.From, w.End, w.State, w.Pass, w.Key, w.Pages, w.PageSize, w.Status, w.OpenID, w.Opened, ids)
 	}
 	return b.String()
 }
@@ -214,6 +214,7 @@ func TestBadRecordsNameThemselves(t *testing.T) {
 		"no watermark":             {shopKey, `{"v":1}`},
 		"fraction":                 {shopKey, `{"v":1,"watermark":1.5}`},
 		"two values":               {shopKey, `{"v":1,"watermark":1}{}`},
+		"asked from its middle":    {shopKey, `{"v":1,"watermark":100,"window_start":100,"window_end":200,"asked_from":101,"page_size":1}`},
 		"half a window":            {shopKey, `{"v":1,"watermark":100,"window_start":100}`},
 		"key without window":       {shopKey, `{"v":1,"watermark":100,"next_key":"k"}`},
 		"window of no length":      {shopKey, `{"v":1,"watermark":100,"window_start":100,"window_end":100,"page_size":1}`},

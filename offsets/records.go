@@ -78,7 +78,7 @@ func (s *Stored) Lost(c *Checkpoint) {
 // carries the earliest open window, and one for each other window.
 func Records(p Partition, c *Checkpoint) map[Key][]byte {
 	records := make(map[Key][]byte, 1+len(c.Windows))
-	shop := shopValue{V: Version, Watermark: &c.Watermark, Length: c.Length}
+	shop := shopValue{V: Version, Watermark: &c.Watermark, Begin: c.Begin, Unheard: c.Unheard, Length: c.Length}
 	for _, w := range c.Windows {
 		if w.State == Open && shop.Start == nil {
 			shop.windowFields = fieldsOf(w)

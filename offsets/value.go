@@ -16,6 +16,7 @@ const Version = 1
 type windowFields struct {
 	Start    *int64  `json:"window_start,omitempty"`
 	End      *int64  `json:"window_end,omitempty"`
+	From     int64   `json:"asked_from,omitempty"`
 	Key      *string `json:"next_key,omitempty"`
 	PageSize int     `json:"page_size,omitempty"`
 	Status   int     `json:"status,omitempty"`
@@ -29,6 +30,8 @@ type windowFields struct {
 type shopValue struct {
 	V         int    `json:"v"`
 	Watermark *int64 `json:"watermark"`
+	Begin     int64  `json:"begin,omitempty"`
+	Unheard   bool   `json:"begin_unheard,omitempty"`
 	Length    int64  `json:"window_length,omitempty"`
 	windowFields
 }
@@ -79,7 +82,7 @@ func decode(raw []byte, v any, version *int) error {
 }
 
 func fieldsOf(w *Window) windowFields {
-	f := windowFields{Start: &w.Start, End: &w.End, PageSize: w.PageSize, Status: w.Status, OpenID: w.OpenID,
+	f := windowFields{Start: &w.Start, End: &w.End, From: w.From, PageSize: w.PageSize, Status: w.Status, OpenID: w.OpenID,
 		State: w.State, Pass: w.Pass, Pages: w.Pages, Opened: w.Opened}
 	if w.State == Open {
 		f.Key = &w.Key
@@ -98,7 +101,7 @@ func (f windowFields) window() (*Window, error) {
 	if f.Start == nil || f.End == nil {
 		return nil, errors.New("damaged value: window_start or window_end is missing")
 	}
-	w := &Window{Start: *f.Start, End: *f.End, State: f.State, Pass: f.Pass, Pages: f.Pages,
+	w := &Window{Start: *f.Start, End: *f.End, From: f.From, State: f.State, Pass: f.Pass, Pages: f.Pages,
 		PageSize: f.PageSize, Status: f.Status, OpenID: f.OpenID, Opened: f.Opened}
 	if f.Key != nil {
 		w.Key = *f.Key

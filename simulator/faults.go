@@ -12,11 +12,12 @@ import "time"
 // seed, the app ID, the switch, and how many calls the shop has made before.
 type Faults struct {
 	// What a list call may ask.
-	NullRange    string `fault:"null_range" want:"accept,reject" help:"a time range that is null: as if left out, or 40097"`
-	BothRanges   string `fault:"both_ranges" want:"and,empty,40097" help:"both time ranges at once: orders within both, none, or 40097"`
-	EndExclusive bool   `fault:"end_exclusive" help:"orders of the end second are not part of a range"`
-	PointRange   string `fault:"point_range" want:"allow,empty,40097" help:"a range that ends the second it begins: that second, no orders, or 40097"`
-	MaxSpanExact string `fault:"max_span_exact" want:"allow,deny" help:"a range of exactly 7 days: allowed, or 40097"`
+	NullRange      string `fault:"null_range" want:"accept,reject" help:"a time range that is null: as if left out, or 40097"`
+	BothRanges     string `fault:"both_ranges" want:"and,empty,40097" help:"both time ranges at once: orders within both, none, or 40097"`
+	EndExclusive   bool   `fault:"end_exclusive" help:"orders of the end second are not part of a range"`
+	StartExclusive bool   `fault:"start_exclusive" help:"orders of the start second are not part of a range"`
+	PointRange     string `fault:"point_range" want:"allow,empty,40097" help:"a range that ends the second it begins: that second, no orders, or 40097"`
+	MaxSpanExact   string `fault:"max_span_exact" want:"allow,deny" help:"a range of exactly 7 days: allowed, or 40097"`
 
 	// Paging.
 	KeyTTL              time.Duration `fault:"key_ttl" help:"a next_key older than this gets 606006 (0: never)"`

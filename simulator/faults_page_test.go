@@ -55,6 +55,20 @@ var pageSwitches = map[string]func(t *testing.T, s *simulator.Server){
 			t.Errorf("exclusive, a second later: %v", got)
 		}
 	},
+	"start_exclusive": func(t *testing.T, s *simulator.Server) {
+		first := s.Orders(appID, timeless)[0]
+		body := created(first.Created, first.Created+1, 10, "")
+		if got := list(t, s, body).ids(t); !slices.Contains(got, first.ID) {
+			t.Errorf("inclusive: %v", got)
+		}
+		on(t, s, "start_exclusive")
+		if got := list(t, s, body).ids(t); slices.Contains(got, first.ID) {
+			t.Errorf("exclusive: %v", got)
+		}
+		if got := list(t, s, created(first.Created-1, first.Created+1, 10, "")).ids(t); !slices.Contains(got, first.ID) {
+			t.Errorf("exclusive, a second earlier: %v", got)
+		}
+	},
 	"point_range": func(t *testing.T, s *simulator.Server) {
 		last := s.Orders(appID, timeless)[0]
 		body := created(last.Created, last.Created, 10, "")

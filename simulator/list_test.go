@@ -180,6 +180,7 @@ func TestPagesAreComplete(t *testing.T) {
 		for i := range 200 {
 			f := simulator.Faults{
 				EndExclusive:        i%2 == 0,
+				StartExclusive:      i%4/2 == 0,
 				Order:               []string{"asc", "desc", "unstable"}[i%3],
 				OffsetKeys:          i%5 == 0,
 				RepeatIDAcrossPages: i%7 == 0,
@@ -204,7 +205,7 @@ func TestPagesAreComplete(t *testing.T) {
 				if rangeName == "update_time_range" {
 					at = o.Updated
 				}
-				if at >= from && at <= to && !(f.EndExclusive && at == to) {
+				if at >= from && at <= to && !(f.EndExclusive && at == to) && !(f.StartExclusive && at == from) {
 					want = append(want, o.ID)
 				}
 			}

@@ -21,8 +21,9 @@ type filter struct {
 	buyer  uint32
 	status *int64
 	cross  *Range // of update times, for a query with both ranges
-	// endExclusive applies to cross, as it does to the index's own range.
-	endExclusive bool
+	// endExclusive and startExclusive apply to cross, as they do to the index's
+	// own range.
+	endExclusive, startExclusive bool
 }
 
 func (f *filter) match(e entry) bool {
@@ -35,7 +36,7 @@ func (f *filter) match(e entry) bool {
 		return false
 	case f.cross != nil:
 		at := int64(r.updated)
-		if at < f.cross.Start || at > f.cross.End || f.endExclusive && at == f.cross.End {
+		if at < f.cross.Start || at > f.cross.End || f.endExclusive && at == f.cross.End || f.startExclusive && at == f.cross.Start {
 			return false
 		}
 		return f.lag == 0 || !f.late(entryOf(r.updated, e.row()))
@@ -63,7 +64,7 @@ func (b *book) selection(q query, f *Faults, now time.Time) selection {
 		index: &b.byCreated,
 		filter: filter{
 			book: b, now: now.UnixMilli(), lag: f.VisibilityLag.Milliseconds(),
-			buyer: b.buyerOf(q.openID, false), status: q.status, endExclusive: f.EndExclusive,
+			buyer: b.buyerOf(q.openID, false), status: q.status, endExclusive: f.EndExclusive, startExclusive: f.StartExclusive,
 		},
 		desc: f.Order == "desc",
 	}
@@ -75,12 +76,15 @@ func (b *book) selection(q query, f *Faults, now time.Time) selection {
 		s.filter.cross = q.update
 		s.empty = f.BothRanges == "empty"
 	}
-	end := r.End
+	start, end := r.Start, r.End
+	if f.StartExclusive {
+		start++
+	}
 	if f.EndExclusive {
 		end--
 	}
-	s.empty = s.empty || r.Start == r.End && f.PointRange == "empty" || end < r.Start || r.Start != int64(clamp(r.Start))
-	s.lo, s.hi = entryOf(clamp(r.Start), 0), entryOf(clamp(end), noRow)
+	s.empty = s.empty || r.Start == r.End && f.PointRange == "empty" || end < start || start != int64(clamp(start))
+	s.lo, s.hi = entryOf(clamp(start), 0), entryOf(clamp(end), noRow)
 	return s
 }
 

@@ -39,13 +39,13 @@ func TestKillMinusNine(t *testing.T) {
 		orders += len(w.truth(s))
 	}
 
-	// An API has its opinion of the end second, and keeps it.
-	exclusive := w.dice.IntN(2) == 0
+	// An API has its opinion of a range's first and last second, and keeps it.
+	exclusive, startExclusive := w.dice.IntN(2) == 0, w.dice.IntN(2) == 0
 	var report killReport
 	firstRequest := time.Second // from the start of a process on, as seen so far
 	for done := 0; done < kills; {
 		mood, faults, mayEnd := w.mood()
-		faults.EndExclusive = exclusive
+		faults.EndExclusive, faults.StartExclusive = exclusive, startExclusive
 		w.api.SetFaults(faults)
 		requests, served := w.progress()
 		started := time.Now()
@@ -89,7 +89,7 @@ func TestKillMinusNine(t *testing.T) {
 	}
 
 	faults := simulator.AllFaults()
-	faults.EndExclusive = exclusive
+	faults.EndExclusive, faults.StartExclusive = exclusive, startExclusive
 	w.api.SetFaults(faults)
 	p := w.run("PAGE_SIZE=100", "LOOKBACK=8s", "SETTLE_DELAY=1s")
 	if code := p.exit(); code != 0 {

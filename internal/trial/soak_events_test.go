@@ -167,7 +167,7 @@ func (s *soak) broker(t throw) {
 
 // mood is how the API misbehaves from now on.
 func (s *soak) mood(f simulator.Faults) {
-	f.EndExclusive = s.exclusive
+	f.EndExclusive, f.StartExclusive = s.exclusive, s.startExclusive
 	s.w.api.SetFaults(f)
 }
 

@@ -93,8 +93,8 @@ type soak struct {
 	log     []string // what was done, and when
 	peak    int64    // bytes of memory, of the worker that had most
 
-	// exclusive is the API's opinion of a range's end second, which it keeps.
-	exclusive bool
+	// exclusive and startExclusive are the API's opinion of a range's ends, which it keeps.
+	exclusive, startExclusive bool
 }
 
 // hand is a worker: a name and a network, with one life at a time.
@@ -124,7 +124,7 @@ func newSoak(t *testing.T, shops, backlog, brokers int) *soak {
 	t.Cleanup(s.mending.Wait)
 	s.w = newWorld(t, s.cluster.Brokers(), func(w *world) simulator.Config { return liveShops(w, shops, backlog) })
 	s.lanes = []int{3, 8, 16}[s.w.dice.IntN(3)]
-	s.exclusive = s.w.dice.IntN(2) == 0
+	s.exclusive, s.startExclusive = s.w.dice.IntN(2) == 0, s.w.dice.IntN(2) == 0
 	s.mood(simulator.Chaos(0.2))
 	for i, h := range s.hands {
 		h.brokers = s.cluster.ProxyBrokers(i)

@@ -1,0 +1,103 @@
+package connector
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"orderwalk/internal/wechat"
+	"orderwalk/simulator"
+)
+
+// dense is a shop with so many orders in the seconds after from, IDs that say
+// their second, from an API that lists ten for one range at most.
+func (a *arena) dense(faults simulator.Faults, from int64, orders ...int) {
+	a.Helper()
+	faults.MaxOrdersPerRequest = 10
+	a.world(simulator.Config{Faults: faults, Shops: []simulator.Shop{{AppID: "wx1", Secret: "secret-wx1"}}})
+	for i, n := range orders {
+		at := from + int64(i)
+		for k := range n {
+			if err := a.api.Add("wx1", simulator.Order{ID: fmt.Sprint(1000*at + int64(k)), Created: at, Updated: at}); err != nil {
+				a.Fatal(err)
+			}
+		}
+	}
+}
+
+// TestSecondsThatCanBeListedAloneAreRead: neighbouring seconds hold more orders
+// than the API lists for the range of the shortest window, each of them fewer.
+func TestSecondsThatCanBeListedAloneAreRead(t *testing.T) {
+	for name, c := range map[string]struct {
+		faults simulator.Faults
+		orders []int
+	}{
+		"both ends in, two":                      {ends(0), []int{0, 1, 0, 0, 7, 8, 0, 0, 1}},
+		"both ends in, two, at once":             {ends(0), []int{7, 8}},
+		"both ends in, three":                    {ends(0), []int{1, 6, 10, 9, 0, 3}},
+		"both ends in, all":                      {ends(0), []int{10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 10}},
+		"both ends in, an empty one between":     {ends(0), []int{0, 9, 0, 9, 0}},
+		"end out, two":                           {ends(1), []int{0, 0, 7, 8, 0}},
+		"end out, all":                           {ends(1), []int{10, 10, 10, 10, 10, 10, 10}},
+		"start out, two":                         {ends(2), []int{0, 0, 7, 8, 0}},
+		"start out, all":                         {ends(2), []int{10, 10, 10, 10, 10, 10, 10}},
+		"both out, two":                          {ends(3), []int{0, 0, 7, 8, 0}},
+		"both out, all":                          {ends(3), []int{10, 10, 10, 10, 10, 10, 10}},
+		"end out, no range may begin at its end": {simulator.Faults{EndExclusive: true, PointRange: "40097"}, []int{0, 7, 8, 9, 0}},
+		"both in, no range may begin at its end": {simulator.Faults{PointRange: "40097"}, []int{0, 6, 0, 5, 0, 0}},
+	} {
+		for _, kind := range []wechat.Range{wechat.CreateTime, wechat.UpdateTime} {
+			t.Run(name+", "+string(kind), func(t *testing.T) {
+				inBubble(t, func(a *arena) {
+					from := time.Now().Unix() - 3600
+					a.dense(c.faults, from, c.orders...)
+					p := testPolicy()
+					p.Range, p.Start, p.End, p.PageSize = kind, from, from+int64(len(c.orders))+20, 3
+					if err := a.start(shop{appID: "wx1", policy: p}).wait(); err != nil {
+						t.Fatal(err)
+					}
+					a.eachOnce("wx1", p.Start, p.End)
+				})
+			})
+		}
+	}
+}
+
+// TestASecondThatCannotBeListedStopsItsShop: with more orders in one second than
+// the API lists, and where it cannot be told that an answer is that second, the
+// shop stops and nothing is skipped; what it says helps.
+func TestASecondThatCannotBeListedStopsItsShop(t *testing.T) {
+	for name, c := range map[string]struct {
+		faults simulator.Faults
+		orders []int
+	}{
+		"both ends in": {ends(0), []int{0, 2, 11, 3, 0}},
+		"end out":      {ends(1), []int{0, 2, 11, 3, 0}},
+		"start out":    {ends(2), []int{0, 2, 11, 3, 0}},
+		"both out":     {ends(3), []int{0, 2, 11, 3, 0}},
+		"both in, a range that begins at its end is empty": {simulator.Faults{PointRange: "empty"}, []int{0, 7, 8, 9, 0}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(a *arena) {
+				from := time.Now().Unix() - 3600
+				a.dense(c.faults, from, c.orders...)
+				p := testPolicy()
+				p.Start, p.End = from, from+20
+				err := a.start(shop{appID: "wx1", policy: p}).wait()
+				if err == nil || !strings.Contains(err.Error(), "31042") || strings.Contains(err.Error(), "MIN_WINDOW") {
+					t.Errorf("ended with %v", err)
+				}
+				count := make(map[string]int)
+				for _, r := range a.published() {
+					count[string(r.Key)]++
+				}
+				for id, n := range count {
+					if n > 1 {
+						t.Errorf("order %s is published %d times", id, n)
+					}
+				}
+			})
+		})
+	}
+}

@@ -1,0 +1,46 @@
+package connector
+
+import (
+	"slices"
+
+	"orderwalk/offsets"
+)
+
+// lead is how many seconds before its own start a window is asked for. Nobody
+// documents whether the API counts a range's first and last second in. A window
+// has the seconds from Start to End−1; asked for from a second earlier to End it
+// lists them whatever the API makes of ends. Two neighbours then list up to two
+// seconds twice, which drop out by their IDs (take).
+const lead = 1
+
+// askedFrom is where the range begins that is sent for a window. One end that is
+// known to be counted in is enough for windows that share their edges.
+func askedFrom(start int64, p Policy) int64 {
+	if p.Tight {
+		return 0 // the start itself
+	}
+	return max(0, start-lead)
+}
+
+// neighbours are the windows that are asked for a second that w is asked for too,
+// the nearest first: one on either side, or two where they are a second long.
+func neighbours(c *offsets.Checkpoint, w *offsets.Window) (left, right []*offsets.Window) {
+	at := slices.Index(c.Windows, w)
+	for i := at - 1; i >= 0 && c.Windows[i].End >= w.Asked(); i-- {
+		left = append(left, c.Windows[i])
+	}
+	for i := at + 1; i < len(c.Windows) && c.Windows[i].Asked() <= w.End; i++ {
+		right = append(right, c.Windows[i])
+	}
+	return left, right
+}
+
+// seen is the nearest of the windows that has listed an ID; nil if none has.
+func seen(windows []*offsets.Window, id string) *offsets.Window {
+	for _, w := range windows {
+		if w.Seen.Has(id) {
+			return w
+		}
+	}
+	return nil
+}

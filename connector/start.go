@@ -1,0 +1,114 @@
+package connector
+
+import (
+	"context"
+	"time"
+
+	"orderwalk/offsets"
+)
+
+// mostBehind bounds how much earlier the API's clock makes the moment of a first
+// start. A clock that is farther behind is a wrong clock, the API's or ours; the
+// log says which moment was taken.
+const mostBehind = 10 * time.Minute
+
+// arrive gives a shop without a start time its first checkpoint, and waits until
+// that is committed: the walk begins at the first start, however long the API
+// refuses, and whatever process is the one that it answers.
+func (w *walker) arrive(ctx context.Context) error {
+	w.mu.Lock()
+	kept := make(chan struct{})
+	switch {
+	case w.state == nil && w.shop.Policy.Start == 0:
+		w.state = w.beginAt(w.sheet.firstSeen())
+		w.state.Unheard = true
+		w.kept = kept
+		poke(w.now)
+	case w.state != nil && w.state.Unheard && w.shop.Policy.Start > 0:
+		// The start was set before anything was read.
+		w.state = w.beginAt(w.shop.Policy.Start)
+		poke(w.soon)
+		close(kept)
+	default:
+		close(kept)
+	}
+	if w.state != nil {
+		w.sheet.started(w.state.Watermark)
+	}
+	w.mu.Unlock()
+	select {
+	case <-kept:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// beginAt is the checkpoint of a walk that has read nothing yet. The caller holds
+// mu.
+func (w *walker) beginAt(start int64) *offsets.Checkpoint {
+	w.dirty = true
+	return &offsets.Checkpoint{Watermark: start, Begin: start, Length: w.shop.Policy.clamp(0)}
+}
+
+// begin hears the API's clock, before which no window is planned. A shop with a
+// start time gets its first checkpoint; the moment of a first start becomes
+// earlier by what the API's clock is behind ours, since the orders' times are the
+// API's.
+func (w *walker) begin(ctx context.Context) error {
+	if _, heard := w.host.Now(); !heard {
+		if err := w.shop.Client.Hear(ctx); err != nil {
+			return err
+		}
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.state == nil {
+		w.state = w.beginAt(w.shop.Policy.Start)
+		poke(w.soon)
+	}
+	if w.state.Unheard {
+		ours := time.Now()
+		theirs, _ := w.host.Now()
+		behind := ours.Sub(theirs)
+		if behind > mostBehind {
+			w.log.Warn("this machine's clock is ahead of the API's at the first start: which of them is right? A start time makes sure of the first orders",
+				"ahead_by", behind.Round(time.Second), "counted", mostBehind)
+			behind = mostBehind
+		}
+		start := min(w.state.Begin-int64(behind/time.Second), ours.Unix())
+		w.state = w.beginAt(start)
+		w.log.Info("the walk begins at the first start", "begin", time.Unix(start, 0).UTC().Format(time.RFC3339))
+		poke(w.now)
+	}
+	w.sheet.started(w.state.Watermark)
+	return nil
+}
+
+// firstSeen is when this process came to know the shop, by the local clock, as
+// long as no checkpoint of it is known; then it is now, for a shop whose
+// checkpoint was forgotten on purpose.
+func (h *sheet) firstSeen() int64 {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	now := time.Now().Unix()
+	if h.since == 0 {
+		return now
+	}
+	return min(h.since, now)
+}
+
+// unreadSince is when this process came to know a shop without a checkpoint; 0 of
+// one that has one.
+func (h *sheet) unreadSince() int64 {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.since
+}
+
+// checkpointed notes that there is a checkpoint of the shop.
+func (h *sheet) checkpointed() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.since = 0
+}
