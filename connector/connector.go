@@ -171,6 +171,7 @@ func (c *Connector) Run(ctx context.Context) error {
 			defer aside.group.Wait()
 		}
 		close(known)
+		asking.Go(func() { c.recount(lanes) })
 		err = c.watch(ctx, crew, failed, left)
 	}
 	c.mu.Lock()
