@@ -126,6 +126,7 @@ func (a *arena) policy() Policy {
 type shop struct {
 	appID  string
 	name   string // "" = the app ID
+	topic  string // of its orders; "" = the story's
 	policy Policy
 	rate   float64
 	static func() (string, error) // reads the access token; nil = by the secret
@@ -161,7 +162,7 @@ func (a *arena) config(p *plug, log *slog.Logger, reg prometheus.Registerer, sho
 		if clients[s.appID] == nil {
 			clients[s.appID] = wechat.New(wc)
 		}
-		cfg.Shops = append(cfg.Shops, Shop{Name: cmp.Or(s.name, s.appID), AppID: s.appID, Topic: a.orders(), Policy: s.policy, Client: clients[s.appID], OneRefresher: s.auth == wechat.AuthToken})
+		cfg.Shops = append(cfg.Shops, Shop{Name: cmp.Or(s.name, s.appID), AppID: s.appID, Topic: cmp.Or(s.topic, a.orders()), Policy: s.policy, Client: clients[s.appID], OneRefresher: s.auth == wechat.AuthToken})
 	}
 	return cfg, transport, web
 }

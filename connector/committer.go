@@ -113,11 +113,12 @@ func (c *committer) commit(ctx context.Context) (some bool, err error) {
 	})()
 
 	tx := c.writer.Begin()
+	partitions := c.lane.partitions() // one count for the whole transaction
 	var receipts []receipt
 	for _, w := range c.walkers {
-		r, dirty, err := c.collect(tx, w)
+		r, dirty, err := c.collect(tx, w, partitions[w.shop.Topic])
 		if err != nil {
-			return false, err
+			return false, &shopFault{w.shop.partition(), err}
 		}
 		if dirty {
 			receipts = append(receipts, r)
@@ -165,8 +166,9 @@ func (c *committer) rewrite() {
 }
 
 // collect moves a walker's outbox and the checkpoint that covers it into the
-// transaction. Both are taken at one moment, so they belong together.
-func (c *committer) collect(tx *txn.Transaction, w *walker) (r receipt, some bool, err error) {
+// transaction. Both are taken at one moment, so they belong together. After an
+// error the transaction has a part of them, and must not be committed.
+func (c *committer) collect(tx *txn.Transaction, w *walker, partitions int) (r receipt, some bool, err error) {
 	l := c.lane
 	now := time.Now()
 	w.mu.Lock()
@@ -189,7 +191,10 @@ func (c *committer) collect(tx *txn.Transaction, w *walker) (r receipt, some boo
 		return r, true, fmt.Errorf("encode checkpoint of shop %s: %w", w.shop.Name, err)
 	}
 
-	topic, partitions := w.shop.Topic, l.partitions[w.shop.Topic]
+	topic := w.shop.Topic
+	if partitions == 0 {
+		return r, true, errNoPartitions(topic)
+	}
 	headers := []txn.Header{{Key: "shop", Value: []byte(part.Shop)}, {Key: "time_range", Value: []byte(part.Range)}}
 	var key, value, rest []byte
 	for _, d := range outbox {

@@ -83,9 +83,10 @@ type Connector struct {
 	spare  chan struct{} // see walker.spare
 
 	mu         sync.Mutex
-	shops      map[int][]Shop // by lane; nil until the lanes are known
-	partitions map[string]int // of each topic; the offsets topic's are the lanes
-	crew       *crew          // nil until Run
+	shops      map[int][]Shop   // by lane; nil until the lanes are known
+	partitions map[string]int   // of each topic; the offsets topic's are the lanes; replaced, never changed
+	refused    map[string]error // orders topics that could not be used when they were looked at, and why
+	crew       *crew            // nil until Run
 	survey     *survey
 	ready      error
 	changed    chan struct{} // something may have ended
@@ -173,6 +174,7 @@ func (c *Connector) Run(ctx context.Context) error {
 			defer aside.group.Wait()
 		}
 		close(known)
+		asking.Go(func() { c.recount(lanes) })
 		err = c.watch(ctx, crew, failed, left)
 	}
 	c.mu.Lock()

@@ -30,50 +30,76 @@ var errNotMine = errors.New("the lane belongs to another worker")
 // lane is one partition of the offsets topic and the shops that hash to it:
 // what is owned, fenced, recovered and committed as one.
 type lane struct {
-	number     int
-	cfg        *Config
-	partitions map[string]int // of each orders topic
-	shops      []Shop
-	sheets     []*sheet
-	log        *slog.Logger
-	outage     *outage
-	spare      chan struct{} // see walker.spare
-	memory     *txn.Memory   // of all lives of the lane in this process
+	number int
+	cfg    *Config
+	shops  []Shop
+	sheets []*sheet
+	log    *slog.Logger
+	outage *outage
+	spare  chan struct{} // see walker.spare
+	memory *txn.Memory   // of all lives of the lane in this process
+	// partitions are how many each topic has by now. The map does not change.
+	partitions func() map[string]int
+	// look reports whether an orders topic that was refused can be used again.
+	look func(ctx context.Context, topic string) error
 	// mine asks whether the lane is assigned to this worker right now.
 	mine func(context.Context) (bool, error)
 	// misplaced finds shops whose checkpoint stands in another lane.
 	misplaced func(context.Context, []offsets.Partition) (map[offsets.Partition]int, error)
 
 	ended map[offsets.Partition]bool // shops that are done or failed
+	// refused are the orders topics that Kafka has refused. Between two lives only
+	// run uses it, during one only await writes to it.
+	refused map[string]*refusal
 }
 
 // name is what the lane is called where it is waited for.
 func (l *lane) name() string { return fmt.Sprintf("lane %d", l.number) }
 
 // run keeps the lane open until ctx ends (nil), every shop has ended (nil), it
-// belongs to another worker (errNotMine), or Kafka says no (any other error).
+// belongs to another worker (errNotMine), or Kafka refuses what is not one shop's
+// (any other error).
 //
 // Each life of the lane ends at the first doubt and the next begins with what
-// is committed.
+// is committed. So it does when one shop has failed in the middle of a
+// transaction, and when a topic that was refused can be used again.
 func (l *lane) run(ctx context.Context) error {
 	defer l.outage.over(l.name())
+	for topic := range l.refused {
+		l.tell(topic)
+	}
 	pause := backoff.NewExponentialBackOff(backoff.WithInitialInterval(100*time.Millisecond),
 		backoff.WithMaxInterval(10*time.Second), backoff.WithMaxElapsedTime(0))
 	for {
 		opened := time.Now()
-		err := l.live(ctx)
+		if len(l.topics()) == 0 && l.waiting() == "" {
+			return nil
+		}
+		back, err := l.once(ctx)
 		var refusal *txn.Error
+		var fault *shopFault
+		now := false // the next life need not wait
 		switch {
-		case err == nil || ctx.Err() != nil:
+		case ctx.Err() != nil:
 			return nil
 		case errors.Is(err, errNotMine):
 			return err
+		case back || err == nil:
+			now = true
 		case errors.Is(err, txn.ErrFenced):
 			l.cfg.Metrics.fenced.Inc()
 		case errors.Is(err, txn.ErrInDoubt):
-		case errors.As(err, &refusal) && !refusal.Retriable:
+		case errors.As(err, &fault):
+			l.end(slices.IndexFunc(l.shops, func(s Shop) bool { return s.partition() == fault.shop }), fault.err)
+			now = true
+		case errors.As(err, &refusal) && l.refuse(refusal):
+			now = true
+		case refusal != nil && !refusal.Retriable:
 			l.gone(refusal)
 			return fmt.Errorf("lane %d: %w", l.number, err)
+		}
+		if len(l.topics()) == 0 {
+			continue
 		}
 		if time.Since(opened) > time.Minute {
 			pause.Reset()
@@ -82,6 +108,9 @@ func (l *lane) run(ctx context.Context) error {
 		// that is how lanes move.
 		if mine, asked := l.mine(ctx); asked == nil && !mine {
 			return errNotMine
+		}
+		if now {
+			continue
 		}
 		delay := pause.NextBackOff()
 		level := slog.LevelWarn
@@ -95,6 +124,28 @@ func (l *lane) run(ctx context.Context) error {
 		case <-time.After(delay):
 		}
 	}
+}
+
+// once is one life of the lane, or a wait if it has no shop to walk now. It ends
+// early, with all committed, when a refused topic can be used again (back).
+func (l *lane) once(ctx context.Context) (back bool, err error) {
+	life, end := context.WithCancel(ctx)
+	var watching sync.WaitGroup
+	walked := l.topics()
+	patience := l.patience(walked)
+	watching.Go(func() {
+		if back = l.await(life); back {
+			end()
+		}
+	})
+	if len(walked) > 0 {
+		err = l.live(life, walked, patience)
+	} else {
+		<-life.Done()
+	}
+	end()
+	watching.Wait()
+	return back, err
 }
 
 // confirm waits for an answer to whose lane it is. Opening a lane fences its
@@ -133,16 +184,17 @@ func (l *lane) load(ctx context.Context) (offsets.Lane, error) {
 	return loader.Load(), nil
 }
 
-// live is one life of the lane: fence older owners, ask whether it is still
+// live is one life of the lane, for the shops whose orders go to the topics: fence older owners, ask whether it is still
 // ours, read what is committed, walk and commit until ctx ends, all shops have
 // ended, or something is in doubt.
-func (l *lane) live(ctx context.Context) error {
+func (l *lane) live(ctx context.Context, walked []string, patience func(topic string) time.Duration) error {
 	writer, err := txn.Open(ctx, txn.Config{
 		Addr: l.cfg.Addr, Transport: l.cfg.Transport,
 		TransactionalID:    l.cfg.transactionalID(l.number),
 		AnchorTopic:        l.cfg.OffsetsTopic,
 		AnchorPartition:    int32(l.number),
-		Topics:             l.topics(),
+		Topics:             walked,
+		TopicPatience:      patience,
 		Memory:             l.memory,
 		TransactionTimeout: l.cfg.TransactionTimeout,
 		Compression:        l.cfg.Compression,
@@ -171,7 +223,7 @@ func (l *lane) live(ctx context.Context) error {
 	defer stop()
 	for i, shop := range l.shops {
 		part := shop.partition()
-		if l.ended[part] {
+		if l.ended[part] || !slices.Contains(walked, shop.Topic) {
 			continue
 		}
 		if fault := loaded.Faults[part]; fault != nil {
@@ -206,11 +258,13 @@ func (l *lane) live(ctx context.Context) error {
 // transactionalID is what fences the owners of a lane.
 func (c *Config) transactionalID(lane int) string { return fmt.Sprintf("%s-%d", c.Group, lane) }
 
-// topics are those of the lane's orders.
+// topics are those of the orders of shops that are to be walked now.
 func (l *lane) topics() []string {
 	var names []string
 	for _, shop := range l.shops {
-		names = append(names, shop.Topic)
+		if !l.ended[shop.partition()] && !l.barred(shop) {
+			names = append(names, shop.Topic)
+		}
 	}
 	slices.Sort(names)
 	return slices.Compact(names)

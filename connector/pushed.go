@@ -12,7 +12,11 @@ const (
 	orderNew = "channels_ec_order_new"
 	// mostPushed bounds the events of a shop whose records are awaited; the time
 	// of more than these is not measured.
-	mostPushed = 10000
+	mostPushed = 1000
+	// mostNudges bounds the seconds that a shop is to be looked at, fewNudges those
+	// of a shop that is not walked here. The latest are kept: a walk that begins, or
+	// goes on, reads up to now before it waits for one of them.
+	mostNudges, fewNudges = 256, 16
 )
 
 // awaits reports whether an event is one that a window of the shop's range has
@@ -26,14 +30,29 @@ func (h *sheet) awaits(event string) bool {
 func (h *sheet) nudge(event string, at int64) {
 	h.mu.Lock()
 	// A window's end may be outside of it.
-	if n := len(h.nudges); n < mostPushed && (n == 0 || h.nudges[n-1] != at+1) {
-		h.nudges = append(h.nudges, at+1)
+	if i, known := slices.BinarySearch(h.nudges, at+1); !known {
+		h.nudges = slices.Insert(h.nudges, i, at+1)
 	}
+	h.trim()
 	if h.awaits(event) && !h.s.State.ended() && at >= max(h.from, h.s.Watermark) && len(h.pushed) < mostPushed {
 		h.pushed = append(h.pushed, at)
 	}
 	h.mu.Unlock()
 	poke(h.wake)
+}
+
+// trim bounds the nudges. The caller holds mu.
+func (h *sheet) trim() {
+	most := mostNudges
+	if h.s.State.ended() {
+		most = fewNudges
+	}
+	if n := len(h.nudges) - most; n > 0 {
+		h.nudges = slices.Delete(h.nudges, 0, n)
+	}
+	if cap(h.nudges) > 4*most {
+		h.nudges = slices.Clip(slices.Clone(h.nudges))
+	}
 }
 
 // leastNudged is how long a window is that is read for an order the vendor has
@@ -50,7 +69,7 @@ func (h *sheet) nudgedTo(frontier int64) int64 {
 	if len(h.nudges) == 0 {
 		return 0
 	}
-	return max(slices.Min(h.nudges), frontier+leastNudged)
+	return max(h.nudges[0], frontier+leastNudged)
 }
 
 // walked notes that there are windows up to a frontier: what they have brought

@@ -19,35 +19,112 @@ func (c *Connector) offsetsTopic() topics.Spec {
 	}
 }
 
-// topics creates the topics that are not there, and deals the shops out over
-// the lanes.
+// ordersTopic is what an orders topic has to be.
+func (c *Connector) ordersTopic(name string) topics.Spec {
+	return topics.Spec{Name: name, Partitions: c.cfg.TopicPartitions, ReplicationFactor: c.cfg.ReplicationFactor}
+}
+
+// topics makes sure of the topics of all shops, and deals the shops out over the
+// lanes.
 func (c *Connector) topics(ctx context.Context) error {
-	specs := []topics.Spec{c.offsetsTopic()}
-	c.mu.Lock()
-	for _, topic := range c.wanted() {
-		specs = append(specs, topics.Spec{Name: topic, Partitions: c.cfg.TopicPartitions, ReplicationFactor: c.cfg.ReplicationFactor})
+	for {
+		c.mu.Lock()
+		shops := c.cfg.Shops
+		c.mu.Unlock()
+		found, err := c.find(ctx, shops)
+		if err != nil {
+			return err
+		}
+		c.mu.Lock()
+		same := slices.Equal(shops, c.cfg.Shops) // SetShops may have come in between
+		if same {
+			c.take(found, shops)
+		}
+		c.mu.Unlock()
+		if same {
+			return nil
+		}
 	}
-	c.mu.Unlock()
+}
+
+// found is what has been found of the topics.
+type found struct {
+	partitions map[string]int
+	refused    map[string]error
+}
+
+// find creates the topics that are not there, and counts partitions. An orders
+// topic that cannot be used is an error only if there is no other: its shops fail
+// and the others do not.
+func (c *Connector) find(ctx context.Context, shops []Shop) (found, error) {
+	specs := []topics.Spec{c.offsetsTopic()}
+	for _, topic := range c.ordersTopics(shops) {
+		specs = append(specs, c.ordersTopic(topic))
+	}
 	defer c.outage.over(topicsWait)
-	partitions, err := topics.Create(ctx, c.cfg.Addr, c.cfg.Transport, c.outage.topics, specs...)
+	partitions, refused, err := topics.CreateEach(ctx, c.cfg.Addr, c.cfg.Transport, c.outage.topics, specs...)
 	if err != nil {
-		return err
+		return found{}, err
+	}
+	if n := len(refused); n > 0 && n == len(specs)-1 {
+		return found{}, refused[specs[1].Name]
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	had, has := c.partitions[c.cfg.OffsetsTopic], partitions[c.cfg.OffsetsTopic]
 	if c.partitions != nil && had != has {
-		return &GrownError{Topic: c.cfg.OffsetsTopic, Had: had, Has: has}
+		return found{}, &GrownError{Topic: c.cfg.OffsetsTopic, Had: had, Has: has}
 	}
-	c.partitions = partitions
+	for topic := range refused { // was there once
+		if n := c.partitions[topic]; n > 0 {
+			partitions[topic] = n
+		}
+	}
+	return found{partitions, refused}, nil
+}
+
+// take makes these the shops, and deals them out. The caller holds mu.
+func (c *Connector) take(f found, shops []Shop) {
+	c.logCounts(f.partitions)
+	c.cfg.Shops, c.partitions, c.refused = shops, f.partitions, f.refused
 	c.deal()
-	return nil
+}
+
+// counted takes up what topics have been counted to have.
+func (c *Connector) counted(has map[string]int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.logCounts(has)
+	partitions, refused := maps.Clone(c.partitions), maps.Clone(c.refused)
+	maps.Copy(partitions, has)
+	for topic := range has {
+		delete(refused, topic)
+	}
+	c.partitions, c.refused = partitions, refused
+}
+
+// logCounts logs which topics have other partitions than before. The caller holds
+// mu.
+func (c *Connector) logCounts(has map[string]int) {
+	for topic, n := range has {
+		if had := c.partitions[topic]; had > 0 && n != had {
+			c.cfg.Log.Info("orders topic has another number of partitions, which is used from now on", "topic", topic, "had", had, "has", n)
+		}
+	}
+}
+
+func (c *Connector) counts() map[string]int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.partitions
 }
 
 // wanted lists the orders topics of all shops. The caller holds mu.
-func (c *Connector) wanted() []string {
+func (c *Connector) wanted() []string { return c.ordersTopics(c.cfg.Shops) }
+
+func (c *Connector) ordersTopics(shops []Shop) []string {
 	names := make(map[string]bool)
-	for _, shop := range c.cfg.Shops {
+	for _, shop := range shops {
 		names[shop.Topic] = true
 	}
 	delete(names, c.cfg.OffsetsTopic)
@@ -77,32 +154,32 @@ func (c *Connector) lanes() int {
 
 // SetShops takes a new list of shops: added ones are walked, removed ones are
 // not any more, and changed ones go on under what is new, from where they
-// stand. It checks the topics of new shops first; with an error nothing has
-// changed.
+// stand. It looks for the topics first: with an error nothing has changed.
 func (c *Connector) SetShops(ctx context.Context, shops []Shop) error {
 	c.mu.Lock()
-	before := c.cfg.Shops
-	c.cfg.Shops = shops
 	started := c.partitions != nil
+	if !started {
+		c.cfg.Shops = shops
+	}
 	c.mu.Unlock()
 	if !started {
 		c.board.enlist(shops, c.poke)
 		return nil
 	}
-	was := c.dealt()
-	c.board.enlist(shops, c.poke)
 	// What the transport remembers may be older than the topics are.
-	err := topics.Refresh(ctx, c.cfg.Addr, c.cfg.Transport)
-	if err == nil {
-		err = c.topics(ctx)
-	}
-	if err != nil {
-		c.mu.Lock()
-		c.cfg.Shops = before
-		c.mu.Unlock()
-		c.board.enlist(before, c.poke)
+	if err := topics.Refresh(ctx, c.cfg.Addr, c.cfg.Transport); err != nil {
 		return err
 	}
+	found, err := c.find(ctx, shops)
+	if err != nil {
+		return err
+	}
+	was := c.dealt()
+	c.board.enlist(shops, c.poke)
+	c.mu.Lock()
+	c.take(found, shops)
+	crew := c.crew
+	c.mu.Unlock()
 	var changed []int
 	now := c.dealt()
 	for number := range c.lanes() {
@@ -110,9 +187,6 @@ func (c *Connector) SetShops(ctx context.Context, shops []Shop) error {
 			changed = append(changed, number)
 		}
 	}
-	c.mu.Lock()
-	crew := c.crew
-	c.mu.Unlock()
 	if crew != nil && len(changed) > 0 {
 		c.cfg.Log.Info("shops changed", "shops", len(shops), "lanes", changed)
 		crew.restart(changed)
@@ -134,12 +208,15 @@ func (c *Connector) open(number int) *lane {
 	if len(c.shops[number]) == 0 {
 		return nil
 	}
-	l := &lane{number: number, cfg: &c.cfg, partitions: c.partitions, shops: c.shops[number], misplaced: c.survey.misplaced, outage: c.outage, spare: c.spare,
-		log: c.cfg.Log.With("lane", number), ended: make(map[offsets.Partition]bool)}
+	l := &lane{number: number, cfg: &c.cfg, partitions: c.counts, look: c.lookAgain, shops: c.shops[number], misplaced: c.survey.misplaced, outage: c.outage, spare: c.spare,
+		log: c.cfg.Log.With("lane", number), ended: make(map[offsets.Partition]bool), refused: make(map[string]*refusal)}
 	for _, shop := range l.shops {
 		h := c.board.sheet(shop.partition())
 		h.set(StateStarting, nil)
 		l.sheets = append(l.sheets, h)
+		if err := c.refused[shop.Topic]; err != nil && l.refused[shop.Topic] == nil {
+			l.bar(shop.Topic, err)
+		}
 	}
 	return l
 }

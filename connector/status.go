@@ -82,7 +82,7 @@ type sheet struct {
 
 	mu     sync.Mutex
 	s      ShopStatus
-	nudges []int64 // there are orders before these seconds; see Policy.Nudge
+	nudges []int64 // there are orders before these seconds, in order; see Policy.Nudge
 	// held and caughtUp are about the day's list calls: see walker.hold and live.
 	held, caughtUp bool
 	// ahead is the state of a shop that waits, once a page shows that it need not.
@@ -116,6 +116,7 @@ func (h *sheet) set(state State, reason error) {
 	}
 	if state.ended() {
 		h.pushed = nil
+		h.trim()
 	}
 	if state.ended() || state == StateWaiting {
 		h.s.Windows = 0

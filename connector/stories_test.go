@@ -34,6 +34,7 @@ var stories = []struct {
 	{"AFrozenOwnerWakesFenced", frozenOwner},
 	{"ABrokerThatIsGoneForAWhileIsWaitedFor", brokerGone},
 	{"AShopThatFailsStopsNoOther", oneShopFails},
+	{"ATopicThatIsRefusedStopsItsShopsOnly", oneTopicIsRefused},
 	{"WorkersComeAndGo", workersComeAndGo},
 	{"LanesThatStayGoOn", lanesStay},
 	{"ShopsChangeWithoutARestart", shopsChange},
@@ -85,11 +86,14 @@ func commitTogether(a *arena) {
 // covered checks that orders and checkpoint agree: every ID of a tracked
 // window is published, and so is every order before those windows, and nothing
 // else.
-func covered(a *arena, appID string, start int64) {
+func covered(a *arena, appID string, start int64) { coveredOn(a, a.orders(), appID, start) }
+
+// coveredOn is covered for a shop with a topic of its own.
+func coveredOn(a *arena, topic, appID string, start int64) {
 	a.Helper()
 	c := a.checkpoints()[offsets.Partition{Shop: appID, Range: "create_time"}]
 	published := make(map[string]int)
-	for _, r := range a.published() {
+	for _, r := range a.topic(topic) {
 		published[string(r.Key)]++
 	}
 	if c == nil {

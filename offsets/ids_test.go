@@ -48,3 +48,26 @@ func TestIDsAreASet(t *testing.T) {
 		}
 	}
 }
+
+// However long IDs are, a part stays far below the limit of a batch.
+func TestPartsOfLongIDs(t *testing.T) {
+	for _, length := range []int{1, 19, 128} {
+		c := &Checkpoint{Watermark: 1, Windows: []*Window{{Start: 1, End: 2, State: Open, Pass: 1, PageSize: 100}}}
+		for i := range 40_000 {
+			c.Windows[0].See(fmt.Sprintf("%0*d", length, i))
+		}
+		var s Stored
+		var tp topic
+		largest := 0
+		s.Update("g", shop1, c, func(k, v []byte) {
+			largest = max(largest, len(k)+len(v))
+			tp.emit(k, v)
+		})
+		if largest > 300_000 {
+			t.Errorf("IDs of %d characters make a record of %d bytes", length, largest)
+		}
+		if got := tp.load("g").Shops[shop1].Checkpoint.Windows[0].Seen.Len(); got != 40_000 {
+			t.Errorf("of 40000 IDs of %d characters %d are there", length, got)
+		}
+	}
+}

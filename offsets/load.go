@@ -186,6 +186,7 @@ func (s *Shop) addWindow(k Key, value []byte) error {
 func (s *Shop) addPart(k Key, value []byte) error {
 	s.Stored.parts[k.Window] = max(s.Stored.parts[k.Window], k.Part+1)
 	if s.Checkpoint == nil {
+		s.Stored.left = append(s.Stored.left, k)
 		return nil
 	}
 	i := slices.IndexFunc(s.Checkpoint.Windows, func(w *Window) bool { return w.Start == k.Window })

@@ -1,10 +1,30 @@
 package offsets
 
-import "slices"
+import (
+	"encoding/binary"
+	"slices"
+)
 
-// idsPerPart bounds a part's value to about 250 kB, far below any broker's
-// limit for a batch.
-const idsPerPart = 20_000
+// partBytes bounds a part's value to about 250 kB, far below any broker's limit
+// for a batch.
+const partBytes = 180 << 10
+
+// fitting is how many of the IDs go into one part: 18,000 of the API's, and fewer
+// that are long texts.
+func fitting(ids []string) int {
+	size := 0
+	for i, id := range ids {
+		if _, short := number(id); short {
+			size += binary.MaxVarintLen64
+		} else {
+			size += binary.MaxVarintLen64 + len(id)
+		}
+		if size > partBytes && i > 0 {
+			return i
+		}
+	}
+	return len(ids)
+}
 
 // Stored is what the topic holds of one source partition, as far as this
 // process knows: it wrote it, or read it when it opened the lane. The zero
@@ -12,6 +32,10 @@ const idsPerPart = 20_000
 type Stored struct {
 	values map[Key][]byte
 	parts  map[int64]int // window start → number of the next part
+	// left are parts of a former walk: the shop has been told to start over, by a
+	// tombstone for its own record. A window of the new walk may begin at the same
+	// second, and has published none of their IDs.
+	left []Key
 }
 
 // Update emits the records that bring the topic from what is stored to the
@@ -26,6 +50,10 @@ func (s *Stored) Update(group string, p Partition, c *Checkpoint, emit func(key,
 		s.values = make(map[Key][]byte)
 		s.parts = make(map[int64]int)
 	}
+	for _, k := range s.left {
+		emit(k.Bytes(group), nil) // parts that are added have higher numbers
+	}
+	s.left = nil
 	next := Records(p, c)
 	for k, v := range next {
 		if string(s.values[k]) != string(v) {
@@ -43,7 +71,7 @@ func (s *Stored) Update(group string, p Partition, c *Checkpoint, emit func(key,
 	for _, w := range c.Windows {
 		tracked[w.Start] = true
 		for ids := w.Fresh; len(ids) > 0; {
-			n := min(len(ids), idsPerPart)
+			n := fitting(ids)
 			k := Key{Kind: KindPart, Partition: p, Window: w.Start, Part: s.parts[w.Start]}
 			emit(k.Bytes(group), encode(partValue{V: Version, Count: n, IDs: packIDs(ids[:n])}))
 			s.parts[w.Start]++

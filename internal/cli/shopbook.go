@@ -45,19 +45,28 @@ type known struct {
 	rate          float64
 }
 
-// shops gives each configured shop its client.
+// shops gives each configured shop its client, and keeps those clients.
 func (b *shopBook) shops(cfg *config.Config) []connector.Shop {
+	shops, keep := b.draft(cfg)
+	keep()
+	return shops
+}
+
+// draft gives each configured shop its client. Until keep is called nothing is
+// different for the shops there are: neither which clients serve them nor where
+// those read their secrets.
+func (b *shopBook) draft(cfg *config.Config) (shops []connector.Shop, keep func()) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	clients := make(map[string]known)
-	shops := make([]connector.Shop, 0, len(cfg.Shops))
+	first := make(map[string]*config.Shop) // by app ID, whose configuration the client has
+	shops = make([]connector.Shop, 0, len(cfg.Shops))
 	for _, s := range cfg.Shops {
 		k, ok := clients[s.AppID]
 		if !ok {
 			k = b.client(s)
-			clients[s.AppID] = k
+			clients[s.AppID], first[s.AppID] = k, &s
 		}
-		k.names.Store(wechat.Range(s.TimeRange), s.Name)
 		shops = append(shops, connector.Shop{
 			Name: s.Name, AppID: s.AppID, Topic: s.Topic, Client: k.client, OneRefresher: s.Auth == wechat.AuthToken,
 			Policy: connector.Policy{
@@ -68,8 +77,17 @@ func (b *shopBook) shops(cfg *config.Config) []connector.Shop {
 			},
 		})
 	}
-	b.clients = clients
-	return shops
+	return shops, func() {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		for appID, s := range first {
+			clients[appID].shop.Store(s)
+		}
+		for _, s := range cfg.Shops {
+			clients[s.AppID].names.Store(wechat.Range(s.TimeRange), s.Name)
+		}
+		b.clients = clients
+	}
 }
 
 // shopOf is the configuration of an app ID; nil if there is none.
@@ -103,7 +121,6 @@ func (b *shopBook) client(s config.Shop) known {
 	if have, ok := b.clients[s.AppID]; ok {
 		want.client, want.shop, want.names = have.client, have.shop, have.names
 		if want == have {
-			have.shop.Store(&s)
 			return have
 		}
 	}
@@ -181,7 +198,10 @@ func (b *shopBook) watch(ctx context.Context, cfg *config.Config, defaults map[s
 		text := fmt.Sprint(err)
 		if err == nil {
 			message, text = "shops of the file cannot be taken yet, the shops stay as they are; trying on", "topics"
-			err = conn.SetShops(ctx, b.shops(next))
+			shops, keep := b.draft(next)
+			if err = conn.SetShops(ctx, shops); err == nil {
+				keep()
+			}
 		}
 		unheard := latest != seen || text != complaint
 		seen = latest

@@ -58,3 +58,30 @@ func TestShopsOfOneAppCountTheirOwnCalls(t *testing.T) {
 		t.Errorf("counted %v", counted)
 	}
 }
+
+// A list of shops that is not taken in the end changes nothing for those there are.
+func TestADraftOfShopsChangesNothing(t *testing.T) {
+	host := &wechat.Host{URL: "http://localhost:1"}
+	t.Cleanup(host.Close)
+	book := &shopBook{host: host, metrics: connector.NewMetrics(prometheus.NewRegistry()), log: slog.New(slog.DiscardHandler), clients: map[string]known{}}
+	token := func() (string, error) { return "token-of-wx1", nil }
+	shop := config.Shop{AppID: "wx1", Name: "one", Auth: wechat.AuthStatic, AccessToken: token, TimeRange: "create_time", RateLimit: 100}
+	before := book.shops(&config.Config{Shops: []config.Shop{shop}})
+	name := func() string {
+		n, _ := book.clients["wx1"].names.Load(wechat.CreateTime)
+		return n.(string)
+	}
+	renamed, faster, other := shop, shop, shop
+	renamed.Name, faster.RateLimit, other.AppID = "renamed", 7, "wx2"
+	for what, drafted := range map[string][]config.Shop{"renamed": {renamed}, "faster": {faster}, "other": {other}} {
+		book.draft(&config.Config{Shops: drafted})
+		if s := book.shopOf("wx1"); s == nil || s.Name != "one" || name() != "one" || book.shopOf("wx2") != nil || book.clients["wx1"].client != before[0].Client {
+			t.Errorf("after the draft %q: shop %+v is counted as %q", what, s, name())
+		}
+	}
+	shops, keep := book.draft(&config.Config{Shops: []config.Shop{renamed}})
+	keep()
+	if shops[0].Client != before[0].Client || name() != "renamed" || book.shopOf("wx1").Name != "renamed" {
+		t.Errorf("the draft that was kept: shop %+v is counted as %q", book.shopOf("wx1"), name())
+	}
+}

@@ -77,7 +77,10 @@ func Ensure(ctx context.Context, addr net.Addr, transport *kafka.Transport, spec
 func Create(ctx context.Context, addr net.Addr, transport *kafka.Transport, onRetry func(error), specs ...Spec) (partitions map[string]int, err error) {
 	e := ensuring{addr: addr, transport: transport, specs: specs, created: map[string]bool{}, onRetry: onRetry}
 	err = e.insist(ctx, func() error {
-		partitions, err = e.look(ctx)
+		found, err := e.look(ctx)
+		if err == nil {
+			partitions, err = found.partitions, found.first(specs)
+		}
 		return err
 	})
 	return partitions, err
@@ -134,12 +137,12 @@ type ensuring struct {
 	onRetry   func(error)     // nil = nobody
 }
 
-// look goes through the topics once. Errors other than *Error are about the
-// moment: a topic that is being made, a broker that is away.
-func (e *ensuring) look(ctx context.Context) (map[string]int, error) {
+// look goes through the topics once. Its error is about the request; what is
+// wrong with a topic is in the result.
+func (e *ensuring) look(ctx context.Context) (looked, error) {
 	found, err := e.describe(ctx)
 	if err != nil {
-		return nil, err
+		return looked{}, err
 	}
 	var missing []Spec
 	for _, s := range e.specs {
@@ -147,30 +150,37 @@ func (e *ensuring) look(ctx context.Context) (map[string]int, error) {
 			missing = append(missing, s)
 		}
 	}
+	faults := make(map[string]error)
 	if len(missing) > 0 {
-		if err := e.create(ctx, missing); err != nil {
-			return nil, err
+		if faults, err = e.create(ctx, missing); err != nil {
+			return looked{}, err
 		}
 		if found, err = e.describe(ctx); err != nil {
-			return nil, err
+			return looked{}, err
 		}
 	}
-	partitions := make(map[string]int, len(e.specs))
+	l := looked{partitions: make(map[string]int, len(e.specs)), faults: faults}
 	for _, s := range e.specs {
 		f := found[s.Name]
+		var fault error
 		switch {
+		case l.faults[s.Name] != nil:
 		case f.code == kafka.TopicAuthorizationFailed:
-			return nil, &Error{s.Name, "not allowed to see it", "grant " + s.rights() + " on it to this client", f.code}
+			fault = &Error{s.Name, "not allowed to see it", "grant " + s.rights() + " on it to this client", f.code}
 		case f.code == kafka.InvalidTopic:
-			return nil, &Error{s.Name, "not a name Kafka takes", "use up to 249 letters, digits, '.', '_' and '-'", f.code}
+			fault = invalidName(s.Name, f.code)
 		case f.code != 0:
-			return nil, fmt.Errorf("wait for topic %q: %w", s.Name, f.code)
+			fault = fmt.Errorf("wait for topic %q: %w", s.Name, f.code)
 		case f.leaderless > 0:
-			return nil, fmt.Errorf("wait for leaders: %d of %d partitions of topic %q have none", f.leaderless, f.partitions, s.Name)
+			fault = fmt.Errorf("wait for leaders: %d of %d partitions of topic %q have none", f.leaderless, f.partitions, s.Name)
+		default:
+			l.partitions[s.Name] = f.partitions
 		}
-		partitions[s.Name] = f.partitions
+		if fault != nil {
+			l.faults[s.Name] = fault
+		}
 	}
-	return partitions, nil
+	return l, nil
 }
 
 type description struct {
@@ -206,9 +216,10 @@ func (e *ensuring) describe(ctx context.Context) (map[string]description, error)
 	return found, nil
 }
 
-// create asks for the topics. The transport looks at the cluster anew when the
-// answer comes, whatever it is.
-func (e *ensuring) create(ctx context.Context, specs []Spec) error {
+// create asks for the topics, and returns what is wrong with each of them that
+// was not created. The transport looks at the cluster anew when the answer comes,
+// whatever it is.
+func (e *ensuring) create(ctx context.Context, specs []Spec) (faults map[string]error, err error) {
 	req := &createtopics.Request{TimeoutMs: int32(requestLimit.Milliseconds())}
 	for _, s := range specs {
 		t := createtopics.RequestTopic{Name: s.Name, NumPartitions: -1, ReplicationFactor: -1}
@@ -230,8 +241,9 @@ func (e *ensuring) create(ctx context.Context, specs []Spec) error {
 	defer cancel()
 	m, err := e.transport.RoundTrip(ctx, e.addr, req)
 	if err != nil {
-		return fmt.Errorf("create topics: %w", err)
+		return nil, fmt.Errorf("create topics: %w", err)
 	}
+	faults = make(map[string]error)
 	var denied []createtopics.ResponseTopic
 	for _, t := range m.(*createtopics.Response).Topics {
 		switch code := kafka.Error(t.ErrorCode); code {
@@ -240,32 +252,36 @@ func (e *ensuring) create(ctx context.Context, specs []Spec) error {
 		case kafka.TopicAuthorizationFailed, kafka.ClusterAuthorizationFailed:
 			denied = append(denied, t)
 		case kafka.InvalidTopic:
-			return &Error{t.Name, "not a name Kafka takes", "use up to 249 letters, digits, '.', '_' and '-'", code}
+			faults[t.Name] = invalidName(t.Name, code)
 		case kafka.InvalidReplicationFactor:
-			return &Error{t.Name, "cannot be created: " + t.ErrorMessage, "set ORDERWALK_REPLICATION_FACTOR to at most the number of brokers", code}
+			faults[t.Name] = &Error{t.Name, "cannot be created: " + t.ErrorMessage, "set ORDERWALK_REPLICATION_FACTOR to at most the number of brokers", code}
 		case kafka.InvalidPartitionNumber, kafka.InvalidConfiguration, kafka.InvalidRequest, kafka.PolicyViolation, kafka.UnsupportedVersion:
-			return &Error{t.Name, "cannot be created: " + t.ErrorMessage, "create it by hand as the cluster's rules want it", code}
+			faults[t.Name] = &Error{t.Name, "cannot be created: " + t.ErrorMessage, "create it by hand as the cluster's rules want it", code}
 		default:
-			return fmt.Errorf("create topic %q: %w", t.Name, code)
+			faults[t.Name] = fmt.Errorf("create topic %q: %w", t.Name, code)
 		}
 	}
 	if len(denied) == 0 {
-		return nil
+		return faults, nil
 	}
 	// A client that may not create topics still finds one that was made since
 	// the transport looked last.
 	found, err := e.describe(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for _, t := range denied {
 		if found[t.Name].code == kafka.UnknownTopicOrPartition {
-			return &Error{t.Name, "not there, or not to be seen, and this client may not create it",
+			faults[t.Name] = &Error{t.Name, "not there, or not to be seen, and this client may not create it",
 				"grant " + e.spec(t.Name).rights() + " on it to this client; if it is not there, grant Create too, or create it (" + createCommand(e.spec(t.Name)) + ")",
 				kafka.Error(t.ErrorCode)}
 		}
 	}
-	return nil
+	return faults, nil
+}
+
+func invalidName(topic string, code kafka.Error) *Error {
+	return &Error{topic, "not a name Kafka takes", "use up to 249 letters, digits, '.', '_' and '-'", code}
 }
 
 func (e *ensuring) spec(name string) Spec {

@@ -71,6 +71,7 @@ func (w *Writer) commit(ctx context.Context, t *Transaction) error {
 	}
 	pause := newPause()
 	suspects := 0
+	var ailing ailing
 	for {
 		if w.stale {
 			if o := w.renew(ctx); o.action != done {
@@ -88,18 +89,23 @@ func (w *Writer) commit(ctx context.Context, t *Transaction) error {
 				return w.failure(ctx, o)
 			}
 		}
+		began := time.Now()
 		o := w.attempt(ctx, t)
 		if o.action == suspect {
 			if suspects++; suspects == maxSuspects {
 				o.action = stop
 			}
 		}
+		lasting := !ailing.patience(w, o, began)
+		if lasting && o.action == missing {
+			o.action = stop
+		}
 		switch {
 		case o.action == done:
 			return nil
 		case o.action == fenced || o.action == doubt || o.unsure:
 			return w.failure(ctx, o)
-		case o.action == stop || o.call == callCommit && o.action == again || ctx.Err() != nil:
+		case o.action == stop || lasting || o.call == callCommit && o.action == again || ctx.Err() != nil:
 			w.drop(ctx)
 			return w.failure(ctx, o)
 		}

@@ -111,7 +111,7 @@ func hint(request string, code kafka.Error, txnID string) string {
 	case kafka.MessageSizeTooLarge, kafka.RecordListTooLarge:
 		return "raise max.message.bytes of the topic to the 1 MiB that Kafka has by default, or more"
 	case kafka.UnknownTopicOrPartition:
-		return "create the topic again, with as many partitions as it had, and start again"
+		return "create the topic again, with as many partitions as it had"
 	case kafka.SASLAuthenticationFailed:
 		return "check user name, password and mechanism (ORDERWALK_KAFKA_SASL_*)"
 	case kafka.UnsupportedSASLMechanism, kafka.IllegalSASLState:

@@ -76,7 +76,7 @@ func (w *Writer) mend(ctx context.Context, next []topicPartition) outcome {
 	}
 	var left []remains
 	var whole bool
-	o := w.insist(ctx, callDescribe, time.Time{}, func(ctx context.Context, until time.Time) (a answer) {
+	o := w.insist(ctx, callDescribe, w.leaderPatience(next), func(ctx context.Context, until time.Time) (a answer) {
 		left, whole, a = w.leftOpen(ctx, next)
 		return a
 	})

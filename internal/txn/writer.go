@@ -25,6 +25,10 @@ type Config struct {
 	AnchorTopic     string
 	AnchorPartition int32
 	Topics          []string
+	// TopicPatience, if any, bounds how long one of Topics may be without a leader,
+	// or without enough replicas, before Commit fails over it with an *Error that is
+	// Retriable and names it; 0 = it is waited for.
+	TopicPatience func(topic string) time.Duration
 	// Memory, if any, is that of the Writers before in this process.
 	Memory *Memory
 	Log    *slog.Logger // nil discards

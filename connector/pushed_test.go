@@ -1,0 +1,93 @@
+package connector
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"orderwalk/simulator"
+)
+
+// A shop keeps a bounded number of nudges, in whichever state it is and in whichever
+// order they come, few where it is not walked, and among them the latest: a walk
+// that begins here with its first plan has read what is before them.
+func TestNudgesAreBounded(t *testing.T) {
+	for state, most := range map[State]int{
+		StateElsewhere: fewNudges, StateDone: fewNudges, StateFailed: fewNudges,
+		StateLive: mostNudges, StateWaiting: mostNudges, StateExhausted: mostNudges, StateBackfill: mostNudges,
+	} {
+		for name, at := range map[string]func(i int) int64{
+			"in order": func(i int) int64 { return int64(i) },
+			"backward": func(i int) int64 { return int64(20_000 - i) },
+			"mixed":    func(i int) int64 { return int64(i * 7919 % 20_001) },
+			"repeated": func(i int) int64 { return int64(i % 2 * 20_000) },
+		} {
+			h := newSheet(Shop{Name: "one", AppID: "wx1"}, NewMetrics(newRegistry()), func() {})
+			h.s.State = StateLive // the state comes after them
+			for i := range 20_001 {
+				h.nudge(orderNew, at(i))
+				if i == 10_000 {
+					h.quota = newQuotas(0, discard()).of("wx1")
+					h.set(state, nil)
+				}
+			}
+			if n := len(h.nudges); n > most || cap(h.nudges) > 4*most || len(h.pushed) > mostPushed {
+				t.Errorf("%s, %s: %d nudges in room for %d, %d events are kept", state, name, n, cap(h.nudges), len(h.pushed))
+			}
+			if last := h.nudges[len(h.nudges)-1]; last != 20_001 || !slices.IsSorted(h.nudges) {
+				t.Errorf("%s, %s: the last nudge is %d", state, name, last)
+			}
+			if got := h.nudgedTo(20_000 - 1); got != 20_001 {
+				t.Errorf("%s, %s: nudged to %d", state, name, got)
+			}
+		}
+	}
+}
+
+// A worker is nudged for shops that another one walks; when their lane comes here,
+// the latest of them count.
+func TestNudgesOfShopsElsewhereCountWhenTheyCome(t *testing.T) {
+	inBubble(t, func(a *arena) {
+		start := time.Now().Unix()
+		var world []simulator.Shop
+		var shops []shop
+		p := testPolicy()
+		p.PollInterval = 10 * time.Minute
+		for i := range 8 {
+			id := fmt.Sprintf("wx%d", i)
+			world = append(world, simulator.Shop{AppID: id, Secret: "secret-" + id, Live: simulator.Live{Rate: 0.1, Since: start}})
+			shops = append(shops, shop{appID: id, policy: p})
+		}
+		a.world(simulator.Config{Seed: 33, Shops: world})
+		older := a.start(shops...)
+		newer := a.start(shops...)
+		a.until("all are live", func() bool { return count(older, StateLive)+count(newer, StateLive) == len(shops) })
+		var moved []string
+		for _, s := range newer.Status() {
+			if s.State == StateElsewhere {
+				moved = append(moved, s.AppID)
+			}
+		}
+		if len(moved) == 0 {
+			t.Fatal("no shop is at the older worker")
+		}
+		time.Sleep(5 * time.Minute)
+		at := time.Now()
+		for _, id := range moved { // the orders are not settled when the lanes move
+			newer.Nudge(id, orderNew, at)
+		}
+		if err := older.stop(); err != nil {
+			t.Error(err)
+		}
+		time.Sleep(p.SettleDelay + 5*time.Second)
+		for _, s := range newer.Status() {
+			if slices.Contains(moved, s.AppID) && s.Watermark <= at.Unix() {
+				t.Errorf("shop %s: watermark %d, an order was told of at %d", s.AppID, s.Watermark, at.Unix())
+			}
+		}
+		if err := newer.stop(); err != nil {
+			t.Error(err)
+		}
+	})
+}

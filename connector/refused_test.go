@@ -1,0 +1,261 @@
+package connector
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"orderwalk/offsets"
+	"orderwalk/simulator"
+)
+
+// inLane finds app IDs whose shops are in a lane of the story's four.
+func (a *arena) inLane(number, n int) (ids []string) {
+	for i := 0; len(ids) < n; i++ {
+		id := fmt.Sprintf("wx%d", i)
+		if laneOf(a.name, offsets.Partition{Shop: id, Range: "create_time"}, 4) == number {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+func (a *arena) createTopic(name string, partitions int32, config map[string]*string) {
+	a.Helper()
+	a.admin(func(ctx context.Context, admin *kadm.Client) error {
+		_, err := admin.CreateTopic(ctx, partitions, 1, config, name)
+		return err
+	})
+}
+
+// impossible makes sure that Kafka refuses the name of a topic: kfake takes any.
+func (a *arena) impossible(name string) {
+	if a.bubble {
+		a.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Metadata, kmsg.CreateTopics}, Topic: name, Err: kerr.InvalidTopicException, Count: -1})
+	}
+}
+
+// oneTopicIsRefused: shops of one lane have topics of their own. One topic cannot
+// be created and one refuses our batches: their shops fail and say why, and the
+// other shop of the lane is read whole, although the refusal comes in the middle
+// of transactions that carry its orders too. No checkpoint covers an order that
+// is not on a topic, so the refused shop loses nothing once its topic is in order.
+func oneTopicIsRefused(a *arena) {
+	small := a.name + ".small"
+	topics := []string{"", small, "not a name"}
+	var world []simulator.Shop
+	var shops []shop
+	for i, id := range a.inLane(2, len(topics)) {
+		sh, p := backlog(id, 300)
+		p.PageSize = 10
+		world = append(world, sh)
+		shops = append(shops, shop{appID: id, policy: p, topic: topics[i]})
+	}
+	a.world(simulator.Config{Seed: 37, Shops: world, Latency: time.Millisecond})
+	a.impossible("not a name")
+	bytes := "20"
+	a.createTopic(small, 1, map[string]*string{"max.message.bytes": &bytes})
+
+	err := a.start(shops...).wait()
+	if err == nil {
+		a.Fatal("ended as if all were well")
+	}
+	for _, want := range []string{"2 of 3 shops", shops[1].appID + ": failed: Produce to " + small, "max.message.bytes", shops[2].appID + `: failed: ensure topics: topic "not a name"`} {
+		if !strings.Contains(err.Error(), want) {
+			a.Errorf("the error does not say %q:\n%v", want, err)
+		}
+	}
+	a.eachOnce(shops[0].appID, shops[0].policy.Start, shops[0].policy.End)
+	coveredOn(a, small, shops[1].appID, shops[1].policy.Start)
+	if c := a.checkpoints()[offsets.Partition{Shop: shops[2].appID, Range: "create_time"}]; c != nil {
+		a.Errorf("a shop that has never been read has a checkpoint: %+v", c)
+	}
+
+	if err := a.start(shops[2]).wait(); err == nil || !strings.Contains(err.Error(), `topic "not a name"`) {
+		a.Errorf("a worker that has nothing but an impossible topic ended with %v", err)
+	}
+	if err := a.start(shops[1]).wait(); err == nil || !strings.Contains(err.Error(), "1 of 1 shops are not done") {
+		a.Errorf("a worker that has nothing but a refused topic ended with %v", err)
+	}
+	bytes = "1048576"
+	a.admin(func(ctx context.Context, admin *kadm.Client) error {
+		_, err := admin.AlterTopicConfigs(ctx, []kadm.AlterConfig{{Op: kadm.SetConfig, Name: "max.message.bytes", Value: &bytes}}, small)
+		return err
+	})
+	if err := a.start(shops[:2]...).wait(); err != nil {
+		a.Error(err)
+	}
+	if n := len(a.topic(small)); n != 300 {
+		a.Errorf("topic %s has %d records of 300 orders", small, n)
+	}
+}
+
+// stateOf is what a shop's worker says of it.
+func stateOf(appID string, workers ...*process) ShopStatus {
+	for _, w := range workers {
+		for _, s := range w.Status() {
+			if s.AppID == appID && s.State != StateElsewhere {
+				return s
+			}
+		}
+	}
+	return ShopStatus{State: StateElsewhere}
+}
+
+// A topic is deleted under two workers. Its shops fail, each in a lane with
+// others; those, and both workers, go on. When the topic is back, with other
+// partitions, its shops go on without a restart.
+func TestATopicThatWasDeletedIsUsedAgainWhenItIsBack(t *testing.T) {
+	inBubble(t, func(a *arena) {
+		start := time.Now().Unix() - 60
+		ids := slices.Concat(a.inLane(0, 2), a.inLane(1, 2), a.inLane(3, 1))
+		bad := []string{ids[0], ids[2], ids[4]} // the last one is alone in its lane
+		topic := a.name + ".bad"
+		p := a.policy()
+		p.Start, p.PollInterval = start, 5*time.Second
+		var world []simulator.Shop
+		var shops []shop
+		for _, id := range ids {
+			world = append(world, simulator.Shop{AppID: id, Secret: "secret-" + id, Live: simulator.Live{Rate: 2, Since: start}})
+			s := shop{appID: id, policy: p}
+			if slices.Contains(bad, id) {
+				s.topic = topic
+			}
+			shops = append(shops, s)
+		}
+		a.world(simulator.Config{Seed: 38, Shops: world})
+		workers := []*process{a.start(shops...), a.start(shops...)}
+		are := func(state State, which ...string) bool {
+			return !slices.ContainsFunc(which, func(id string) bool { return stateOf(id, workers...).State != state })
+		}
+		a.until("all are live", func() bool { return are(StateLive, ids...) })
+		time.Sleep(20 * time.Second) // all of the backlog is committed
+		a.deleteTopic(topic)
+		a.until("the shops of the deleted topic have failed", func() bool { return are(StateFailed, bad...) })
+		if s := stateOf(bad[0], workers...); !strings.Contains(s.Reason, "to "+topic) || !strings.Contains(s.Reason, "create the topic again") {
+			t.Errorf("the reason is %q", s.Reason)
+		}
+		time.Sleep(5 * time.Minute) // looks at it, and again
+		if !are(StateFailed, bad...) || !are(StateLive, ids[1], ids[3]) {
+			t.Fatalf("5 minutes later: %+v", workers[0].Status())
+		}
+		for _, id := range []string{ids[1], ids[3]} {
+			if s := stateOf(id, workers...); s.Lag(time.Now()) > 10*time.Second {
+				t.Errorf("shop %s lags %v behind", id, s.Lag(time.Now()))
+			}
+		}
+		a.createTopic(topic, 5, nil)
+		time.Sleep(maxWait)
+		a.until("the shops go on", func() bool { return are(StateLive, ids...) })
+		for i, w := range workers {
+			if err := w.stop(); err != nil {
+				t.Errorf("worker %d: %v", i, err)
+			}
+		}
+		cs := a.checkpoints()
+		for _, id := range []string{ids[1], ids[3]} {
+			a.eachOnce(id, start, cs[offsets.Partition{Shop: id, Range: "create_time"}].Watermark-1)
+		}
+		// What was published before went with the topic; nothing since is missing.
+		count := make(map[string]int)
+		first := make(map[string]int64)
+		for _, r := range a.topic(topic) {
+			v := decodeOrder(t, r)
+			count[v.OrderID]++
+			if first[v.Shop] == 0 || v.WindowEnd < first[v.Shop] {
+				first[v.Shop] = v.WindowEnd
+			}
+			if want := partitionOf(r.Key, 5); want != r.Partition {
+				t.Fatalf("order %s is in partition %d, not %d", r.Key, r.Partition, want)
+			}
+		}
+		for _, id := range bad {
+			end := cs[offsets.Partition{Shop: id, Range: "create_time"}].Watermark
+			for _, o := range a.api.Orders(id, time.Unix(end-1, 0)) {
+				if n := count[o.ID]; o.Created > first[id] && n != 1 || n > 1 {
+					t.Fatalf("order %s of %d is there %d times; the first window ends at %d", o.ID, o.Created, n, first[id])
+				}
+			}
+			if first[id] == 0 || first[id] > end-300 {
+				t.Errorf("shop %s goes on at %d; the topic was gone from before %d", id, first[id], end-300)
+			}
+		}
+	})
+}
+
+// A checkpoint that fits into no batch, here for the filter that is stored with
+// each window, fails its shop, not the others of its lane.
+func TestACheckpointThatDoesNotFitFailsItsShop(t *testing.T) {
+	inBubble(t, func(a *arena) {
+		var world []simulator.Shop
+		var shops []shop
+		for _, id := range a.inLane(1, 2) {
+			sh, p := backlog(id, 300)
+			p.PageSize = 10
+			world = append(world, sh)
+			shops = append(shops, shop{appID: id, policy: p})
+		}
+		shops[0].policy.OpenID = strings.Repeat("o", 1<<20)
+		a.world(simulator.Config{Seed: 39, Shops: world})
+		err := a.start(shops...).wait()
+		if err == nil || !strings.Contains(err.Error(), "1 of 2 shops") || !strings.Contains(err.Error(), shops[0].appID+": failed: encode checkpoint") {
+			t.Errorf("ended with %v", err)
+		}
+		a.eachOnce(shops[1].appID, shops[1].policy.Start, shops[1].policy.End)
+	})
+}
+
+// A topic that has no leader, or too few replicas, for long fails its shops where
+// others of the lane can go on without it. Kafka answers no definite no, so it is
+// waited for first.
+func TestATopicThatAilsForLongHoldsUpItsOwnShopsOnly(t *testing.T) {
+	for name, ail := range map[string]func(a *arena, topic string) (recover func()){
+		"not enough replicas": func(a *arena, topic string) func() {
+			return a.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: topic, Err: kerr.NotEnoughReplicas, Count: -1}).Remove
+		},
+		"no leader": func(a *arena, topic string) func() {
+			moved := a.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: topic, Err: kerr.NotLeaderForPartition, Count: -1})
+			gone := a.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Metadata}, Topic: topic, Err: kerr.LeaderNotAvailable, Count: -1})
+			return func() { moved.Remove(); gone.Remove() }
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(a *arena) {
+				start := time.Now().Unix() - 60
+				ids := a.inLane(1, 2)
+				topic := a.name + ".ailing"
+				p := a.policy()
+				p.Start, p.PollInterval = start, 5*time.Second
+				var world []simulator.Shop
+				for _, id := range ids {
+					world = append(world, simulator.Shop{AppID: id, Secret: "secret-" + id, Live: simulator.Live{Rate: 2, Since: start}})
+				}
+				a.world(simulator.Config{Seed: 40, Shops: world})
+				run := a.start(shop{appID: ids[0], policy: p, topic: topic}, shop{appID: ids[1], policy: p})
+				a.until("both are live", func() bool { return count(run, StateLive) == 2 })
+				recover := ail(a, topic)
+				time.Sleep(3 * time.Minute)
+				if bad, good := stateOf(ids[0], run), stateOf(ids[1], run); bad.State != StateFailed || !strings.Contains(bad.Reason, topic) || good.State != StateLive || good.Lag(time.Now()) > 30*time.Second {
+					t.Errorf("three minutes later: %+v, %+v", bad, good)
+				}
+				recover()
+				time.Sleep(maxWait)
+				a.until("both are live", func() bool { return count(run, StateLive) == 2 })
+				end := min(stateOf(ids[0], run).Watermark, stateOf(ids[1], run).Watermark)
+				if err := run.stop(); err != nil {
+					t.Error(err)
+				}
+				a.eachOnce(ids[1], start, end-1)
+				coveredOn(a, topic, ids[0], start)
+			})
+		})
+	}
+}
