@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -16,12 +17,16 @@ import (
 
 const (
 	maxBody = 8 << 20
+	// What one order list may hold: 100 IDs and a page token, all escaped, and
+	// room for what else an answer says.
+	maxID, maxKey = 128, 64 << 10
+	maxPage       = 100*(6*maxID+4) + 6*maxKey + 8<<10
 	// A pooled buffer holds a full page of 100 IDs many times over; what a
 	// rare larger answer grew is not kept.
 	maxPooled = 64 << 10
 )
 
-var errTooLarge = errors.New("the answer is larger than 8 MiB")
+var errTooLarge = errors.New("the answer is too large")
 
 // outgoing is one call as it goes out.
 type outgoing struct {
@@ -29,6 +34,7 @@ type outgoing struct {
 	query string // escaped; may hold a token or a secret
 	body  []byte // nil makes it a GET
 	plain bool   // http, whatever the host's URL says
+	most  int    // bytes of the answer that are read; 0 = maxBody
 }
 
 // answer is one HTTP answer, read to its end.
@@ -37,6 +43,8 @@ type answer struct {
 	body    string
 	readAt  time.Time
 	relayed bool // it came through the hosting environment's relay
+	// retryAfter is how long the answer asks callers to wait; 0 = it does not.
+	retryAfter time.Duration
 }
 
 // send makes one round trip. The answer counts whatever its status; the error
@@ -83,31 +91,34 @@ func (h *Host) send(ctx context.Context, out outgoing) (answer, error) {
 	}
 	defer response.Body.Close()
 	h.hear(response.Header, sent)
-	text, err := h.read(response.Body)
+	most := orDefault(out.most, maxBody)
+	decoded, err := decode(response.Header.Get("Content-Encoding"), response.Body)
 	if err != nil {
 		return answer{}, err
 	}
-	return answer{status: response.StatusCode, body: text, readAt: time.Now(), relayed: response.Header.Get("X-Openapi-Seqid") != ""}, nil
+	text, err := h.read(decoded, most)
+	if err != nil {
+		return answer{}, err
+	}
+	return answer{status: response.StatusCode, body: text, readAt: time.Now(), relayed: response.Header.Get("X-Openapi-Seqid") != "",
+		retryAfter: retryAfter(response.Header.Get("Retry-After"), h.theirs())}, nil
 }
 
-func (h *Host) read(body io.Reader) (string, error) {
+func (h *Host) read(body io.Reader, most int) (string, error) {
 	buffer, ok := h.buffers.Get().(*bytes.Buffer)
 	if !ok {
 		buffer = new(bytes.Buffer)
 	}
 	buffer.Reset()
-	_, err := buffer.ReadFrom(io.LimitReader(body, maxBody+1))
+	_, err := buffer.ReadFrom(io.LimitReader(body, int64(most)+1))
 	text := buffer.String()
 	if buffer.Cap() <= maxPooled {
 		h.buffers.Put(buffer)
 	}
-	if err != nil {
-		return "", err
+	if len(text) > most {
+		return "", fmt.Errorf("%w: more than %d bytes", errTooLarge, most)
 	}
-	if len(text) > maxBody {
-		return "", errTooLarge
-	}
-	return text, nil
+	return text, err
 }
 
 // lost is the verdict on a call without an answer.
@@ -137,7 +148,7 @@ func lostLabel(err error) string {
 		return "reset"
 	case errors.As(err, &record), errors.As(err, &certificate), errors.As(err, &alert):
 		return "tls"
-	case errors.Is(err, errTooLarge):
+	case errors.Is(err, errTooLarge), errors.Is(err, errEncoding):
 		return "bad_body"
 	}
 	return "network"

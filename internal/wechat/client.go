@@ -66,7 +66,7 @@ type Config struct {
 	Log *slog.Logger
 	// OnCall, if set, is told of each attempt of a list call: the range it was
 	// for, its result, from a bounded set ("ok", a known errcode, "other_errcode", "http_502",
-	// "bad_body", "timeout", "reset", "refused", "dns", "tls", "network",
+	// "bad_body", "silent", "timeout", "reset", "refused", "dns", "tls", "network",
 	// "canceled"), and how long it took.
 	OnCall func(r Range, result string, took time.Duration)
 	// OnTokenRefresh, if set, is told of each attempt of a token call: the
@@ -94,9 +94,8 @@ type Client struct {
 	redact redactor
 	// refused is why no call can be made at all: configuration.
 	refused *Error
-	// terse says that this API leaves out what is empty or false: a success
-	// without a list, said again and again, was all it said of an empty one.
-	terse atomic.Bool
+	// shown is what lists have shown of orders, to test answers that are silent.
+	shown exhibits
 	// unrelayed warns, once, of answers that no relay has marked.
 	unrelayed sync.Once
 }
@@ -156,89 +155,6 @@ func New(cfg Config) *Client {
 	return c
 }
 
-// List blocks until it has a page or a verdict the caller must act on: an
-// *Error of class Shrink, KeyRefused, Wait or Stop. Everything that may pass
-// by itself is retried inside, without end; when ctx ends, the error is ctx's.
-func (c *Client) List(ctx context.Context, q Query) (Page, error) {
-	if c.refused != nil {
-		return Page{}, c.refused
-	}
-	body, v := q.body()
-	if v != nil {
-		return Page{}, v
-	}
-	r := c.retries(ListOp)
-	defer r.end()
-	for refusals := 0; ; {
-		if err := c.pace.wait(ctx); err != nil {
-			return Page{}, interrupted(ListOp, err, r.last)
-		}
-		used, err := c.tokens.get(ctx)
-		if err != nil {
-			return Page{}, err
-		}
-		sent := time.Now()
-		page, v := c.list(ctx, used, body, q.PageSize)
-		page.Took = time.Since(sent)
-		c.called(q.Range, v, page.Took)
-		switch {
-		case v == nil:
-			c.tokens.accepted(used)
-			r.passed = true
-			return page, nil
-		case v.Class == Token:
-			// The first refusal is how tokens end; the next ones are trouble.
-			if refusals++; refusals > 1 {
-				r.note(v)
-			}
-			err = c.tokens.renew(ctx, used, v)
-		default:
-			err = r.failed(ctx, v, sent)
-		}
-		switch {
-		case err != nil && err == error(v) && v.bare:
-			c.terse.Store(true)
-			c.tokens.accepted(used)
-			r.passed = true
-			return page, nil
-		case err != nil:
-			return Page{}, err
-		}
-	}
-}
-
-// list makes one list call.
-func (c *Client) list(ctx context.Context, used token, body []byte, capacity int) (Page, *Error) {
-	a, err := c.host.send(ctx, outgoing{path: listPath, query: used.query(), body: body, plain: c.auth == AuthCloudOpen})
-	if err != nil {
-		return Page{}, lost(ListOp, err, &c.redact)
-	}
-	answer, err := parseListResponse(a.body, min(max(capacity, 0), 100))
-	switch {
-	case err == nil && answer.code != 0:
-		message, rid := c.redact.message(answer.errmsg)
-		return Page{}, refusal(ListOp, a.status, answer.code, message, rid).by(c.auth).at(c.host.theirs())
-	case err != nil:
-		return Page{}, noVerdict(ListOp, a.status, unreadable(a, err))
-	case a.status < 200 || a.status > 299:
-		return Page{}, noVerdict(ListOp, a.status, "a page under an error's status")
-	case answer.bare && !c.terse.Load():
-		// A list without orders may look like this, where what is empty or false
-		// is left out, or an answer of whoever knows nothing of lists.
-		v := noVerdict(ListOp, a.status, "a success without a list")
-		v.bare = true
-		return Page{ReadAt: a.readAt}, v
-	case c.auth == AuthCloudOpen && !a.relayed:
-		c.unrelayed.Do(func() {
-			c.log.Warn("the answer has no x-openapi-seqid: it did not come through the hosting's open-interface service; check what answers at the API URL")
-		})
-	}
-	if !answer.bare && len(answer.ids) == 0 && !answer.more {
-		c.terse.Store(false)
-	}
-	return Page{IDs: answer.ids, Next: answer.next, More: answer.more, ReadAt: a.readAt}, nil
-}
-
 // Hear makes one cheap call if the API's clock has not been heard.
 func (c *Client) Hear(ctx context.Context) error {
 	if _, heard := c.host.Now(); heard && c.refused == nil {
@@ -262,7 +178,7 @@ func (c *Client) HearAgain(ctx context.Context) error {
 	}
 	now, _ := c.host.Now()
 	end := max(now.Add(-time.Minute).Unix(), 2) // whatever its clock says
-	_, err := c.List(ctx, Query{Range: CreateTime, Start: end - 1, End: end, PageSize: 1})
+	_, err := c.Look(ctx, Query{Range: CreateTime, Start: end - 1, End: end, PageSize: 1})
 	var v *Error
 	if errors.As(err, &v) && (v.Class == Shrink || v.Class == KeyRefused) {
 		return nil // both are about orders, which nobody asked for
@@ -323,15 +239,6 @@ func (c *Client) exhausted(v *Error) {
 	if until, first := c.pace.exhaust(c.host.theirs()); first {
 		c.log.Warn("daily quota used up, pausing", "error", v, "until", until)
 	}
-}
-
-// unreadable describes an answer that is not what was asked for. It quotes
-// nothing of it: gateways like to print the URL they were asked for.
-func unreadable(a answer, err error) string {
-	if a.body == "" {
-		return "the answer is empty"
-	}
-	return fmt.Sprintf("the answer cannot be read (%d bytes): %v", len(a.body), err)
 }
 
 // Share makes a part, above 0 and up to 1, of the configured rate limit this

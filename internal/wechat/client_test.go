@@ -92,39 +92,6 @@ func TestBadAnswersAreRetried(t *testing.T) {
 	}
 }
 
-// A success that says nothing of a list is no empty page: the orders of its
-// window would be lost. Nor may it stop a shop whose empty pages look like it.
-func TestABareSuccessIsBelievedWhenItIsSaidAgain(t *testing.T) {
-	bare := reply{body: `{"errcode":0,"errmsg":"ok"}`}
-	inBubble(t, &api{lists: []reply{bare, bare, {status: 502}, bare, bare}}, Config{}, func(t *testing.T, w *world) {
-		w.page(t)
-		equal(t, "calls", w.api.count(listPath), 6)
-	})
-	a := &api{}
-	for range bareTries + 1 {
-		a.lists = append(a.lists, bare)
-	}
-	a.lists = append(a.lists, reply{body: `{"errcode":0,"errmsg":"ok","has_more":false}`})
-	for range bareTries {
-		a.lists = append(a.lists, bare)
-	}
-	inBubble(t, a, Config{}, func(t *testing.T, w *world) {
-		// Once it is known that the API says so little, it is believed at once, until
-		// it says more of an empty list.
-		for range 4 {
-			page, err := w.List(t.Context(), anyQuery)
-			if err != nil || len(page.IDs) > 0 || page.More || page.ReadAt.IsZero() {
-				t.Errorf("%+v, %v; want an empty page", page, err)
-			}
-		}
-		equal(t, "calls", w.api.count(listPath), bareTries+1+1+bareTries)
-		state, _, last := w.State()
-		if state != "" || last != nil {
-			t.Errorf("state after all %q, %v", state, last)
-		}
-	})
-}
-
 func TestOutageIsOneWarningWhateverTheCallers(t *testing.T) {
 	a := &api{}
 	for range 40 {

@@ -3,6 +3,7 @@ package wechat
 import (
 	"net/http"
 	"strconv"
+	"time"
 )
 
 // entry is what one errcode asks for, and what an operator may do about it.
@@ -75,7 +76,11 @@ var codes = map[int]entry{
 	61016:    {Wait, hintSet131},
 	61017:    {Wait, hintSet131},
 	61023:    {Wait, hintAuthorise},
+	40243:    {Wait, "the app secret is frozen: the account's administrator can unfreeze it in its back-end, and the walk goes on by itself"},
+	89501:    {Wait, "this machine's IP address waits for the confirmation of the account's administrator"},
 	89503:    {Wait, "an administrator of the account must confirm this machine's calls"},
+	89506:    {Wait, "the account's administrator has refused this machine's IP address twice: it is looked at again after 24 hours"},
+	89507:    {Wait, "the account's administrator has refused this machine's IP address: it is looked at again after an hour"},
 	10080000: {Wait, "the shop is about to be closed: see its back-end"},
 	10080001: {Wait, "the shop is closed: remove it from the configuration"},
 	10080002: {Wait, "the account is a talent's, not a shop's: see its back-end"},
@@ -112,6 +117,9 @@ var codes = map[int]entry{
 	10024001: {Stop, hintOther},
 	10024003: {Stop, hintOther},
 }
+
+// lookAgain is how long the vendor refuses all calls after a code.
+var lookAgain = map[int]time.Duration{89506: 24 * time.Hour, 89507: time.Hour}
 
 // ofPlatform is the key of the platform's own calls among the exceptions.
 const ofPlatform = "platform"
@@ -161,7 +169,7 @@ func refusal(op string, status, code int, message, rid string) *Error {
 	v := &Error{Op: op, Code: code, Message: message, RID: rid, HTTPStatus: status}
 	e, known := lookup(code)
 	if known {
-		v.Class, v.Hint, v.result = e.class, e.hint, strconv.Itoa(code)
+		v.Class, v.Hint, v.result, v.RetryAfter = e.class, e.hint, strconv.Itoa(code), lookAgain[code]
 		return v
 	}
 	v.result = "other_errcode"

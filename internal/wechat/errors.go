@@ -74,13 +74,22 @@ type Error struct {
 	// Until is when the calls of the day come back, for Quota: 00:00
 	// Asia/Shanghai by the API's clock. Zero otherwise.
 	Until time.Time
+	// RetryAfter is how long the vendor asks callers to wait before the next
+	// try; 0 = it does not.
+	RetryAfter time.Duration
 
 	// result is the label of the call for metrics, from a bounded set.
 	result string
 	// unknown marks an errcode that is in no table: a few tries before Stop.
 	unknown bool
-	// bare marks a success without a list: believed when it is said again.
-	bare bool
+	// silence marks a success that leaves something out.
+	silence silence
+	// unfit marks an answer that can be no record: a few tries before Stop.
+	unfit bool
+	// final ends a call whatever the class; pause is how long to wait before the
+	// next try without a word, 0 = as for any failure.
+	final bool
+	pause time.Duration
 }
 
 func (e *Error) Error() string {

@@ -258,20 +258,20 @@ func (p *Platform) call(ctx context.Context, call platformCall, answer any, whol
 		Message string `json:"errmsg"`
 	}
 	if err := json.Unmarshal([]byte(a.body), &head); err != nil {
-		return noVerdict(call.op, a.status, unreadable(a, plainly(err)))
+		return noVerdict(call.op, a.status, unreadable(a, plainly(err))).after(a)
 	}
 	if head.Code != 0 {
 		message, rid := clean.message(head.Message)
-		return refusal(call.op, a.status, int(head.Code), message, rid).by(ofPlatform).at(p.Host.theirs())
+		return refusal(call.op, a.status, int(head.Code), message, rid).by(ofPlatform).at(p.Host.theirs()).after(a)
 	}
 	if err := json.Unmarshal([]byte(a.body), answer); err != nil {
-		return noVerdict(call.op, a.status, unreadable(a, plainly(err)))
+		return noVerdict(call.op, a.status, unreadable(a, plainly(err))).after(a)
 	}
 	switch {
 	case a.status < 200 || a.status > 299:
-		return noVerdict(call.op, a.status, "an answer under an error's status")
+		return noVerdict(call.op, a.status, "an answer under an error's status").after(a)
 	case !whole():
-		return noVerdict(call.op, a.status, unreadable(a, errors.New("neither an errcode nor what was asked for")))
+		return noVerdict(call.op, a.status, unreadable(a, errors.New("neither an errcode nor what was asked for"))).after(a)
 	}
 	return nil
 }

@@ -37,6 +37,8 @@ type Page struct {
 	// took from the begin of the call, without what it waited for before.
 	ReadAt time.Time
 	Took   time.Duration
+	// Silent is set by Look alone: the answer leaves out what it must say.
+	Silent bool
 }
 
 // body leaves out what is not set: null is refused for some fields, and

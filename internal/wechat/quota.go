@@ -105,13 +105,13 @@ func (c *Client) quota(ctx context.Context, used token) (Allowance, *Error) {
 	switch {
 	case answer.Code != 0:
 		message, rid := c.redact.message(answer.Message)
-		return Allowance{}, refusal(quotaOp, a.status, int(answer.Code), message, rid).by(c.auth).at(c.host.theirs())
+		return Allowance{}, refusal(quotaOp, a.status, int(answer.Code), message, rid).by(c.auth).at(c.host.theirs()).after(a)
 	case err != nil:
-		return Allowance{}, noVerdict(quotaOp, a.status, unreadable(a, err))
+		return Allowance{}, noVerdict(quotaOp, a.status, unreadable(a, err)).after(a)
 	case a.status < 200 || a.status > 299:
-		return Allowance{}, noVerdict(quotaOp, a.status, "a quota under an error's status")
+		return Allowance{}, noVerdict(quotaOp, a.status, "a quota under an error's status").after(a)
 	case answer.Quota == nil:
-		return Allowance{}, noVerdict(quotaOp, a.status, unreadable(a, errors.New("neither an errcode nor a quota")))
+		return Allowance{}, noVerdict(quotaOp, a.status, unreadable(a, errors.New("neither an errcode nor a quota"))).after(a)
 	}
 	toRate := func(r rate) Rate { return Rate{int64(r.Calls), time.Duration(r.Seconds) * time.Second} }
 	told := Allowance{Rate: toRate(answer.Rate), PlatformRate: toRate(answer.Platform), At: c.host.theirs()}

@@ -36,6 +36,7 @@ type pace struct {
 	loweredAt time.Time // when it was lowered; zero = never
 	minute    time.Time // no call before, after 45011
 	day       time.Time // no call before, after 45009
+	later     time.Time // no call before, after a Retry-After
 }
 
 func newPace(perSecond float64) *pace {
@@ -106,8 +107,22 @@ func (p *pace) closed(now time.Time) (state string, until time.Time) {
 		return StateQuotaExhausted, p.day
 	case now.Before(p.minute):
 		return StateRateLimited, p.minute
+	case now.Before(p.later):
+		return StateRetrying, p.later
 	}
 	return "", time.Time{}
+}
+
+// postpone takes in that an answer asked for no call for so long.
+func (p *pace) postpone(d time.Duration) {
+	if d <= 0 {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if until := time.Now().Add(d); until.After(p.later) {
+		p.later = until
+	}
 }
 
 // throttle takes in a 45011 to a call sent at sent. Calls that were under way

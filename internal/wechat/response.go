@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -15,9 +16,9 @@ type listResponse struct {
 	ids    []string
 	next   string
 	more   bool
-	// bare is a success that says nothing of a list: neither IDs nor next_key
-	// nor has_more.
-	bare bool
+	// hasList and hasMore say that the answer holds an order_id_list that is a
+	// list, and a has_more that is a boolean.
+	hasList, hasMore bool
 }
 
 // parseListResponse reads an answer in one pass; encoding/json takes as long
@@ -27,14 +28,15 @@ type listResponse struct {
 // languages make of one. Where has_more is missing or null, the next_key says
 // whether there is more. It refuses everything that could make an order vanish:
 // an ID that is neither, and an answer that holds neither an errcode nor any
-// field of a list. capacity is the number of IDs to
-// make room for.
+// field of a list; and what fits no record: see maxID and maxKey. What a success
+// leaves out is for silence to judge. capacity is the number of IDs to make room
+// for.
 func parseListResponse(body string, capacity int) (listResponse, error) {
 	var r listResponse
 	// A field that is wrong counts only when the answer is a success, and of a
 	// repeated field the last one counts, as in encoding/json.
 	var codeErr, idsErr, nextErr, moreErr error
-	var hasCode, hasList, hasMore bool
+	var hasCode, some bool
 	s := newScanner(body)
 	err := s.document(func(key string) (err error) {
 		switch key {
@@ -43,14 +45,17 @@ func parseListResponse(body string, capacity int) (listResponse, error) {
 		case "errmsg":
 			r.errmsg, _, err = s.text()
 		case "order_id_list":
-			hasList = true
-			r.ids, idsErr, err = s.ids(r.ids[:0], capacity)
+			some = true
+			r.ids, r.hasList, idsErr, err = s.ids(r.ids[:0], capacity)
 		case "next_key":
-			hasList = true
+			some = true
 			r.next, nextErr, err = s.text()
+			if len(r.next) > maxKey {
+				nextErr = errKey
+			}
 		case "has_more":
-			hasList = true
-			r.more, hasMore, moreErr, err = s.flag()
+			some = true
+			r.more, r.hasMore, moreErr, err = s.flag()
 		default:
 			err = s.skip(2)
 		}
@@ -69,13 +74,12 @@ func parseListResponse(body string, capacity int) (listResponse, error) {
 		return listResponse{}, fmt.Errorf("next_key: %w", nextErr)
 	case moreErr != nil:
 		return listResponse{}, fmt.Errorf("has_more: %w", moreErr)
-	case !hasCode && !hasList:
+	case !hasCode && !some:
 		return listResponse{}, errors.New("neither an errcode nor a list")
 	}
-	if !hasMore {
+	if !r.hasMore {
 		r.more = r.next != ""
 	}
-	r.bare = !hasList
 	return r, nil
 }
 
@@ -186,14 +190,14 @@ func (s *scanner) flag() (value, has bool, wrong, err error) {
 	return value, true, wrong, err
 }
 
-// ids reads the order IDs into ids; null is an empty list.
-func (s *scanner) ids(ids []string, capacity int) (_ []string, wrong, err error) {
+// ids reads the order IDs into ids; has is false for null.
+func (s *scanner) ids(ids []string, capacity int) (_ []string, has bool, wrong, err error) {
 	switch s.peek() {
 	case 'n':
-		return ids, nil, s.word("null")
+		return ids, false, nil, s.word("null")
 	case '[':
 	default:
-		return ids, errors.New("not an array"), s.skip(2)
+		return ids, true, errors.New("not an array"), s.skip(2)
 	}
 	if cap(ids) == 0 {
 		ids = make([]string, 0, capacity)
@@ -206,23 +210,38 @@ func (s *scanner) ids(ids []string, capacity int) (_ []string, wrong, err error)
 		ids = append(ids, id)
 		return err
 	})
-	return ids, wrong, err
+	return ids, true, wrong, err
 }
 
-var errID = errors.New("an ID is neither a string nor a whole number, or is empty")
+var (
+	errID = errors.New("an ID is neither a string nor a whole number, or is empty")
+	// errUnfit is what can be no part of a record, however often it is said.
+	errUnfit     = errors.New("does not fit")
+	errIDLong    = fmt.Errorf("an ID of more than %d bytes %w", maxID, errUnfit)
+	errIDControl = fmt.Errorf("an ID with a control character %w", errUnfit)
+	errKey       = fmt.Errorf("a page token of more than %d bytes %w", maxKey, errUnfit)
+)
 
 func (s *scanner) id() (id string, wrong, err error) {
 	switch c := s.peek(); {
 	case c == '"':
 		id, err = s.str()
-		if id == "" || !utf8.ValidString(id) {
+		switch {
+		case id == "" || !utf8.ValidString(id):
 			wrong = errID
+		case len(id) > maxID:
+			wrong = errIDLong
+		case strings.ContainsFunc(id, unicode.IsControl):
+			wrong = errIDControl
 		}
 		return id, wrong, err
 	case c == '-' || c >= '0' && c <= '9':
 		id, err = s.number()
-		if strings.ContainsAny(id, ".eE") {
+		switch {
+		case strings.ContainsAny(id, ".eE"):
 			wrong = errID
+		case len(id) > maxID:
+			wrong = errIDLong
 		}
 		return id, wrong, err
 	}

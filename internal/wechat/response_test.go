@@ -10,37 +10,44 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"unicode"
 	"unicode/utf8"
 )
 
 var goodResponses = map[string]listResponse{
-	okPage: {ids: []string{"3704612354559743232", "3704849110714209536"}, next: "NEXT", more: true},
-	"\ufeff {\"errcode\" : 0 , \"order_id_list\" : [ \"1\" , 2 ] , \"has_more\" : false }\n": {ids: []string{"1", "2"}},
-	`{"order_id_list":[3704612354559743232,18446744073709551615,99999999999999999999999]}`:   {ids: []string{"3704612354559743232", "18446744073709551615", "99999999999999999999999"}},
+	okPage: {ids: []string{"3704612354559743232", "3704849110714209536"}, next: "NEXT", more: true, hasList: true, hasMore: true},
+	"\ufeff {\"errcode\" : 0 , \"order_id_list\" : [ \"1\" , 2 ] , \"has_more\" : false }\n": {ids: []string{"1", "2"}, hasList: true, hasMore: true},
+	`{"order_id_list":[3704612354559743232,18446744073709551615,99999999999999999999999]}`:   {ids: []string{"3704612354559743232", "18446744073709551615", "99999999999999999999999"}, hasList: true},
 	`{"errcode":0,"order_id_list":null,"next_key":null,"has_more":null}`:                     {},
-	`{"errcode":0}`:                                         {bare: true},
-	`{"has_more":true}`:                                     {more: true},
+	`{"errcode":0,"order_id_list":null,"next_key":"","has_more":false}`:                      {hasMore: true},
+	`{"errcode":0}`:                                         {},
+	`{"has_more":true}`:                                     {more: true, hasMore: true},
 	`{"order_id_list":null}`:                                {},
+	`{"order_id_list":[]}`:                                  {hasList: true},
+	`{"order_id_list":[],"has_more":false}`:                 {hasList: true, hasMore: true},
 	`{"next_key":17}`:                                       {next: "17", more: true},
-	`{"errcode":"0","ids":[1]}`:                             {bare: true},
-	`{"errcode":0,"next_key":"K","has_more":false}`:         {next: "K"},
+	`{"errcode":"0","ids":[1]}`:                             {},
+	`{"errcode":0,"next_key":"K","has_more":false}`:         {next: "K", hasMore: true},
 	`{"errcode":0,"next_key":"K","has_more":null}`:          {next: "K", more: true},
-	`{"errcode":0,"order_id_list":["1"],"next_key":"K"}`:    {ids: []string{"1"}, next: "K", more: true},
-	`{"errcode":0,"order_id_list":["1"],"next_key":""}`:     {ids: []string{"1"}},
-	`{"errcode":0,"order_id_list":["1"],"has_more":"true"}`: {ids: []string{"1"}, more: true},
-	`{"errcode":0,"next_key":"K","has_more":"false"}`:       {next: "K"},
-	`{"has_more":1,"errcode":0,"order_id_list":["1"]}`:      {ids: []string{"1"}, more: true},
-	`{"has_more":"1","errcode":0}`:                          {more: true},
-	`{"errcode":0,"next_key":"K","has_more":0}`:             {next: "K"},
-	`{"errcode":0,"next_key":"K","has_more":"0"}`:           {next: "K"},
+	`{"errcode":0,"order_id_list":["1"],"next_key":"K"}`:    {ids: []string{"1"}, next: "K", more: true, hasList: true},
+	`{"errcode":0,"order_id_list":["1"],"next_key":""}`:     {ids: []string{"1"}, hasList: true},
+	`{"errcode":0,"order_id_list":["1"],"has_more":"true"}`: {ids: []string{"1"}, more: true, hasList: true, hasMore: true},
+	`{"errcode":0,"next_key":"K","has_more":"false"}`:       {next: "K", hasMore: true},
+	`{"has_more":1,"errcode":0,"order_id_list":["1"]}`:      {ids: []string{"1"}, more: true, hasList: true, hasMore: true},
+	`{"has_more":"1","errcode":0}`:                          {more: true, hasMore: true},
+	`{"errcode":0,"next_key":"K","has_more":0}`:             {next: "K", hasMore: true},
+	`{"errcode":0,"next_key":"K","has_more":"0"}`:           {next: "K", hasMore: true},
 	`{"errcode":"-1"}`:                                      {code: -1},
-	`{"errcode":null,"errmsg":null,"order_id_list":["a\u0062\"\\"],"next_key":"\u003d\ud83d\ude00"}`:   {ids: []string{`ab"\`}, next: "=😀", more: true},
+	`{"errcode":null,"errmsg":null,"order_id_list":["a\u0062\"\\"],"next_key":"\u003d\ud83d\ude00"}`:   {ids: []string{`ab"\`}, next: "=😀", more: true, hasList: true},
 	`{"errcode":45009,"errmsg":"out of calls","order_id_list":[{}],"has_more":"x","next_key":[]}`:      {code: 45009, errmsg: "out of calls"},
 	`{"errcode":1,"errmsg":{"no":"text"}}`:                                                             {code: 1},
-	`{"errcode":1,"errcode":0,"order_id_list":[{}],"order_id_list":["1"],"order_id_list":["2","3"]}`:   {ids: []string{"2", "3"}},
-	`{"errcode":0,"order_id_list":["1"],"new":{"a":[1,-0.5e+3,{"b":null}],"c":true,"d":""},"x":false}`: {ids: []string{"1"}},
-	`{"\u0065rrcode":7}`:                   {code: 7},
-	`{"errcode":0,"order_id_list":["订单"]}`: {ids: []string{"订单"}},
+	`{"errcode":1,"errcode":0,"order_id_list":[{}],"order_id_list":["1"],"order_id_list":["2","3"]}`:   {ids: []string{"2", "3"}, hasList: true},
+	`{"errcode":0,"order_id_list":["1"],"order_id_list":null,"has_more":true,"has_more":null}`:         {},
+	`{"errcode":0,"order_id_list":["1"],"new":{"a":[1,-0.5e+3,{"b":null}],"c":true,"d":""},"x":false}`: {ids: []string{"1"}, hasList: true},
+	`{"\u0065rrcode":7}`:                                                                   {code: 7},
+	`{"errcode":0,"order_id_list":["订单"]}`:                                                 {ids: []string{"订单"}, hasList: true},
+	`{"errcode":0,"order_id_list":["` + strings.Repeat("x", maxID) + `"]}`:                 {ids: []string{strings.Repeat("x", maxID)}, hasList: true},
+	`{"errcode":0,"order_id_list":["1"],"next_key":"` + strings.Repeat("x", maxKey) + `"}`: {ids: []string{"1"}, next: strings.Repeat("x", maxKey), more: true, hasList: true},
 }
 
 var badResponses = []string{
@@ -56,6 +63,9 @@ var badResponses = []string{
 	`{"errcode":0,"order_id_list":["1"`, `{"errcode":0,"order_id_list":["1"]`, `{"errcode":0,"order_id_list":["1",]}`, `{"errcode":0,}`,
 	`{"errcode":0 "a":1}`, `{"errcode":01}`, `{"errcode":-}`, `{"errcode":+1}`, `{"errcode":0,"a":1.}`, `{"errcode":0,"a":1e}`, `{"errcode":0,"a":.5}`,
 	`{"errcode":0,"a":tru}`, `{"errcode":0,"a":nul`, `{"errcode":0,"a":"\x"}`, `{"errcode":0,"a":"\`, "{\"errcode\":0,\"a\":\"\n\"}", `{'errcode':0}`, `{errcode:0}`,
+	`{"errcode":0,"order_id_list":["` + strings.Repeat("x", maxID+1) + `"]}`, `{"errcode":0,"order_id_list":[` + strings.Repeat("1", maxID+1) + `]}`,
+	`{"errcode":0,"order_id_list":["1\u0000"]}`, `{"errcode":0,"order_id_list":["\n"]}`, `{"errcode":0,"order_id_list":["1\u007f"]}`, `{"errcode":0,"order_id_list":["1\u0085"]}`,
+	`{"errcode":0,"order_id_list":["1"],"next_key":"` + strings.Repeat("x", maxKey+1) + `"}`,
 	`{"errcode":0}}`, `{"errcode":0}x`, okPage + okPage, `{"errcode":0,"a":[}]}`, `{"errcode":0,"a":{]}}`,
 }
 
@@ -85,7 +95,7 @@ func TestOfficialSample(t *testing.T) {
 		t.Fatal(err)
 	}
 	got, err := parseListResponse(string(body), 10)
-	want := listResponse{errmsg: "ok", ids: []string{"3704612354559743232", "3704849110714209536"}, next: "THE_NEXT_KEY_NEW", more: true}
+	want := listResponse{errmsg: "ok", ids: []string{"3704612354559743232", "3704849110714209536"}, next: "THE_NEXT_KEY_NEW", more: true, hasList: true, hasMore: true}
 	if err != nil || !same(got, want) {
 		t.Errorf("%+v, %v", got, err)
 	}
@@ -177,13 +187,14 @@ func referenceListResponse(body string) (r listResponse, err error) {
 		return r, errors.New("nothing")
 	}
 	if raw, ok := given("order_id_list"); ok {
+		r.hasList = true
 		var ids []json.RawMessage
 		if err := json.Unmarshal(raw, &ids); err != nil {
 			return r, err
 		}
 		for _, raw := range ids {
 			id, err := text(raw)
-			if err != nil || id == "" || raw[0] != '"' && strings.ContainsAny(id, ".eE") {
+			if err != nil || id == "" || len(id) > maxID || strings.ContainsFunc(id, unicode.IsControl) || raw[0] != '"' && strings.ContainsAny(id, ".eE") {
 				return r, errors.New("bad ID")
 			}
 			r.ids = append(r.ids, id)
@@ -193,10 +204,12 @@ func referenceListResponse(body string) (r listResponse, err error) {
 		if r.next, err = text(raw); err != nil {
 			return r, err
 		}
+		if len(r.next) > maxKey {
+			return r, errKey
+		}
 	}
-	r.bare = !hasIDs && !hasNext && !hasMore
 	raw, ok := given("has_more")
-	if !ok {
+	if r.hasMore = ok; !ok {
 		r.more = r.next != ""
 		return r, nil
 	}

@@ -3,6 +3,7 @@ package wechat
 import (
 	"context"
 	"log/slog"
+	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -12,7 +13,7 @@ import (
 const (
 	keyTries     = 3 // of one request whose next_key is refused
 	unknownTries = 5 // of one request whose errcode is in no table
-	bareTries    = 5 // of one request whose success says nothing of a list
+	unfitTries   = 5 // of one request whose answer fits no record
 	// A client that fails on and off is warned of this often at most.
 	warnEvery = time.Minute
 )
@@ -86,7 +87,7 @@ type retries struct {
 	delays  *backoff.ExponentialBackOff
 	refused int // next_key
 	unknown int // errcode
-	bare    int // success
+	unfit   int // answers
 	last    *Error
 	failing bool
 	passed  bool
@@ -101,7 +102,17 @@ func (r *retries) failed(ctx context.Context, v *Error, sent time.Time) error {
 		return interrupted(r.op, err, r.last)
 	}
 	first := 100 * time.Millisecond
+	if v.Class != Wait {
+		r.client.pace.postpone(v.RetryAfter)
+	}
 	switch {
+	case v.final:
+		return v
+	case v.pause > 0:
+		if err := sleep(ctx, v.pause/2+rand.N(v.pause)); err != nil {
+			return interrupted(r.op, err, r.last)
+		}
+		return nil
 	case v.Class == Throttled:
 		r.last = v
 		r.client.throttled(v, sent)
@@ -119,10 +130,12 @@ func (r *retries) failed(ctx context.Context, v *Error, sent time.Time) error {
 			return v
 		}
 		first = time.Second
-	case v.bare:
-		if r.bare++; r.bare >= bareTries {
+	case v.unfit:
+		if r.unfit++; r.unfit >= unfitTries {
+			v.Class = Stop
 			return v
 		}
+		first = time.Second
 	case v.Class != Retry:
 		return v
 	}

@@ -83,15 +83,15 @@ func (t *tokenCalls) ask(ctx context.Context, out outgoing) (tokenResponse, *Err
 	switch {
 	case err == nil && answer.code != 0:
 		message, rid := redact.message(answer.errmsg)
-		v := tokenRefusal(tokenOp, a.status, answer.code, message, rid).at(t.client.host.theirs())
+		v := tokenRefusal(tokenOp, a.status, answer.code, message, rid).at(t.client.host.theirs()).after(a)
 		if t.inFile && v.aboutSecret() {
 			v.Class = Wait
 		}
 		return tokenResponse{}, v
 	case err != nil:
-		return tokenResponse{}, noVerdict(tokenOp, a.status, unreadable(a, err))
+		return tokenResponse{}, noVerdict(tokenOp, a.status, unreadable(a, err)).after(a)
 	case a.status < 200 || a.status > 299:
-		return tokenResponse{}, noVerdict(tokenOp, a.status, "a token under an error's status")
+		return tokenResponse{}, noVerdict(tokenOp, a.status, "a token under an error's status").after(a)
 	}
 	answer.token = strings.TrimSpace(answer.token)
 	redact.hide(answer.token)

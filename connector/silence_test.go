@@ -1,0 +1,227 @@
+package connector
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"orderwalk/internal/wechat"
+	"orderwalk/simulator"
+)
+
+// terse is an API that leaves out what is empty or false.
+var terse = simulator.Faults{OrderIDList: "absent", HasMore: "absent", KeyOnLastPage: "absent"}
+
+// asked is a list call as a gateway sees it.
+type asked struct {
+	Create *simulator.Range `json:"create_time_range"`
+	Update *simulator.Range `json:"update_time_range"`
+	Key    string           `json:"next_key"`
+}
+
+// glitch is a gateway that answers list calls with a success that says too
+// little, from the first one that begins picks on, for a while.
+type glitch struct {
+	length time.Duration
+	begins func(n int, q asked) bool
+	form   string // a body, or a field of the API's own answer to leave out
+
+	mu    sync.Mutex
+	n     int
+	until time.Time
+	bad   int
+}
+
+const stripped, listless = "has_more,next_key", "order_id_list"
+
+var successes = []string{
+	`{"errcode":0,"errmsg":"ok"}`,
+	`{"errcode":0,"errmsg":"ok","order_id_list":[]}`,
+	`{"errcode":0,"errmsg":"ok","order_id_list":null,"next_key":"","has_more":false}`,
+	`{"errcode":0,"next_key":""}`,
+	stripped, listless,
+}
+
+func (g *glitch) play(a *arena) {
+	a.gateway = func(w http.ResponseWriter, r *http.Request) bool {
+		if !strings.HasSuffix(r.URL.Path, "/list/get") {
+			return false
+		}
+		body, _ := io.ReadAll(r.Body)
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		var q asked
+		if err := json.Unmarshal(body, &q); err != nil {
+			a.Error(err)
+		}
+		g.mu.Lock()
+		g.n++
+		if g.until.IsZero() && g.begins(g.n, q) {
+			g.until = time.Now().Add(g.length)
+		}
+		bad := time.Now().Before(g.until)
+		if bad {
+			g.bad++
+		}
+		g.mu.Unlock()
+		if bad {
+			distort(a, w, r, g.form)
+		}
+		return bad
+	}
+}
+
+// distort answers with a body, or with the API's answer less some fields.
+func distort(a *arena, w http.ResponseWriter, r *http.Request, form string) {
+	w.Header().Set("Content-Type", "application/json")
+	if strings.HasPrefix(form, "{") {
+		fmt.Fprint(w, form)
+		return
+	}
+	rec := httptest.NewRecorder()
+	a.api.ServeHTTP(rec, r)
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(rec.Body.Bytes(), &fields); err != nil {
+		fmt.Fprint(w, rec.Body)
+		return
+	}
+	for field := range strings.SplitSeq(form, ",") {
+		delete(fields, field)
+	}
+	_ = json.NewEncoder(w).Encode(fields)
+}
+
+func (g *glitch) seen() int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.bad
+}
+
+// ends waits for a bounded run, for hours if it must.
+func (p *process) ends() error {
+	p.a.Helper()
+	select {
+	case <-p.ended:
+		return p.err
+	case <-time.After(6 * time.Hour):
+		p.cancel()
+		<-p.ended
+		p.a.Fatalf("did not come to an end; status %+v", p.Status())
+		return nil
+	}
+}
+
+// TestASilentSuccessEndsNoWindow: answers that say "ok" and nothing of orders,
+// for seconds or minutes, at the first page of a window, in the middle and at its
+// last one, from an API that says all and from one that leaves out what is empty.
+func TestASilentSuccessEndsNoWindow(t *testing.T) {
+	places := map[string]func(n int, q asked) bool{
+		"from the first call on": func(int, asked) bool { return true },
+		"at a first page":        func(n int, q asked) bool { return n > 40 && q.Key == "" },
+		"after a page token":     func(n int, q asked) bool { return n > 60 && q.Key != "" },
+	}
+	for place, begins := range places {
+		for i, form := range successes {
+			for _, length := range []time.Duration{2 * time.Second, time.Minute, 10 * time.Minute} {
+				for j, faults := range []simulator.Faults{{}, terse} {
+					kind := []wechat.Range{wechat.CreateTime, wechat.UpdateTime}[(i+j)%2]
+					t.Run(fmt.Sprint(place, "/", i, "/", length, "/", kind, "/", j), func(t *testing.T) {
+						inBubble(t, func(a *arena) {
+							sh, p := backlog("wx1", 1500)
+							p.PageSize, p.Lookback, p.Range = 20, 0, kind
+							p.Start -= 24 * 3600 // the shop was not open yet
+							a.heartbeat = time.Minute
+							a.world(simulator.Config{Seed: uint64(i), Shops: []simulator.Shop{sh}, Latency: 20 * time.Millisecond, Faults: faults})
+							g := &glitch{length: length, begins: begins, form: form}
+							g.play(a)
+							if err := a.start(shop{appID: "wx1", policy: p}).ends(); err != nil {
+								t.Error(err)
+							}
+							if g.seen() == 0 {
+								t.Error("there was no glitch")
+							}
+							if calls := len(a.listed()) + g.seen(); calls > 2500 {
+								t.Errorf("%d calls", calls)
+							}
+							a.eachOnce("wx1", p.Start, p.End)
+						})
+					})
+				}
+			}
+		}
+	}
+}
+
+// TestSilentSuccessesNowAndThen: a third of all answers say nothing.
+func TestSilentSuccessesNowAndThen(t *testing.T) {
+	for seed := range uint64(12) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			inBubble(t, func(a *arena) {
+				sh, p := backlog("wx1", 1500)
+				p.PageSize, p.Lookback, p.Start = 20, 0, p.Start-24*3600
+				p.Range = []wechat.Range{wechat.CreateTime, wechat.UpdateTime}[seed%2]
+				a.heartbeat = time.Minute
+				a.world(simulator.Config{Seed: seed, Shops: []simulator.Shop{sh}, Faults: []simulator.Faults{{}, terse}[seed/2%2]})
+				rnd := rand.New(rand.NewPCG(seed, 1))
+				var mu sync.Mutex
+				a.gateway = func(w http.ResponseWriter, r *http.Request) bool {
+					mu.Lock()
+					bad, form := rnd.Float64() < 0.33, successes[rnd.IntN(len(successes))]
+					mu.Unlock()
+					if bad = bad && strings.HasSuffix(r.URL.Path, "/list/get"); bad {
+						distort(a, w, r, form)
+					}
+					return bad
+				}
+				if err := a.start(shop{appID: "wx1", policy: p}).ends(); err != nil {
+					t.Error(err)
+				}
+				a.eachOnce("wx1", p.Start, p.End)
+			})
+		})
+	}
+}
+
+// TestASilentSuccessHidesNoLiveOrder: polls and second passes of a live shop
+// meet the same, again and again, also without a second pass.
+func TestASilentSuccessHidesNoLiveOrder(t *testing.T) {
+	for i, lookback := range []time.Duration{0, 30 * time.Second} {
+		for j, faults := range []simulator.Faults{{}, terse} {
+			for k, length := range []time.Duration{2 * time.Second, time.Minute, 10 * time.Minute} {
+				t.Run(fmt.Sprint(lookback, "/", j, "/", length), func(t *testing.T) {
+					inBubble(t, func(a *arena) {
+						start := time.Now().Unix() - 600
+						a.heartbeat = time.Minute
+						a.world(simulator.Config{Seed: uint64(i + k), Faults: faults, Latency: 20 * time.Millisecond,
+							Shops: []simulator.Shop{{AppID: "wx1", Secret: "secret-wx1", Live: simulator.Live{Rate: 0.3, Since: start}}}})
+						p := a.policy()
+						p.Start, p.Lookback, p.PageSize = start, lookback, 3
+						p.Range = []wechat.Range{wechat.CreateTime, wechat.UpdateTime}[(i+j+k)%2]
+						run := a.start(shop{appID: "wx1", policy: p})
+						for round := range 6 {
+							a.until("it is live", func() bool { return run.Status()[0].State == StateLive })
+							g := &glitch{length: length, form: successes[(round+k)%len(successes)], begins: func(int, asked) bool { return true }}
+							g.play(a)
+							time.Sleep(length + 5*time.Minute)
+						}
+						end := run.Status()[0].Watermark
+						if end < time.Now().Unix()-60 {
+							t.Errorf("the watermark is %d s behind", time.Now().Unix()-end)
+						}
+						if err := run.stop(); err != nil {
+							t.Error(err)
+						}
+						a.eachOnce("wx1", start, end-1)
+					})
+				})
+			}
+		}
+	}
+}

@@ -1,0 +1,246 @@
+package wechat
+
+import (
+	"strings"
+	"sync"
+	"time"
+)
+
+const (
+	// widest is the longest range that every reading of "7 days" allows, in seconds.
+	widest = 7*24*3600 - 1
+	// weeksBack is how many weeks are searched for an order.
+	weeksBack = 8
+	// A search that has found nothing is made again after minSearch, growing to
+	// maxSearch.
+	minSearch, maxSearch = 10 * time.Minute, time.Hour
+)
+
+// exhibits is what lists have shown of orders, by filter: a place to look when
+// a list is silent. It costs a few words for each filter; IDs are kept only
+// where the API leaves things out.
+type exhibits struct {
+	mu sync.Mutex
+	of map[filter]*exhibit
+}
+
+// filter is what a query selects by, besides time.
+type filter struct {
+	kind   Range
+	status int
+	openID string
+}
+
+func (q Query) filter() filter { return filter{q.Range, q.Status, q.OpenID} }
+
+// exhibit is the latest ranges of one filter that held orders.
+type exhibit struct {
+	some span // any number of them
+	few  span // less than a page
+	// ids are all orders of few by creation time, nil = not kept.
+	ids map[string]bool
+	// near and far pace the searches for few and some.
+	near, far searching
+}
+
+type span struct{ start, end int64 }
+
+// searching is when a search that has found nothing is made again.
+type searching struct {
+	next  time.Time
+	after time.Duration
+}
+
+func (s *searching) due(now time.Time) bool {
+	if now.Before(s.next) {
+		return false
+	}
+	s.after = min(max(2*s.after, minSearch), maxSearch)
+	s.next = now.Add(s.after)
+	return true
+}
+
+// get runs look on the exhibit of a query.
+func (e *exhibits) get(q Query, look func(*exhibit)) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	x := e.of[q.filter()]
+	if x == nil {
+		x = new(exhibit)
+		if e.of == nil || len(e.of) > 64 { // filters change with the configuration, seldom
+			e.of = make(map[filter]*exhibit)
+		}
+		e.of[filter{q.Range, q.Status, strings.Clone(q.OpenID)}] = x
+	}
+	look(x)
+}
+
+// note takes in a page that says what it must.
+func (e *exhibits) note(q Query, page Page) {
+	if len(page.IDs) == 0 {
+		return
+	}
+	e.get(q, func(x *exhibit) {
+		if q.End >= x.some.end {
+			x.some, x.far = span{q.Start, q.End}, searching{}
+		}
+		if q.Key == "" && !page.More && len(page.IDs) < 100 && q.End > x.few.end {
+			x.few, x.ids, x.near = span{q.Start, q.End}, nil, searching{}
+		}
+	})
+}
+
+// beside finds out by lists of ranges beside q's whether that one holds orders.
+func (i *inquiry) beside(q Query) holding {
+	var few span
+	var search bool
+	i.client.shown.get(q, func(x *exhibit) { few = x.few })
+	if few != (span{}) {
+		if h := i.compare(q, few); h != unknown || i.failed != nil || i.err != nil {
+			return h
+		}
+	}
+	i.client.shown.get(q, func(x *exhibit) { search = x.near.due(time.Now()) })
+	if !search {
+		return unknown
+	}
+	now, _ := i.client.host.Now()
+	for _, side := range []int64{-1, 1} {
+		for length := int64(1); length <= widest-(q.End-q.Start); length = min(4*length, max(length+1, widest-(q.End-q.Start))) {
+			s := span{q.Start - length, q.Start}
+			if side > 0 {
+				s = span{q.End, min(q.End+length, now.Unix())}
+			}
+			if s.start < 1 || s.end <= s.start {
+				break
+			}
+			l := i.list(q.over(s))
+			if i.failed != nil || i.err != nil {
+				return unknown
+			}
+			if l.whole && len(l.ids) > 0 && len(l.ids) < 100 {
+				i.client.shown.get(q, func(x *exhibit) { x.few, x.ids, x.near = s, nil, searching{} })
+				return i.compare(q, s)
+			}
+			if len(l.ids) > 0 || s.end == now.Unix() {
+				break // longer ones hold more
+			}
+		}
+	}
+	return unknown
+}
+
+// over is the first page of another range, as long as pages are.
+func (q Query) over(s span) Query {
+	q.Start, q.End, q.PageSize, q.Key = s.start, s.end, 100, ""
+	return q
+}
+
+// compare lists a range beside q's, which has shown a few orders, without and
+// with q's. Update times only grow: what is in q's range at the first list is in
+// the second one, or has moved on to where a later window lists it. An order of
+// the second that the two share is no matter: where the end of a range counts,
+// it is the business of the range before.
+func (i *inquiry) compare(q Query, few span) holding {
+	without, with := few, few
+	switch {
+	case few.start < q.Start:
+		without.end, with.end = q.Start, q.End
+	case few.end > q.End:
+		without.start, with.start = q.End, q.Start
+	default:
+		return unknown
+	}
+	if with.end-with.start > widest {
+		return unknown
+	}
+	var known map[string]bool
+	i.client.shown.get(q, func(x *exhibit) {
+		if x.few == few && few.end <= q.Start {
+			known = x.ids
+		}
+	})
+	if known != nil {
+		if all := i.list(q.over(with)); all.shows() && within(all.ids, known) {
+			i.keep(q, with, all.ids)
+			return holdsNone
+		}
+	}
+	others := i.list(q.over(without))
+	if !others.shows() {
+		return unknown
+	}
+	all := i.list(q.over(with))
+	switch {
+	case !all.shows():
+		return unknown
+	case !within(all.ids, set(others.ids)):
+		return holdsSome
+	}
+	i.keep(q, with, all.ids)
+	return holdsNone
+}
+
+// keep remembers a range of which everything is known; an order's creation time
+// does not move, so that the next range takes one list.
+func (i *inquiry) keep(q Query, s span, ids []string) {
+	if q.Range != CreateTime {
+		return
+	}
+	i.client.shown.get(q, func(x *exhibit) {
+		if s.end < x.few.end {
+			return
+		}
+		x.few, x.ids = s, make(map[string]bool, len(ids))
+		for _, id := range ids {
+			x.ids[strings.Clone(id)] = true
+		}
+	})
+}
+
+// shows reports whether the list is all of its range, with some orders.
+func (l listing) shows() bool { return l.whole && len(l.ids) > 0 && len(l.ids) < 100 }
+
+func set(ids []string) map[string]bool {
+	s := make(map[string]bool, len(ids))
+	for _, id := range ids {
+		s[id] = true
+	}
+	return s
+}
+
+func within(ids []string, known map[string]bool) bool {
+	for _, id := range ids {
+		if !known[id] {
+			return false
+		}
+	}
+	return true
+}
+
+// elsewhere reports whether the API lists orders of another time right now.
+func (i *inquiry) elsewhere(q Query) bool {
+	var some span
+	var search bool
+	i.client.shown.get(q, func(x *exhibit) { some = x.some })
+	if some != (span{}) {
+		if i.list(q.over(some)); i.spoke || i.failed != nil || i.err != nil {
+			return i.spoke
+		}
+	}
+	i.client.shown.get(q, func(x *exhibit) { search = x.far.due(time.Now()) })
+	if !search {
+		return false
+	}
+	now, _ := i.client.host.Now()
+	for back := range int64(weeksBack) {
+		end := now.Unix() - back*widest
+		if end-widest < 1 || i.failed != nil || i.err != nil {
+			break
+		}
+		if i.list(q.over(span{end - widest, end})); i.spoke {
+			return true
+		}
+	}
+	return false
+}
