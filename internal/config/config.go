@@ -151,6 +151,7 @@ func load(defaults map[string]string, withShops bool) (*Config, error) {
 
 	var f faults
 	f.unknown(os.Environ())
+	f.unquote(&env)
 	c := &Config{
 		Group:             env.Group,
 		Topic:             env.Topic,

@@ -26,7 +26,7 @@ type Fault struct {
 // String is the fault in one line.
 func (f Fault) String() string {
 	between := " "
-	if strings.HasPrefix(f.Problem, `"`) {
+	if strings.HasPrefix(f.Problem, `"`) || strings.HasPrefix(f.Problem, "[") {
 		between = ": "
 	}
 	return f.Where + between + f.Problem + "; " + f.Allowed
@@ -38,12 +38,15 @@ type Error struct{ Faults []Fault }
 // Error lists the faults, a line each.
 func (e *Error) Error() string {
 	lines := make([]string, 0, len(e.Faults)+1)
-	if len(e.Faults) == 1 {
+	switch n := len(e.Faults); {
+	case n == 1:
 		lines = append(lines, "1 fault in the configuration:")
-	} else {
-		lines = append(lines, fmt.Sprintf("%d faults in the configuration:", len(e.Faults)))
+	case n > maxFaults:
+		lines = append(lines, fmt.Sprintf("more than %d faults in the configuration:", maxFaults))
+	default:
+		lines = append(lines, fmt.Sprintf("%d faults in the configuration:", n))
 	}
-	for _, f := range e.Faults {
+	for _, f := range e.Faults[:min(len(e.Faults), maxFaults)] {
 		lines = append(lines, "  "+f.String())
 	}
 	return strings.Join(lines, "\n")
@@ -54,11 +57,17 @@ func (e *Error) Error() string {
 // too.
 type faults []Fault
 
+// maxFaults are enough: a file whose shops are all wrong is wrong in one way.
+const maxFaults = 200
+
 func (f *faults) add(where, problem, allowed string) {
+	if len(*f) > maxFaults {
+		return
+	}
 	*f = append(*f, Fault{where, problem, allowed})
 }
 
-func quote(given string) string { return strconv.Quote(given) + " is not allowed" }
+func quote(given string) string { return shown(given) + " is not allowed" }
 
 // unknown refuses variables with our prefix that are not ours: they would be
 // ignored without a word.
@@ -154,7 +163,7 @@ func (f *faults) choiceAt(where, given string, allowed, later []string) string {
 	}
 	hint := "give " + orList(list)
 	if slices.Contains(later, given) {
-		f.add(where, strconv.Quote(given)+" is not supported by this version", hint)
+		f.add(where, shown(given)+" is not supported by this version", hint)
 	} else {
 		f.add(where, quote(given), hint)
 	}
@@ -205,7 +214,7 @@ func (f *faults) brokers(name, given string) []string {
 		b = strings.TrimSpace(b)
 		host, port, err := net.SplitHostPort(b)
 		if n, convErr := strconv.Atoi(port); err != nil || convErr != nil || host == "" || n < 1 || n > 65535 {
-			f.add(variable(name), quote(b), allowed)
+			f.add(variable(name), shownAddress(b)+" is not allowed", allowed)
 			continue
 		}
 		brokers = append(brokers, b)
@@ -217,7 +226,7 @@ func (f *faults) brokers(name, given string) []string {
 func (f *faults) listen(name, given string) (addr, port string) {
 	_, port, err := net.SplitHostPort(given)
 	if n, convErr := strconv.Atoi(port); err != nil || convErr != nil || n < 0 || n > 65535 {
-		f.add(variable(name), quote(given), "give host:port or :port")
+		f.add(variable(name), shownAddress(given)+" is not allowed", "give host:port or :port")
 		return "", ""
 	}
 	return given, port
@@ -230,7 +239,7 @@ func (f *faults) apiURL(name, given string) string {
 		// Not quoted: what stands before the @ may be a password.
 		f.add(variable(name), "has a user name in it", "give scheme and host only")
 	case err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.RawQuery != "" || u.Fragment != "":
-		f.add(variable(name), quote(given), "give an address such as https://api.weixin.qq.com")
+		f.add(variable(name), shownAddress(given)+" is not allowed", "give an address such as https://api.weixin.qq.com")
 	default:
 		return strings.TrimRight(given, "/")
 	}
@@ -247,7 +256,7 @@ func (f *faults) tokenURL(name, given string) string {
 		// Not quoted: it may hold a key.
 		f.add(variable(name), "has a query", "give the address without what follows the question mark")
 	case err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.Fragment != "":
-		f.add(variable(name), quote(given), "give an address such as https://login.example.com/oauth2/token")
+		f.add(variable(name), shownAddress(given)+" is not allowed", "give an address such as https://login.example.com/oauth2/token")
 	default:
 		return given
 	}
@@ -261,7 +270,7 @@ func (f *faults) readable(name, path string) string {
 	}
 	file, err := os.Open(path)
 	if err != nil {
-		f.add(variable(name), fileFault(path, err), "give a file that can be read")
+		f.add(variable(name), fileFault(path, err).Error(), "give a file that can be read")
 		return ""
 	}
 	_ = file.Close() // opened only to see that it can be
@@ -283,7 +292,7 @@ func (f *faults) timeAt(where, given string) int64 {
 			return 0
 		}
 		if n > maxUnixSeconds {
-			f.add(where, strconv.Quote(given)+" looks like milliseconds", allowed)
+			f.add(where, shown(given)+" looks like milliseconds", allowed)
 			return 0
 		}
 		return n

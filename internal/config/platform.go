@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"slices"
 	"strings"
 )
@@ -51,13 +50,13 @@ const stateKeySize = 32
 // what is in the file.
 func keyFile(path string) Keys {
 	return func() ([][]byte, error) {
-		data, err := os.ReadFile(path)
+		text, err := readSecretFile(path)
 		if err != nil {
 			return nil, fmt.Errorf("read state keys: %w", err)
 		}
 		var keys [][]byte
 		number := 0
-		for line := range strings.Lines(string(data)) {
+		for line := range strings.Lines(text) {
 			number++
 			if line = strings.TrimSpace(line); line == "" {
 				continue
@@ -65,14 +64,14 @@ func keyFile(path string) Keys {
 			key, err := base64.StdEncoding.DecodeString(line)
 			switch {
 			case err != nil:
-				return nil, fmt.Errorf("read state keys: %q, line %d: not base64", path, number)
+				return nil, fmt.Errorf("read state keys: %s, line %d: not base64", shownPath(path), number)
 			case len(key) != stateKeySize:
-				return nil, fmt.Errorf("read state keys: %q, line %d: %d bytes, not %d", path, number, len(key), stateKeySize)
+				return nil, fmt.Errorf("read state keys: %s, line %d: %d bytes, not %d", shownPath(path), number, len(key), stateKeySize)
 			}
 			keys = append(keys, key)
 		}
 		if len(keys) == 0 {
-			return nil, fmt.Errorf("read state keys: %q holds none", path)
+			return nil, fmt.Errorf("read state keys: %s holds none", shownPath(path))
 		}
 		return keys, nil
 	}
@@ -86,7 +85,7 @@ func (f *faults) stateKeys(env *environment) Keys {
 	}
 	keys := keyFile(env.StateKeyFile)
 	if _, err := keys(); err != nil {
-		f.add(variable("STATE_KEY_FILE"), strings.TrimPrefix(fileFault(env.StateKeyFile, err), "read state keys: "),
+		f.add(variable("STATE_KEY_FILE"), strings.TrimPrefix(err.Error(), "read state keys: "),
 			"give a file with a key on each line, as `openssl rand -base64 32` makes them")
 		return nil
 	}
@@ -103,11 +102,14 @@ func (f *faults) component(env *environment, shops []Shop) Component {
 	if env.ComponentVerifyTicketFile != "" {
 		c.VerifyTicket = secretFile(env.ComponentVerifyTicketFile)
 	}
+	if c.AppID != "" {
+		f.checkAppID(variable("COMPONENT_APP_ID"), c.AppID, "platform")
+	}
 	secret := env.ComponentAppSecret + env.ComponentAppSecretFile
 	needed := slices.ContainsFunc(shops, func(s Shop) bool { return s.Auth == authComponent })
 	for _, s := range shops {
 		if s.AppID != "" && s.AppID == c.AppID {
-			f.add(variable("COMPONENT_APP_ID"), fmt.Sprintf("%q is the app ID of a shop too", c.AppID), "give the platform's own")
+			f.add(variable("COMPONENT_APP_ID"), appID(c.AppID)+" is the app ID of a shop too", "give the platform's own")
 		}
 	}
 	switch {
@@ -145,7 +147,7 @@ func (f *faults) push(env *environment) Push {
 	}
 	p.Listen, _ = f.listen("PUSH_LISTEN", env.PushListen)
 	if p.Listen != "" && env.PushListen == env.Listen && !strings.HasSuffix(p.Listen, ":0") { // two free ports are two
-		f.add(variable("PUSH_LISTEN"), fmt.Sprintf("%q is that of %s too", env.PushListen, variable("LISTEN")), "give another port: what is served there is for nobody outside")
+		f.add(variable("PUSH_LISTEN"), shownAddress(env.PushListen)+" is that of "+variable("LISTEN")+" too", "give another port: what is served there is for nobody outside")
 	}
 	return p
 }
@@ -171,6 +173,9 @@ func (f *faults) aesKey(key Secret, where string) {
 		return
 	}
 	text, err := key()
+	if text == "" {
+		return // found fault with already
+	}
 	if err == nil && len(text) != 43 {
 		err = fmt.Errorf("has %d characters", len(text))
 	}

@@ -1,19 +1,26 @@
 package config
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // hidden is what a secret looks like wherever it is printed.
 const hidden = "[secret]"
 
+// maxSecretFile is many times what a secret or token has.
+const maxSecretFile = 256 << 10
+
 // A Secret returns the secret as it is now. One that lives in a file is read
-// again at each call, without the white space around it; the error names the
-// file. A nil Secret means that none was given.
+// again at each call, without a byte order mark and the white space around it;
+// the error names the file. A nil Secret means that none was given.
 type Secret func() (string, error)
 
 // String hides the secret.
@@ -32,45 +39,139 @@ func secretText(text string) Secret {
 	return func() (string, error) { return text, nil }
 }
 
-func secretFile(path string) Secret {
+// secretFile reads a secret or token that is one printable word.
+func secretFile(path string) Secret { return fileOf(path, oneWord) }
+
+// fileOf reads what passes the test; the test's error follows the path.
+func fileOf(path string, test func(text string) error) Secret {
 	return func() (string, error) {
-		data, err := os.ReadFile(path)
+		text, err := readSecretFile(path)
 		if err != nil {
 			return "", fmt.Errorf("read secret: %w", err)
 		}
-		text := strings.TrimSpace(string(data))
 		if text == "" {
-			return "", fmt.Errorf("read secret: %q is empty", path)
+			return "", fmt.Errorf("read secret: %s is empty", shownPath(path))
+		}
+		if err := test(text); err != nil {
+			return "", fmt.Errorf("read secret: %s %w", shownPath(path), err)
 		}
 		return text, nil
 	}
 }
 
+// readSecretFile is the text of a file without a byte order mark and the white
+// space around it.
+func readSecretFile(path string) (string, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return "", fileFault(path, err)
+	}
+	defer file.Close()
+	data, err := io.ReadAll(io.LimitReader(file, maxSecretFile+1))
+	switch {
+	case err != nil:
+		return "", fileFault(path, err)
+	case len(data) > maxSecretFile:
+		return "", fmt.Errorf("%s has more than %d KiB", shownPath(path), maxSecretFile>>10)
+	case bytes.HasPrefix(data, []byte{0xff, 0xfe}), bytes.HasPrefix(data, []byte{0xfe, 0xff}), bytes.IndexByte(data, 0) >= 0:
+		return "", fmt.Errorf("%s is UTF-16 or binary, as PowerShell's > writes it: save it as ASCII or UTF-8", shownPath(path))
+	}
+	return strings.TrimSpace(string(bytes.TrimPrefix(data, []byte("\ufeff")))), nil
+}
+
+// oneWord wants what secrets, tokens and keys of the vendor and bearer tokens
+// are: printable ASCII without spaces or quotes around it. What editors and
+// shells add to a secret is refused here rather than by the vendor, who says no
+// more than that it is wrong.
+func oneWord(text string) error {
+	switch at := strings.IndexFunc(text, func(r rune) bool { return r <= ' ' || r > '~' }); {
+	case at >= 0 && (text[at] == '\n' || text[at] == '\r'):
+		return errors.New("has more than one line")
+	case at >= 0 && text[at] == ' ':
+		return errors.New("has a space in it")
+	case at >= 0:
+		return fmt.Errorf("has a character that is not printable ASCII, at byte %d", at+1)
+	}
+	return unquoted(text)
+}
+
+// password wants text without control characters; Kafka takes any.
+func password(text string) error {
+	switch {
+	case !utf8.ValidString(text):
+		return errors.New("is not UTF-8")
+	case strings.ContainsFunc(text, func(r rune) bool { return unicode.IsControl(r) || r == '\ufeff' }):
+		return errors.New("has a line end or another control character in it")
+	}
+	return nil
+}
+
+// passwordText is password for a variable, where quotes are a mistake.
+func passwordText(text string) error {
+	if err := password(text); err != nil {
+		return err
+	}
+	return unquoted(text)
+}
+
+// unquoted refuses the quotes that `docker run --env-file` and some editors of
+// secrets keep around a value.
+func unquoted(text string) error {
+	if quoted(text) {
+		return errors.New("has quotes around it, which `docker run --env-file` keeps")
+	}
+	return nil
+}
+
+func quoted(text string) bool {
+	for _, pair := range []string{`""`, `''`, "“”", "‘’", "``"} {
+		left, size := utf8.DecodeRuneInString(pair)
+		if strings.HasPrefix(text, string(left)) && strings.HasSuffix(text, pair[size:]) && len(text) > size {
+			return true
+		}
+	}
+	return false
+}
+
 // secret takes a secret given as text or as a file; nil if neither was, or if
 // there is something wrong with it.
 func (f *faults) secret(textName, text, fileName, file string) Secret {
+	return f.secretOf(textName, text, fileName, file, oneWord, oneWord, "give the secret as it is")
+}
+
+// password is secret for passwords, which may have spaces and letters of any
+// script.
+func (f *faults) password(textName, text, fileName, file string) Secret {
+	return f.secretOf(textName, text, fileName, file, passwordText, password, "remove them, or give by "+fileName+" what really has them")
+}
+
+func (f *faults) secretOf(textName, text, fileName, file string, testText, testFile func(string) error, allowed string) Secret {
 	switch {
 	case text != "" && file != "":
 		f.add(textName, "and "+fileName+" are both set", "give one of them")
 		return nil
 	case file != "":
-		s := secretFile(file)
+		s := fileOf(file, testFile)
 		if _, err := s(); err != nil {
-			f.add(fileName, fileFault(file, err), "give a file that holds the secret and can be read")
+			f.add(fileName, strings.TrimPrefix(err.Error(), "read secret: "), "give a file that holds the secret and can be read")
 			return nil
 		}
 		return s
 	case text != "":
+		if err := testText(text); err != nil {
+			f.add(textName, err.Error(), allowed)
+			return nil
+		}
 		return secretText(text)
 	}
 	return nil
 }
 
 // fileFault says in few words why a file cannot be read.
-func fileFault(path string, err error) string {
+func fileFault(path string, err error) error {
 	var pathErr *os.PathError
 	if errors.As(err, &pathErr) {
-		return fmt.Sprintf("%q: %v", path, pathErr.Err)
+		err = pathErr.Err
 	}
-	return strings.TrimPrefix(err.Error(), "read secret: ")
+	return fmt.Errorf("%s: %w", shownPath(path), err)
 }

@@ -2,7 +2,6 @@ package config
 
 import (
 	"fmt"
-	"os"
 	"strconv"
 	"strings"
 )
@@ -66,22 +65,27 @@ func readShops(env *environment, f *faults) []Shop {
 		return []Shop{base}
 	}
 
-	data, err := os.ReadFile(env.ShopsFile)
+	data, err := readShopsFile(env.ShopsFile)
 	if err != nil {
-		f.add(variable("SHOPS_FILE"), fileFault(env.ShopsFile, err), "give a file that can be read")
+		f.add(variable("SHOPS_FILE"), fileFault(env.ShopsFile, err).Error(), "give a file that can be read")
 		return nil
 	}
+	return f.listedShops(env, base, data)
+}
+
+// listedShops are those of the shops file, which is data.
+func (f *faults) listedShops(env *environment, base Shop, data []byte) []Shop {
 	listed, problems := parseShops(data)
 	for _, p := range problems {
 		if p.Where == "" {
 			p.Where = variable("SHOPS_FILE")
-			p.Problem = fmt.Sprintf("%q: %s", env.ShopsFile, p.Problem)
+			p.Problem = shownPath(env.ShopsFile) + ": " + p.Problem
 		}
-		*f = append(*f, p)
+		f.add(p.Where, p.Problem, p.Allowed)
 	}
 	if len(listed) == 0 {
 		if len(problems) == 0 {
-			f.add(variable("SHOPS_FILE"), fmt.Sprintf("%q lists no shop", env.ShopsFile), "list at least one under shops")
+			f.add(variable("SHOPS_FILE"), shownPath(env.ShopsFile)+" lists no shop", "list at least one under shops")
 		}
 		return nil
 	}
@@ -93,9 +97,12 @@ func readShops(env *environment, f *faults) []Shop {
 		shops[i] = f.shop(base, fields, at)
 		f.checkShop(shops[i], func(name string) string { return at(strings.ToLower(name)) })
 		appIDUsed = appIDUsed || shops[i].AppID == base.AppID
+		if len(*f) > maxFaults {
+			return nil
+		}
 	}
 	if !appIDUsed {
-		f.add(variable("APP_ID"), strconv.Quote(base.AppID)+" is no shop of "+variable("SHOPS_FILE"),
+		f.add(variable("APP_ID"), shown(base.AppID)+" is no shop of "+variable("SHOPS_FILE"),
 			"list it there, or remove one of the two")
 	}
 	f.duplicates(shops)
@@ -121,9 +128,7 @@ func (f *faults) shop(s Shop, given map[string]string, at func(field string) str
 	has := func(field string) bool { return given[field] != "" }
 	if has("app_id") {
 		s.AppID = given["app_id"]
-		if strings.ContainsFunc(s.AppID, func(r rune) bool { return r <= ' ' || r > '~' }) {
-			f.add(at("app_id"), quote(s.AppID), "give the shop's app ID, such as wx0123456789abcdef")
-		}
+		f.checkAppID(at("app_id"), s.AppID, "shop")
 	}
 	if has("name") {
 		s.Name = given["name"]
@@ -217,13 +222,13 @@ func (f *faults) duplicates(shops []Shop) {
 		}
 		at := func(field string) string { return fmt.Sprintf("shops[%d].%s", i, field) }
 		if first, ok := sources[source{s.AppID, s.TimeRange}]; ok {
-			f.add(at("app_id"), fmt.Sprintf("%q is walked by %s in shops[%d] already", s.AppID, s.TimeRange, first),
+			f.add(at("app_id"), fmt.Sprintf("%s is walked by %s in shops[%d] already", appID(s.AppID), s.TimeRange, first),
 				"list each app ID once for each time_range")
 			continue
 		}
 		sources[source{s.AppID, s.TimeRange}] = i
 		if first, ok := names[s.Name]; ok {
-			f.add(at("name"), fmt.Sprintf("%q is the name of shops[%d] already", s.Name, first), "give each shop a name of its own")
+			f.add(at("name"), fmt.Sprintf("%s is the name of shops[%d] already", appID(s.Name), first), "give each shop a name of its own")
 		} else {
 			names[s.Name] = i
 		}

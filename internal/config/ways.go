@@ -114,7 +114,7 @@ func (f *faults) openURL(auth, apiURL string) {
 	loopback := strings.EqualFold(u.Hostname(), "localhost") || ip != nil && ip.IsLoopback()
 	vendor := strings.EqualFold(u.Host, "api.weixin.qq.com") && u.Path == ""
 	if !vendor && (!loopback || u.Scheme != "http") {
-		f.add(variable("API_URL"), fmt.Sprintf("%q is not where %s cloud_open may call", apiURL, auth),
+		f.add(variable("API_URL"), fmt.Sprintf("%s is not where %s cloud_open may call", shownAddress(apiURL), auth),
 			"remove it, or give http and a loopback address: without a token, calls go to api.weixin.qq.com through the hosting's relay and nowhere else")
 	}
 }

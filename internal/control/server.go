@@ -14,8 +14,6 @@ package control
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -24,6 +22,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"orderwalk/internal/httpserve"
 )
 
 // Server answers over HTTP. The zero value of an optional field is useful;
@@ -58,6 +58,13 @@ const (
 	readTimeout   = 15 * time.Second
 	writeTimeout  = 30 * time.Second
 	idleTimeout   = 2 * time.Minute
+	maxHeader     = 32 << 10
+	// maxConns keeps connections from using up the memory and the files that the
+	// walk needs.
+	maxConns = 128
+	// maxScrapes and scrapesOfOne bound the scrapes at once, of all and of one
+	// address: each holds all series in memory, also while the caller reads slowly.
+	maxScrapes, scrapesOfOne = 8, 2
 	// stopTimeout is how long requests under way may take when Run ends.
 	stopTimeout = 3 * time.Second
 )
@@ -65,35 +72,12 @@ const (
 // Run serves on the listener until ctx ends, lets the requests under way
 // finish and closes the listener. It returns nil when ctx ended it.
 func (s *Server) Run(ctx context.Context, listener net.Listener) error {
-	log := s.log()
-	server := &http.Server{
-		Handler:           s.Handler(),
-		ReadHeaderTimeout: headerTimeout,
-		ReadTimeout:       readTimeout,
-		WriteTimeout:      writeTimeout,
-		IdleTimeout:       idleTimeout,
-		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	server := &httpserve.Server{
+		What: "http", Handler: s.Handler(), Log: s.log(),
+		HeaderTimeout: headerTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout, IdleTimeout: idleTimeout,
+		StopTimeout: stopTimeout, MaxHeader: maxHeader, MaxConns: maxConns,
 	}
-	served := make(chan error, 1)
-	go func() { served <- server.Serve(listener) }()
-
-	select {
-	case err := <-served:
-		return fmt.Errorf("serve http: %w", err)
-	case <-ctx.Done():
-	}
-	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
-	defer cancel()
-	if err := server.Shutdown(stop); err != nil {
-		// Somebody holds a connection: it is closed under them.
-		if err := server.Close(); err != nil {
-			log.Warn("close http listener", "error", err)
-		}
-	}
-	if err := <-served; !errors.Is(err, http.ErrServerClosed) {
-		return fmt.Errorf("serve http: %w", err)
-	}
-	return nil
+	return server.Run(ctx, listener)
 }
 
 func (s *Server) log() *slog.Logger {
@@ -111,6 +95,7 @@ func (s *Server) Handler() http.Handler {
 	mux.HandleFunc("GET /livez", s.live)
 	mux.HandleFunc("GET /readyz", s.ready)
 	mux.Handle("PUT /components/{component}/verify-ticket", s.changing(s.ticket))
-	mux.Handle("GET /metrics", promhttp.HandlerFor(s.Metrics, promhttp.HandlerOpts{}))
+	mux.Handle("GET /metrics", httpserve.PerPeer(scrapesOfOne,
+		promhttp.HandlerFor(s.Metrics, promhttp.HandlerOpts{MaxRequestsInFlight: maxScrapes})))
 	return errorBodies(mux)
 }

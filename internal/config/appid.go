@@ -1,0 +1,48 @@
+package config
+
+import (
+	"reflect"
+	"strconv"
+	"strings"
+)
+
+// checkAppID refuses what is taken for an app ID by mistake; of says whose.
+func (f *faults) checkAppID(where, given, of string) {
+	allowed := "give the " + of + "'s app ID, such as wx0123456789abcdef"
+	hex := !strings.ContainsFunc(given, func(r rune) bool { return !strings.ContainsRune("0123456789abcdefABCDEF", r) })
+	switch {
+	case quoted(given):
+		f.add(where, "has quotes around it", allowed)
+	case strings.ContainsFunc(given, func(r rune) bool { return r <= ' ' || r > '~' }):
+		f.add(where, quote(given), allowed)
+	case strings.HasPrefix(given, "gh_"):
+		f.add(where, "is the user name of an account (gh_…), not its app ID", allowed)
+	case hex && len(given) == 32:
+		f.add(where, "has 32 hexadecimal digits, as an app secret has", allowed)
+	case hex && len(given) >= 16:
+		f.add(where, "lacks the letters wx that an app ID begins with", allowed)
+	}
+}
+
+// appID quotes an app ID, or a name, that is not at fault by itself.
+func appID(given string) string {
+	if !strings.HasPrefix(given, "wx") {
+		return shown(given)
+	}
+	return strconv.Quote(given[:min(len(given), longestShown)])
+}
+
+// unquote refuses the quotes that `docker run --env-file` keeps around values,
+// and takes them away, so that what is between them is looked at too. Secrets are
+// for secret and password to judge.
+func (f *faults) unquote(env *environment) {
+	fields := reflect.ValueOf(env).Elem()
+	for i, v := range Variables() {
+		text := fields.Field(i).String()
+		if v.Type == "secret" || !quoted(text) {
+			continue
+		}
+		f.add(v.Name, "has quotes around it, which `docker run --env-file` keeps", "remove them")
+		fields.Field(i).SetString(strings.Trim(text, "\"'`“”‘’"))
+	}
+}

@@ -1,0 +1,242 @@
+package config
+
+import (
+	"bytes"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"regexp"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf16"
+	"unicode/utf8"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// Bounds of the shops file, many times what ten thousand shops with every field
+// need. A worker reads the file while it runs: one that is too large or nested
+// too deep must not take the process's memory or stack.
+const (
+	maxShopsFile  = 16 << 20 // bytes
+	maxShopsDepth = 16
+	// maxShopsParts bounds the values and, for YAML, what separates them.
+	maxShopsParts = 500_000
+	// maxValue bounds the bytes of one value, many times those of a token.
+	maxValue = 8 << 10
+)
+
+var (
+	errTooDeep = fmt.Errorf("it is nested deeper than %d", maxShopsDepth)
+	errTooMany = fmt.Errorf("it has more than %d values", maxShopsParts)
+)
+
+// readShopsFile reads no more than the bound of what may be a pipe too.
+func readShopsFile(path string) ([]byte, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	data, err := io.ReadAll(io.LimitReader(file, maxShopsFile+1))
+	if err == nil && len(data) > maxShopsFile {
+		err = fmt.Errorf("it has more than %d MiB", maxShopsFile>>20)
+	}
+	return data, err
+}
+
+// parseTree reads YAML, or JSON when the text begins with a brace: not all
+// JSON is YAML to the library (tabs, escaped surrogate pairs). Its errors quote
+// nothing of the file.
+func parseTree(data []byte) (*yaml.Node, error) {
+	data = bytes.TrimPrefix(fromUTF16(data), []byte("\ufeff"))
+	if bytes.HasPrefix(bytes.TrimSpace(data), []byte("{")) {
+		return parseJSON(data)
+	}
+	if err := boundYAML(data); err != nil {
+		return nil, err
+	}
+	var doc yaml.Node
+	decoder := yaml.NewDecoder(bytes.NewReader(data))
+	err := decoder.Decode(&doc)
+	if errors.Is(err, io.EOF) || (err == nil && len(doc.Content) == 0) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, yamlFault(data, err)
+	}
+	if err := decoder.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
+		return nil, errors.New("there is more than one document in it")
+	}
+	return target(doc.Content[0]), nil
+}
+
+// fromUTF16 turns a text with UTF-16's byte order mark, as PowerShell writes it,
+// into UTF-8.
+func fromUTF16(data []byte) []byte {
+	order := binary.ByteOrder(binary.LittleEndian)
+	switch {
+	case bytes.HasPrefix(data, []byte{0xff, 0xfe}):
+	case bytes.HasPrefix(data, []byte{0xfe, 0xff}):
+		order = binary.BigEndian
+	default:
+		return data
+	}
+	text := make([]byte, 0, len(data)/2)
+	for i := 2; i+1 < len(data); i += 2 {
+		r := rune(order.Uint16(data[i:]))
+		if utf16.IsSurrogate(r) && i+3 < len(data) {
+			if pair := utf16.DecodeRune(r, rune(order.Uint16(data[i+2:]))); pair != unicode.ReplacementChar {
+				r, i = pair, i+2
+			}
+		}
+		text = utf8.AppendRune(text, r)
+	}
+	return text
+}
+
+// boundYAML refuses a text of which the library would make a tree too large: it
+// has no bound of its own. Every value of YAML but the first follows one of these
+// separators, so there are at most two values (a key and an empty value) for each.
+func boundYAML(data []byte) error {
+	parts := 0
+	for i, c := range data {
+		switch c {
+		case '\n', '\r', ',', '[', '{':
+		case '-', '?', ':':
+			if i+1 < len(data) && data[i+1] > ' ' {
+				continue
+			}
+		default:
+			continue
+		}
+		if parts++; parts > maxShopsParts {
+			return errTooMany
+		}
+	}
+	return nil
+}
+
+// yamlFaults are what the library says of the common mistakes and quotes nothing.
+var yamlFaults = regexp.MustCompile(`^(line \d+: )?(mapping values are not allowed in this context|` +
+	`could not find expected ':'|did not find expected (key|node content|'-' indicator|',' or '\]'|',' or '\}'|` +
+	`alphabetic or numeric character|whitespace or line break)|found (character that cannot start any token|` +
+	`a tab character that violates indentation|unexpected end of stream|unknown escape character)|` +
+	`block sequence entries are not allowed in this context|control characters are not allowed)$`)
+
+// yamlFault is what is wrong and in which line. What the library says is kept
+// only where it is known to quote nothing: it quotes names of anchors, and a
+// secret that begins with * is one to it.
+func yamlFault(data []byte, err error) error {
+	text := strings.TrimPrefix(err.Error(), "yaml: ")
+	if yamlFaults.MatchString(text) {
+		return errors.New(text)
+	}
+	line := ""
+	if found := regexp.MustCompile(`^line \d+: `).FindString(text); found != "" {
+		line = found
+	}
+	if name, ok := strings.CutPrefix(text, "unknown anchor '"); ok {
+		name, _, _ = strings.Cut(name, "' referenced")
+		if at := bytes.Index(data, []byte("*"+name)); at >= 0 {
+			line = fmt.Sprintf("line %d: ", lineAt(data, at))
+		}
+		return errors.New(line + "a value that begins with * has to stand in quotes")
+	}
+	return errors.New(line + "it is no YAML; a value with special characters has to stand in quotes")
+}
+
+func lineAt(data []byte, offset int) int {
+	return 1 + bytes.Count(data[:min(offset, len(data))], []byte("\n"))
+}
+
+func parseJSON(data []byte) (*yaml.Node, error) {
+	decoder := json.NewDecoder(bytes.NewReader(data))
+	decoder.UseNumber()
+	reader := jsonReader{data: data, decoder: decoder, line: 1}
+	root, err := reader.node(1)
+	if err != nil {
+		return nil, reader.fault(err)
+	}
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		return nil, errors.New("there is something after the end of the JSON")
+	}
+	return root, nil
+}
+
+// jsonReader reads JSON as the nodes that YAML would have made of it.
+// (encoding/json's maps would lose a field that stands there twice.)
+type jsonReader struct {
+	data    []byte
+	decoder *json.Decoder
+	values  int
+	counted int // bytes of data whose lines are counted in line
+	line    int
+}
+
+// fault says what is wrong and in which line.
+func (r *jsonReader) fault(err error) error {
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return errors.New("the JSON ends too early")
+	}
+	line, syntax := r.lineNow(), (*json.SyntaxError)(nil)
+	switch {
+	case errors.As(err, &syntax):
+		line = lineAt(r.data, int(syntax.Offset))
+	case !errors.Is(err, errTooDeep) && !errors.Is(err, errTooMany):
+		err = errors.New("it is no JSON") // an error of another kind may quote a value
+	}
+	return fmt.Errorf("line %d: %w", line, err)
+}
+
+// lineNow is the line of what was read last.
+func (r *jsonReader) lineNow() int {
+	now := min(int(r.decoder.InputOffset()), len(r.data))
+	r.line += bytes.Count(r.data[r.counted:now], []byte("\n"))
+	r.counted = now
+	return r.line
+}
+
+// node reads one value that stands this deep.
+func (r *jsonReader) node(depth int) (*yaml.Node, error) {
+	if depth > maxShopsDepth {
+		return nil, errTooDeep
+	}
+	if r.values++; r.values > maxShopsParts {
+		return nil, errTooMany
+	}
+	token, err := r.decoder.Token()
+	if err != nil {
+		return nil, err
+	}
+	node := &yaml.Node{Kind: yaml.ScalarNode, Line: r.lineNow()}
+	switch t := token.(type) {
+	case json.Delim:
+		node.Kind = yaml.SequenceNode
+		if t == '{' {
+			node.Kind = yaml.MappingNode
+		}
+		for r.decoder.More() {
+			child, err := r.node(depth + 1)
+			if err != nil {
+				return nil, err
+			}
+			node.Content = append(node.Content, child)
+		}
+		_, err := r.decoder.Token() // the closing bracket
+		return node, err
+	case nil:
+		node.Tag = "!!null"
+	case bool:
+		node.Value = strconv.FormatBool(t)
+	case json.Number:
+		node.Value = t.String()
+	default:
+		node.Value = fmt.Sprint(t)
+	}
+	return node, nil
+}
