@@ -71,6 +71,7 @@ func readShops(env *environment, f *faults) []Shop {
 		f.add(variable("SHOPS_FILE"), fileFault(env.ShopsFile, err), "give a file that can be read")
 		return nil
 	}
+	defer func() { f.locate(data) }()
 	listed, problems := parseShops(data)
 	for _, p := range problems {
 		if p.Where == "" {
@@ -98,7 +99,7 @@ func readShops(env *environment, f *faults) []Shop {
 		f.add(variable("APP_ID"), strconv.Quote(base.AppID)+" is no shop of "+variable("SHOPS_FILE"),
 			"list it there, or remove one of the two")
 	}
-	f.duplicates(shops)
+	f.duplicates(shops, func(i int) bool { return listed[i]["name"] != "" })
 	return shops
 }
 
@@ -121,7 +122,7 @@ func (f *faults) shop(s Shop, given map[string]string, at func(field string) str
 	has := func(field string) bool { return given[field] != "" }
 	if has("app_id") {
 		s.AppID = given["app_id"]
-		if strings.ContainsFunc(s.AppID, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		if !strings.HasPrefix(s.AppID, "wx") || strings.ContainsFunc(s.AppID, func(r rune) bool { return r <= ' ' || r > '~' }) {
 			f.add(at("app_id"), quote(s.AppID), "give the shop's app ID, such as wx0123456789abcdef")
 		}
 	}
@@ -207,8 +208,9 @@ func (f *faults) checkShop(s Shop, at func(name string) string) {
 	}
 }
 
-// duplicates refuses what two shops must not share.
-func (f *faults) duplicates(shops []Shop) {
+// duplicates refuses what two shops must not share. named reports whether a shop
+// has a name of its own, or is called by its app ID.
+func (f *faults) duplicates(shops []Shop, named func(i int) bool) {
 	type source struct{ appID, timeRange string }
 	sources, names, rates := map[source]int{}, map[string]int{}, map[string]int{}
 	for i, s := range shops {
@@ -222,10 +224,16 @@ func (f *faults) duplicates(shops []Shop) {
 			continue
 		}
 		sources[source{s.AppID, s.TimeRange}] = i
-		if first, ok := names[s.Name]; ok {
-			f.add(at("name"), fmt.Sprintf("%q is the name of shops[%d] already", s.Name, first), "give each shop a name of its own")
-		} else {
+		switch first, ok := names[s.Name]; {
+		case !ok:
 			names[s.Name] = i
+		case !named(i) && !named(first):
+			f.add(fmt.Sprintf("shops[%d]", i), fmt.Sprintf("would be called %q like shops[%d]: a shop without a name is called by its app ID", s.Name, first),
+				"give one of them a name, such as "+s.Name+"-"+strings.TrimSuffix(s.TimeRange, "_time"))
+		case !named(i) || !named(first):
+			f.add(at("name"), fmt.Sprintf("%q is what shops[%d] is called too: a shop without a name is called by its app ID", s.Name, first), "give each shop a name of its own")
+		default:
+			f.add(at("name"), fmt.Sprintf("%q is the name of shops[%d] already", s.Name, first), "give each shop a name of its own")
 		}
 		if first, ok := rates[s.AppID]; ok && shops[first].RateLimit != s.RateLimit {
 			f.add(at("rate_limit"), fmt.Sprintf("differs from that of shops[%d], which has the same app ID", first),
