@@ -2,7 +2,6 @@ package connector
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -99,7 +98,8 @@ const spareWindows = 512
 
 // New makes a connector and its status board; nothing runs yet.
 func New(cfg Config, reg prometheus.Registerer) *Connector {
-	c := &Connector{cfg: cfg, board: newBoard(cfg.Metrics, newQuotas(cfg.QuotaLiveShare, cfg.Log)), ready: errors.New("starting"), changed: make(chan struct{}, 1), spare: make(chan struct{}, spareWindows)}
+	c := &Connector{cfg: cfg, board: newBoard(cfg.Metrics, newQuotas(cfg.QuotaLiveShare, cfg.Log)), changed: make(chan struct{}, 1), spare: make(chan struct{}, spareWindows)}
+	c.stage(fmt.Sprintf("starting: waiting for Kafka at %v to answer", cfg.Addr))
 	c.board.enlist(cfg.Shops, c.poke)
 	c.outage = newOutage(cfg.Metrics, cfg.Log)
 	c.clocks = newClocks(cfg.Host, cfg.Log)
@@ -110,13 +110,6 @@ func New(cfg Config, reg prometheus.Registerer) *Connector {
 
 // Status is every shop's line, by name.
 func (c *Connector) Status() []ShopStatus { return c.board.snapshot() }
-
-// Ready is nil once Kafka has been reached and the group has assigned lanes.
-func (c *Connector) Ready() error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.ready
-}
 
 // Run joins the group and walks until ctx ends (nil) or until every shop has
 // ended, here or at another worker: nil when all of them are done, otherwise an
@@ -177,9 +170,7 @@ func (c *Connector) Run(ctx context.Context) error {
 		asking.Go(func() { c.recount(lanes) })
 		err = c.watch(ctx, crew, failed, left)
 	}
-	c.mu.Lock()
-	c.ready = errors.New("stopping")
-	c.mu.Unlock()
+	c.stage("stopping")
 	crew.drain()
 	leave()
 	if gone := <-left; err == nil && ctx.Err() == nil && gone != nil {
@@ -191,11 +182,13 @@ func (c *Connector) Run(ctx context.Context) error {
 // prepare makes sure of the topics, and knows what the first lane to open will
 // ask. It says when the topics are there, before it knows that they are fit.
 func (c *Connector) prepare(ctx context.Context, crew *crew, there chan<- struct{}) error {
+	c.stage("starting: looking at the topics")
 	err := c.lost(ctx)
 	if err == nil {
 		err = c.topics(ctx)
 	}
 	if err == nil {
+		c.stage("starting: waiting for the group " + c.cfg.Group + " to assign lanes")
 		c.mu.Lock()
 		c.crew = crew
 		c.survey = newSurvey(&c.cfg, c.partitions[c.cfg.OffsetsTopic], c.cfg.Log, c.outage)
@@ -278,7 +271,7 @@ func (c *Connector) verdict(ctx context.Context, crew *crew) (ended bool, err er
 		return true, nil
 	}
 	slices.Sort(open)
-	return true, fmt.Errorf("%d of %d shops are not done:\n%s", len(open), len(c.board.snapshot()), strings.Join(open, "\n"))
+	return true, unfinished(open, len(c.board.snapshot()), bounded)
 }
 
 // othersDone reads the checkpoints of the lanes that other workers have.

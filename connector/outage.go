@@ -3,6 +3,8 @@ package connector
 import (
 	"errors"
 	"log/slog"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -125,6 +127,18 @@ func (o *outage) lasting() map[request]int {
 		}
 	}
 	return n
+}
+
+// describe says which requests last, and why; "" = none.
+func (o *outage) describe() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	var all []string
+	for r := range o.lasting() {
+		all = append(all, r.name+": "+r.reason)
+	}
+	slices.Sort(all)
+	return strings.Join(all, ", ")
 }
 
 // Describe implements prometheus.Collector.

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math"
 	"reflect"
 	"slices"
 	"strconv"
@@ -39,8 +38,8 @@ func ParseFault(text string) (func(*Faults), error) {
 		level := 1.0
 		if hasValue {
 			var err error
-			if level, err = strconv.ParseFloat(value, 64); err != nil || !(level >= 0 && level <= 1) {
-				return nil, fmt.Errorf("fault chaos: want a level from 0 to 1, not %q", value)
+			if level, err = parseRate(value); err != nil {
+				return nil, badFault("chaos", value, rateForm)
 			}
 		}
 		return func(f *Faults) { *f = Chaos(level) }, nil
@@ -101,8 +100,13 @@ func (f *Faults) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
+// UnknownFaultError is the name of a fault that is none.
+type UnknownFaultError struct{ Name string }
+
+func (e *UnknownFaultError) Error() string { return fmt.Sprintf("there is no fault %q", e.Name) }
+
 func (f *Faults) set(name, value string) error {
-	err := fmt.Errorf("there is no fault %q", name)
+	err := error(&UnknownFaultError{name})
 	eachFault(f, func(s faultSwitch) {
 		if s.name == name {
 			err = s.set(value)
@@ -162,7 +166,7 @@ func (s faultSwitch) text() string { return fmt.Sprint(s.value.Interface()) }
 
 // set takes a value as text. It refuses what the switch does not know.
 func (s faultSwitch) set(text string) error {
-	bad := fmt.Errorf("fault %s: want %s, not %q", s.name, s.typeName(), text)
+	bad := badFault(s.name, text, s.form())
 	if s.want != nil && text != "" && !slices.Contains(s.want, text) {
 		return bad
 	}
@@ -188,11 +192,45 @@ func (s faultSwitch) set(text string) error {
 		}
 		s.value.SetInt(n)
 	case s.value.Kind() == reflect.Float64:
-		x, err := strconv.ParseFloat(text, 64)
-		if err != nil || math.IsNaN(x) || x < 0 || x > 1 {
+		x, err := parseRate(text)
+		if err != nil {
 			return bad
 		}
 		s.value.SetFloat(x)
 	}
 	return nil
+}
+
+const rateForm = "a number from 0 to 1, such as 0.2 or 20%"
+
+// form says how a value of the switch is written.
+func (s faultSwitch) form() string {
+	switch {
+	case s.want != nil:
+		return "one of " + strings.Join(s.want, ", ")
+	case s.isDuration():
+		return "a duration, such as 1m30s"
+	case s.value.Kind() == reflect.Float64:
+		return rateForm
+	case s.value.Kind() == reflect.Bool:
+		return "true or false"
+	}
+	return "a whole number"
+}
+
+func badFault(name, value, form string) error {
+	return fmt.Errorf("fault %s: %q is not valid; give %s", name, value, form)
+}
+
+// parseRate reads a share, as a number from 0 to 1 or in per cent.
+func parseRate(text string) (float64, error) {
+	number, percent := strings.CutSuffix(text, "%")
+	x, err := strconv.ParseFloat(strings.TrimSpace(number), 64)
+	if percent {
+		x /= 100
+	}
+	if err != nil || !(x >= 0 && x <= 1) {
+		return 0, errors.New("no share of a whole")
+	}
+	return x, nil
 }

@@ -129,7 +129,7 @@ func (c *call) parse(notes string) error {
 		return flag.ErrHelp
 	}
 	if err != nil {
-		return &usageError{err.Error()}
+		return flagFault(c.flags, err)
 	}
 	if c.flags.NArg() > 0 {
 		return &usageError{fmt.Sprintf("unexpected argument %q", c.flags.Arg(0))}
@@ -172,9 +172,12 @@ func (e *usageError) Error() string { return e.text }
 func report(name string, err error, w io.Writer) int {
 	var usage *usageError
 	var faults *config.Error
+	var logged *loggedError
 	switch {
 	case err == nil || errors.Is(err, flag.ErrHelp):
 		return exitDone
+	case errors.As(err, &logged):
+		return exitFailed
 	case errors.As(err, &usage):
 		fmt.Fprintf(w, "orderwalk %s: %v\nSee `orderwalk %s --help`.\n", name, err, name)
 		return exitUsage

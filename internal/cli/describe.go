@@ -12,7 +12,7 @@ import (
 
 // configCommand prints the documentation of the environment.
 func configCommand(_ context.Context, c *call) error {
-	format := c.flags.String("format", "text", "`form` of the list: text, md (a table) or env (a file to fill in)")
+	format := c.flags.String("format", "text", "list as `text|md|env`: lines, a table, or a file to fill in")
 	if err := c.parse(""); err != nil {
 		return err
 	}

@@ -2,10 +2,14 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
+	"net/url"
 	"strings"
+	"syscall"
 	"time"
 
 	"orderwalk/internal/config"
@@ -39,7 +43,9 @@ func healthCommand(ctx context.Context, c *call) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, healthTimeout)
 	defer cancel()
-	// An address without a host, or with that of all interfaces, is dialled here.
+	if host, port, err := net.SplitHostPort(address); err == nil && host == "" {
+		address = net.JoinHostPort("127.0.0.1", port)
+	}
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+path, nil)
 	if err != nil {
 		return fmt.Errorf("ask the worker at %s: %w", address, err)
@@ -47,7 +53,7 @@ func healthCommand(ctx context.Context, c *call) error {
 	client := http.Client{Transport: &http.Transport{}} // one that no proxy is set for
 	answer, err := client.Do(request)
 	if err != nil {
-		return fmt.Errorf("ask the worker at %s: %w", address, err)
+		return &healthError{address, err}
 	}
 	defer answer.Body.Close()
 	text, _ := io.ReadAll(io.LimitReader(answer.Body, 1000)) // whatever there is of it
@@ -56,4 +62,31 @@ func healthCommand(ctx context.Context, c *call) error {
 	}
 	_, err = c.Out.Write(text)
 	return err
+}
+
+// healthError is a worker that does not answer.
+type healthError struct {
+	address string
+	err     error
+}
+
+func (e *healthError) Error() string {
+	err := e.err
+	var wrapped *url.Error
+	if errors.As(err, &wrapped) {
+		err = wrapped.Err
+	}
+	return fmt.Sprintf("ask the worker at %s: %v", e.address, err)
+}
+
+func (e *healthError) Unwrap() error { return e.err }
+
+func (e *healthError) hint() string {
+	switch {
+	case errors.Is(e.err, syscall.ECONNREFUSED):
+		return "no worker listens there: see that orderwalk run is up and has the same ORDERWALK_LISTEN"
+	case errors.Is(e.err, context.DeadlineExceeded):
+		return "something listens there and does not answer; see the worker's log"
+	}
+	return "see that ORDERWALK_LISTEN is the one of the worker"
 }

@@ -2,8 +2,6 @@ package cli
 
 import (
 	"errors"
-	"net"
-	"syscall"
 
 	"orderwalk/internal/kafkaconn"
 )
@@ -22,9 +20,5 @@ func hintFor(err error) string {
 	if hint := kafkaconn.HintFor(err); hint != "" {
 		return hint
 	}
-	var listen *net.OpError
-	if errors.As(err, &listen) && listen.Op == "listen" && errors.Is(err, syscall.EADDRINUSE) {
-		return "another program listens there; set ORDERWALK_LISTEN (or --listen) to a free port"
-	}
-	return ""
+	return localHint(err)
 }

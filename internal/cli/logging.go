@@ -24,3 +24,20 @@ func spelledOut(_ []string, a slog.Attr) slog.Attr {
 	}
 	return a
 }
+
+// loggedError is an error whose line is in the log already.
+type loggedError struct{ error }
+
+// logEnd writes the error that ends a worker as the last line of a log that
+// programs read, with what to try.
+func logEnd(c *config.Config, log *slog.Logger, err error) error {
+	if err == nil || c.LogFormat != "json" {
+		return err
+	}
+	attrs := []any{"error", err.Error()}
+	if hint := hintFor(err); hint != "" {
+		attrs = append(attrs, "hint", hint)
+	}
+	log.Error("orderwalk ends", attrs...)
+	return &loggedError{err}
+}

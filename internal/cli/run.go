@@ -41,7 +41,7 @@ func runCommand(ctx context.Context, c *call) error {
 		debug.SetGCPercent(garbage(len(cfg.Shops)))
 	}
 	w := worker{cfg: cfg, log: newLog(cfg, c.Err)}
-	return w.run(ctx)
+	return logEnd(cfg, w.log, w.run(ctx))
 }
 
 // garbage is how much of it may gather, in per cent of what is in use. Most of a

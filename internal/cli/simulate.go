@@ -8,10 +8,10 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"strconv"
 	"strings"
 	"time"
 
+	"orderwalk/internal/config"
 	"orderwalk/simulator"
 )
 
@@ -38,8 +38,8 @@ func simulateCommand(ctx context.Context, c *call) error {
 	shops := c.flags.Int("shops", 1, "`number` of shops")
 	orders := c.flags.Int("orders", 10000, "`number` of orders each shop begins with")
 	from, to := now-7*24*3600, now
-	c.flags.Func("from", "`time` of the first of them, unix seconds or RFC 3339 (default 7 days before --to)", setTime(&from))
-	c.flags.Func("to", "`time` of the last of them (default now)", setTime(&to))
+	c.flags.Func("from", "`time` of the first order: unix seconds, RFC 3339 or a date (default 7 days before --to)", setTime(&from))
+	c.flags.Func("to", "`time` of the last order (default now)", setTime(&to))
 	rate := c.flags.Float64("live-rate", 0, "new orders a second in each shop, from --to on, as a `number`")
 	latency := c.flags.Duration("latency", 0, "`time` a list call takes")
 	way := simulatedWay{auth: "stable_token"}
@@ -52,10 +52,11 @@ func simulateCommand(ctx context.Context, c *call) error {
 	var faults simulator.Faults
 	c.flags.Func("fault", "`name=value` of a fault to switch on, several times if you like", func(text string) error {
 		change, err := simulator.ParseFault(text)
-		if err == nil {
-			change(&faults)
+		if err != nil {
+			return suggestFault(err)
 		}
-		return err
+		change(&faults)
+		return nil
 	})
 	if err := c.parse(simulateNotes + faultTable()); err != nil {
 		return err
@@ -173,6 +174,22 @@ func serveHTTP(ctx context.Context, listener net.Listener, handler http.Handler)
 	return nil
 }
 
+// suggestFault adds the name that was probably meant.
+func suggestFault(err error) error {
+	var unknown *simulator.UnknownFaultError
+	if !errors.As(err, &unknown) {
+		return err
+	}
+	names := []string{"chaos"}
+	for _, f := range simulator.FaultNames() {
+		names = append(names, f.Name)
+	}
+	if near := config.Nearest(unknown.Name, names); near != "" {
+		return fmt.Errorf("%w; did you mean %s?", err, near)
+	}
+	return fmt.Errorf("%w; orderwalk simulate --help lists them", err)
+}
+
 // faultTable lists the faults for --help.
 func faultTable() string {
 	var b strings.Builder
@@ -184,16 +201,11 @@ func faultTable() string {
 }
 
 func setTime(at *int64) func(string) error {
-	return func(text string) error {
-		if n, err := strconv.ParseInt(text, 10, 64); err == nil && n > 0 {
+	return func(text string) (err error) {
+		n, err := config.ParseTime(text)
+		if err == nil {
 			*at = n
-			return nil
 		}
-		t, err := time.Parse(time.RFC3339, text)
-		if err != nil {
-			return errors.New("give unix seconds or RFC 3339")
-		}
-		*at = t.Unix()
-		return nil
+		return err
 	}
 }

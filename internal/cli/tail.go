@@ -33,7 +33,7 @@ func tailCommand(ctx context.Context, c *call) error {
 	var p printer
 	fromBeginning := c.flags.Bool("from-beginning", false, "print all records, not only the newest")
 	follow := c.flags.Bool("follow", false, "go on with what is committed later, until Ctrl-C")
-	lines := c.flags.Int("lines", 10, "how `many` of the newest records to begin with")
+	lines := c.flags.Int("lines", 10, "`number` of the newest records to begin with")
 	topic := c.flags.String("topic", "", "`topic` to read (default ORDERWALK_TOPIC)")
 	c.flags.StringVar(&p.shop, "shop", "", "print only records of this `shop`: its app ID")
 	c.flags.BoolVar(&p.asJSON, "json", false, "print each record as JSON, with partition, offset, key, headers and value")

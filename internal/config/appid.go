@@ -21,6 +21,8 @@ func (f *faults) checkAppID(where, given, of string) {
 		f.add(where, "has 32 hexadecimal digits, as an app secret has", allowed)
 	case hex && len(given) >= 16:
 		f.add(where, "lacks the letters wx that an app ID begins with", allowed)
+	case !strings.HasPrefix(given, "wx"):
+		f.add(where, quote(given), allowed)
 	}
 }
 

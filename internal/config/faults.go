@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"math"
@@ -67,7 +68,7 @@ func (f *faults) add(where, problem, allowed string) {
 	*f = append(*f, Fault{where, problem, allowed})
 }
 
-func quote(given string) string { return shown(given) + " is not allowed" }
+func quote(given string) string { return shown(given) + " is not valid" }
 
 // unknown refuses variables with our prefix that are not ours: they would be
 // ignored without a word.
@@ -81,8 +82,12 @@ func (f *faults) unknown(environ []string) {
 	var strange []string
 	for _, pair := range environ {
 		name, _, _ := strings.Cut(pair, "=")
-		if strings.HasPrefix(name, prefix+"_") && !known[name] {
+		switch {
+		case known[name]:
+		case strings.HasPrefix(name, prefix+"_"):
 			strange = append(strange, name)
+		default:
+			f.misspelt(name, names)
 		}
 	}
 	slices.Sort(strange)
@@ -92,6 +97,20 @@ func (f *faults) unknown(environ []string) {
 			allowed = "did you mean " + variable(near) + "?"
 		}
 		f.add(name, "is not a variable of this version", allowed)
+	}
+}
+
+// misspelt refuses the name of a variable of ours with one or two wrong letters
+// in the prefix, or none but in the case: it would not be read.
+func (f *faults) misspelt(name string, names []string) {
+	if distance(strings.ToUpper(name[:min(len(name), len(prefix))]), prefix) > 3 {
+		return // most of an environment
+	}
+	for _, n := range names {
+		if distance(strings.ToUpper(name), variable(n)) <= 2 && strings.HasSuffix(strings.ToUpper(name), n) {
+			f.add(name, "is not read", "did you mean "+variable(n)+"?")
+			return
+		}
 	}
 }
 
@@ -214,7 +233,7 @@ func (f *faults) brokers(name, given string) []string {
 		b = strings.TrimSpace(b)
 		host, port, err := net.SplitHostPort(b)
 		if n, convErr := strconv.Atoi(port); err != nil || convErr != nil || host == "" || n < 1 || n > 65535 {
-			f.add(variable(name), shownAddress(b)+" is not allowed", allowed)
+			f.add(variable(name), shownAddress(b)+" is not valid", allowed)
 			continue
 		}
 		brokers = append(brokers, b)
@@ -226,7 +245,7 @@ func (f *faults) brokers(name, given string) []string {
 func (f *faults) listen(name, given string) (addr, port string) {
 	_, port, err := net.SplitHostPort(given)
 	if n, convErr := strconv.Atoi(port); err != nil || convErr != nil || n < 0 || n > 65535 {
-		f.add(variable(name), shownAddress(given)+" is not allowed", "give host:port or :port")
+		f.add(variable(name), shownAddress(given)+" is not valid", "give host:port or :port")
 		return "", ""
 	}
 	return given, port
@@ -239,7 +258,7 @@ func (f *faults) apiURL(name, given string) string {
 		// Not quoted: what stands before the @ may be a password.
 		f.add(variable(name), "has a user name in it", "give scheme and host only")
 	case err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.RawQuery != "" || u.Fragment != "":
-		f.add(variable(name), shownAddress(given)+" is not allowed", "give an address such as https://api.weixin.qq.com")
+		f.add(variable(name), shownAddress(given)+" is not valid", "give an address such as https://api.weixin.qq.com")
 	default:
 		return strings.TrimRight(given, "/")
 	}
@@ -256,7 +275,7 @@ func (f *faults) tokenURL(name, given string) string {
 		// Not quoted: it may hold a key.
 		f.add(variable(name), "has a query", "give the address without what follows the question mark")
 	case err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.Fragment != "":
-		f.add(variable(name), shownAddress(given)+" is not allowed", "give an address such as https://login.example.com/oauth2/token")
+		f.add(variable(name), shownAddress(given)+" is not valid", "give an address such as https://login.example.com/oauth2/token")
 	default:
 		return given
 	}
@@ -280,29 +299,48 @@ func (f *faults) readable(name, path string) string {
 // maxUnixSeconds is the year 2286: a greater number was meant as milliseconds.
 const maxUnixSeconds = 9_999_999_999
 
-// timeAt reads unix seconds or RFC 3339; 0 = not given.
+// dates are read in the zone of the vendor's days.
+var shanghai = time.FixedZone("Asia/Shanghai", 8*60*60)
+
+// ParseTime reads a time as the variables take it: unix seconds, RFC 3339, or a
+// date, which is its 00:00 in Asia/Shanghai.
+func ParseTime(text string) (int64, error) {
+	const allowed = "give unix seconds, RFC 3339 such as 2026-11-01T00:00:00+08:00, or a date such as 2026-11-01 (its 00:00 in Asia/Shanghai)"
+	if n, err := strconv.ParseInt(text, 10, 64); err == nil {
+		switch {
+		case n < 1:
+			return 0, &timeError{quote(text), allowed}
+		case n > maxUnixSeconds:
+			return 0, &timeError{shown(text) + " looks like milliseconds", allowed}
+		}
+		return n, nil
+	}
+	t, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		t, err = time.ParseInLocation(time.DateOnly, text, shanghai)
+	}
+	if err != nil || t.Unix() < 1 || t.Unix() > maxUnixSeconds {
+		return 0, &timeError{quote(text), allowed}
+	}
+	return t.Unix(), nil
+}
+
+// timeError is a text that is no time.
+type timeError struct{ problem, allowed string }
+
+func (e *timeError) Error() string { return e.problem + "; " + e.allowed }
+
+// timeAt reads a time; 0 = not given.
 func (f *faults) timeAt(where, given string) int64 {
-	const allowed = "give unix seconds or RFC 3339, such as 2026-11-01T00:00:00+08:00"
 	if given == "" {
 		return 0
 	}
-	if n, err := strconv.ParseInt(given, 10, 64); err == nil {
-		if n < 1 {
-			f.add(where, quote(given), allowed)
-			return 0
-		}
-		if n > maxUnixSeconds {
-			f.add(where, shown(given)+" looks like milliseconds", allowed)
-			return 0
-		}
-		return n
+	at, err := ParseTime(given)
+	var fault *timeError
+	if errors.As(err, &fault) {
+		f.add(where, fault.problem, fault.allowed)
 	}
-	t, err := time.Parse(time.RFC3339, given)
-	if err != nil || t.Unix() < 1 {
-		f.add(where, quote(given), allowed)
-		return 0
-	}
-	return t.Unix()
+	return at
 }
 
 // rateAt takes a number of calls a second.

@@ -75,6 +75,7 @@ func readShops(env *environment, f *faults) []Shop {
 
 // listedShops are those of the shops file, which is data.
 func (f *faults) listedShops(env *environment, base Shop, data []byte) []Shop {
+	defer func() { f.locate(data) }()
 	listed, problems := parseShops(data)
 	for _, p := range problems {
 		if p.Where == "" {
@@ -105,7 +106,7 @@ func (f *faults) listedShops(env *environment, base Shop, data []byte) []Shop {
 		f.add(variable("APP_ID"), shown(base.AppID)+" is no shop of "+variable("SHOPS_FILE"),
 			"list it there, or remove one of the two")
 	}
-	f.duplicates(shops)
+	f.duplicates(shops, func(i int) bool { return listed[i]["name"] != "" })
 	return shops
 }
 
@@ -212,8 +213,9 @@ func (f *faults) checkShop(s Shop, at func(name string) string) {
 	}
 }
 
-// duplicates refuses what two shops must not share.
-func (f *faults) duplicates(shops []Shop) {
+// duplicates refuses what two shops must not share. named reports whether a shop
+// has a name of its own, or is called by its app ID.
+func (f *faults) duplicates(shops []Shop, named func(i int) bool) {
 	type source struct{ appID, timeRange string }
 	sources, names, rates := map[source]int{}, map[string]int{}, map[string]int{}
 	for i, s := range shops {
@@ -227,10 +229,16 @@ func (f *faults) duplicates(shops []Shop) {
 			continue
 		}
 		sources[source{s.AppID, s.TimeRange}] = i
-		if first, ok := names[s.Name]; ok {
-			f.add(at("name"), fmt.Sprintf("%s is the name of shops[%d] already", appID(s.Name), first), "give each shop a name of its own")
-		} else {
+		switch first, ok := names[s.Name]; {
+		case !ok:
 			names[s.Name] = i
+		case !named(i) && !named(first):
+			f.add(fmt.Sprintf("shops[%d]", i), fmt.Sprintf("would be called %s like shops[%d]: a shop without a name is called by its app ID", appID(s.Name), first),
+				"give one of them a name, such as "+s.Name+"-"+strings.TrimSuffix(s.TimeRange, "_time"))
+		case !named(i) || !named(first):
+			f.add(at("name"), fmt.Sprintf("%s is what shops[%d] is called too: a shop without a name is called by its app ID", appID(s.Name), first), "give each shop a name of its own")
+		default:
+			f.add(at("name"), fmt.Sprintf("%s is the name of shops[%d] already", appID(s.Name), first), "give each shop a name of its own")
 		}
 		if first, ok := rates[s.AppID]; ok && shops[first].RateLimit != s.RateLimit {
 			f.add(at("rate_limit"), fmt.Sprintf("differs from that of shops[%d], which has the same app ID", first),

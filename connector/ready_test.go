@@ -1,0 +1,61 @@
+package connector
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"orderwalk/simulator"
+)
+
+// TestAWorkerThatIsNotReadySaysWhy: what it waits for, and Kafka's answer.
+func TestAWorkerThatIsNotReadySaysWhy(t *testing.T) {
+	inBubble(t, func(a *arena) {
+		a.world(simulator.Config{Seed: 19, Shops: []simulator.Shop{{AppID: "wx1", Secret: "secret-wx1"}}})
+		broken := true
+		a.cluster.ControlKey(int16(kmsg.CreateTopics), func(kreq kmsg.Request) (kmsg.Response, error, bool) {
+			a.cluster.KeepControl()
+			if !broken {
+				return nil, nil, false
+			}
+			answer := kreq.ResponseKind().(*kmsg.CreateTopicsResponse)
+			for _, topic := range kreq.(*kmsg.CreateTopicsRequest).Topics {
+				refused := kmsg.NewCreateTopicsResponseTopic()
+				refused.Topic, refused.ErrorCode = topic.Topic, kerr.NotController.Code
+				answer.Topics = append(answer.Topics, refused)
+			}
+			return answer, nil, true
+		})
+		run := a.start(shop{appID: "wx1", policy: a.policy()})
+		time.Sleep(10 * time.Second)
+		if err := run.Ready(); err == nil || !strings.HasPrefix(err.Error(), "starting: looking at the topics; waiting for Kafka: CreateTopics: ") {
+			t.Errorf("while its topics cannot be made it is ready: %v", err)
+		}
+		broken = false
+		a.until("it is ready", func() bool { return run.Ready() == nil })
+		if err := run.stop(); err != nil {
+			t.Error(err)
+		}
+		if err := run.Ready(); err == nil || err.Error() != "stopping" {
+			t.Errorf("after its end it is ready: %v", err)
+		}
+	})
+}
+
+// TestUnfinishedShopsAreCounted: by what they were to do.
+func TestUnfinishedShopsAreCounted(t *testing.T) {
+	for want, err := range map[string]error{
+		"the shop has failed:\na":          unfinished([]string{"a"}, 1, false),
+		"the shop is not done:\na":         unfinished([]string{"a"}, 1, true),
+		"all 2 shops have failed:\na\nb":   unfinished([]string{"a", "b"}, 2, false),
+		"1 of 3 shops is not done:\na":     unfinished([]string{"a"}, 3, true),
+		"2 of 3 shops are not done:\na\nb": unfinished([]string{"a", "b"}, 3, true),
+	} {
+		if err.Error() != want {
+			t.Errorf("%q, want %q", err, want)
+		}
+	}
+}

@@ -1,0 +1,51 @@
+package cli
+
+import (
+	"errors"
+	"io/fs"
+	"net"
+	"syscall"
+)
+
+// localHint says what to try where this machine itself is in the way: an address
+// that cannot be listened on, a file or folder that cannot be used.
+func localHint(err error) string {
+	var network *net.OpError
+	var path *fs.PathError
+	var health *healthError
+	switch {
+	case errors.As(err, &health):
+		return health.hint()
+	case errors.As(err, &network) && network.Op == "listen":
+		return listenHint(network)
+	case errors.Is(err, syscall.ENOSPC):
+		return "the disk is full"
+	case errors.Is(err, syscall.EROFS):
+		return "that file system is read-only; give a place that can be written to"
+	case !errors.As(err, &path):
+		return ""
+	case errors.Is(err, fs.ErrPermission):
+		return "this user may not use " + path.Path + ": change its owner or mode, or give another place"
+	case errors.Is(err, syscall.ENOTDIR), errors.Is(err, fs.ErrExist):
+		return path.Path + " is a file where a folder is needed; give another place"
+	case errors.Is(err, fs.ErrNotExist):
+		return "there is no " + path.Path + "; check the path"
+	}
+	return ""
+}
+
+func listenHint(err *net.OpError) string {
+	var dns *net.DNSError
+	const where = "set ORDERWALK_LISTEN (or --listen) to "
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return "another program listens there; " + where + "a free port"
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		return "that is no address of this machine; " + where + ":port for all of its addresses, or 127.0.0.1:port for this machine alone"
+	case errors.Is(err, syscall.EACCES):
+		return "this user may not listen there, ports below 1024 are often reserved; " + where + "a higher port"
+	case errors.As(err, &dns):
+		return "that name has no address here; " + where + ":port or an IP address of this machine"
+	}
+	return ""
+}
