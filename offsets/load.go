@@ -46,6 +46,21 @@ func (l *Loader) Add(key, value []byte) {
 	l.latest[string(key)] = bytes.Clone(value)
 }
 
+// Agrees reports whether the loaders have taken the same of their group's records.
+func (l *Loader) Agrees(other *Loader) bool {
+	for _, both := range [][2]*Loader{{l, other}, {other, l}} {
+		for raw, value := range both[0].latest {
+			if had, ok := both[1].latest[raw]; ok && bytes.Equal(had, value) {
+				continue
+			}
+			if _, err := ParseKey(l.Group, []byte(raw)); !errors.Is(err, ErrForeign) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
 // Load makes checkpoints of what was added. Records of other groups are passed
 // over; records that cannot be understood make their shop a fault.
 func (l *Loader) Load() Lane {
