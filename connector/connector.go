@@ -87,6 +87,7 @@ type Connector struct {
 	refused    map[string]error // orders topics that could not be used when they were looked at, and why
 	crew       *crew            // nil until Run
 	survey     *survey
+	tombstones time.Duration // how long the offsets topic keeps those; 0 = unknown yet
 	ready      error
 	changed    chan struct{} // something may have ended
 }
@@ -194,13 +195,16 @@ func (c *Connector) prepare(ctx context.Context, crew *crew, there chan<- struct
 		c.survey = newSurvey(&c.cfg, c.partitions[c.cfg.OffsetsTopic], c.cfg.Log, c.outage)
 		c.mu.Unlock()
 		close(there)
-		surveying := make(chan struct{})
-		go func() {
-			defer close(surveying)
-			c.survey.prepare(ctx)
-		}()
+		var looking sync.WaitGroup
+		looking.Go(func() { c.survey.prepare(ctx) })
+		looking.Go(func() {
+			kept := topics.Tombstones(ctx, c.cfg.Addr, c.cfg.Transport, c.cfg.OffsetsTopic)
+			c.mu.Lock()
+			c.tombstones = kept
+			c.mu.Unlock()
+		})
 		err = topics.Check(ctx, c.cfg.Addr, c.cfg.Transport, c.offsetsTopic())
-		<-surveying
+		looking.Wait()
 	}
 	if ctx.Err() != nil {
 		return nil // watch sees it too
@@ -280,17 +284,12 @@ func (c *Connector) othersDone(ctx context.Context, shops map[int][]Shop, on []i
 		if slices.Contains(on, number) {
 			continue
 		}
-		lane, err := c.survey.read(ctx, number)
-		if err != nil {
-			if ctx.Err() == nil {
-				c.cfg.Log.Warn("cannot see how far other workers are", "reason", err)
-			}
-			return false
+		done, err := c.survey.done(ctx, number, dealt)
+		if err != nil && ctx.Err() == nil {
+			c.cfg.Log.Warn("cannot see how far other workers are", "reason", err)
 		}
-		for _, shop := range dealt {
-			if !finished(lane, shop) {
-				return false
-			}
+		if !done {
+			return false
 		}
 	}
 	return true

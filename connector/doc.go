@@ -15,6 +15,9 @@
 //	reading.go    paging through one window
 //	committer.go  group commit: outboxes and checkpoints into one transaction
 //	lane.go       the life of a lane: fence, ask, read, walk, doubt, again
+//	load.go       reading a lane while the cleaner runs
+//	refused.go    orders topics that Kafka refuses: their shops fail, the lane goes on
+//	recount.go    partitions that are added to orders topics
 //	ration.go     a day's list calls, divided between backfill and live walk
 //	quota.go      the same of one app ID, asked of the vendor and counted down
 //	held.go       what a walker does with the verdict, and the series about it

@@ -40,6 +40,8 @@ type lane struct {
 	memory *txn.Memory   // of all lives of the lane in this process
 	// partitions are how many each topic has by now. The map does not change.
 	partitions func() map[string]int
+	// tombstones is how long the offsets topic keeps those.
+	tombstones time.Duration
 	// look reports whether an orders topic that was refused can be used again.
 	look func(ctx context.Context, topic string) error
 	// mine asks whether the lane is assigned to this worker right now.
@@ -167,21 +169,6 @@ func (l *lane) confirm(ctx context.Context) error {
 		case <-time.After(250 * time.Millisecond):
 		}
 	}
-}
-
-// load reads the lane's partition to its end, read_committed.
-func (l *lane) load(ctx context.Context) (offsets.Lane, error) {
-	loader := offsets.Loader{Group: l.cfg.Group}
-	reader := txn.Reader{Addr: l.cfg.Addr, Transport: l.cfg.Transport, Log: l.log, OnRetry: l.outage.of(l.name()),
-		Wanted: loader.Wants, OnUnread: func(key []byte, err *txn.UnreadError) { loader.Refuse(key, err) }}
-	_, err := reader.ReadToEnd(ctx, l.cfg.OffsetsTopic, int32(l.number), 0, func(r txn.Record) error {
-		loader.Add(r.Key, r.Value)
-		return nil
-	})
-	if err != nil {
-		return offsets.Lane{}, fmt.Errorf("read checkpoints of lane %d: %w", l.number, err)
-	}
-	return loader.Load(), nil
 }
 
 // live is one life of the lane, for the shops whose orders go to the topics: fence older owners, ask whether it is still

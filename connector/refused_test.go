@@ -61,7 +61,7 @@ func oneTopicIsRefused(a *arena) {
 	}
 	a.world(simulator.Config{Seed: 37, Shops: world, Latency: time.Millisecond})
 	a.impossible("not a name")
-	bytes := "20"
+	bytes := "200" // room for the markers of a transaction, which Kafka refuses too
 	a.createTopic(small, 1, map[string]*string{"max.message.bytes": &bytes})
 
 	err := a.start(shops...).wait()

@@ -3,6 +3,7 @@ package connector
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -16,75 +17,175 @@ import (
 	"orderwalk/offsets"
 )
 
-// survey knows the checkpoints of every lane, also of those that other workers
-// have, as far as it has read. Kafka is all that workers share, so this is how
-// one learns what another has done.
+// survey reads the checkpoints of lanes that other workers have. Kafka is all that
+// workers share, so this is how one learns what another has done. It keeps no
+// checkpoint: only what it has been asked, see followed and wrong.
+//
+// # Compaction
+//
+// A reader that goes on from an offset sees the last value of each key sooner or
+// later, since compaction never removes that. It may miss a tombstone: the cleaner
+// removes those delete.retention.ms after it has removed what they forget. So what
+// is followed from an offset is only ever a value that grows, the watermark of a
+// shop. Whether windows are left is asked of the whole partition, read from its
+// beginning in one go, and believed only of a shop of which nothing newer stands
+// behind the end of that reading: an older value may have been removed for a newer
+// one that the reading did not come to. A tombstone that the cleaner removes in the
+// middle of the reading makes a window that is gone seem to be there, so the shop
+// seems not to be finished, or its row not to fit; the next reading, which begins
+// after the cleaner has removed that window's record, knows better.
 type survey struct {
 	cfg    *Config
 	log    *slog.Logger
 	outage *outage
 
-	lanes []surveyed
+	lanes []followed
 
 	placing sync.Mutex
 	wrong   map[offsets.Partition]int // lanes of checkpoints that stand where they do not belong; nil = not read yet
 }
 
-type surveyed struct {
-	mu     sync.Mutex
-	next   int64
-	loader offsets.Loader
+// followed is what is known of a lane of another worker.
+type followed struct {
+	mu    sync.Mutex
+	next  int64                       // offset to read on from
+	marks map[offsets.Partition]int64 // watermarks, of shops that may have come to their end by now
+	ended map[offsets.Partition]int64 // the ends of bounded ranges that are read, which they stay
+	again time.Time                   // no whole reading before
 }
+
+// A whole reading rests readingRest times as long as it has taken, and at least
+// leastRest, before the next.
+const (
+	readingRest = 20
+	leastRest   = 5 * time.Second
+)
 
 func newSurvey(cfg *Config, lanes int, log *slog.Logger, o *outage) *survey {
-	s := &survey{cfg: cfg, log: log, outage: o, lanes: make([]surveyed, lanes)}
-	for i := range s.lanes {
-		s.lanes[i].loader.Group = cfg.Group
-	}
-	return s
+	return &survey{cfg: cfg, log: log, outage: o, lanes: make([]followed, lanes)}
 }
 
-// part is how the key of a record with seen IDs ends; they are of no interest
-// here, and most of the bytes.
-var part = []byte(`,"part":`)
+// inWindow is in the keys of windows and parts, and not in those of shops; part is
+// how the key of a record with seen IDs ends, which are most of the bytes.
+var inWindow, part = []byte(`,"window":`), []byte(`,"part":`)
 
-// read brings a lane up to the end of its partition.
-func (s *survey) read(ctx context.Context, lane int) (offsets.Lane, error) {
+// read delivers the records of a lane from an offset up to its end as it is now.
+func (s *survey) read(ctx context.Context, lane int, from int64, deliver func(txn.Record)) (next int64, err error) {
+	who := fmt.Sprintf("survey of lane %d", lane)
+	defer s.outage.over(who)
+	ours := offsets.Loader{Group: s.cfg.Group}
+	reader := txn.Reader{Addr: s.cfg.Addr, Transport: s.cfg.Transport, Log: s.log, OnRetry: s.outage.of(who), Wanted: ours.Wants}
+	next, err = reader.ReadToEnd(ctx, s.cfg.OffsetsTopic, int32(lane), from, func(r txn.Record) error {
+		deliver(r)
+		return nil
+	})
+	if err != nil {
+		return next, fmt.Errorf("survey lane %d: %w", lane, err)
+	}
+	return next, nil
+}
+
+// done reports whether shops of another worker's lane, with bounded ranges, are
+// read to their ends.
+func (s *survey) done(ctx context.Context, lane int, shops []Shop) (bool, error) {
 	l := &s.lanes[lane]
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	who := fmt.Sprintf("survey of lane %d", lane)
-	defer s.outage.over(who)
-	reader := txn.Reader{Addr: s.cfg.Addr, Transport: s.cfg.Transport, Log: s.log, OnRetry: s.outage.of(who), Wanted: l.loader.Wants}
-	next, err := reader.ReadToEnd(ctx, s.cfg.OffsetsTopic, int32(lane), l.next, func(r txn.Record) error {
-		if !bytes.Contains(r.Key, part) {
-			l.loader.Add(r.Key, r.Value)
+	left := make(map[offsets.Partition]Shop)
+	for _, shop := range shops {
+		if end, known := l.ended[shop.partition()]; !known || end != shop.Policy.End {
+			left[shop.partition()] = shop
 		}
-		return nil
-	})
-	l.next = next
-	if err != nil {
-		return offsets.Lane{}, fmt.Errorf("survey lane %d: %w", lane, err)
 	}
-	return l.loader.Load(), nil
+	if len(left) == 0 {
+		return true, nil
+	}
+	if err := s.follow(ctx, lane); err != nil {
+		return false, err
+	}
+	for p, shop := range left {
+		if l.marks[p] < shop.Policy.last() {
+			return false, nil
+		}
+	}
+	began := time.Now()
+	if began.Before(l.again) {
+		return false, nil
+	}
+	loaded, newer, err := s.whole(ctx, lane, left)
+	if err != nil {
+		return false, err
+	}
+	if l.ended == nil {
+		l.ended = make(map[offsets.Partition]int64)
+	}
+	l.again = time.Now().Add(max(leastRest, readingRest*time.Since(began)))
+	for p, shop := range left {
+		if !newer[p] && finished(loaded, shop) {
+			l.ended[p] = shop.Policy.End
+			delete(l.marks, p)
+			delete(left, p)
+		}
+	}
+	return len(left) == 0, nil
 }
 
-// all reads every lane that has anything, several at once.
-func (s *survey) all(ctx context.Context) ([]offsets.Lane, error) {
-	lanes := make([]offsets.Lane, len(s.lanes))
-	used := s.used(ctx)
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(4)
-	for number := range s.lanes {
-		if !used[number] {
-			continue
-		}
-		group.Go(func() (err error) {
-			lanes[number], err = s.read(ctx, number)
-			return err
-		})
+// follow brings the watermarks up to the end of the lane's partition. The caller
+// holds the lane's mu.
+func (s *survey) follow(ctx context.Context, lane int) error {
+	l := &s.lanes[lane]
+	reader := txn.Reader{Addr: s.cfg.Addr, Transport: s.cfg.Transport, Log: s.log}
+	last, err := reader.Last(ctx, s.cfg.OffsetsTopic, int32(lane))
+	if err != nil {
+		return fmt.Errorf("survey lane %d: %w", lane, err)
 	}
-	return lanes, group.Wait()
+	if l.marks == nil || last < l.next { // the topic was deleted and created again
+		l.next, l.marks = 0, make(map[offsets.Partition]int64)
+	}
+	l.next, err = s.read(ctx, lane, l.next, func(r txn.Record) {
+		if bytes.Contains(r.Key, inWindow) {
+			return
+		}
+		k, err := offsets.ParseKey(s.cfg.Group, r.Key)
+		if err != nil || k.Kind != offsets.KindShop {
+			return
+		}
+		if mark, ok := offsets.WatermarkOf(r.Value); ok {
+			l.marks[k.Partition] = mark
+		} else {
+			delete(l.marks, k.Partition)
+		}
+	})
+	return err
+}
+
+// whole reads the checkpoints of some shops of a lane, from the beginning of its
+// partition. Newer are those that have been written to since.
+func (s *survey) whole(ctx context.Context, lane int, shops map[offsets.Partition]Shop) (loaded offsets.Lane, newer map[offsets.Partition]bool, err error) {
+	loader := offsets.Loader{Group: s.cfg.Group}
+	wanted := func(r txn.Record) (offsets.Partition, bool) {
+		if bytes.Contains(r.Key, part) {
+			return offsets.Partition{}, false
+		}
+		k, err := offsets.ParseKey(s.cfg.Group, r.Key)
+		_, ok := shops[k.Partition]
+		return k.Partition, ok && !errors.Is(err, offsets.ErrForeign)
+	}
+	end, err := s.read(ctx, lane, 0, func(r txn.Record) {
+		if _, ok := wanted(r); ok {
+			loader.Add(r.Key, r.Value)
+		}
+	})
+	if err != nil {
+		return offsets.Lane{}, nil, err
+	}
+	newer = make(map[offsets.Partition]bool)
+	_, err = s.read(ctx, lane, end, func(r txn.Record) {
+		if p, ok := wanted(r); ok {
+			newer[p] = true
+		}
+	})
+	return loader.Load(), newer, err
 }
 
 // used asks for the ends of all lanes at once, so that a first start need not
@@ -127,23 +228,11 @@ func (s *survey) misplaced(ctx context.Context, wanted []offsets.Partition) (map
 	s.placing.Lock()
 	defer s.placing.Unlock()
 	if s.wrong == nil {
-		lanes, err := s.all(ctx)
+		wrong, err := s.strays(ctx)
 		if err != nil {
 			return nil, err
 		}
-		s.wrong = make(map[offsets.Partition]int)
-		for number, lane := range lanes {
-			for p, shop := range lane.Shops {
-				if shop.Checkpoint != nil && laneOf(s.cfg.Group, p, len(lanes)) != number {
-					s.wrong[p] = number
-				}
-			}
-			for p := range lane.Faults {
-				if laneOf(s.cfg.Group, p, len(lanes)) != number {
-					s.wrong[p] = number
-				}
-			}
-		}
+		s.wrong = wrong
 	}
 	found := make(map[offsets.Partition]int)
 	for _, p := range wanted {
@@ -152,6 +241,49 @@ func (s *survey) misplaced(ctx context.Context, wanted []offsets.Partition) (map
 		}
 	}
 	return found, nil
+}
+
+// strays reads every lane that has anything, several at once, and finds the
+// checkpoints that belong to another. Nothing else is kept of what is read.
+func (s *survey) strays(ctx context.Context) (map[offsets.Partition]int, error) {
+	found := make([]offsets.Lane, len(s.lanes))
+	used := s.used(ctx)
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(4)
+	for number := range s.lanes {
+		if !used[number] {
+			continue
+		}
+		group.Go(func() error {
+			loader := offsets.Loader{Group: s.cfg.Group}
+			_, err := s.read(ctx, number, 0, func(r txn.Record) {
+				if bytes.Contains(r.Key, part) {
+					return
+				}
+				k, err := offsets.ParseKey(s.cfg.Group, r.Key)
+				if !errors.Is(err, offsets.ErrForeign) && laneOf(s.cfg.Group, k.Partition, len(s.lanes)) != number {
+					loader.Add(r.Key, r.Value)
+				}
+			})
+			found[number] = loader.Load()
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	wrong := make(map[offsets.Partition]int)
+	for number, lane := range found {
+		for p, shop := range lane.Shops {
+			if shop.Checkpoint != nil {
+				wrong[p] = number
+			}
+		}
+		for p := range lane.Faults {
+			wrong[p] = number
+		}
+	}
+	return wrong, nil
 }
 
 // laneOf is the lane of a source partition: where Java's default partitioner

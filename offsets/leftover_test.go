@@ -81,3 +81,34 @@ func TestPartsOfAFormerWalkDoNotCount(t *testing.T) {
 		}
 	}
 }
+
+// Loaders agree when they have the same records of their group, whatever others
+// have written.
+func TestLoadersAgree(t *testing.T) {
+	shop := Key{Kind: KindShop, Partition: shop1}
+	foreign := shop.Bytes("other")
+	load := func(pairs ...[]byte) *Loader {
+		l := &Loader{Group: "g"}
+		for i := 0; i < len(pairs); i += 2 {
+			l.Add(pairs[i], pairs[i+1])
+		}
+		return l
+	}
+	one, two, odd := []byte(`{"v":1,"watermark":1}`), []byte(`{"v":1,"watermark":2}`), []byte(`["g",{"odd":1}]`)
+	for name, c := range map[string]struct {
+		a, b *Loader
+		want bool
+	}{
+		"empty":           {load(), load(), true},
+		"the same":        {load(shop.Bytes("g"), one), load(shop.Bytes("g"), two, shop.Bytes("g"), one), true},
+		"another value":   {load(shop.Bytes("g"), one), load(shop.Bytes("g"), two), false},
+		"a tombstone":     {load(shop.Bytes("g"), one), load(shop.Bytes("g"), one, shop.Bytes("g"), nil), false},
+		"one more":        {load(), load(shop.Bytes("g"), one), false},
+		"an unknown key":  {load(), load(odd, one), false},
+		"another group's": {load(foreign, one), load(foreign, two, []byte("x"), one), true},
+	} {
+		if got := c.a.Agrees(c.b); got != c.want || c.b.Agrees(c.a) != c.want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 )
 
@@ -72,6 +73,25 @@ func (l *Loader) Refuse(key []byte, err error) {
 	}
 	delete(l.latest, string(key))
 	l.refused[string(key)] = err
+}
+
+// Agrees reports whether the loaders have taken the same of their group's records.
+func (l *Loader) Agrees(other *Loader) bool {
+	same := func(error, error) bool { return true }
+	if !maps.EqualFunc(l.refused, other.refused, same) || (l.unread == nil) != (other.unread == nil) {
+		return false
+	}
+	for _, both := range [][2]*Loader{{l, other}, {other, l}} {
+		for raw, value := range both[0].latest {
+			if had, ok := both[1].latest[raw]; ok && bytes.Equal(had, value) {
+				continue
+			}
+			if _, err := ParseKey(l.Group, []byte(raw)); !errors.Is(err, ErrForeign) {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // Load makes checkpoints of what was added. Records of other groups are passed

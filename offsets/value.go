@@ -36,6 +36,18 @@ type shopValue struct {
 	windowFields
 }
 
+// WatermarkOf reads no more than the watermark of a shop's own record. It is false
+// for a tombstone and for a record that does not say.
+func WatermarkOf(value []byte) (watermark int64, ok bool) {
+	var v struct {
+		Watermark *int64 `json:"watermark"`
+	}
+	if json.Unmarshal(value, &v) != nil || v.Watermark == nil {
+		return 0, false
+	}
+	return *v.Watermark, true
+}
+
 type windowValue struct {
 	V int `json:"v"`
 	windowFields

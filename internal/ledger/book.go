@@ -79,7 +79,9 @@ func newBook(group string, keys Keys, log *slog.Logger, order func(string, strin
 }
 
 // add takes a committed record. The same may come several times, and older ones
-// after newer: the latest of each key counts.
+// after newer: the latest of each key counts. A reader that goes on from an offset
+// may miss older values of a key, which the cleaner has removed for a newer one,
+// and tombstones; no worker writes any here.
 func (b *book) add(r txn.Record) error {
 	n, ours := parseName(b.group, r.Key)
 	b.mu.Lock()

@@ -1,0 +1,49 @@
+package connector
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"orderwalk/internal/txn"
+	"orderwalk/offsets"
+)
+
+// mostReadings bounds how often a lane is read until two readings agree.
+const mostReadings = 20
+
+// errCleaned is a lane that is not read the same twice.
+var errCleaned = errors.New("the cleaner removes tombstones while the partition is being read, time and again: raise delete.retention.ms of the offsets topic to a minute or more")
+
+// load reads the lane's partition from its beginning to its end, read_committed.
+//
+// The cleaner may remove a tombstone in the middle of that, after its key's older
+// value has been read: what was forgotten would seem to be there. It does so not
+// before delete.retention.ms have passed since it removed that value, which was
+// after the reading began. So a reading that takes less than that is right. One
+// that takes longer is made again until two agree: a value that was there only
+// because its tombstone was missed had been removed before the second one began,
+// so the second does not have it. Nothing else changes meanwhile, since the older
+// owners are fenced.
+func (l *lane) load(ctx context.Context) (offsets.Lane, error) {
+	var before *offsets.Loader
+	for range mostReadings {
+		loader := &offsets.Loader{Group: l.cfg.Group}
+		reader := txn.Reader{Addr: l.cfg.Addr, Transport: l.cfg.Transport, Log: l.log, OnRetry: l.outage.of(l.name()),
+			Wanted: loader.Wants, OnUnread: func(key []byte, err *txn.UnreadError) { loader.Refuse(key, err) }}
+		began := time.Now()
+		_, err := reader.ReadToEnd(ctx, l.cfg.OffsetsTopic, int32(l.number), 0, func(r txn.Record) error {
+			loader.Add(r.Key, r.Value)
+			return nil
+		})
+		if err != nil {
+			return offsets.Lane{}, fmt.Errorf("read checkpoints of lane %d: %w", l.number, err)
+		}
+		if time.Since(began) < l.tombstones/2 || before != nil && loader.Agrees(before) {
+			return loader.Load(), nil
+		}
+		before = loader
+	}
+	return offsets.Lane{}, fmt.Errorf("read checkpoints of lane %d: %w", l.number, errCleaned)
+}
