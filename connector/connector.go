@@ -257,6 +257,8 @@ func (c *Connector) verdict(ctx context.Context, crew *crew) (ended bool, err er
 				open = append(open, fmt.Sprintf("shop %s: %s: %s", s.Name, s.State, s.Reason))
 			case s.State != StateDone:
 				return false, nil
+			case c.board.sheet(shop.partition()).missed() != nil:
+				open = append(open, fmt.Sprintf("shop %s: done in part: %s", s.Name, s.Reason))
 			}
 		}
 	}
@@ -264,9 +266,11 @@ func (c *Connector) verdict(ctx context.Context, crew *crew) (ended bool, err er
 		return false, nil
 	}
 	if crew.members() > 1 {
-		if !c.othersDone(ctx, shops, on) {
+		done, missing := c.othersDone(ctx, shops, on)
+		if !done {
 			return false, nil
 		}
+		open = append(open, missing...)
 	}
 	if len(open) == 0 {
 		return true, nil
@@ -275,8 +279,9 @@ func (c *Connector) verdict(ctx context.Context, crew *crew) (ended bool, err er
 	return true, fmt.Errorf("%d of %d shops are not done:\n%s", len(open), len(c.board.snapshot()), strings.Join(open, "\n"))
 }
 
-// othersDone reads the checkpoints of the lanes that other workers have.
-func (c *Connector) othersDone(ctx context.Context, shops map[int][]Shop, on []int) bool {
+// othersDone reads the checkpoints of the lanes that other workers have, and what
+// they lack of the shops that are done.
+func (c *Connector) othersDone(ctx context.Context, shops map[int][]Shop, on []int) (done bool, missing []string) {
 	for number, dealt := range shops {
 		if slices.Contains(on, number) {
 			continue
@@ -286,13 +291,16 @@ func (c *Connector) othersDone(ctx context.Context, shops map[int][]Shop, on []i
 			if ctx.Err() == nil {
 				c.cfg.Log.Warn("cannot see how far other workers are", "reason", err)
 			}
-			return false
+			return false, nil
 		}
 		for _, shop := range dealt {
 			if !finished(lane, shop) {
-				return false
+				return false, nil
+			}
+			if e := unread(lane.Shops[shop.partition()].Checkpoint, shop); e != nil {
+				missing = append(missing, fmt.Sprintf("shop %s: done in part: %s", shop.Name, e))
 			}
 		}
 	}
-	return true
+	return true, missing
 }

@@ -32,7 +32,7 @@ type ShopStatus struct {
 	Name, AppID, Range string
 	Lane               int
 	State              State
-	// Reason says why a shop waits or failed.
+	// Reason says why a shop waits or failed, or what of it is not read.
 	Reason string
 	// Held says that a backfill waits for more of the day's list calls.
 	Held bool
@@ -85,6 +85,8 @@ type sheet struct {
 	nudges []int64 // there are orders before these seconds; see Policy.Nudge
 	// held and caughtUp are about the day's list calls: see walker.hold and live.
 	held, caughtUp bool
+	// unread is what of the shop is not read although its start time says so.
+	unread *UnreadError
 	// ahead is the state of a shop that waits, once a page shows that it need not.
 	ahead State
 	// pushed are the seconds of events whose records are awaited, none before from.
@@ -101,8 +103,12 @@ func newSheet(shop Shop, m *Metrics, changed func()) *sheet {
 func (h *sheet) snapshot() ShopStatus {
 	h.mu.Lock()
 	s, held := h.s, h.held
+	missing := h.unread
 	h.mu.Unlock()
 	h.quota.tell(&s, held)
+	if missing != nil && s.Reason == "" && s.State != StateElsewhere {
+		s.Reason = missing.Error()
+	}
 	return s
 }
 

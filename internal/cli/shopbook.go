@@ -32,6 +32,7 @@ type shopBook struct {
 
 	mu      sync.Mutex
 	clients map[string]known
+	warned  map[string]bool // shops whose filter was warned of
 }
 
 // known is a client with what it was made of.
@@ -69,6 +70,7 @@ func (b *shopBook) shops(cfg *config.Config) []connector.Shop {
 		})
 	}
 	b.clients = clients
+	b.warnOfFilters(cfg)
 	return shops
 }
 
