@@ -238,6 +238,7 @@ func (c *Connector) watch(ctx context.Context, crew *crew, failed, left chan err
 func (c *Connector) verdict(ctx context.Context, crew *crew) (ended bool, err error) {
 	on := crew.on()
 	c.share(on)
+	c.board.withOthers(crew.members() > 1)
 	if crew.members() == 0 {
 		return false, nil
 	}
