@@ -128,7 +128,6 @@ func (k *checkup) run(ctx context.Context) {
 		return
 	}
 	k.ok("configuration", fmt.Sprintf("group %s, %s", cfg.Group, count(len(cfg.Shops), "shop")))
-	k.filters(cfg)
 	quiet := slog.New(slog.DiscardHandler) // findings say it
 	k.api(ctx, cfg)
 	k.kafka(ctx, cfg, quiet)

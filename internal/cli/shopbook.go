@@ -50,6 +50,7 @@ type known struct {
 func (b *shopBook) shops(cfg *config.Config) []connector.Shop {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.warnOfFilters(cfg)
 	clients := make(map[string]known)
 	shops := make([]connector.Shop, 0, len(cfg.Shops))
 	for _, s := range cfg.Shops {
@@ -70,7 +71,6 @@ func (b *shopBook) shops(cfg *config.Config) []connector.Shop {
 		})
 	}
 	b.clients = clients
-	b.warnOfFilters(cfg)
 	return shops
 }
 
