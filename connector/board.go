@@ -1,6 +1,7 @@
 package connector
 
 import (
+	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -27,13 +28,16 @@ type board struct {
 	// them, also those that a list of shops has left out meanwhile: one that could
 	// not be taken is tried again.
 	unread map[offsets.Partition]int64
+	// others says that the group has other workers, which have the lanes that this
+	// one has not.
+	others bool
 }
 
 // shopSeries is one of a shop's series, taken off its status.
 type shopSeries struct {
 	desc *prometheus.Desc
 	kind prometheus.ValueType
-	of   func(s ShopStatus, now time.Time) float64
+	of   func(s ShopStatus, now time.Time) float64 // NaN = there is none
 }
 
 func newBoard(m *Metrics, quotas *quotas) *board {
@@ -56,10 +60,20 @@ func newBoard(m *Metrics, quotas *quotas) *board {
 				func(s ShopStatus, _ time.Time) float64 { return float64(s.Repeats) }},
 			{desc("window_seconds", "Length of the window opened last."), prometheus.GaugeValue,
 				func(s ShopStatus, _ time.Time) float64 { return float64(s.Length) }},
-			{desc("watermark_timestamp_seconds", "Unix time before which every window has been read and committed."), prometheus.GaugeValue,
-				func(s ShopStatus, _ time.Time) float64 { return float64(s.Watermark) }},
-			{desc("lag_seconds", "Now less the watermark."), prometheus.GaugeValue,
-				func(s ShopStatus, now time.Time) float64 { return s.Lag(now).Seconds() }},
+			{desc("watermark_timestamp_seconds", "Unix time before which every window has been read and committed; absent while it is not known, and where another worker has the shop."), prometheus.GaugeValue,
+				func(s ShopStatus, _ time.Time) float64 {
+					if s.Watermark == 0 || s.Away {
+						return math.NaN()
+					}
+					return float64(s.Watermark)
+				}},
+			{desc("lag_seconds", "Now less the watermark, or less the start of a shop that has none yet; absent where another worker has the shop."), prometheus.GaugeValue,
+				func(s ShopStatus, now time.Time) float64 {
+					if s.Away {
+						return math.NaN()
+					}
+					return s.Lag(now).Seconds()
+				}},
 			{desc("backfill_progress_ratio", "Share of the range that has been read: 1 when live or done."), prometheus.GaugeValue,
 				func(s ShopStatus, _ time.Time) float64 { return s.Progress() }},
 		},
@@ -82,7 +96,9 @@ func (b *board) Collect(ch chan<- prometheus.Metric) {
 	now := b.clocks.later() // by the clock that is late, no order would be
 	for _, s := range b.snapshot() {
 		for _, series := range b.series {
-			ch <- prometheus.MustNewConstMetric(series.desc, series.kind, series.of(s, now), s.Name)
+			if value := series.of(s, now); !math.IsNaN(value) {
+				ch <- prometheus.MustNewConstMetric(series.desc, series.kind, value, s.Name)
+			}
 		}
 		ch <- prometheus.MustNewConstMetric(b.state, prometheus.GaugeValue, 1, s.Name, string(s.State))
 		b.quota.collect(ch, s, b.quotas.of(s.AppID))
@@ -112,6 +128,7 @@ func (b *board) enlist(shops []Shop, changed func()) {
 				h.since = since
 			}
 		}
+		h.due(shop.Policy)
 		b.sheets[shop.partition()] = h
 	}
 }
@@ -140,11 +157,20 @@ func (b *board) of(appID string) []*sheet {
 	return found
 }
 
+// withOthers notes whether the group has other workers.
+func (b *board) withOthers(others bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.others = others
+}
+
 func (b *board) snapshot() []ShopStatus {
 	b.mu.Lock()
 	all := make([]ShopStatus, 0, len(b.sheets))
 	for _, h := range b.sheets {
-		all = append(all, h.snapshot())
+		s := h.snapshot()
+		s.Away = s.State == StateElsewhere && b.others
+		all = append(all, s)
 	}
 	b.mu.Unlock()
 	slices.SortFunc(all, func(x, y ShopStatus) int { return strings.Compare(x.Name, y.Name) })

@@ -241,6 +241,7 @@ func (c *Connector) watch(ctx context.Context, crew *crew, failed, left chan err
 func (c *Connector) verdict(ctx context.Context, crew *crew) (ended bool, err error) {
 	on := crew.on()
 	c.share(on)
+	c.board.withOthers(crew.members() > 1)
 	if crew.members() == 0 {
 		return false, nil
 	}
@@ -260,6 +261,8 @@ func (c *Connector) verdict(ctx context.Context, crew *crew) (ended bool, err er
 				open = append(open, fmt.Sprintf("shop %s: %s: %s", s.Name, s.State, s.Reason))
 			case s.State != StateDone:
 				return false, nil
+			case c.board.sheet(shop.partition()).missed() != nil:
+				open = append(open, fmt.Sprintf("shop %s: done in part: %s", s.Name, s.Reason))
 			}
 		}
 	}
@@ -267,9 +270,11 @@ func (c *Connector) verdict(ctx context.Context, crew *crew) (ended bool, err er
 		return false, nil
 	}
 	if crew.members() > 1 {
-		if !c.othersDone(ctx, shops, on) {
+		done, missing := c.othersDone(ctx, shops, on)
+		if !done {
 			return false, nil
 		}
+		open = append(open, missing...)
 	}
 	if len(open) == 0 {
 		return true, nil
@@ -278,19 +283,21 @@ func (c *Connector) verdict(ctx context.Context, crew *crew) (ended bool, err er
 	return true, unfinished(open, len(c.board.snapshot()), bounded)
 }
 
-// othersDone reads the checkpoints of the lanes that other workers have.
-func (c *Connector) othersDone(ctx context.Context, shops map[int][]Shop, on []int) bool {
+// othersDone reads the checkpoints of the lanes that other workers have, and what
+// they lack of the shops that are done.
+func (c *Connector) othersDone(ctx context.Context, shops map[int][]Shop, on []int) (done bool, missing []string) {
 	for number, dealt := range shops {
 		if slices.Contains(on, number) {
 			continue
 		}
-		done, err := c.survey.done(ctx, number, dealt)
+		done, lacking, err := c.survey.done(ctx, number, dealt)
 		if err != nil && ctx.Err() == nil {
 			c.cfg.Log.Warn("cannot see how far other workers are", "reason", err)
 		}
 		if !done {
-			return false
+			return false, nil
 		}
+		missing = append(missing, lacking...)
 	}
-	return true
+	return true, missing
 }

@@ -17,7 +17,7 @@ import (
 // and the first of the next page is listed on none. One leaves at every second
 // call here. The backfill is so old that no second pass is due for late orders.
 func TestAnOrderThatLeavesAWindowHidesNoOther(t *testing.T) {
-	for _, kind := range []string{"changed", "of another status"} {
+	for _, kind := range []string{"changed", "of another status", "changed, without lookback"} {
 		t.Run(kind, func(t *testing.T) {
 			inBubble(t, func(a *arena) {
 				const from, n = 946_600_000, 400
@@ -30,7 +30,10 @@ func TestAnOrderThatLeavesAWindowHidesNoOther(t *testing.T) {
 				}
 				p := testPolicy()
 				p.Start, p.End, p.PageSize = from, from+20*n, 10
-				if p.Range = wechat.UpdateTime; kind != "changed" {
+				if kind == "changed, without lookback" {
+					p.Lookback = 0
+				}
+				if p.Range = wechat.UpdateTime; kind == "of another status" {
 					p.Range, p.Status = wechat.CreateTime, 20
 				}
 				var calls atomic.Int64
@@ -65,7 +68,8 @@ func TestAnOrderThatLeavesAWindowHidesNoOther(t *testing.T) {
 
 // TestALeakyWindowIsReadUntilNothingIsNew: an old window of several pages that
 // orders can leave is read again, and again for as long as that finds something;
-// one that orders cannot leave, or one of a single page, is not.
+// one that orders cannot leave, or one of a single page, is not. Another process
+// may come between any two pages.
 func TestALeakyWindowIsReadUntilNothingIsNew(t *testing.T) {
 	passes := [][]string{{"1", "2"}, {"2", "3"}, {"3", "4"}, {"3", "4"}, {"5"}}
 	for _, c := range []struct {
@@ -80,7 +84,9 @@ func TestALeakyWindowIsReadUntilNothingIsNew(t *testing.T) {
 		{"a status", wechat.CreateTime, 20, 2, time.Minute, 4},
 		{"creation time", wechat.CreateTime, 0, 2, time.Minute, 1},
 		{"one page", wechat.UpdateTime, 0, 1, time.Minute, 1},
-		{"no second pass is wanted", wechat.UpdateTime, 0, 2, 0, 1},
+		{"no second pass is wanted for late orders", wechat.UpdateTime, 0, 2, 0, 4},
+		{"no second pass is wanted for late orders, a status", wechat.CreateTime, 20, 2, 0, 4},
+		{"no second pass is wanted, and none is needed", wechat.CreateTime, 0, 2, 0, 1},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			p, now := testPolicy(), time.Unix(1_000_000, 0)
@@ -99,6 +105,8 @@ func TestALeakyWindowIsReadUntilNothingIsNew(t *testing.T) {
 				w.Opened = now.Unix()
 				take(state, w, p.Range, passes[read], nil)
 				w.Pages = c.pages
+				state = reloaded(t, state)
+				w = state.Windows[0]
 				finish(state, w, p)
 				read++
 			}
@@ -107,4 +115,18 @@ func TestALeakyWindowIsReadUntilNothingIsNew(t *testing.T) {
 			}
 		})
 	}
+}
+
+// reloaded is a checkpoint as another process reads it.
+func reloaded(t *testing.T, c *offsets.Checkpoint) *offsets.Checkpoint {
+	t.Helper()
+	var topic offsets.Stored
+	loader, part := offsets.Loader{Group: "g"}, offsets.Partition{Shop: "wx1", Range: "create_time"}
+	topic.Lost(c) // all IDs go with it
+	topic.Update("g", part, c, func(key, value []byte) { loader.Add(key, value) })
+	lane := loader.Load()
+	if len(lane.Faults) > 0 {
+		t.Fatal(lane.Faults)
+	}
+	return lane.Shops[part].Checkpoint
 }

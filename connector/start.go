@@ -30,12 +30,19 @@ func (w *walker) arrive(ctx context.Context) error {
 		poke(w.soon)
 		close(kept)
 	default:
+		if w.state != nil && adopt(w.state, w.shop.Policy) {
+			w.dirty = true
+		}
 		close(kept)
 	}
 	if w.state != nil {
 		w.sheet.started(w.state.Watermark)
 	}
+	missing := unread(w.state, w.shop)
 	w.mu.Unlock()
+	if w.sheet.miss(missing) {
+		w.log.Warn("the start time is earlier than where the walk began", "reason", missing)
+	}
 	select {
 	case <-kept:
 		return nil

@@ -1,6 +1,7 @@
 package connector
 
 import (
+	"cmp"
 	"sync"
 	"time"
 
@@ -32,7 +33,7 @@ type ShopStatus struct {
 	Name, AppID, Range string
 	Lane               int
 	State              State
-	// Reason says why a shop waits or failed.
+	// Reason says why a shop waits or failed, or what of it is not read.
 	Reason string
 	// Held says that a backfill waits for more of the day's list calls.
 	Held bool
@@ -40,6 +41,11 @@ type ShopStatus struct {
 	// how far it is committed, Target where the first pass may go now. All are
 	// unix seconds, 0 until the shop has been walked.
 	Start, Watermark, Target int64
+	// Since is what Lag counts from until the shop has been walked, unix: its start
+	// time, or else when this process came to know it.
+	Since int64
+	// Away says that another worker has the shop's lane, and tells more of it.
+	Away bool
 	// Windows is how many windows are being read, Length the seconds of the one
 	// opened last.
 	Windows int
@@ -48,12 +54,14 @@ type ShopStatus struct {
 	Pages, Published, Late, Repeats int64
 }
 
-// Lag is how far the watermark is behind now.
+// Lag is how far the watermark is behind now, whatever the shop's state. A shop
+// that has none yet is behind since it was to be walked.
 func (s ShopStatus) Lag(now time.Time) time.Duration {
-	if s.Watermark == 0 {
+	from := cmp.Or(s.Watermark, s.Since)
+	if from == 0 {
 		return 0
 	}
-	return max(0, now.Sub(time.Unix(s.Watermark, 0)))
+	return max(0, now.Sub(time.Unix(from, 0)))
 }
 
 // Progress is the share of the range that has been read, 0 to 1.
@@ -85,6 +93,8 @@ type sheet struct {
 	nudges []int64 // there are orders before these seconds, in order; see Policy.Nudge
 	// held and caughtUp are about the day's list calls: see walker.hold and live.
 	held, caughtUp bool
+	// unread is what of the shop is not read although its start time says so.
+	unread *UnreadError
 	// ahead is the state of a shop that waits, once a page shows that it need not.
 	ahead State
 	// pushed are the seconds of events whose records are awaited, none before from.
@@ -101,8 +111,12 @@ func newSheet(shop Shop, m *Metrics, changed func()) *sheet {
 func (h *sheet) snapshot() ShopStatus {
 	h.mu.Lock()
 	s, held := h.s, h.held
+	missing := h.unread
 	h.mu.Unlock()
 	h.quota.tell(&s, held)
+	if missing != nil && s.Reason == "" && s.State != StateElsewhere {
+		s.Reason = missing.Error()
+	}
 	return s
 }
 
@@ -129,6 +143,13 @@ func (h *sheet) placed(lane int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.s.Lane = lane
+}
+
+// due notes what the shop's lag counts from until it has been walked.
+func (h *sheet) due(p Policy) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.s.Since = cmp.Or(p.Start, h.s.Since, h.since)
 }
 
 // started notes where a walk goes on.

@@ -1,9 +1,11 @@
 package connector
 
 import (
+	"context"
 	"testing"
 	"time"
 
+	"orderwalk/offsets"
 	"orderwalk/simulator"
 )
 
@@ -28,5 +30,128 @@ func TestAShopThatGoesOnSaysWhereItIs(t *testing.T) {
 			a.Errorf("%+v, lag %v, progress %v; it was at %d", now, now.Lag(time.Now()), now.Progress(), was.Watermark)
 		}
 		run.kill()
+	})
+}
+
+// metric is a shop's series as it is scraped; there is none if there is no such
+// line.
+func metric(t *testing.T, p *process, name, shop string) (value float64, there bool) {
+	t.Helper()
+	families, err := p.metrics.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families {
+		for _, m := range f.GetMetric() {
+			for _, l := range m.GetLabel() {
+				if f.GetName() == name && l.GetName() == "shop" && l.GetValue() == shop {
+					return m.GetGauge().GetValue(), true
+				}
+			}
+		}
+	}
+	return 0, false
+}
+
+// TestLagCountsWhateverTheState: a shop that failed or waits is as far behind as
+// its watermark, or its start, whether it has ever been read or not; there is no
+// watermark of 1970.
+func TestLagCountsWhateverTheState(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		faults simulator.Faults
+		state  State
+		start  time.Duration // before now; 0 = not set
+	}{
+		{"fails at once", simulator.Faults{TokenError: 40125}, StateFailed, 2 * time.Hour},
+		{"fails at once, no start time", simulator.Faults{TokenError: 40125}, StateFailed, 0},
+		{"waits", simulator.Faults{Whitelist: 40164}, StateWaiting, 2 * time.Hour},
+		{"waits, no start time", simulator.Faults{Whitelist: 40164}, StateWaiting, 0},
+		{"errors only", simulator.Faults{HTTP5xxRate: 1}, StateBackfill, 2 * time.Hour},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			inBubble(t, func(a *arena) {
+				a.opening(c.faults)
+				p := testPolicy()
+				if c.start > 0 {
+					p.Start = time.Now().Add(-c.start).Unix()
+				}
+				run := a.start(shop{appID: "wx1", policy: p}, shop{appID: "wx1", name: "other", policy: func() Policy { p := p; p.Range = "update_time"; p.Start = 1; return p }()})
+				time.Sleep(20 * time.Minute)
+				lag, there := metric(t, run, "orderwalk_lag_seconds", "wx1")
+				if want := (c.start + 20*time.Minute).Seconds(); !there || lag < want-5 || lag > want+5 {
+					t.Errorf("lag is %v (%v), want %v", lag, there, want)
+				}
+				mark, there := metric(t, run, "orderwalk_watermark_timestamp_seconds", "wx1")
+				if there && mark < float64(time.Now().Add(-24*time.Hour).Unix()) {
+					t.Errorf("the watermark is %v", mark)
+				}
+				for _, s := range run.Status() {
+					if s.Name == "wx1" && s.State != c.state {
+						t.Errorf("%+v", s)
+					}
+				}
+				run.kill()
+			})
+		})
+	}
+}
+
+// TestLagOfADamagedCheckpoint counts from the start time.
+func TestLagOfADamagedCheckpoint(t *testing.T) {
+	inBubble(t, func(a *arena) {
+		start := a.opening(simulator.Faults{})
+		p := testPolicy()
+		p.Start = start - 7200
+		process := a.prepare(shop{appID: "wx1", policy: p}, shop{appID: "wx1", name: "other", policy: func() Policy { p := p; p.Range = "update_time"; return p }()})
+		if err := process.topics(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		key := offsets.Key{Partition: offsets.Partition{Shop: "wx1", Range: "create_time"}}.Bytes(a.name)
+		a.produce(a.name+".offsets", partitionOf(key, 4), key, []byte(`{"v":1,"watermark":`))
+		run := a.run(process)
+		time.Sleep(10 * time.Minute)
+		if lag, there := metric(t, run, "orderwalk_lag_seconds", "wx1"); !there || lag < 7200+590 {
+			t.Errorf("lag is %v (%v)", lag, there)
+		}
+		if mark, there := metric(t, run, "orderwalk_watermark_timestamp_seconds", "wx1"); there {
+			t.Errorf("the watermark is %v", mark)
+		}
+		run.kill()
+	})
+}
+
+// TestLagIsTheOwnersToTell: one of two workers has the shop and tells its lag. One
+// that is cut off goes on counting, since it does not know of any other.
+func TestLagIsTheOwnersToTell(t *testing.T) {
+	inBubble(t, func(a *arena) {
+		a.opening(simulator.Faults{})
+		p := testPolicy()
+		workers := []*process{a.start(shop{appID: "wx1", policy: p}), a.start(shop{appID: "wx1", policy: p})}
+		time.Sleep(5 * time.Minute)
+		told := 0
+		var owner *process
+		for _, w := range workers {
+			_, mark := metric(t, w, "orderwalk_watermark_timestamp_seconds", "wx1")
+			lag, there := metric(t, w, "orderwalk_lag_seconds", "wx1")
+			if mark != there || there && lag > 120 {
+				t.Errorf("lag %v (%v), watermark %v", lag, there, mark)
+			}
+			if there {
+				told++
+				owner = w
+			}
+		}
+		if told != 1 {
+			t.Fatalf("%d workers tell the lag", told)
+		}
+		owner.plug.pull()
+		time.Sleep(20 * time.Minute)
+		if lag, there := metric(t, owner, "orderwalk_lag_seconds", "wx1"); !there || lag < 900 {
+			t.Errorf("cut off for 20 minutes, lag is %v (%v)", lag, there)
+		}
+		for _, w := range workers {
+			w.kill()
+		}
 	})
 }

@@ -50,8 +50,14 @@ type followed struct {
 	mu    sync.Mutex
 	next  int64                       // offset to read on from
 	marks map[offsets.Partition]int64 // watermarks, of shops that may have come to their end by now
-	ended map[offsets.Partition]int64 // the ends of bounded ranges that are read, which they stay
+	ended map[offsets.Partition]readRange // bounded ranges that are read, which they stay
 	again time.Time                   // no whole reading before
+}
+
+// readRange is a range that is read to its end, as it was configured.
+type readRange struct {
+	start, end int64
+	missing    *UnreadError // what was not read before its start; nil = nothing
 }
 
 // A whole reading rests readingRest times as long as it has taken, and at least
@@ -86,48 +92,62 @@ func (s *survey) read(ctx context.Context, lane int, from int64, deliver func(tx
 }
 
 // done reports whether shops of another worker's lane, with bounded ranges, are
-// read to their ends.
-func (s *survey) done(ctx context.Context, lane int, shops []Shop) (bool, error) {
+// read to their ends, and what of their ranges was not read all the same.
+func (s *survey) done(ctx context.Context, lane int, shops []Shop) (done bool, missing []string, err error) {
 	l := &s.lanes[lane]
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	left := make(map[offsets.Partition]Shop)
 	for _, shop := range shops {
-		if end, known := l.ended[shop.partition()]; !known || end != shop.Policy.End {
+		if e, known := l.ended[shop.partition()]; !known || e.end != shop.Policy.End || e.start != shop.Policy.Start {
 			left[shop.partition()] = shop
 		}
 	}
-	if len(left) == 0 {
-		return true, nil
+	if len(left) > 0 {
+		if err := s.look(ctx, lane, left); err != nil || len(left) > 0 {
+			return false, nil, err
+		}
 	}
+	for _, shop := range shops {
+		if e := l.ended[shop.partition()].missing; e != nil {
+			missing = append(missing, fmt.Sprintf("shop %s: done in part: %s", shop.Name, e))
+		}
+	}
+	return true, missing, nil
+}
+
+// look takes out of left the shops that are read to their ends by now. The caller
+// holds the lane's mu.
+func (s *survey) look(ctx context.Context, lane int, left map[offsets.Partition]Shop) error {
+	l := &s.lanes[lane]
 	if err := s.follow(ctx, lane); err != nil {
-		return false, err
+		return err
 	}
 	for p, shop := range left {
 		if l.marks[p] < shop.Policy.last() {
-			return false, nil
+			return nil
 		}
 	}
 	began := time.Now()
 	if began.Before(l.again) {
-		return false, nil
+		return nil
 	}
 	loaded, newer, err := s.whole(ctx, lane, left)
 	if err != nil {
-		return false, err
+		return err
 	}
 	if l.ended == nil {
-		l.ended = make(map[offsets.Partition]int64)
+		l.ended = make(map[offsets.Partition]readRange)
 	}
 	l.again = time.Now().Add(max(leastRest, readingRest*time.Since(began)))
 	for p, shop := range left {
 		if !newer[p] && finished(loaded, shop) {
-			l.ended[p] = shop.Policy.End
+			l.ended[p] = readRange{shop.Policy.Start, shop.Policy.End, unread(loaded.Shops[p].Checkpoint, shop)}
 			delete(l.marks, p)
 			delete(left, p)
 		}
 	}
-	return len(left) == 0, nil
+	return nil
 }
 
 // follow brings the watermarks up to the end of the lane's partition. The caller

@@ -126,7 +126,7 @@ func TestTheSurveyKeepsNoCheckpoints(t *testing.T) {
 			t.Errorf("misplaced: %v, %v", found, err)
 		}
 		for lane, shops := range dealt {
-			if done, err := s.done(context.Background(), lane, shops); done || err != nil {
+			if done, _, err := s.done(context.Background(), lane, shops); done || err != nil {
 				t.Errorf("lane %d, whose windows wait for their second pass: done is %v, %v", lane, done, err)
 			}
 		}
@@ -168,7 +168,7 @@ func TestTheSurveySeesWhenShopsAreDone(t *testing.T) {
 			time.Sleep(time.Minute)
 			all := true
 			for lane, shops := range dealt(end) {
-				ok, err := s.done(context.Background(), lane, shops)
+				ok, _, err := s.done(context.Background(), lane, shops)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -206,7 +206,7 @@ func TestTheSurveySeesWhenShopsAreDone(t *testing.T) {
 		s = again
 		for range 2 { // the first finds that the topic has been deleted and created again
 			for lane, shops := range dealt(end) {
-				_, _ = s.done(context.Background(), lane, shops)
+				_, _, _ = s.done(context.Background(), lane, shops)
 			}
 		}
 		if !done(end) {

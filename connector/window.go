@@ -66,7 +66,7 @@ func split(c *offsets.Checkpoint, w *offsets.Window, p Policy) bool {
 func finish(c *offsets.Checkpoint, w *offsets.Window, p Policy) {
 	w.Key = ""
 	switch {
-	case w.Pass == 1 && p.Lookback > 0 && (time.Unix(w.Opened, 0).Before(time.Unix(w.End, 0).Add(p.Lookback)) || leaky(w, p)):
+	case w.Pass == 1 && (p.Lookback > 0 && time.Unix(w.Opened, 0).Before(time.Unix(w.End, 0).Add(p.Lookback)) || leaky(w, p)):
 		w.State = offsets.Waiting
 	case w.Pass == 2 && w.Late && leaky(w, p):
 		w.State = offsets.Waiting
@@ -82,7 +82,8 @@ func finish(c *offsets.Checkpoint, w *offsets.Window, p Policy) {
 // because their update time moved on, or their status was no longer the one that
 // is asked for. Nobody knows what a page token means; if it counts orders, each
 // that leaves hides one behind it. Such a window is read a second time however old
-// it is, and until that finds nothing new.
+// it is, also where no second pass is wanted for late orders, and until that finds
+// nothing new.
 func leaky(w *offsets.Window, p Policy) bool {
 	return w.Pages > 1 && (p.Range == wechat.UpdateTime || w.Status != 0)
 }

@@ -58,7 +58,7 @@ type Window struct {
 	// Fresh are those of Seen that no part on the topic holds yet.
 	Fresh []string
 	// Late says that this second pass has listed an ID that no pass before it
-	// had. It is not stored: forgetting it costs what a third pass might find.
+	// had.
 	Late bool
 }
 

@@ -142,6 +142,7 @@ func mutate(rnd *rand.Rand, c *Checkpoint) {
 		case w.State == Open:
 			w.Key = "k" + strconv.Itoa(rnd.IntN(1000))
 			w.Pages++
+			w.Late = rnd.IntN(2) == 0
 			for range rnd.IntN(5) {
 				w.See(strconv.FormatInt(3704612354559743232+rnd.Int64N(1e12), 10))
 			}
@@ -171,8 +172,8 @@ func show(c *Checkpoint) string {
 	fmt.Fprintf(&b, "watermark %d begin %d %v length %d\n", c.Watermark, c.Begin, c.Unheard, c.Length)
 	for _, w := range c.Windows {
 		ids := slices.Sorted(w.Seen.All())
-		fmt.Fprintf(&b, "%d(%d)-%d %s pass %d key %q pages %d size %d status %d openid %q opened %d seen %v\n",
-			w.Start, w.From, w.End, w.State, w.Pass, w.Key, w.Pages, w.PageSize, w.Status, w.OpenID, w.Opened, ids)
+		fmt.Fprintf(&b, "%d(%d)-%d %s pass %d key %q pages %d size %d status %d openid %q opened %d late %v seen %v\n",
+			w.Start, w.From, w.End, w.State, w.Pass, w.Key, w.Pages, w.PageSize, w.Status, w.OpenID, w.Opened, w.Late, ids)
 	}
 	return b.String()
 }

@@ -21,6 +21,7 @@ const checkAtOnce = 8
 
 // api tries every app ID once.
 func (k *checkup) api(ctx context.Context, cfg *config.Config) {
+	k.filters(cfg)
 	host := &wechat.Host{URL: cfg.APIURL}
 	defer host.Close()
 	var ofApp []config.Shop

@@ -39,6 +39,7 @@ func (k *checkup) kafka(ctx context.Context, cfg *config.Config, log *slog.Logge
 		k.topic(ctx, brokers, report, topics.Spec{Name: name}, cfg.TopicPartitions)
 	}
 	k.topic(ctx, brokers, report, topics.Spec{Name: cfg.OffsetsTopic, Compacted: true}, cfg.OffsetsPartitions)
+	k.starts(ctx, cfg, brokers, report.Partitions[cfg.OffsetsTopic])
 	k.rights("transactional IDs "+cfg.Group+"-*", "may write", brokers, report.Of("transactional ID", ""))
 	k.rights("group "+cfg.Group, "may join", brokers, report.Of("group", ""))
 }

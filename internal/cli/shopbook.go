@@ -32,6 +32,7 @@ type shopBook struct {
 
 	mu      sync.Mutex
 	clients map[string]known
+	warned  map[string]bool // shops whose filter was warned of
 }
 
 // known is a client with what it was made of.
@@ -58,6 +59,7 @@ func (b *shopBook) shops(cfg *config.Config) []connector.Shop {
 func (b *shopBook) draft(cfg *config.Config) (shops []connector.Shop, keep func()) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.warnOfFilters(cfg)
 	clients := make(map[string]known)
 	first := make(map[string]*config.Shop) // by app ID, whose configuration the client has
 	shops = make([]connector.Shop, 0, len(cfg.Shops))

@@ -75,9 +75,9 @@ type environment struct {
 	QuotaLiveShare string `split_words:"true" type:"number" default:"0.2" desc:"share of the day's remaining list calls that a backfill leaves to the live walk, 0 to 1"`
 
 	TimeRange string `split_words:"true" type:"text" default:"create_time" desc:"create_time: each order once; update_time: one record for each change"`
-	StartTime string `split_words:"true" type:"time" shown:"time of the first start" desc:"where the walk begins: unix seconds, RFC 3339 or a date, which is its 00:00 in Asia/Shanghai"`
+	StartTime string `split_words:"true" type:"time" shown:"time of the first start" desc:"where the walk begins: unix seconds, RFC 3339 or a date, which is its 00:00 in Asia/Shanghai; counts at a shop's first start only; an earlier one set later has no effect and is reported"`
 	EndTime   string `split_words:"true" type:"time" shown:"none" desc:"where the walk ends, and the program with it: unix seconds, RFC 3339 or a date, as above"`
-	Status    string `split_words:"true" type:"number" desc:"only orders of this status (passed on as a filter)"`
+	Status    string `split_words:"true" type:"number" desc:"only orders of this status (passed on as a filter); with create_time an order that reaches it later than LOOKBACK after its creation is never published: use update_time"`
 	Openid    string `split_words:"true" type:"text" desc:"only orders of this buyer (passed on as a filter)"`
 
 	PageSize     string `split_words:"true" type:"number" default:"100" desc:"orders asked for in one list call, 1–100"`

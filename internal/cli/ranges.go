@@ -1,0 +1,104 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	"orderwalk/connector"
+	"orderwalk/internal/config"
+	"orderwalk/internal/kafkaconn"
+	"orderwalk/internal/wechat"
+)
+
+// misses reports whether a walk of the shop leaves out orders that its filter
+// stands for: by creation time a window is not read again once it is LOOKBACK
+// old, so an order that reaches the status later is never listed. A range that
+// ended so long ago is read as it is now: that is what a filter is for there.
+func misses(s config.Shop, lookback time.Duration, now time.Time) bool {
+	over := s.End > 0 && time.Unix(s.End, 0).Add(lookback).Before(now)
+	return s.Status != 0 && s.TimeRange == string(wechat.CreateTime) && !over
+}
+
+const useUpdateTime = "set ORDERWALK_TIME_RANGE (time_range in the shops file) to update_time: then an order is published when it reaches the status"
+
+// filtered names the shops of which that is so.
+func filtered(cfg *config.Config) (names []string) {
+	for _, s := range cfg.Shops {
+		if misses(s, cfg.Lookback, time.Now()) {
+			names = append(names, s.Name)
+		}
+	}
+	return names
+}
+
+// some names a few of many.
+func some(names []string) string {
+	const few = 5
+	if len(names) <= few {
+		return strings.Join(names, ", ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(names[:few], ", "), len(names)-few)
+}
+
+// warnOfFilters says once of each shop what its filter leaves out. The caller
+// holds mu.
+func (b *shopBook) warnOfFilters(cfg *config.Config) {
+	var news []string
+	for _, name := range filtered(cfg) {
+		if !b.warned[name] {
+			news = append(news, name)
+		}
+	}
+	if len(news) == 0 {
+		return
+	}
+	if b.warned == nil {
+		b.warned = make(map[string]bool)
+	}
+	for _, name := range news {
+		b.warned[name] = true
+	}
+	b.log.Warn("orders that reach the status later are not published: with create_time and a status, an order is published only if it has the status within LOOKBACK of its creation",
+		"shops", some(news), "lookback", cfg.Lookback.String(), "do", useUpdateTime)
+}
+
+// filters says the same.
+func (k *checkup) filters(cfg *config.Config) {
+	if names := filtered(cfg); len(names) > 0 {
+		k.add(finding{Check: "status", OK: true, Do: []string{useUpdateTime},
+			Detail: fmt.Sprintf("of %s only orders are published that have the status within %s of their creation (ORDERWALK_LOOKBACK); those that reach it later are not", some(names), cfg.Lookback)})
+	}
+}
+
+// starts looks for shops whose start time is earlier than where their walk began.
+func (k *checkup) starts(ctx context.Context, cfg *config.Config, brokers *kafkaconn.Kafka, partitions int) {
+	if partitions == 0 {
+		return // nothing has begun
+	}
+	var shops []connector.Shop
+	for _, s := range cfg.Shops {
+		if s.Start > 0 {
+			shops = append(shops, connector.Shop{Name: s.Name, AppID: s.AppID, Policy: connector.Policy{Range: wechat.Range(s.TimeRange), Start: s.Start}})
+		}
+	}
+	if len(shops) == 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, checkLimit)
+	defer cancel()
+	const check = "start times"
+	found, err := connector.Unread(ctx, connector.Checkpoints{Group: cfg.Group, Topic: cfg.OffsetsTopic, Partitions: partitions,
+		Addr: brokers.Addr, Transport: brokers.Transport, Log: slog.New(slog.DiscardHandler)}, shops)
+	switch {
+	case err != nil:
+		k.ok(check, "not known: "+err.Error())
+	case len(found) == 0:
+		k.ok(check, "no walk began later")
+	}
+	for _, e := range found {
+		k.failed(check+" of "+e.Shop, e.Problem(), e.Hint())
+	}
+}
