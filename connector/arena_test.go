@@ -93,10 +93,12 @@ func (a *arena) play(story func(a *arena)) {
 		defer close(served)
 		_ = server.Serve(listener)
 	}()
+	defer func() {
+		_ = server.Close()
+		<-served
+	}()
 	story(a)
 	a.search()
-	_ = server.Close()
-	<-served
 }
 
 // world sets the API up. Its calls are kept for the story to look at.

@@ -1,0 +1,208 @@
+package connector
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"orderwalk/internal/wechat"
+	"orderwalk/offsets"
+	"orderwalk/simulator"
+)
+
+// taken is an order record of the orders topic, as another Kafka client reads
+// it.
+type taken struct {
+	orderValue
+	at time.Time
+}
+
+// check compares what the topics hold in the end with what the simulator knows.
+func (s *stage) check(calm time.Time) {
+	marks := s.watermarks()
+	orders := make(map[offsets.Partition]map[string][]taken)
+	for _, r := range s.published() {
+		v := decodeOrder(s, r)
+		p := offsets.Partition{Shop: v.Shop, Range: v.TimeRange}
+		if orders[p] == nil {
+			orders[p] = make(map[string][]taken)
+		}
+		at, err := time.Parse(time.RFC3339, v.ObservedAt)
+		if err != nil {
+			s.Fatalf("record %s: %v", r.Value, err)
+		}
+		orders[p][v.OrderID] = append(orders[p][v.OrderID], taken{v, at})
+	}
+	for i, w := range s.life.walks {
+		p := offsets.Partition{Shop: w.appID, Range: string(w.kind)}
+		history := marks[p]
+		if len(history) == 0 {
+			s.Errorf("%s has no checkpoint", w.name)
+			continue
+		}
+		// What has to be there: to END_TIME, or to where the walk has come; what
+		// shows late, to where the second pass has come.
+		from, to := w.start, s.life.last.end
+		if s.life.startNow {
+			from = s.began.Unix() + 10 + max(0, int64(s.parse(s.life.lasting).ClockSkew/time.Second))
+		}
+		if !s.life.bounded {
+			to = history[len(history)-1].watermark - 1
+			if s.life.lag > 0 {
+				to = min(to, calm.Unix())
+			}
+		} else if last := history[len(history)-1].watermark; last != to+1 {
+			s.Errorf("%s ends with watermark %d, END_TIME is %d", w.name, last, to)
+		}
+		c := claim{stage: s, walk: w, history: history, records: orders[p], from: from, to: to, most: s.life.mostEnd(), slack: s.policy(i)}
+		if w.kind == wechat.CreateTime {
+			c.created()
+		} else {
+			c.changed()
+		}
+		delete(orders, p)
+	}
+	for p, left := range orders {
+		s.Errorf("%d orders of %v, which no walk is about", len(left), p)
+	}
+	for violation, n := range s.api.Stats().Violations {
+		if violation != "point_range" { // one second alone is worth asking for, and may be refused
+			s.Errorf("the API was asked wrongly %d times: %s", n, violation)
+		}
+	}
+	s.frozen()
+}
+
+// policy is how a walk was configured at first.
+func (s *stage) policy(i int) Policy { return s.life.first.policies[i] }
+
+// mostEnd is the latest END_TIME that was ever in force; 0 = none.
+func (l *life) mostEnd() int64 { return max(l.first.end, l.last.end) }
+
+// marked is one committed checkpoint.
+type marked struct {
+	watermark int64
+	at        time.Time // when the record was written
+}
+
+// watermarks reads the committed checkpoints of all shops, in the order in which
+// they were committed, and checks that no watermark goes back or passes now.
+func (s *stage) watermarks() map[offsets.Partition][]marked {
+	all := make(map[offsets.Partition][]marked)
+	for _, r := range s.topic(s.name + ".offsets") {
+		p, watermark, ok := checkpointOf(r)
+		if !ok {
+			continue
+		}
+		history := all[p]
+		if n := len(history); n > 0 && watermark < history[n-1].watermark {
+			s.Errorf("the watermark of %v goes back from %d to %d", p, history[n-1].watermark, watermark)
+		}
+		if latest := r.Timestamp.Add(-time.Second).Unix(); len(history) > 0 && watermark > latest { // the least SETTLE_DELAY of all lives
+			s.Errorf("the watermark of %v is %d at %d", p, watermark, r.Timestamp.Unix())
+		}
+		all[p] = append(history, marked{watermark, r.Timestamp})
+	}
+	return all
+}
+
+// checkpointOf reads a shop's own record of the offsets topic by the contract
+// alone.
+func checkpointOf(r *kgo.Record) (p offsets.Partition, watermark int64, ok bool) {
+	var key []json.RawMessage
+	var source map[string]any
+	if json.Unmarshal(r.Key, &key) != nil || len(key) != 2 || json.Unmarshal(key[1], &source) != nil || len(source) != 2 {
+		return p, 0, false
+	}
+	p.Shop, _ = source["shop"].(string)
+	p.Range, _ = source["range"].(string)
+	var value struct {
+		Watermark *int64 `json:"watermark"`
+	}
+	if p.Shop == "" || p.Range == "" || json.Unmarshal(r.Value, &value) != nil || value.Watermark == nil {
+		return p, 0, false
+	}
+	return p, *value.Watermark, true
+}
+
+// frozen checks that every page token was sent under the very parameters of the
+// call that gave it, as far as the caller got that answer.
+func (s *stage) frozen() {
+	issued := make(map[string]simulator.ListCall)
+	bad := 0
+	for _, c := range s.listed() {
+		if was, ok := issued[c.NextKey]; ok && c.NextKey != "" {
+			if !same(was.Create, c.Create) || !same(was.Update, c.Update) || was.PageSize != c.PageSize || was.OpenID != c.OpenID || (was.Status == nil) != (c.Status == nil) || was.Status != nil && *was.Status != *c.Status {
+				if bad++; bad < 4 {
+					s.Errorf("a token given for %+v was sent with %+v", was, c)
+				}
+			}
+		}
+		if c.Next != "" {
+			issued[c.Next] = c
+		}
+	}
+}
+
+func same(a, b *simulator.Range) bool { return (a == nil) == (b == nil) && (a == nil || *a == *b) }
+
+// covered checks, while no worker runs, that orders and checkpoints agree; see
+// the function of that name.
+func (s *stage) covered() {
+	for i, w := range s.life.walks {
+		if w.kind == wechat.CreateTime && len(s.life.walks) == 1 && !s.life.startNow && s.life.lag == 0 {
+			covered(s.arena, w.appID, s.policy(i).Start)
+		}
+	}
+}
+
+// claim is what has to be true of one walk.
+type claim struct {
+	*stage
+	walk     walk
+	history  []marked
+	records  map[string][]taken
+	from, to int64 // seconds of which all has to be there
+	most     int64 // the latest second of which something may be there, 0 = any
+	slack    Policy
+	bad      int
+}
+
+func (c *claim) wrong(format string, args ...any) {
+	if c.bad++; c.bad <= 5 {
+		c.Errorf("%s: %s", c.walk.name, fmt.Sprintf(format, args...))
+	}
+}
+
+// created: each order of the range once, and none of another time.
+func (c *claim) created() {
+	known := make(map[string]bool)
+	for _, o := range c.api.Orders(c.walk.appID, time.Time{}) {
+		known[o.ID] = true
+		got := c.records[o.ID]
+		switch {
+		case len(got) > 1:
+			c.wrong("order %s of %d is there %d times: %+v", o.ID, o.Created, len(got), got)
+		case len(got) == 0 && o.Created >= c.from && o.Created <= c.to:
+			c.wrong("order %s of %d is lost", o.ID, o.Created)
+		}
+		for _, r := range got {
+			if o.Created < r.WindowStart || o.Created > r.WindowEnd {
+				c.wrong("order %s of %d came in window %d–%d", o.ID, o.Created, r.WindowStart, r.WindowEnd)
+			}
+			if o.Created < c.walk.start-1 && !c.life.startNow || c.most > 0 && o.Created > c.most+1 {
+				c.wrong("order %s of %d is not of the range", o.ID, o.Created)
+			}
+		}
+	}
+	for id := range c.records {
+		if !known[id] {
+			c.wrong("order %s does not exist", id)
+		}
+	}
+	if c.bad > 5 {
+		c.Errorf("%s: %d faults like these", c.walk.name, c.bad)
+	}
+}

@@ -1,0 +1,360 @@
+package connector
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kfake"
+
+	"orderwalk/simulator"
+)
+
+// Limits of the calm after the trouble, in virtual time. What is in flight when
+// it begins may still fail, and a shop that the vendor has turned away looks again
+// within ten minutes.
+const (
+	calmGrace = 30 * time.Second
+	calmLimit = time.Hour
+)
+
+// stage is a life that is being played.
+type stage struct {
+	*arena
+	life    *life
+	current deploy
+	pods    []*pod
+	on      []string // texts of faults that are on
+	began   time.Time
+	journal []string
+	calm    bool
+	ending  []*process   // killed and not gone yet
+	broken  atomic.Int32 // faults of the broker that are on
+	dial    func(ctx context.Context, network, address string) (net.Conn, error)
+}
+
+// pod is a worker's place: a name, a network, and the process that runs there
+// now.
+type pod struct {
+	name string
+	link *link
+	run  *process  // nil while it is down
+	back time.Time // when it comes back, while it is down
+	done bool      // it has ended by itself and without an error
+}
+
+func (s *stage) note(format string, args ...any) {
+	s.journal = append(s.journal, fmt.Sprintf("%9.3fs ", time.Since(s.began).Seconds())+fmt.Sprintf(format, args...))
+}
+
+// play plays the life to its end. It returns the time at which the trouble was
+// over.
+func (s *stage) play() (calm time.Time) {
+	l := s.life
+	s.began, s.dial = time.Now(), s.arena.dial
+	s.arena.heartbeat = l.heartbeat
+	s.world(simulator.Config{Seed: l.seed, Shops: l.shops, Faults: s.parse(l.lasting), Latency: l.latency})
+	s.current = l.first
+	for range l.pods {
+		s.more()
+	}
+	for _, a := range l.acts {
+		s.wait(s.began.Add(a.at))
+		s.note("%s", a.what)
+		a.do(s)
+	}
+	s.wait(s.began.Add(l.length))
+
+	calm = time.Now()
+	s.note("calm")
+	s.on, s.calm = nil, true
+	s.api.SetFaults(s.parse(l.lasting))
+	for _, p := range s.pods {
+		p.link.thaw()
+		if p.run != nil {
+			p.run.plug.mend()
+		}
+	}
+	if s.current.absent >= 0 || s.current.end != l.last.end {
+		s.redeploy(l.last, false)
+	}
+	s.wait(calm.Add(calmGrace))
+	s.note("what has failed begins again, and what would wait for tomorrow")
+	for i, p := range s.pods {
+		if p.run != nil && count(p.run, StateFailed)+count(p.run, StateExhausted) > 0 {
+			s.stop(i, time.Second)
+		}
+	}
+	s.current = l.last
+	return calm
+}
+
+// wait lets time pass, and brings workers back that are due or have ended with
+// an error.
+func (s *stage) wait(until time.Time) {
+	for {
+		s.look()
+		left := time.Until(until)
+		if left <= 0 {
+			return
+		}
+		time.Sleep(min(left, 500*time.Millisecond))
+	}
+}
+
+func (s *stage) look() {
+	for _, p := range s.pods {
+		if p.run != nil {
+			select {
+			case <-p.run.ended:
+				if p.run.err == nil {
+					p.run, p.done = nil, true
+					s.note("%s is at its end", p.name)
+					continue
+				}
+				s.note("%s has ended: %s", p.name, first(p.run.err))
+				if s.calm {
+					s.note("that is after the trouble was over")
+				}
+				s.down(p, 3*time.Second)
+			default:
+			}
+		}
+		if p.run == nil && !p.done && !time.Now().Before(p.back) {
+			s.up(p)
+		}
+	}
+}
+
+func first(err error) string { return strings.ReplaceAll(err.Error(), "\n", " ") }
+
+func (s *stage) parse(texts []string) simulator.Faults {
+	var faults simulator.Faults
+	for _, text := range texts {
+		for one := range strings.FieldsSeq(text) {
+			set, err := simulator.ParseFault(one)
+			if err != nil {
+				s.Fatal(err)
+			}
+			set(&faults)
+		}
+	}
+	return faults
+}
+
+func (s *stage) faults(switches string, on bool) {
+	if on {
+		s.on = append(s.on, switches)
+	} else {
+		for i, text := range s.on {
+			if text == switches {
+				s.on = append(s.on[:i:i], s.on[i+1:]...)
+				break
+			}
+		}
+	}
+	s.api.SetFaults(s.parse(append(append([]string(nil), s.life.lasting...), s.on...)))
+}
+
+func (s *stage) brokerFault(fault kfake.Fault, lasts time.Duration) {
+	handle := s.cluster.Fault(fault)
+	s.broken.Add(1)
+	time.AfterFunc(lasts, func() {
+		handle.Remove()
+		s.broken.Add(-1)
+	})
+}
+
+// more starts one more worker; four are enough.
+func (s *stage) more() {
+	if len(s.pods) >= 4 {
+		return
+	}
+	p := &pod{name: fmt.Sprintf("pod-%d", len(s.pods)), link: newLink(s.dial)}
+	s.pods = append(s.pods, p)
+	s.up(p)
+}
+
+func (s *stage) up(p *pod) {
+	var shops []shop
+	for i, w := range s.life.walks {
+		if i != s.current.absent {
+			shops = append(shops, shop{appID: w.appID, name: w.name, policy: s.current.policies[i], rate: w.rate})
+		}
+	}
+	s.arena.pod, s.arena.dial = p.name, p.link.DialContext
+	p.run = s.start(shops...)
+	s.arena.dial = s.dial
+	s.note("%s starts", p.name)
+}
+
+func (s *stage) down(p *pod, lasts time.Duration) {
+	p.run, p.back = nil, time.Now().Add(lasts)
+}
+
+// at is a pod that is there, whatever the number.
+func (s *stage) at(i int) *pod { return s.pods[i%len(s.pods)] }
+
+func (s *stage) link(i int) *link { return s.at(i).link }
+
+// kill ends a worker as kill −9 does; the next one in its place may be there
+// before the broker has noticed.
+func (s *stage) kill(i int, lasts time.Duration) {
+	p := s.at(i)
+	if p.run == nil {
+		return
+	}
+	p.run.plug.pull()
+	p.run.cancel()
+	s.ending = append(s.ending, p.run)
+	s.down(p, lasts)
+}
+
+// stop ends a worker as SIGTERM does.
+func (s *stage) stop(i int, lasts time.Duration) {
+	p := s.at(i)
+	if p.run == nil {
+		return
+	}
+	p.run.cancel()
+	s.ending = append(s.ending, p.run)
+	s.down(p, lasts)
+}
+
+func (s *stage) freeze(i int, lasts time.Duration) {
+	l := s.link(i)
+	l.freeze()
+	time.AfterFunc(lasts, l.thaw)
+}
+
+func (s *stage) unplug(i int, lasts time.Duration) {
+	run := s.at(i).run
+	if run == nil {
+		return
+	}
+	run.plug.pull()
+	time.AfterFunc(lasts, func() {
+		select {
+		case <-run.ended:
+		default:
+			run.plug.mend()
+		}
+	})
+}
+
+// roll gives each worker another configuration, one after the other.
+func (s *stage) roll(d deploy) {
+	s.current = d
+	for i := range s.pods {
+		s.stop(i, time.Duration(i+1)*time.Second)
+	}
+}
+
+// redeploy ends all workers before it starts any. Those that were at their end
+// are started again as well: there may be more to do.
+func (s *stage) redeploy(d deploy, kill bool) {
+	for i, p := range s.pods {
+		if kill {
+			s.kill(i, 0)
+		} else {
+			s.stop(i, 0)
+		}
+		p.done, p.back = true, time.Time{}
+	}
+	s.gone()
+	if s.broken.Load() == 0 {
+		s.covered()
+	}
+	s.current = d
+	for _, p := range s.pods {
+		p.done = false
+		s.up(p)
+	}
+}
+
+// gone waits until all that were told to end have done so.
+func (s *stage) gone() {
+	for _, run := range s.ending {
+		<-run.ended
+	}
+	s.ending = nil
+}
+
+// finish sees a life to its end: with END_TIME until all workers have ended,
+// without until all shops have walked past what was there when the trouble was
+// over.
+func (s *stage) finish(calm time.Time, rnd *rand.Rand) {
+	target := calm.Add(s.life.lag).Unix() + 60
+	for {
+		s.look()
+		over := true
+		for _, p := range s.pods {
+			over = over && p.done
+		}
+		if !s.life.bounded {
+			over = s.passed(target)
+		}
+		if over {
+			break
+		}
+		if time.Since(calm) > calmLimit {
+			s.Errorf("it does not come to an end: %v after the trouble was over %s", time.Since(calm), s.states())
+			break
+		}
+		time.Sleep(time.Duration(100+rnd.IntN(1900)) * time.Millisecond)
+	}
+	s.note("the end")
+	for i, p := range s.pods {
+		if run := p.run; run != nil {
+			s.stop(i, time.Hour)
+			if <-run.ended; run.err != nil {
+				s.Errorf("%s, when it was stopped in the end: %v", p.name, run.err)
+			}
+		}
+	}
+	s.gone()
+}
+
+// passed says that some worker has every walk's watermark behind a second.
+func (s *stage) passed(second int64) bool {
+	reached := make(map[string]bool)
+	for _, p := range s.pods {
+		if p.run == nil {
+			continue
+		}
+		for _, status := range p.run.Status() {
+			if status.Watermark >= second {
+				reached[status.Name] = true
+			}
+		}
+	}
+	return len(reached) == len(s.life.walks)
+}
+
+func (s *stage) states() string {
+	var b strings.Builder
+	for _, p := range s.pods {
+		fmt.Fprintf(&b, "\n  %s: done %v", p.name, p.done)
+		if p.run != nil {
+			for _, status := range p.run.Status() {
+				fmt.Fprintf(&b, "\n    %+v", status)
+			}
+		}
+	}
+	return b.String()
+}
+
+// leave ends whatever is still running, so that a life that has failed early ends
+// as well.
+func (s *stage) leave() {
+	for _, p := range s.pods {
+		p.link.thaw()
+	}
+	for _, run := range s.processes {
+		run.kill()
+	}
+}

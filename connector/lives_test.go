@@ -1,0 +1,66 @@
+package connector
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestLives plays random lives: shops that are read by one worker or several
+// while the API, the broker, the network and the workers fail in all the ways
+// that can be switched on, and while the configuration changes. When the trouble
+// is over, and the life has come to its end, everything is compared with what
+// the simulator knows. See life for what is drawn, stage for how it is played,
+// claim for what has to be true.
+//
+// LIVES says how many are played, LIVES_SEED the first one's seed: `make lives`.
+func TestLives(t *testing.T) {
+	lives, err := strconv.Atoi(or(os.Getenv("LIVES"), "4"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	seed, err := strconv.ParseUint(or(os.Getenv("LIVES_SEED"), "1"), 10, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range uint64(lives) {
+		t.Run(fmt.Sprint(seed+i), func(t *testing.T) {
+			t.Parallel()
+			inBubble(t, func(a *arena) { live(t, a, seed+i) })
+		})
+	}
+}
+
+func or(text, otherwise string) string {
+	if text == "" {
+		return otherwise
+	}
+	return text
+}
+
+func live(t *testing.T, a *arena, seed uint64) {
+	l := newLife(seed, time.Now().Unix())
+	s := &stage{arena: a, life: l}
+	began := time.Now()
+	defer s.leave()
+	defer func() {
+		if !t.Failed() {
+			return
+		}
+		t.Logf("%v\nwhat happened:\n%s\nplay it again with `make lives SEED=%d`", l, strings.Join(s.journal, "\n"), seed)
+		for i, p := range a.processes {
+			if path := filepath.Join(t.ArtifactDir(), fmt.Sprintf("process-%d.log", i)); os.WriteFile(path, []byte(p.logged()), 0o600) == nil {
+				t.Log("log: " + path)
+			}
+		}
+	}()
+	calm := s.play()
+	s.finish(calm, rand.New(rand.NewPCG(seed, 11)))
+	s.check(calm)
+	t.Logf("%d list calls, %v of virtual time", len(a.listed()), time.Since(began).Round(time.Second))
+}
