@@ -105,6 +105,19 @@ func (b *board) Collect(ch chan<- prometheus.Metric) {
 	}
 }
 
+// meet notes when shops first came up that are not on the board yet: where the
+// walk of one without a start time begins, however long its list cannot be taken.
+func (b *board) meet(shops []Shop) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, shop := range shops {
+		p := shop.partition()
+		if _, known := b.unread[p]; !known && b.sheets[p] == nil {
+			b.unread[p] = time.Now().Unix()
+		}
+	}
+}
+
 // enlist makes the board that of these shops. Sheets of shops that stay, stay.
 func (b *board) enlist(shops []Shop, changed func()) {
 	b.mu.Lock()

@@ -82,7 +82,7 @@ func oneTopicIsRefused(a *arena) {
 	if err := a.start(shops[2]).wait(); err == nil || !strings.Contains(err.Error(), `topic "not a name"`) {
 		a.Errorf("a worker that has nothing but an impossible topic ended with %v", err)
 	}
-	if err := a.start(shops[1]).wait(); err == nil || !strings.Contains(err.Error(), "1 of 1 shops are not done") {
+	if err := a.start(shops[1]).wait(); err == nil || !strings.Contains(err.Error(), "the shop is not done") {
 		a.Errorf("a worker that has nothing but a refused topic ended with %v", err)
 	}
 	bytes = "1048576"

@@ -166,6 +166,7 @@ func (c *Connector) SetShops(ctx context.Context, shops []Shop) error {
 		c.board.enlist(shops, c.poke)
 		return nil
 	}
+	c.board.meet(shops)
 	// What the transport remembers may be older than the topics are.
 	if err := topics.Refresh(ctx, c.cfg.Addr, c.cfg.Transport); err != nil {
 		return err

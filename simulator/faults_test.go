@@ -120,7 +120,7 @@ func byUpdate(s *simulator.Server) []string {
 func TestFaultsThatMakeNoSense(t *testing.T) {
 	s := shop(hundred, simulator.Live{}, simulator.Faults{Order: "random", ResetRate: 2})
 	r := list(t, s, created(1, 2, 10, ""))
-	if r.http != 500 || !strings.Contains(r.raw, "fault order: want asc|desc|unstable") || !strings.Contains(r.raw, "reset_rate") {
+	if r.http != 500 || !strings.Contains(r.raw, "give one of asc, desc, unstable") || !strings.Contains(r.raw, "reset_rate") {
 		t.Errorf("HTTP %d %s", r.http, r.raw)
 	}
 	for _, text := range []string{
