@@ -88,6 +88,9 @@ func (w *worker) run(ctx context.Context) error {
 	defer w.listener.Close()
 	log.Info("orderwalk starts", "version", build.version, "commit", build.commit,
 		"listen", w.listener.Addr().String(), "config", cfg)
+	for _, warning := range cfg.Warnings() {
+		log.Warn(warning)
+	}
 
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))

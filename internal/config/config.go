@@ -49,6 +49,8 @@ type Config struct {
 	// that are kept of it.
 	Component Component
 	StateKeys Keys
+	// StateKeyFile is where StateKeys are; empty = there are none.
+	StateKeyFile string
 	// Push is the listener for the vendor's pushes.
 	Push Push
 	// QuotaLiveShare is the share of the day's remaining list calls that a
@@ -169,6 +171,7 @@ func load(defaults map[string]string, withShops bool) (*Config, error) {
 		Concurrency:  f.integer("CONCURRENCY", env.Concurrency, 1, 256),
 
 		StateKeys:      f.stateKeys(&env),
+		StateKeyFile:   env.StateKeyFile,
 		Push:           f.push(&env),
 		QuotaLiveShare: f.share("QUOTA_LIVE_SHARE", env.QuotaLiveShare),
 

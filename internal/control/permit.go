@@ -13,7 +13,8 @@ import (
 // alone, as one who has the pod's or the host's rights anyway; a page in a
 // browser there is not one of them, so requests that a browser sends for a page
 // are refused, and the name that was called must be this machine's too, which it
-// is not where somebody's DNS points a name of theirs at 127.0.0.1.
+// is not where somebody's DNS points a name of theirs at 127.0.0.1. A request that a
+// proxy on this machine passes on is its client's, which may be anywhere.
 func (s *Server) changing(call http.HandlerFunc) http.Handler {
 	sameSite := http.NewCrossOriginProtection()
 	sameSite.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -21,7 +22,7 @@ func (s *Server) changing(call http.HandlerFunc) http.Handler {
 	}))
 	return sameSite.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if s.Token == nil {
-			if !local(r.RemoteAddr) || !local(r.Host) {
+			if !local(r.RemoteAddr) || !local(r.Host) || forwarded(r.Header) {
 				writeError(w, http.StatusForbidden, "this call changes something: set ORDERWALK_REST_TOKEN_FILE and send its token, or call from the worker's own machine (kubectl port-forward does)")
 				return
 			}
@@ -43,6 +44,19 @@ func (s *Server) changing(call http.HandlerFunc) http.Handler {
 		}
 		call(w, r)
 	}))
+}
+
+// forwarded reports whether a proxy has passed a request on.
+func forwarded(header http.Header) bool {
+	for name := range header {
+		switch lower := strings.ToLower(name); {
+		case lower == "forwarded", lower == "via", lower == "true-client-ip", lower == "cf-connecting-ip",
+			strings.HasPrefix(lower, "x-forwarded"), strings.HasPrefix(lower, "x-real-"), strings.HasPrefix(lower, "x-original-"),
+			strings.HasPrefix(lower, "x-client-ip"), strings.HasPrefix(lower, "x-envoy-"), strings.HasPrefix(lower, "x-cluster-client-ip"):
+			return true
+		}
+	}
+	return false
 }
 
 // local tells whether an address, with or without a port, is this machine's own.

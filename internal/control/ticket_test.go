@@ -62,6 +62,15 @@ func TestTicket(t *testing.T) {
 
 		{what: "from elsewhere", change: func(r *http.Request, _ *control.Server) { r.RemoteAddr = "10.1.2.3:40000" }, want: 403, says: "ORDERWALK_REST_TOKEN_FILE"},
 		{what: "by another name of this machine", change: func(r *http.Request, _ *control.Server) { r.Host = "rebound.example:8083" }, want: 403, says: "ORDERWALK_REST_TOKEN_FILE"},
+		{what: "passed on, Forwarded", change: withHeader("Forwarded", "for=192.0.2.1"), want: 403, says: "ORDERWALK_REST_TOKEN_FILE"},
+		{what: "passed on, X-Forwarded-For", change: withHeader("X-Forwarded-For", ""), want: 403, says: "ORDERWALK_REST_TOKEN_FILE"},
+		{what: "passed on, X-Forwarded-Host", change: withHeader("x-forwarded-host", "a"), want: 403, says: "ORDERWALK_REST_TOKEN_FILE"},
+		{what: "passed on, X-Real-IP", change: withHeader("X-Real-IP", "192.0.2.1"), want: 403, says: "ORDERWALK_REST_TOKEN_FILE"},
+		{what: "passed on, Via", change: withHeader("Via", "1.1 gate"), want: 403, says: "ORDERWALK_REST_TOKEN_FILE"},
+		{what: "passed on, with the token", change: func(r *http.Request, s *control.Server) {
+			withToken("Bearer "+aToken)(r, s)
+			r.Header.Set("X-Forwarded-For", "192.0.2.1")
+		}, want: 204},
 		{what: "from another site's page", change: func(r *http.Request, _ *control.Server) { r.Header.Set("Origin", "http://evil.example") }, want: 403, says: "other sites"},
 		{what: "without the token, from this machine", change: withToken(""), want: 401, says: "Authorization: Bearer"},
 		{what: "with another token", change: withToken("Bearer " + aToken + "s"), want: 401},
@@ -125,4 +134,8 @@ func TestATicketOutlivesItsCall(t *testing.T) {
 	if w.Code != 204 {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}
+}
+
+func withHeader(name, value string) func(*http.Request, *control.Server) {
+	return func(r *http.Request, _ *control.Server) { r.Header.Set(name, value) }
 }

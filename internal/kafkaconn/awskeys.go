@@ -8,8 +8,10 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -112,6 +114,9 @@ func (k *awsKeys) assumeRole(ctx context.Context, region, file string) (awsKey, 
 	if err != nil {
 		return awsKey{}, &fileError{errors.New("the address of STS cannot be used")}
 	}
+	if req.URL.Scheme != "https" && !loopback(req.URL.Hostname()) {
+		return awsKey{}, &fileError{errors.New("AWS_ENDPOINT_URL_STS has to begin with https: the service account's token is not sent in clear")}
+	}
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	status, body, err := fetch(req)
 	if err != nil {
@@ -135,11 +140,36 @@ func (k *awsKeys) assumeRole(ctx context.Context, region, file string) (awsKey, 
 	return awsKey{answer.ID, answer.Secret, answer.Session, answer.Until}, nil
 }
 
+// agents are the link-local addresses of ECS and of EKS Pod Identity.
+var agents = []string{"169.254.170.2", "169.254.170.23", "fd00:ec2::23"}
+
+// agentAddress reports whether the pod's credentials may be asked for there: by
+// https, or where the question does not leave the node. No proxy is used.
+func agentAddress(u *url.URL) bool {
+	switch ip, _ := netip.ParseAddr(u.Hostname()); {
+	case u.User != nil || u.Host == "":
+		return false
+	case u.Scheme == "https":
+		return true
+	default:
+		return u.Scheme == "http" && (loopback(u.Hostname()) || slices.Contains(agents, ip.Unmap().String()))
+	}
+}
+
+func loopback(host string) bool {
+	ip, _ := netip.ParseAddr(host)
+	return ip.Unmap().IsLoopback() || strings.EqualFold(host, "localhost")
+}
+
 // askAgent asks the agent of the node for the pod's key.
 func (k *awsKeys) askAgent(ctx context.Context, agent string) (awsKey, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, agent, nil)
 	if err != nil {
 		return awsKey{}, &fileError{errors.New("the address in AWS_CONTAINER_CREDENTIALS_FULL_URI cannot be used")}
+	}
+	if !agentAddress(req.URL) {
+		return awsKey{}, &fileError{fmt.Errorf("AWS_CONTAINER_CREDENTIALS_FULL_URI names the host %q: give https, a loopback address, or an agent's %s",
+			req.URL.Hostname(), strings.Join(agents, ", "))}
 	}
 	allowed := k.getenv("AWS_CONTAINER_AUTHORIZATION_TOKEN")
 	if file := k.getenv("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"); file != "" {
@@ -152,7 +182,7 @@ func (k *awsKeys) askAgent(ctx context.Context, agent string) (awsKey, error) {
 	if allowed != "" {
 		req.Header.Set("Authorization", allowed)
 	}
-	status, body, err := fetch(req)
+	status, body, err := fetchDirectly(req)
 	if err != nil {
 		return awsKey{}, fmt.Errorf("ask agent at %s: %w", req.URL.Host, err)
 	}

@@ -16,6 +16,8 @@ import (
 	"github.com/segmentio/kafka-go/protocol/saslauthenticate"
 	"github.com/segmentio/kafka-go/protocol/saslhandshake"
 	"github.com/segmentio/kafka-go/sasl"
+
+	"orderwalk/internal/redact"
 )
 
 // greet asks which requests the broker takes: the first exchange on every
@@ -112,15 +114,14 @@ func exchange(ctx context.Context, pc *protocol.Conn, m sasl.Mechanism, secrets 
 	}
 }
 
-const maxText = 300 // bytes kept of what somebody else says
+const (
+	maxText = 300     // bytes kept of what somebody else says
+	maxRaw  = 4 << 10 // bytes of it that are looked at
+)
 
 // clean takes secrets and control characters out of a foreign text.
 func clean(text string, secrets []string) string {
-	for _, s := range secrets {
-		if s != "" {
-			text = strings.ReplaceAll(text, s, "[secret]")
-		}
-	}
+	text = redact.Text(text[:min(len(text), maxRaw)], "[secret]", secrets...)
 	text = strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) {
 			return ' '

@@ -137,9 +137,22 @@ type grantError struct {
 func (e *grantError) Error() string { return fmt.Sprintf("get token from %s: %s", e.url, e.text) }
 
 // fetch sends the request and reads the answer. It follows no redirect: that
-// would carry secrets elsewhere. The error is without the URL.
+// would carry secrets elsewhere. A proxy is used for https only, which goes
+// through it encrypted. The error is without the URL.
 func fetch(req *http.Request) (status int, body []byte, err error) {
-	client := http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	if req.URL.Scheme != "https" {
+		return fetchDirectly(req)
+	}
+	return fetchBy(http.DefaultTransport, req)
+}
+
+// fetchDirectly is fetch without a proxy.
+func fetchDirectly(req *http.Request) (status int, body []byte, err error) {
+	return fetchBy(&http.Transport{}, req)
+}
+
+func fetchBy(way http.RoundTripper, req *http.Request) (status int, body []byte, err error) {
+	client := http.Client{Transport: way, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	req.Close = true // the next call is minutes away
 	res, err := client.Do(req)
 	if err != nil {

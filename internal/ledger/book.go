@@ -23,6 +23,7 @@ type book struct {
 	next    int64           // offset to read on from
 	wrong   map[name]unread // records that cannot be read; older ones than the last do no harm
 	seen    map[name]int64
+	present map[name]bool // records that have been sealed in the present form
 	state   state
 	changed chan struct{} // closed at the next change
 }
@@ -74,7 +75,7 @@ type tenant struct {
 }
 
 func newBook(group string, keys Keys, log *slog.Logger, order func(string, string, time.Time)) *book {
-	return &book{group: group, keys: keys, log: log, order: order, seen: make(map[name]int64), wrong: make(map[name]unread),
+	return &book{group: group, keys: keys, log: log, order: order, seen: make(map[name]int64), present: make(map[name]bool), wrong: make(map[name]unread),
 		state: state{tenants: make(map[string]tenant)}, changed: make(chan struct{})}
 }
 
@@ -106,8 +107,12 @@ func (b *book) read(n name, r txn.Record) {
 		if err == nil && v.V > version {
 			err = errors.New("written by a newer version of orderwalk")
 		}
-		if err == nil && v.Sealed != "" {
-			text, by, err = b.keys.open(r.Key, v.Sealed)
+		switch {
+		case err != nil:
+		case v.Sealed != "":
+			text, by, err = b.openSeal(n, r.Key, v)
+		case n.Kind == kindTicket || n.Kind == kindToken || n.Kind == kindTokens:
+			err = errUnsealed
 		}
 	}
 	delete(b.wrong, n)
@@ -123,6 +128,19 @@ func (b *book) read(n name, r txn.Record) {
 	b.changed = make(chan struct{})
 }
 
+// openSeal opens what is sealed in a record. The caller holds mu.
+func (b *book) openSeal(n name, key []byte, v value) (text []byte, by keyID, err error) {
+	text, by, err = b.keys.open(key, v)
+	switch {
+	case err != nil:
+	case by[0] == sealedForm:
+		b.present[n] = true
+	case b.present[n]:
+		return nil, by, errOlderForm
+	}
+	return text, by, err
+}
+
 // again tries the records that could not be read: the keys may have changed
 // elsewhere before they did here.
 func (b *book) again() {
@@ -134,7 +152,7 @@ func (b *book) again() {
 		}
 		var v value
 		if u.record.Value != nil && json.Unmarshal(u.record.Value, &v) == nil {
-			if _, _, err := b.keys.open(u.record.Key, v.Sealed); err == nil {
+			if _, _, err := b.openSeal(n, u.record.Key, v); err == nil {
 				b.read(n, u.record)
 			}
 		}

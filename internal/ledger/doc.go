@@ -29,7 +29,8 @@
 // # Secrets
 //
 // Tickets, tokens and codes are sealed with AES-256-GCM under the first of the
-// state keys and bound to the record's key; all state keys open. What was sealed
+// state keys and bound to the record's key and the rest of its value, so that a
+// writer of the topic cannot alter times or reasons; all state keys open. What was sealed
 // under another than the first is sealed again by the desk, so that a key can be
 // taken away once it is in use nowhere.
 package ledger

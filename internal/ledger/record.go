@@ -106,7 +106,7 @@ func (r record) encode(group string, keys Keys) (key, val []byte, err error) {
 	key = r.name.bytes(group)
 	r.value.V = version
 	if r.text != nil {
-		if r.value.Sealed, err = keys.seal(key, r.text); err != nil {
+		if r.value.Sealed, err = keys.seal(key, r.value, r.text); err != nil {
 			return nil, nil, fmt.Errorf("seal %s: %w", key, err)
 		}
 	}

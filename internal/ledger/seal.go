@@ -15,25 +15,48 @@ import (
 // all open.
 type Keys func() ([][]byte, error)
 
-// sealedForm is the first byte of what is sealed. After it come the key's ID, a
-// nonce and the ciphertext.
+// What is sealed begins with the form and the ID of the key; a nonce and the
+// ciphertext follow. The first form binds the text to the record's key only, the
+// present one to the rest of its value too, so that a writer of the topic cannot
+// make an old token a new one. Records of the first form are read until the desk
+// has sealed them again, which it does as with those under a key that is to go,
+// and never again after one of the present form has been seen for that key.
 const (
-	sealedForm = 1
-	keyIDSize  = 4
+	firstForm  = 1
+	sealedForm = 2
+	keyIDSize  = 5
 )
 
-var errSealed = errors.New("sealed with none of the state keys, or damaged")
+var (
+	errSealed    = errors.New("sealed with none of the state keys, or damaged or altered")
+	errUnsealed  = errors.New("not sealed")
+	errOlderForm = errors.New("sealed in an older form than the record before it")
+)
 
-// keyID finds a key again without telling anything about it.
+// keyID is the form of a seal, and finds its key again without telling anything
+// about it.
 type keyID [keyIDSize]byte
 
-func idOf(key []byte) keyID {
+func idOf(form byte, key []byte) keyID {
 	sum := sha256.Sum256(append([]byte("orderwalk state key "), key...))
-	return keyID(sum[:])
+	id := keyID{form}
+	copy(id[1:], sum[:])
+	return id
 }
 
-// seal encrypts a text that belongs to a record's key and to no other.
-func (k Keys) seal(record, text []byte) (string, error) {
+// bound is what a text is sealed for: the record's key and, but in the first
+// form, what else stands in its value. Fields that come to be there are left out
+// of it, or make another form: older programs could not open the seal.
+func bound(form byte, record []byte, v value) []byte {
+	if form == firstForm {
+		return record
+	}
+	v.Sealed = ""
+	return append(append(append([]byte(nil), record...), 0), encode(v)...)
+}
+
+// seal encrypts a text that belongs to a record's key and value and to no other.
+func (k Keys) seal(record []byte, v value, text []byte) (string, error) {
 	keys, err := k()
 	if err != nil {
 		return "", err
@@ -42,12 +65,12 @@ func (k Keys) seal(record, text []byte) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	id := idOf(keys[0])
-	out := append([]byte{sealedForm}, id[:]...)
+	id := idOf(sealedForm, keys[0])
+	out := append([]byte(nil), id[:]...)
 	nonce := make([]byte, gcm.NonceSize())
 	_, _ = rand.Read(nonce) // never fails
 	out = append(out, nonce...)
-	return base64.StdEncoding.EncodeToString(gcm.Seal(out, nonce, text, record)), nil
+	return base64.StdEncoding.EncodeToString(gcm.Seal(out, nonce, text, bound(sealedForm, record, v))), nil
 }
 
 // first is the ID of the key that seals now.
@@ -56,11 +79,11 @@ func (k Keys) first() (keyID, error) {
 	if err != nil {
 		return keyID{}, err
 	}
-	return idOf(keys[0]), nil
+	return idOf(sealedForm, keys[0]), nil
 }
 
-// open decrypts what seal has made, and tells by which key.
-func (k Keys) open(record []byte, sealed string) (text []byte, by keyID, err error) {
+// open decrypts what seal has made, or an older program, and tells by which key.
+func (k Keys) open(record []byte, v value) (text []byte, by keyID, err error) {
 	if k == nil {
 		return nil, by, errors.New("there are no state keys: set ORDERWALK_STATE_KEY_FILE")
 	}
@@ -68,13 +91,13 @@ func (k Keys) open(record []byte, sealed string) (text []byte, by keyID, err err
 	if err != nil {
 		return nil, by, err
 	}
-	raw, err := base64.StdEncoding.DecodeString(sealed)
-	if err != nil || len(raw) < 1+keyIDSize || raw[0] != sealedForm {
+	raw, err := base64.StdEncoding.DecodeString(v.Sealed)
+	if err != nil || len(raw) < keyIDSize || raw[0] != sealedForm && raw[0] != firstForm {
 		return nil, by, errSealed
 	}
-	by, rest := keyID(raw[1:]), raw[1+keyIDSize:]
+	by, rest := keyID(raw), raw[keyIDSize:]
 	for _, key := range keys {
-		if idOf(key) != by {
+		if idOf(by[0], key) != by {
 			continue
 		}
 		gcm, err := newGCM(key)
@@ -84,7 +107,7 @@ func (k Keys) open(record []byte, sealed string) (text []byte, by keyID, err err
 		if len(rest) < gcm.NonceSize() {
 			return nil, by, errSealed
 		}
-		if text, err := gcm.Open(nil, rest[:gcm.NonceSize()], rest[gcm.NonceSize():], record); err == nil {
+		if text, err := gcm.Open(nil, rest[:gcm.NonceSize()], rest[gcm.NonceSize():], bound(by[0], record, v)); err == nil {
 			return text, by, nil
 		}
 	}

@@ -3,8 +3,12 @@ package ledger
 import (
 	"bytes"
 	"encoding/base64"
+	"log/slog"
+	"reflect"
 	"strings"
 	"testing"
+
+	"orderwalk/internal/txn"
 )
 
 func keysOf(fill ...byte) Keys {
@@ -17,14 +21,15 @@ func keysOf(fill ...byte) Keys {
 
 func TestSealedOnlyOpensWhereItBelongs(t *testing.T) {
 	record, text := []byte(`["g",{"component":"wxc","ledger":"ticket"}]`), "ticket@@@secret"
-	sealed, err := keysOf(1).seal(record, []byte(text))
+	v := value{V: 1, At: 7, Expires: 8}
+	sealed, err := keysOf(1).seal(record, v, []byte(text))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if strings.Contains(sealed, "secret") {
 		t.Error("the text can be read")
 	}
-	again, _ := keysOf(1).seal(record, []byte(text))
+	again, _ := keysOf(1).seal(record, v, []byte(text))
 	if again == sealed {
 		t.Error("two seals of one text are the same")
 	}
@@ -41,7 +46,7 @@ func TestSealedOnlyOpensWhereItBelongs(t *testing.T) {
 		{"another record", keysOf(1), string(record) + " ", false, false},
 		{"no keys", nil, string(record), false, false},
 	} {
-		got, by, err := c.keys.open([]byte(c.record), sealed)
+		got, by, err := c.keys.open([]byte(c.record), sealedAs(v, sealed))
 		first := false
 		if c.keys != nil {
 			now, err := c.keys.first()
@@ -55,12 +60,97 @@ func TestSealedOnlyOpensWhereItBelongs(t *testing.T) {
 	for i := range raw {
 		broken := bytes.Clone(raw)
 		broken[i] ^= 1
-		if _, _, err := keysOf(1).open(record, base64.StdEncoding.EncodeToString(broken)); err == nil {
+		if _, _, err := keysOf(1).open(record, sealedAs(v, base64.StdEncoding.EncodeToString(broken))); err == nil {
 			t.Errorf("opens with byte %d changed", i)
 		}
-		if _, _, err := keysOf(1).open(record, base64.StdEncoding.EncodeToString(raw[:i])); err == nil {
+		if _, _, err := keysOf(1).open(record, sealedAs(v, base64.StdEncoding.EncodeToString(raw[:i]))); err == nil {
 			t.Errorf("opens cut off after %d bytes", i)
 		}
+	}
+}
+
+func sealedAs(v value, sealed string) value { v.Sealed = sealed; return v }
+
+// A seal holds for all that its record says: a writer of the topic who alters
+// anything has a record that is not believed.
+func TestSealBindsTheWholeValue(t *testing.T) {
+	record := []byte(`["g",{"component":"wxc","shop":"wx1","ledger":"tokens"}]`)
+	v := value{V: 1, At: 7, Expires: 8, Problem: "p", Errcode: 9, Handled: 10, Known: "k", Given: "g"}
+	sealed, err := keysOf(1).seal(record, v, []byte("text"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range reflect.TypeFor[value]().NumField() {
+		altered := sealedAs(v, sealed)
+		switch field := reflect.ValueOf(&altered).Elem().Field(i); field.Kind() {
+		case reflect.String:
+			field.SetString(field.String() + "A")
+		default:
+			field.SetInt(field.Int() + 1)
+		}
+		if _, _, err := keysOf(1).open(record, altered); err == nil {
+			t.Errorf("opens as %+v", altered)
+		}
+	}
+	if text, _, err := keysOf(1).open(record, sealedAs(v, sealed)); err != nil || string(text) != "text" {
+		t.Errorf("%q, %v", text, err)
+	}
+}
+
+// firstSealed is a record as the first version sealed it.
+func firstSealed(t *testing.T, n name, v value, text string) txn.Record {
+	t.Helper()
+	key := n.bytes("g")
+	gcm, err := newGCM(bytes.Repeat([]byte{1}, 32))
+	if err != nil {
+		t.Fatal(err)
+	}
+	id := idOf(firstForm, bytes.Repeat([]byte{1}, 32))
+	nonce := make([]byte, gcm.NonceSize())
+	out := append(id[:], nonce...)
+	v.V, v.Sealed = 1, base64.StdEncoding.EncodeToString(gcm.Seal(out, nonce, []byte(text), key))
+	return txn.Record{Key: key, Value: encode(v)}
+}
+
+// Records that an older version has sealed are read and sealed again; after that
+// such a one is not believed any more, nor one without a seal.
+func TestSealsOfTheFirstForm(t *testing.T) {
+	n := name{Component: "wxc", Kind: kindToken}
+	b := newBook("g", keysOf(1), slog.New(slog.DiscardHandler), nil)
+	offset := int64(0)
+	add := func(r txn.Record) secret {
+		t.Helper()
+		r.Offset = offset
+		offset++
+		if err := b.add(r); err != nil {
+			t.Fatal(err)
+		}
+		s, _ := b.snapshot()
+		first, err := keysOf(1).first()
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.age(first)
+		return s.token
+	}
+	if got := add(firstSealed(t, n, value{At: 5, Expires: 6}, "old")); got.text != "old" || got.at != 5 || !got.aged {
+		t.Errorf("of the first form: %+v", got)
+	}
+	key, val, err := record{name: n, value: value{At: 5, Expires: 6}, text: []byte("old")}.encode("g", keysOf(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := add(txn.Record{Key: key, Value: val}); got.text != "old" || got.at != 5 || got.aged {
+		t.Errorf("sealed again: %+v", got)
+	}
+	if got := add(firstSealed(t, n, value{At: 50, Expires: 60}, "old")); got.text != "" {
+		t.Errorf("of the first form again: %+v", got)
+	}
+	if got := add(txn.Record{Key: key, Value: val}); got.text != "old" {
+		t.Errorf("sealed once more: %+v", got)
+	}
+	if got := add(txn.Record{Key: key, Value: []byte(`{"v":1,"at":9,"expires":10,"problem":"none"}`)}); got.text != "" || got.at != 0 {
+		t.Errorf("without a seal: %+v", got)
 	}
 }
 

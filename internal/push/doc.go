@@ -20,8 +20,8 @@
 // # What is believed
 //
 // A push is believed when its msg_signature is right under one of the account's
-// keys, its timestamp is not older than 4 hours and not more than 5 minutes
-// ahead, it decrypts, and its plaintext ends in the app ID it is meant for. The
+// keys, its timestamp and its CreateTime are not older than 4 hours and not more
+// than 5 minutes ahead, it decrypts, and its plaintext ends in the app ID it is meant for. The
 // signature covers the ciphertext, so nothing is decrypted that the vendor has
 // not signed; yet all that is wrong up to here gets one and the same answer, so
 // that nobody learns which part it was. The results, which are counted, tell the

@@ -74,6 +74,8 @@ func (Secret) MarshalText() ([]byte, error) { return []byte(hidden), nil }
 // LogValue hides the secret.
 func (Secret) LogValue() slog.Value { return slog.StringValue(hidden) }
 
+var errStale = errors.New("its CreateTime is more than 4 hours old or 5 minutes ahead")
+
 const (
 	orderEvents = "channels_ec_order_"
 	ticketInfo  = "component_verify_ticket"
@@ -105,9 +107,17 @@ func parse(a account, message []byte) (event any, err error) {
 		return nil, err
 	}
 	if isOrder {
-		return parseOrder(message, Order{Shop: a.shop, Event: name, Created: created})
+		event, err = parseOrder(message, Order{Shop: a.shop, Event: name, Created: created})
+	} else {
+		event, err = parseInfo(a, message, info, created)
 	}
-	return parseInfo(a, message, info, created)
+	// The signature is of the sorted parts: it holds as well with timestamp and
+	// nonce swapped, and so a nonce that looks like a time would make a push of any
+	// age a new one.
+	if err == nil && !recent(created) {
+		return nil, errStale
+	}
+	return event, err
 }
 
 func isChange(c Change) bool { return c == Authorized || c == Updated || c == Unauthorized }

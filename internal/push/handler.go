@@ -152,6 +152,9 @@ func (h *Handler) take(ctx context.Context, w http.ResponseWriter, a account, r 
 	case errors.Is(err, errAppID):
 		h.complain(BadAppID, a, "a push is about another app ID than the one it is for")
 		return BadAppID
+	case errors.Is(err, errStale):
+		h.complain(Stale, a, "a push is refused", "error", err)
+		return Stale
 	case err != nil:
 		h.complain(Malformed, a, "a push by the vendor cannot be read", "error", err)
 		return Malformed

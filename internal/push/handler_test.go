@@ -149,10 +149,14 @@ func TestForgeries(t *testing.T) {
 			"no app ID":                {with(func(s *sheet) { s.appID = "" }), 403, BadAppID},
 			"4 hours and a second old": {with(func(s *sheet) { s.at = s.at.Add(-4*time.Hour - time.Second) }), 403, Stale},
 			"5 minutes ahead":          {with(func(s *sheet) { s.at = s.at.Add(5*time.Minute + time.Second) }), 403, Stale},
-			"an unknown shop":          {with(func(s *sheet) { s.path = "/push/wx9" }), 404, UnknownApp},
-			"an unknown platform":      {with(func(s *sheet) { s.path = "/push/component/wx9" }), 404, UnknownApp},
-			"a shop of nobody":         {with(func(s *sheet) { s.path = "/push/component/" + componentID + "/wx9" }), 404, UnknownApp},
-			"to a shop, for all":       {with(func(s *sheet) { s.path = "/push/component/" + componentID }), 403, BadSignature},
+			"timestamp and nonce swapped": {with(func(s *sheet) {
+				s.message = orderJSON("1", time.Now().Add(-24*time.Hour)) // its nonce looked like a time of today
+			}), 403, Stale},
+			"an event of tomorrow": {with(func(s *sheet) { s.message = orderJSON("1", time.Now().Add(24*time.Hour)) }), 403, Stale},
+			"an unknown shop":      {with(func(s *sheet) { s.path = "/push/wx9" }), 404, UnknownApp},
+			"an unknown platform":  {with(func(s *sheet) { s.path = "/push/component/wx9" }), 404, UnknownApp},
+			"a shop of nobody":     {with(func(s *sheet) { s.path = "/push/component/" + componentID + "/wx9" }), 404, UnknownApp},
+			"to a shop, for all":   {with(func(s *sheet) { s.path = "/push/component/" + componentID }), 403, BadSignature},
 		} {
 			d := newDesk(t)
 			w := d.post(c.push)

@@ -59,6 +59,11 @@ func fresh(timestamp string) bool {
 	if err != nil {
 		return false
 	}
-	age := time.Since(time.Unix(int64(seconds), 0))
+	return recent(time.Unix(int64(seconds), 0))
+}
+
+// recent reports whether a push of that time may be taken.
+func recent(t time.Time) bool {
+	age := time.Since(t)
 	return age <= maxAge && age >= -maxAhead
 }

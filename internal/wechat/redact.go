@@ -1,16 +1,18 @@
 package wechat
 
 import (
-	"net/url"
 	"slices"
 	"strings"
 	"sync"
 	"unicode"
 	"unicode/utf8"
+
+	"orderwalk/internal/redact"
 )
 
 const (
-	maxMessage = 300 // bytes of an errmsg that are kept
+	maxMessage = 300     // bytes of an errmsg that are kept
+	maxRaw     = 4 << 10 // bytes of it that are looked at
 	maxRID     = 64
 	maxHidden  = 8
 )
@@ -40,18 +42,13 @@ func (r *redactor) hide(word string) {
 	r.hidden = append(r.hidden, word)
 }
 
-// text cleans s of all hidden words, plain or escaped for a URL, drops control
-// characters and cuts it to a sane length.
+// text cuts s to a sane length, cleans it of all hidden words, of their parts and
+// of what encodings make of them, and drops control characters.
 func (r *redactor) text(s string) string {
 	r.mu.Lock()
 	hidden := slices.Clone(r.hidden)
 	r.mu.Unlock()
-	// The longest first, or a word that begins another would leave its rest.
-	slices.SortFunc(hidden, func(a, b string) int { return len(b) - len(a) })
-	for _, word := range hidden {
-		s = strings.ReplaceAll(s, word, "[redacted]")
-		s = strings.ReplaceAll(s, url.QueryEscape(word), "[redacted]")
-	}
+	s = redact.Text(s[:min(len(s), maxRaw)], "[redacted]", hidden...)
 	s = strings.ToValidUTF8(s, "?")
 	s = strings.TrimSpace(strings.Map(func(c rune) rune {
 		if unicode.IsControl(c) {

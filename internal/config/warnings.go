@@ -1,0 +1,46 @@
+package config
+
+import (
+	"net"
+	"net/netip"
+	"net/url"
+	"os"
+	"slices"
+	"strings"
+)
+
+// Warnings are what is allowed and unsafe, a sentence each: secrets that are sent
+// in clear to another machine, and a key that others can read.
+func (c *Config) Warnings() []string {
+	var all []string
+	sasl := c.Kafka.SASL.Mechanism
+	elsewhere := func(broker string) bool { host, _, _ := net.SplitHostPort(broker); return !loopback(host) }
+	if (sasl == "PLAIN" || sasl == oauthBearer) && !c.Kafka.TLS.Enable && slices.ContainsFunc(c.Kafka.Brokers, elsewhere) {
+		all = append(all, "SASL "+sasl+" without TLS sends the password or token in clear: set "+variable("KAFKA_TLS_ENABLE")+", or use SCRAM")
+	}
+	if inClear(c.Kafka.SASL.TokenURL) {
+		all = append(all, variable("KAFKA_SASL_TOKEN_URL")+" is http: the client secret is sent in clear; give https")
+	}
+	sends := func(s Shop) bool { return s.Auth != authCloudOpen }
+	if inClear(c.APIURL) && (c.Component.AppID != "" || slices.ContainsFunc(c.Shops, sends)) {
+		all = append(all, variable("API_URL")+" is http: secrets and access tokens are sent in clear; give https")
+	}
+	if c.StateKeyFile != "" {
+		if info, err := os.Stat(c.StateKeyFile); err == nil && info.Mode().Perm()&0o007 != 0 {
+			all = append(all, variable("STATE_KEY_FILE")+" can be used by every user of this machine (mode "+info.Mode().Perm().String()+"): make it 0400 or 0440")
+		}
+	}
+	return all
+}
+
+// inClear reports whether what is sent to an address leaves this machine in plain
+// http.
+func inClear(address string) bool {
+	u, err := url.Parse(address)
+	return err == nil && u.Scheme == "http" && !loopback(u.Hostname())
+}
+
+func loopback(host string) bool {
+	ip, _ := netip.ParseAddr(host)
+	return ip.Unmap().IsLoopback() || strings.EqualFold(host, "localhost")
+}
