@@ -97,7 +97,7 @@ func TestPortTaken(t *testing.T) {
 	}
 	defer taken.Close()
 	code, _, stderr := run(t, nil, "simulate", "--listen", taken.Addr().String())
-	if code != 1 || !strings.Contains(stderr, "address already in use") || !strings.Contains(stderr, `"hint":"another program listens there`) {
+	if code != 1 || !strings.Contains(stderr, "address already in use") || !strings.Contains(stderr, "Hint: another program listens there") {
 		t.Errorf("simulate = %d\n%s", code, stderr)
 	}
 }

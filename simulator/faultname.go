@@ -167,6 +167,9 @@ func (s faultSwitch) text() string { return fmt.Sprint(s.value.Interface()) }
 // set takes a value as text. It refuses what the switch does not know.
 func (s faultSwitch) set(text string) error {
 	bad := badFault(s.name, text, s.form())
+	if s.want != nil {
+		bad = fmt.Errorf("fault %s: want %s, not %q", s.name, s.typeName(), text)
+	}
 	if s.want != nil && text != "" && !slices.Contains(s.want, text) {
 		return bad
 	}
@@ -206,8 +209,6 @@ const rateForm = "a number from 0 to 1, such as 0.2 or 20%"
 // form says how a value of the switch is written.
 func (s faultSwitch) form() string {
 	switch {
-	case s.want != nil:
-		return "one of " + strings.Join(s.want, ", ")
 	case s.isDuration():
 		return "a duration, such as 1m30s"
 	case s.value.Kind() == reflect.Float64:

@@ -185,6 +185,9 @@ func report(name string, err error, w io.Writer) int {
 		fmt.Fprintf(w, "orderwalk %s: %v\nSee `orderwalk config` for every variable.\n", name, err)
 		return exitUsage
 	}
+	if _, screen := terminal(w); screen && errors.Is(err, errInterrupted) {
+		fmt.Fprintln(w) // after the terminal's ^C
+	}
 	fmt.Fprintf(w, "orderwalk %s: %v\n", name, err)
 	if hint := hintFor(err); hint != "" {
 		fmt.Fprintf(w, "Hint: %s\n", hint)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 
@@ -23,13 +24,22 @@ const (
 // the last few counts to tell the rate.
 type progress struct {
 	past []sample
+	// since is added to the number of orders where it may not be all there are:
+	// a process counts its own.
+	since string
 }
+
+// sinceStart is progress.since of dev, whose topic outlives the process.
+const sinceStart = " since start"
 
 type sample struct {
 	at     time.Time
 	orders int64
 	share  float64
 }
+
+// separator stands between the parts of a progress line.
+const separator = " · "
 
 // line describes all shops together at the time now.
 func (p *progress) line(shops []connector.ShopStatus, now time.Time) string {
@@ -58,7 +68,7 @@ func (p *progress) line(shops []connector.ShopStatus, now time.Time) string {
 		rate, gain = float64(orders-first.orders)/over, (share-first.share)/over
 	}
 
-	parts := []string{stateText(states, len(shops)), thousands(orders) + " orders", thousands(int64(rate+0.5)) + "/s"}
+	parts := []string{stateText(states, len(shops)), thousands(orders) + " orders" + p.since, thousands(int64(rate+0.5)) + "/s"}
 	if windows > 0 {
 		parts = append(parts, fmt.Sprintf("%d %s open", windows, plural(windows, "window")))
 	}
@@ -72,7 +82,7 @@ func (p *progress) line(shops []connector.ShopStatus, now time.Time) string {
 	if lag > 0 {
 		parts = append(parts, "lag "+lag.Round(time.Second).String())
 	}
-	return strings.Join(parts, " · ")
+	return strings.Join(parts, separator)
 }
 
 // remember adds a sample and returns the one to compare it with.
@@ -124,24 +134,44 @@ func thousands(n int64) string {
 // draw redraws the progress line until ctx ends.
 func draw(ctx context.Context, s *statusLine, columns func() int, status func() []connector.ShopStatus) {
 	defer s.end()
-	var p progress
+	p := progress{since: sinceStart}
+	var before []connector.ShopStatus
+	redraw := func() {
+		before = asBeforeEnd(before, status())
+		s.set(p.line(before, time.Now()), columns())
+	}
 	ticker := time.NewTicker(redrawEvery)
 	defer ticker.Stop()
 	for {
-		s.set(p.line(status(), time.Now()), columns())
+		redraw()
 		select {
 		case <-ctx.Done():
-			s.set(p.line(status(), time.Now()), columns())
+			redraw()
 			return
 		case <-ticker.C:
 		}
 	}
 }
 
+// asBeforeEnd gives the shops of a worker without any lane a state that says
+// more than elsewhere: at its end the one they had before, at its begin starting.
+func asBeforeEnd(before, now []connector.ShopStatus) []connector.ShopStatus {
+	if slices.ContainsFunc(now, func(s connector.ShopStatus) bool { return s.State != connector.StateElsewhere }) {
+		return now
+	}
+	for i := range now {
+		now[i].State = connector.StateStarting
+		if len(before) == len(now) {
+			now[i].State = before[i].State
+		}
+	}
+	return now
+}
+
 // logProgress logs the progress now and then until ctx ends, as long as there
 // is news: backfill under way, or a shop that has changed its state.
 func logProgress(ctx context.Context, log *slog.Logger, status func() []connector.ShopStatus) {
-	var p progress
+	p := progress{since: sinceStart}
 	p.line(status(), time.Now()) // what the first rate is compared with
 	last := ""
 	ticker := time.NewTicker(reportEvery)

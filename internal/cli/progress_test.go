@@ -65,3 +65,46 @@ func TestStatusLine(t *testing.T) {
 		t.Errorf("screen = %q\nwant     %q", screen.String(), want)
 	}
 }
+
+// A line that is too long for the terminal loses whole parts.
+func TestStatusLineOfANarrowTerminal(t *testing.T) {
+	const line = "2 backfill · 102,377 orders since start · 5,123/s · 16 windows open · 71%, ready in 51s"
+	for width, want := range map[int]string{
+		0: line, 200: line, len([]rune(line)) + 1: line,
+		len([]rune(line)): "2 backfill · 102,377 orders since start · 5,123/s · 16 windows open",
+		45:                "2 backfill · 102,377 orders since start",
+		20:                "2 backfill",
+		6:                 "2 bac",
+	} {
+		var screen strings.Builder
+		s := &statusLine{w: &screen}
+		s.set(line, width)
+		if got := strings.TrimPrefix(screen.String(), eraseLine); got != want {
+			t.Errorf("in %d columns: %q, want %q", width, got, want)
+		}
+	}
+}
+
+// The last line of a worker that ends says what its shops were doing.
+func TestProgressLineAtTheEnd(t *testing.T) {
+	shops := func(states ...connector.State) (all []connector.ShopStatus) {
+		for _, s := range states {
+			all = append(all, connector.ShopStatus{State: s, Published: 7})
+		}
+		return all
+	}
+	before := shops(connector.StateBackfill, connector.StateLive)
+	end := asBeforeEnd(before, shops(connector.StateElsewhere, connector.StateElsewhere))
+	p := progress{since: sinceStart}
+	if got := p.line(end, time.Unix(1, 0)); !strings.HasPrefix(got, "1 backfill, 1 live · 14 orders since start · ") {
+		t.Errorf("at the end: %q", got)
+	}
+	begin := asBeforeEnd(nil, shops(connector.StateElsewhere, connector.StateElsewhere))
+	if got := p.line(begin, time.Unix(1, 0)); !strings.HasPrefix(got, "2 starting") {
+		t.Errorf("at the begin: %q", got)
+	}
+	now := asBeforeEnd(before, shops(connector.StateElsewhere, connector.StateLive))
+	if got := p.line(now, time.Unix(2, 0)); !strings.HasPrefix(got, "1 live, 1 elsewhere") {
+		t.Errorf("with a lane: %q", got)
+	}
+}

@@ -3,7 +3,9 @@ package cli
 import (
 	"io"
 	"os"
+	"strings"
 	"sync"
+	"unicode/utf8"
 
 	"golang.org/x/term"
 )
@@ -36,10 +38,16 @@ func (s *statusLine) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// set redraws the line, cut to the width of the terminal.
+// set redraws the line, cut to the width of the terminal: by whole parts, since
+// a number that is cut is another number.
 func (s *statusLine) set(line string, width int) {
-	if r := []rune(line); width > 1 && len(r) >= width {
-		line = string(r[:width-1])
+	for width > 1 && utf8.RuneCountInString(line) >= width {
+		i := strings.LastIndex(line, separator)
+		if i < 0 {
+			line = string([]rune(line)[:width-1])
+			break
+		}
+		line = line[:i]
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

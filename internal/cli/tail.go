@@ -26,6 +26,8 @@ const tailNotes = `
 One line a record: when its page was read, shop, range, order ID. Only what is
 committed is shown, as to a consumer with isolation.level=read_committed.
 It needs ORDERWALK_KAFKA_BROKERS; ` + "`orderwalk dev`" + ` prints the whole command.
+Names of shops are those of ORDERWALK_SHOPS_FILE, where that is set; a name stands
+for one range of its shop, an app ID for all.
 `
 
 // tailCommand prints records of the orders topic.
@@ -35,7 +37,7 @@ func tailCommand(ctx context.Context, c *call) error {
 	follow := c.flags.Bool("follow", false, "go on with what is committed later, until Ctrl-C")
 	lines := c.flags.Int("lines", 10, "`number` of the newest records to begin with")
 	topic := c.flags.String("topic", "", "`topic` to read (default ORDERWALK_TOPIC)")
-	c.flags.StringVar(&p.shop, "shop", "", "print only records of this `shop`: its app ID")
+	shop := c.flags.String("shop", "", "print only records of this `shop`, by its name or its app ID")
 	c.flags.BoolVar(&p.asJSON, "json", false, "print each record as JSON, with partition, offset, key, headers and value")
 	if err := c.parse(tailNotes); err != nil {
 		return err
@@ -49,6 +51,10 @@ func tailCommand(ctx context.Context, c *call) error {
 	}
 	if *topic == "" {
 		*topic = cfg.Topic
+	}
+	shops := config.NamedShops()
+	if err := p.only(*shop, shops); err != nil {
+		return err
 	}
 	// Warnings are for people here, whatever form the worker's log has.
 	log := slog.New(slog.NewTextHandler(c.Err, &slog.HandlerOptions{Level: max(cfg.LogLevel, slog.LevelWarn)}))
@@ -73,10 +79,10 @@ func tailCommand(ctx context.Context, c *call) error {
 	if err := t.run(ctx, partitions, *follow); err != nil && ctx.Err() == nil {
 		return err
 	}
-	if p.shop != "" && p.lines == 0 && ctx.Err() == nil {
-		fmt.Fprintf(c.Err, "no order of %q in topic %s: a shop stands there by its app ID, not by its name\n", p.shop, *topic)
+	if err := p.flush(); err != nil || p.shop == "" || p.lines > 0 || ctx.Err() != nil {
+		return err
 	}
-	return p.flush()
+	return noOrders(c.Err, *shop, p.shop, *topic, shops)
 }
 
 // countPartitions asks how many partitions the topic has.
@@ -188,8 +194,10 @@ func (t *tailer) end(ctx context.Context, partition int32) (next int64, newest [
 
 // printer writes records, a line each, from several partitions at once.
 type printer struct {
-	shop   string
-	asJSON bool
+	// shop is the app ID of the only shop to print, timeRange its only range;
+	// empty = any.
+	shop, timeRange string
+	asJSON          bool
 
 	mu    sync.Mutex
 	out   *bufio.Writer
@@ -197,7 +205,9 @@ type printer struct {
 }
 
 // wants tells whether the record is of the shop that was asked for.
-func (p *printer) wants(r txn.Record) bool { return p.shop == "" || header(r, "shop") == p.shop }
+func (p *printer) wants(r txn.Record) bool {
+	return (p.shop == "" || header(r, "shop") == p.shop) && (p.timeRange == "" || header(r, "time_range") == p.timeRange)
+}
 
 func (p *printer) print(r txn.Record) error {
 	if !p.wants(r) {

@@ -3,6 +3,8 @@ package cli
 import (
 	"bytes"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -36,22 +38,37 @@ func TestTailFindsTheLastOfAShop(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Setenv("ORDERWALK_KAFKA_BROKERS", cluster.ListenAddrs()[0])
+	shops := filepath.Join(t.TempDir(), "shops.yaml")
+	if err := os.WriteFile(shops, []byte("shops:\n- {app_id: wxquiet, name: red-lantern}\n- {app_id: wxquiet, name: changes, time_range: update_time}\n- {app_id: wxnew}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for _, c := range []struct {
 		args, says string
 		lines      int
+		file       string
+		code       int
 	}{
-		{"--lines 1 --shop wxquiet", "", 1},
-		{"--lines 100 --shop wxquiet", "", 100},
-		{"--lines 200 --shop wxquiet", "", 100},
-		{"--lines 50 --shop wxbusy", "", 50},
-		{"--from-beginning --shop wxquiet", "", 100},
-		{"--lines 10", "", 10},
-		{"--lines 10 --shop quiet", `no order of "quiet" in topic orders: a shop stands there by its app ID`, 0},
+		{args: "--lines 1 --shop wxquiet", lines: 1},
+		{args: "--lines 100 --shop wxquiet", lines: 100},
+		{args: "--lines 200 --shop wxquiet", lines: 100},
+		{args: "--lines 50 --shop wxbusy", lines: 50},
+		{args: "--from-beginning --shop wxquiet", lines: 100},
+		{args: "--lines 10", lines: 10},
+		{args: "--lines 10 --shop quiet", says: `no order of "quiet" in topic orders: a shop stands there by its app ID`, code: 1},
+		{args: "--lines 10 --shop wxother", says: `no order of "wxother" in topic orders; check the app ID`, code: 1},
+		{args: "--shop red-lantern --lines 5", file: shops, lines: 5},
+		{args: "--shop wxquiet --lines 5", file: shops, lines: 5},
+		{args: "--shop wxbusy --lines 5", file: shops, lines: 5},
+		{args: "--shop changes", file: shops, says: `no order of "changes" (wxquiet) in topic orders yet`},
+		{args: "--shop wxnew", file: shops, says: `no order of "wxnew" in topic orders yet`},
+		{args: "--shop red-lantren", file: shops, says: `--shop: no shop is called "red-lantren"; did you mean red-lantern?`, code: 2},
+		{args: "--shop blue", file: shops, says: `give one of red-lantern, changes, wxnew, or an app ID`, code: 2},
 	} {
+		t.Setenv("ORDERWALK_SHOPS_FILE", c.file)
 		var out, errs bytes.Buffer
 		code := Main(t.Context(), append([]string{"tail", "--topic", "orders"}, strings.Fields(c.args)...), Streams{Out: &out, Err: &errs})
 		lines := strings.Count(out.String(), "\n")
-		if code != 0 || lines != c.lines || !strings.Contains(errs.String(), c.says) || (c.says == "") != (errs.Len() == 0) {
+		if code != c.code || lines != c.lines || !strings.Contains(errs.String(), c.says) || (c.says == "") != (errs.Len() == 0) {
 			t.Errorf("%s = %d, %d lines\n%s", c.args, code, lines, errs.String())
 		}
 		if strings.Contains(c.args, "wxquiet") && strings.Contains(out.String(), "wxbusy") {

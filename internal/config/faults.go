@@ -1,7 +1,6 @@
 package config
 
 import (
-	"errors"
 	"fmt"
 	"log/slog"
 	"math"
@@ -97,20 +96,6 @@ func (f *faults) unknown(environ []string) {
 			allowed = "did you mean " + variable(near) + "?"
 		}
 		f.add(name, "is not a variable of this version", allowed)
-	}
-}
-
-// misspelt refuses the name of a variable of ours with one or two wrong letters
-// in the prefix, or none but in the case: it would not be read.
-func (f *faults) misspelt(name string, names []string) {
-	if distance(strings.ToUpper(name[:min(len(name), len(prefix))]), prefix) > 3 {
-		return // most of an environment
-	}
-	for _, n := range names {
-		if distance(strings.ToUpper(name), variable(n)) <= 2 && strings.HasSuffix(strings.ToUpper(name), n) {
-			f.add(name, "is not read", "did you mean "+variable(n)+"?")
-			return
-		}
 	}
 }
 
@@ -294,53 +279,6 @@ func (f *faults) readable(name, path string) string {
 	}
 	_ = file.Close() // opened only to see that it can be
 	return path
-}
-
-// maxUnixSeconds is the year 2286: a greater number was meant as milliseconds.
-const maxUnixSeconds = 9_999_999_999
-
-// dates are read in the zone of the vendor's days.
-var shanghai = time.FixedZone("Asia/Shanghai", 8*60*60)
-
-// ParseTime reads a time as the variables take it: unix seconds, RFC 3339, or a
-// date, which is its 00:00 in Asia/Shanghai.
-func ParseTime(text string) (int64, error) {
-	const allowed = "give unix seconds, RFC 3339 such as 2026-11-01T00:00:00+08:00, or a date such as 2026-11-01 (its 00:00 in Asia/Shanghai)"
-	if n, err := strconv.ParseInt(text, 10, 64); err == nil {
-		switch {
-		case n < 1:
-			return 0, &timeError{quote(text), allowed}
-		case n > maxUnixSeconds:
-			return 0, &timeError{shown(text) + " looks like milliseconds", allowed}
-		}
-		return n, nil
-	}
-	t, err := time.Parse(time.RFC3339, text)
-	if err != nil {
-		t, err = time.ParseInLocation(time.DateOnly, text, shanghai)
-	}
-	if err != nil || t.Unix() < 1 || t.Unix() > maxUnixSeconds {
-		return 0, &timeError{quote(text), allowed}
-	}
-	return t.Unix(), nil
-}
-
-// timeError is a text that is no time.
-type timeError struct{ problem, allowed string }
-
-func (e *timeError) Error() string { return e.problem + "; " + e.allowed }
-
-// timeAt reads a time; 0 = not given.
-func (f *faults) timeAt(where, given string) int64 {
-	if given == "" {
-		return 0
-	}
-	at, err := ParseTime(given)
-	var fault *timeError
-	if errors.As(err, &fault) {
-		f.add(where, fault.problem, fault.allowed)
-	}
-	return at
 }
 
 // rateAt takes a number of calls a second.

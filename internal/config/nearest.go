@@ -35,3 +35,17 @@ func distance(a, b string) int {
 	}
 	return row[len(b)]
 }
+
+// misspelt refuses the name of a variable of ours with one or two wrong letters
+// in the prefix, or none but in the case: it would not be read.
+func (f *faults) misspelt(name string, names []string) {
+	if distance(strings.ToUpper(name[:min(len(name), len(prefix))]), prefix) > 3 {
+		return // most of an environment
+	}
+	for _, n := range names {
+		if distance(strings.ToUpper(name), variable(n)) <= 2 && strings.HasSuffix(strings.ToUpper(name), n) {
+			f.add(name, "is not read", "did you mean "+variable(n)+"?")
+			return
+		}
+	}
+}
