@@ -42,7 +42,7 @@ func TestWorkersEndBesideAHastyCleaner(t *testing.T) {
 		var world []simulator.Shop
 		var shops []shop
 		p := a.policy()
-		p.Start, p.End, p.PageSize, p.Lookback = start, time.Now().Unix()+45, 10, 20*time.Second
+		p.Start, p.End, p.PageSize, p.Lookback = start, time.Now().Unix()+25, 10, 10*time.Second
 		for i := range 12 {
 			id := fmt.Sprintf("wx%d", i)
 			world = append(world, simulator.Shop{AppID: id, Secret: "secret-" + id, Live: simulator.Live{Rate: 1, Since: start}})
@@ -50,7 +50,7 @@ func TestWorkersEndBesideAHastyCleaner(t *testing.T) {
 		}
 		a.world(simulator.Config{Seed: 43, Shops: world})
 		workers := []*process{a.start(shops...), a.start(shops...), a.start(shops...)}
-		time.Sleep(20 * time.Second)
+		time.Sleep(12 * time.Second)
 		workers[2].kill()
 		workers[2] = a.start(shops...)
 		over := time.After(4 * time.Minute)

@@ -49,6 +49,7 @@ func (c *Connector) lost(ctx context.Context) error {
 	if err != nil || there[c.cfg.OffsetsTopic] > 0 {
 		return err
 	}
+topics:
 	for _, name := range names {
 		for partition := range there[name] {
 			found, err := c.published(ctx, name, int32(partition), shops)
@@ -56,7 +57,7 @@ func (c *Connector) lost(ctx context.Context) error {
 			case errors.Is(err, kafka.TopicAuthorizationFailed):
 				c.cfg.Log.Warn("the offsets topic is not there and is made now; whether orders were published before cannot be seen without Read on the orders topic: if it was deleted, they are published again",
 					"offsets_topic", c.cfg.OffsetsTopic, "topic", name)
-				return nil
+				continue topics
 			case err != nil:
 				return err
 			case found == nil:

@@ -63,21 +63,25 @@ func (l *lane) barred(shop Shop) bool {
 // leaders and replicas of one of them before it goes on with the others.
 const ailingPatience = time.Minute
 
-// patience is a lane's patience with one of its orders topics: none that counts
-// with one that was refused before, and for ever with the only one, without which
-// there is nothing to go on with.
+// patience is a lane's patience with its orders topics: for ever with the only one,
+// without which there is nothing to go on with, and none that counts with one that
+// was refused not long ago.
 func (l *lane) patience(walked []string) func(topic string) time.Duration {
 	if len(walked) < 2 {
 		return nil
 	}
-	limits := make(map[string]time.Duration, len(walked)) // copied: await changes refused
-	for _, topic := range walked {
-		limits[topic] = ailingPatience
-		if l.refused[topic] != nil {
-			limits[topic] = time.Second
+	probation := make(map[string]time.Time) // copied: await changes refused
+	for topic, r := range l.refused {
+		if !r.barred {
+			probation[topic] = r.at.Add(maxWait)
 		}
 	}
-	return func(topic string) time.Duration { return limits[topic] }
+	return func(topic string) time.Duration {
+		if time.Now().Before(probation[topic]) {
+			return time.Second
+		}
+		return ailingPatience
+	}
 }
 
 // refuse fails the shops of an orders topic that Kafka has refused, and reports

@@ -40,17 +40,17 @@ func TestWorkersEndAlthoughTheCleanerRemovesTombstones(t *testing.T) {
 			t.Fatal(err)
 		}
 		workers := []*process{a.start(all...), a.start(all...)}
-		for h := 0; ; h++ {
-			time.Sleep(time.Hour)
-			if ended(workers[0]) && ended(workers[1]) {
+		for range 24 * 60 {
+			time.Sleep(time.Minute)
+			if count(workers[0], StateDone)+count(workers[1], StateDone) == len(all) || ended(workers[0]) && ended(workers[1]) {
 				break
 			}
-			if h == 12 {
-				for i, w := range workers {
-					w.kill()
-					t.Errorf("worker %d still runs: %+v", i, w.Status())
-				}
-				return
+		}
+		time.Sleep(10 * time.Minute)
+		for i, w := range workers {
+			if !ended(w) {
+				t.Errorf("worker %d still runs although all shops are done: %+v", i, w.Status())
+				w.kill()
 			}
 		}
 		for i, w := range workers {

@@ -50,6 +50,9 @@ func (r Right) String() string {
 	return fmt.Sprintf("%s on %s %q", r.Operation, r.Resource, r.Name)
 }
 
+// OnTopic reports whether it is a right on one topic.
+func (r Right) OnTopic() bool { return r.Resource == topic && !r.Prefixed }
+
 // Command grants the right to the principal with Kafka's own tool; connecting
 // as an administrator is left to the reader.
 func (r Right) Command(principal string) string {

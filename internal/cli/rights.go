@@ -3,6 +3,8 @@ package cli
 import (
 	"context"
 	"fmt"
+	"log/slog"
+	"slices"
 	"strings"
 	"time"
 
@@ -38,8 +40,10 @@ func (e *deniedError) hint() string {
 
 // requireRights refuses to begin without the rights that will be needed, all
 // named at once: some would be missed only much later, such as Read on an
-// offsets topic that is still empty. What cannot be asked is left to the walk.
-func requireRights(ctx context.Context, cfg *config.Config, k *kafkaconn.Kafka) error {
+// offsets topic that is still empty. What cannot be asked is left to the walk. So
+// are rights on some of several orders topics: the shops of those fail, and the
+// others do not.
+func requireRights(ctx context.Context, cfg *config.Config, k *kafkaconn.Kafka, log *slog.Logger) error {
 	ctx, cancel := context.WithTimeout(ctx, explainLimit)
 	defer cancel()
 	n := needs(cfg)
@@ -51,7 +55,25 @@ func requireRights(ctx context.Context, cfg *config.Config, k *kafkaconn.Kafka) 
 	if full, err := access.Look(ctx, k.Addr, k.Transport, needs(cfg)); err == nil {
 		report = full
 	}
-	return &deniedError{fmt.Errorf("%s lacks %s", k.Principal(), joinRights(report.Missing)), k.Principal(), report.Missing}
+	denied := &deniedError{fmt.Errorf("%s lacks %s", k.Principal(), joinRights(report.Missing)), k.Principal(), report.Missing}
+	if !stopsAll(report.Missing, cfg.OrdersTopics) {
+		log.Warn("shops of some topics will fail for want of rights", "reason", denied, "hint", denied.hint())
+		return nil
+	}
+	return denied
+}
+
+// stopsAll reports whether there is nothing to walk without the rights: one is not
+// on an orders topic, or each orders topic lacks one.
+func stopsAll(missing []access.Right, orders []string) bool {
+	lacking := make(map[string]bool)
+	for _, r := range missing {
+		if !r.OnTopic() || !slices.Contains(orders, r.Name) {
+			return true
+		}
+		lacking[r.Name] = true
+	}
+	return len(lacking) == len(orders)
 }
 
 // explain asks Kafka which rights are missing when it has refused something

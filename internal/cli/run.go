@@ -165,7 +165,7 @@ func (w *worker) run(ctx context.Context) error {
 		case <-walking.Done():
 			return nil
 		}
-		return requireRights(walking, cfg, brokers)
+		return requireRights(walking, cfg, brokers, log)
 	})
 	group.Go(func() error {
 		defer stopServing()

@@ -66,13 +66,15 @@ func tailCommand(ctx context.Context, c *call) error {
 		}
 		return err
 	}
-	partitions, err := countPartitions(ctx, &kafka.Client{Addr: brokers.Addr, Transport: brokers.Transport, Timeout: 2 * kafkaconn.DialTimeout}, *topic)
+	client := &kafka.Client{Addr: brokers.Addr, Transport: brokers.Transport, Timeout: 2 * kafkaconn.DialTimeout}
+	partitions, err := countPartitions(ctx, client, *topic)
 	if err != nil {
 		return err
 	}
 
 	p.out = bufio.NewWriter(c.Out)
-	t := tailer{reader: &txn.Reader{Addr: brokers.Addr, Transport: brokers.Transport, Log: log}, printer: &p, topic: *topic, newest: *lines}
+	t := tailer{reader: &txn.Reader{Addr: brokers.Addr, Transport: brokers.Transport, Log: log}, printer: &p, topic: *topic, newest: *lines,
+		count: func(ctx context.Context) (int, error) { return countPartitions(ctx, client, *topic) }}
 	if *fromBeginning {
 		t.newest = all
 	}
@@ -109,7 +111,12 @@ type tailer struct {
 	printer *printer
 	topic   string
 	newest  int
+	count   func(context.Context) (int, error) // how many partitions there are by now
 }
+
+// recountEvery is how often a topic that is followed is looked at for partitions
+// that have been added.
+const recountEvery = 30 * time.Second
 
 // run prints what is there, all of it or the newest records in the order of
 // their time, and then what follows, partitions side by side.
@@ -140,9 +147,9 @@ func (t *tailer) run(ctx context.Context, partitions int, follow bool) error {
 		return err
 	}
 	later, reading := errgroup.WithContext(ctx)
-	for i, from := range next {
+	begin := func(partition int, from int64) {
 		later.Go(func() error {
-			return t.reader.Follow(reading, t.topic, int32(i), from, func(r txn.Record) error {
+			return t.reader.Follow(reading, t.topic, int32(partition), from, func(r txn.Record) error {
 				if err := t.printer.print(r); err != nil {
 					return err
 				}
@@ -150,6 +157,22 @@ func (t *tailer) run(ctx context.Context, partitions int, follow bool) error {
 			})
 		})
 	}
+	for i, from := range next {
+		begin(i, from)
+	}
+	later.Go(func() error {
+		for known := len(next); ; {
+			select {
+			case <-reading.Done():
+				return reading.Err()
+			case <-time.After(recountEvery):
+			}
+			// A topic that is not to be seen just now is what Follow tells of.
+			for has, _ := t.count(reading); known < has; known++ {
+				begin(known, 0)
+			}
+		}
+	})
 	return later.Wait()
 }
 

@@ -113,6 +113,11 @@
 // have passed, since brokers end overdue transactions every 10 s; then Commit
 // returns ErrInDoubt, or a Retriable *Error. ctx ends every wait.
 //
+// Attempts that end over one topic after the other are counted together
+// (ailing.go): a topic that is unknown stops the Writer after 10 s even where one
+// attempt has less time, and one without a leader or enough replicas after
+// TopicPatience, with a Retriable *Error that names it.
+//
 // # Where Kafka falls short
 //
 // Commits without markers. A coordinator that has logged a commit has the
