@@ -5,13 +5,20 @@
 export GOTOOLCHAIN ?= auto
 # Build tags that tests hide behind; lint looks at the code under each of them.
 TAGS := kafka
-# How long each fuzz target runs.
+# How long each fuzz target runs, or how many executions it makes, as 200000x.
 FUZZTIME ?= 20s
+# How many random lives are played, and the seed of the first; without a seed
+# other ones each time, with nothing but a seed that one. TIMES plays them again:
+# the scheduler of goroutines is not part of a seed.
+SEEDS ?= $(if $(SEED),1,500)
+TIMES ?= 1
 # How many seconds the soak goes on, and its seed; another one each time by default.
 SOAK ?= 600
 SEED ?=
 # Passed on to the benchmark, such as BENCHFLAGS='-rounds 5 -markdown'.
 BENCHFLAGS ?=
+# Which fuzz targets run, as an extended regular expression; all by default.
+FUZZ ?= .
 
 STATICCHECK := go tool -modfile=tools/go.mod staticcheck
 # Tests that need a real Kafka, and where they are; the others gain nothing from a
@@ -25,7 +32,7 @@ KAFKA_TESTS = $(shell sed -n 's/^func \(Test[A-Za-z0-9_]*\).*/\1/p' $(KAFKA_FILE
 say = @$(if $(MAKE_TERMOUT),echo "— $(1)",:)
 
 .DEFAULT_GOAL := help
-.PHONY: help build test lint test-kafka soak fuzz bench clean need-java
+.PHONY: help build test lint lives test-kafka soak fuzz bench clean need-java
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -59,12 +66,22 @@ soak: need-java ## 200 shops, 3 workers and what befalls them, for SOAK seconds 
 	@TRIAL_SOAK=$(SOAK) TRIAL_SEED=$(SEED) go test -tags kafka -count=1 -v -run '^TestSoak$$' \
 		-timeout $$(($(SOAK) + 1800))s -artifacts -outputdir "$(CURDIR)/.cache/soak" ./internal/trial
 
-fuzz: ## every fuzz target for FUZZTIME (20s)
+lives: ## SEEDS random lives (500) with every fault there is; SEED repeats one; logs of those that fail in .cache/lives
+	@mkdir -p .cache/lives
+	@LIVES=$(SEEDS) LIVES_SEED=$(or $(SEED),$(shell date +%s)) go test $(RACE) -count=$(TIMES) $(if $(filter 1,$(SEEDS)),-v) -run '^TestLives$$' \
+		-timeout $$(($(SEEDS) * $(TIMES) * 10 + 600))s -artifacts -outputdir "$(CURDIR)/.cache/lives" ./connector
+
+fuzz: ## every fuzz target for FUZZTIME (20s), which may be a number of executions (200000x); FUZZ picks targets by a pattern
 	@grep -rE --exclude-dir=.cache --include='*_test.go' '^func Fuzz[A-Za-z0-9_]+\(' . | \
-	sed -E 's,^(.*)/[^/]*:func (Fuzz[A-Za-z0-9_]+)\(.*,\1 \2,' | \
-	while read -r dir target; do \
-		go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$dir" || exit 1; \
-	done
+	sed -E 's,^(.*)/[^/]*:func (Fuzz[A-Za-z0-9_]+)\(.*,\1 \2,' | grep -E '$(FUZZ)' | { \
+		total=0; \
+		while read -r dir target; do \
+			out=$$(go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$dir" 2>&1) || { echo "$$out"; exit 1; }; \
+			execs=$$(echo "$$out" | sed -nE 's/.* execs: ([0-9]+).*/\1/p' | tail -n 1); \
+			printf '%9d executions of %s in %s\n' "$$execs" "$$target" "$$dir"; \
+			total=$$((total + execs)); \
+		done; \
+		printf '%9d executions\n' $$total; }
 
 bench: need-java build ## orders a second, CPU and memory beside a bare client (needs JDK 17+, Maven; BENCHFLAGS)
 	@go run ./bench -binary bin/orderwalk $(BENCHFLAGS)

@@ -31,7 +31,7 @@ func TestLives(t *testing.T) {
 	for i := range uint64(lives) {
 		t.Run(fmt.Sprint(seed+i), func(t *testing.T) {
 			t.Parallel()
-			inBubble(t, func(a *arena) { live(t, a, seed+i) })
+			inBubble(t, func(a *arena) { live(t, a, seed+i, lives == 1) })
 		})
 	}
 }
@@ -43,16 +43,18 @@ func or(text, otherwise string) string {
 	return text
 }
 
-func live(t *testing.T, a *arena, seed uint64) {
+func live(t *testing.T, a *arena, seed uint64, alone bool) {
 	l := newLife(seed, time.Now().Unix())
 	s := &stage{arena: a, life: l}
 	began := time.Now()
 	defer s.leave()
 	defer func() {
+		if alone || t.Failed() {
+			t.Logf("%v\nwhat happened:\n%s\nplay it again with `make lives SEED=%d`", l, strings.Join(s.journal, "\n"), seed)
+		}
 		if !t.Failed() {
 			return
 		}
-		t.Logf("%v\nwhat happened:\n%s\nplay it again with `make lives SEED=%d`", l, strings.Join(s.journal, "\n"), seed)
 		for i, p := range a.processes {
 			if path := filepath.Join(t.ArtifactDir(), fmt.Sprintf("process-%d.log", i)); os.WriteFile(path, []byte(p.logged()), 0o600) == nil {
 				t.Log("log: " + path)

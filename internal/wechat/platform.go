@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"net/http"
 	"strings"
 	"time"
 )
@@ -86,7 +87,7 @@ func (p *Platform) ComponentToken(ctx context.Context, ticket string) (Component
 	}
 	v = p.call(ctx, platformCall{op: componentTokenOp, path: componentTokenPath, hidden: []string{secret, ticket}, body: map[string]any{
 		"component_appid": p.AppID, "component_appsecret": secret, "component_verify_ticket": ticket,
-	}}, &answer, func() bool { return answer.Token != "" })
+	}}, &answer, func() bool { return strings.TrimSpace(answer.Token) != "" })
 	if v != nil {
 		return ComponentToken{}, v.ofSecret()
 	}
@@ -125,7 +126,7 @@ func (p *Platform) AuthorizerToken(ctx context.Context, componentToken, appID, r
 	var answer authorizerAnswer
 	v := p.call(ctx, platformCall{op: authorizerTokenOp, path: authorizerTokenPath, token: componentToken, hidden: []string{refreshToken}, body: map[string]any{
 		"component_appid": p.AppID, "authorizer_appid": appID, "authorizer_refresh_token": refreshToken,
-	}}, &answer, func() bool { return answer.Access != "" })
+	}}, &answer, func() bool { return strings.TrimSpace(answer.Access) != "" })
 	if v != nil {
 		return Authorization{}, v
 	}
@@ -153,11 +154,17 @@ func (p *Platform) Authorizers(ctx context.Context, componentToken string) ([]Au
 		v := p.call(ctx, platformCall{op: authorizersOp, path: authorizersPath, token: componentToken, body: map[string]any{
 			"component_appid": p.AppID, "offset": offset, "count": authorizersPage,
 		}}, &answer, func() bool {
+			for _, shop := range answer.List {
+				if shop.AppID == "" {
+					return false
+				}
+			}
 			return answer.Total != nil && (len(answer.List) > 0 || int64(*answer.Total) <= int64(offset))
 		})
 		if v != nil {
 			return nil, v
 		}
+		known := len(all)
 		for _, shop := range answer.List {
 			one := Authorizer{AppID: shop.AppID, RefreshToken: strings.TrimSpace(shop.Refresh)}
 			if shop.At > 0 {
@@ -173,6 +180,10 @@ func (p *Platform) Authorizers(ctx context.Context, componentToken string) ([]Au
 		}
 		if offset += len(answer.List); int64(offset) >= int64(*answer.Total) {
 			return all, nil
+		}
+		if len(all) == known {
+			// Each call would bring the same: that many would be made.
+			return nil, noVerdict(authorizersOp, http.StatusOK, "a page of the list only repeats shops of the pages before")
 		}
 	}
 	return nil, &Error{Op: authorizersOp, Class: Stop, Message: "the list has no end", Hint: hintBug, result: "bad_body"}

@@ -126,6 +126,17 @@ func TestAuthorizersOfManyPages(t *testing.T) {
 			equal(t, "body", c.body, fmt.Sprintf(`{"component_appid":"wxplatform","count":500,"offset":%d}`, i*500))
 		}
 	})
+	// A list that only repeats itself is not asked for to its end.
+	onPlatform(t, []reply{page(600, 0, 100), page(600, 100, 200), page(600, 0, 200), page(600, 0, 200)}, func(t *testing.T, p *Platform, w *world) {
+		_, err := p.Authorizers(t.Context(), platformToken)
+		wantClass(t, err, Retry, 0)
+		equal(t, "calls", len(w.api.seen()), 3)
+	})
+	// An entry without an app ID is no shop.
+	onPlatform(t, []reply{{body: `{"total_count":1,"list":[{"refresh_token":"RT"}]}`}}, func(t *testing.T, p *Platform, w *world) {
+		_, err := p.Authorizers(t.Context(), platformToken)
+		wantClass(t, err, Retry, 0)
+	})
 	// A page that holds nothing although there is more is no end of the list.
 	onPlatform(t, []reply{page(600, 0, 500), page(600, 0, 0)}, func(t *testing.T, p *Platform, w *world) {
 		_, err := p.Authorizers(t.Context(), platformToken)
