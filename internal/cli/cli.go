@@ -17,6 +17,7 @@ import (
 	"strings"
 
 	"orderwalk/internal/config"
+	"orderwalk/internal/kafkaconn"
 )
 
 // Exit codes.
@@ -182,7 +183,7 @@ func report(name string, err error, w io.Writer) int {
 		fmt.Fprintf(w, "orderwalk %s: %v\nSee `orderwalk config` for every variable.\n", name, err)
 		return exitUsage
 	}
-	fmt.Fprintf(w, "orderwalk %s: %v\n", name, err)
+	fmt.Fprintf(w, "orderwalk %s: %v\n", name, kafkaconn.Worded(err))
 	if hint := hintFor(err); hint != "" {
 		fmt.Fprintf(w, "Hint: %s\n", hint)
 	}
