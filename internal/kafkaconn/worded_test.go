@@ -1,9 +1,14 @@
 package kafkaconn
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
+	"net"
+	"os"
+	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/segmentio/kafka-go"
@@ -27,5 +32,23 @@ func TestWorded(t *testing.T) {
 	}
 	if Worded(nil) != nil {
 		t.Error("no error became one")
+	}
+}
+
+// A port where nothing listens and a way that nothing comes through are two
+// faults.
+func TestHintsOfTheWay(t *testing.T) {
+	k := New(Config{Brokers: []string{"kafka.test:9092"}})
+	defer k.Close()
+	for cause, want := range map[error]string{
+		syscall.ECONNREFUSED:       "a broker runs there",
+		os.ErrDeadlineExceeded:     "a firewall",
+		context.DeadlineExceeded:   "a firewall",
+		&net.DNSError{Name: "xyz"}: "host names",
+	} {
+		err := k.failure(stepConnect, "kafka.test:9092", &net.OpError{Op: "dial", Net: "tcp", Err: cause})
+		if !strings.Contains(HintFor(err), want) {
+			t.Errorf("%v: %q says nothing of %q", cause, HintFor(err), want)
+		}
 	}
 }
