@@ -48,10 +48,10 @@ type survey struct {
 // followed is what is known of a lane of another worker.
 type followed struct {
 	mu    sync.Mutex
-	next  int64                       // offset to read on from
-	marks map[offsets.Partition]int64 // watermarks, of shops that may have come to their end by now
+	next  int64                           // offset to read on from
+	marks map[offsets.Partition]int64     // watermarks, of shops that may have come to their end by now
 	ended map[offsets.Partition]readRange // bounded ranges that are read, which they stay
-	again time.Time                   // no whole reading before
+	again time.Time                       // no whole reading before
 }
 
 // readRange is a range that is read to its end, as it was configured.

@@ -10,7 +10,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"orderwalk/internal/leaktest"
 	"orderwalk/simulator"
@@ -134,6 +136,15 @@ func TestCheckFindsWhatIsWrong(t *testing.T) {
 		"policy": {func(t *testing.T, cluster *kfake.Cluster) {
 			cluster.CreateTopic("orderwalk.offsets", 4, map[string]string{"cleanup.policy": "delete"})
 		}, "topic", []string{`cleanup.policy is "delete"`, "→ run kafka-configs.sh --alter"}},
+		"transaction timeout": {func(_ *testing.T, cluster *kfake.Cluster) {
+			cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.InitProducerID}, Err: kerr.InvalidTransactionTimeout, Count: -1})
+		}, "transactional", []string{"Invalid Transaction Timeout", "→ set ORDERWALK_TRANSACTION_TIMEOUT to at most the brokers' transaction.max.timeout.ms"}},
+		"session timeout": {func(_ *testing.T, cluster *kfake.Cluster) {
+			cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.JoinGroup}, Err: kerr.InvalidSessionTimeout, Count: -1})
+		}, "group", []string{"Invalid Session Timeout", "→ ORDERWALK_SESSION_TIMEOUT must lie between"}},
+		"message size": {func(t *testing.T, cluster *kfake.Cluster) {
+			cluster.CreateTopic("wechat.orders", 4, map[string]string{"max.message.bytes": "100000"})
+		}, "topic", []string{"takes 100000 bytes at once (max.message.bytes), and orderwalk sends up to 921600", "→ run kafka-configs.sh --alter"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c.spoil(t, checkWorld(t))

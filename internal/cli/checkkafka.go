@@ -16,6 +16,7 @@ import (
 	"orderwalk/internal/config"
 	"orderwalk/internal/kafkaconn"
 	"orderwalk/internal/topics"
+	"orderwalk/internal/txn"
 )
 
 // kafka tries the brokers, the topics and the rights.
@@ -28,11 +29,11 @@ func (k *checkup) kafka(ctx context.Context, cfg *config.Config, log *slog.Logge
 		return
 	}
 	k.ok("Kafka", fmt.Sprintf("cluster %s, as %s%s", clusterID, brokers.Principal(), inClear(cfg.Kafka)))
-	k.brokers(ctx, brokers)
+	size := k.brokers(ctx, brokers)
 
 	report, err := access.Look(ctx, brokers.Addr, brokers.Transport, needs(cfg))
 	if err != nil {
-		k.failed("rights", err.Error())
+		k.failed("rights", kafkaconn.Worded(err).Error(), brokers.Hint(err))
 		return
 	}
 	for _, name := range cfg.OrdersTopics {
@@ -40,20 +41,43 @@ func (k *checkup) kafka(ctx context.Context, cfg *config.Config, log *slog.Logge
 	}
 	k.topic(ctx, brokers, report, topics.Spec{Name: cfg.OffsetsTopic, Compacted: true}, cfg.OffsetsPartitions)
 	k.starts(ctx, cfg, brokers, report.Partitions[cfg.OffsetsTopic])
-	k.rights("transactional IDs "+cfg.Group+"-*", "may write", brokers, report.Of("transactional ID", ""))
-	k.rights("group "+cfg.Group, "may join", brokers, report.Of("group", ""))
+	tries := []struct {
+		check   string
+		missing []access.Right
+		try     func(context.Context, *config.Config, *kafkaconn.Kafka, int) finding
+		found   finding
+	}{
+		{check: "transactional IDs " + cfg.Group + "-*", missing: report.Of("transactional ID", ""), try: transactions},
+		{check: "group " + cfg.Group, missing: report.Of("group", ""), try: membership},
+	}
+	var trying sync.WaitGroup // both may take their time
+	for i := range tries {
+		if len(tries[i].missing) == 0 {
+			trying.Go(func() { tries[i].found = tries[i].try(ctx, cfg, brokers, size) })
+		}
+	}
+	trying.Wait()
+	for _, t := range tries {
+		if len(t.missing) > 0 {
+			k.denied(t.check, brokers, t.missing, "")
+			continue
+		}
+		t.found.Check = t.check
+		k.add(t.found)
+	}
 }
 
 // brokers tries each broker by the address the cluster gives for it: the walk
-// needs them all, and they are not the ones in the environment.
-func (k *checkup) brokers(ctx context.Context, brokers *kafkaconn.Kafka) {
+// needs them all, and they are not the ones in the environment. It returns how
+// many there are.
+func (k *checkup) brokers(ctx context.Context, brokers *kafkaconn.Kafka) (size int) {
 	ctx, cancel := context.WithTimeout(ctx, checkLimit)
 	defer cancel()
 	client := kafka.Client{Addr: brokers.Addr, Transport: brokers.Transport}
 	found, err := client.Metadata(ctx, &kafka.MetadataRequest{Topics: []string{}})
 	if err != nil {
-		k.failed("brokers", err.Error())
-		return
+		k.failed("brokers", kafkaconn.Worded(err).Error(), brokers.Hint(err))
+		return 0
 	}
 	errs := make([]error, len(found.Brokers))
 	var wg sync.WaitGroup
@@ -72,6 +96,7 @@ func (k *checkup) brokers(ctx context.Context, brokers *kafkaconn.Kafka) {
 			k.failed(fmt.Sprintf("broker %d", found.Brokers[i].ID), err.Error(), hintFor(err))
 		}
 	}
+	return len(found.Brokers)
 }
 
 // inClear warns of what anybody on the way can read.
@@ -113,7 +138,12 @@ func (k *checkup) topic(ctx context.Context, brokers *kafkaconn.Kafka, report ac
 			k.failed(check, fault.Problem, fault.Hint)
 			return
 		}
-		k.failed(check, err.Error())
+		k.failed(check, kafkaconn.Worded(err).Error(), brokers.Hint(err))
+		return
+	}
+	if most, told := largestBatch(ctx, brokers, spec.Name); told && most < txn.LargestBatch {
+		k.failed(check, fmt.Sprintf("takes %d bytes at once (max.message.bytes), and orderwalk sends up to %d", most, txn.LargestBatch),
+			fmt.Sprintf("run kafka-configs.sh --alter --entity-type topics --entity-name %s --add-config max.message.bytes=1048588", spec.Name))
 		return
 	}
 	detail := count(found, "partition") + ", may write"
@@ -121,14 +151,6 @@ func (k *checkup) topic(ctx context.Context, brokers *kafkaconn.Kafka, report ac
 		detail = count(found, "partition") + ", may read and write"
 	}
 	k.ok(check, detail)
-}
-
-func (k *checkup) rights(check, may string, brokers *kafkaconn.Kafka, missing []access.Right) {
-	if len(missing) == 0 {
-		k.ok(check, may)
-		return
-	}
-	k.denied(check, brokers, missing, "")
 }
 
 // denied names the principal, the rights and the commands that grant them.

@@ -17,6 +17,7 @@ import (
 	"strings"
 
 	"orderwalk/internal/config"
+	"orderwalk/internal/kafkaconn"
 )
 
 // Exit codes.
@@ -188,7 +189,7 @@ func report(name string, err error, w io.Writer) int {
 	if _, screen := terminal(w); screen && errors.Is(err, errInterrupted) {
 		fmt.Fprintln(w) // after the terminal's ^C
 	}
-	fmt.Fprintf(w, "orderwalk %s: %v\n", name, err)
+	fmt.Fprintf(w, "orderwalk %s: %v\n", name, kafkaconn.Worded(err))
 	if hint := hintFor(err); hint != "" {
 		fmt.Fprintf(w, "Hint: %s\n", hint)
 	}

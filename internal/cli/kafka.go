@@ -40,7 +40,9 @@ type reachError struct {
 	err           error
 }
 
-func (e *reachError) Error() string { return fmt.Sprintf("reach Kafka at %s: %v", e.brokers, e.err) }
+func (e *reachError) Error() string {
+	return fmt.Sprintf("reach Kafka at %s: %v", e.brokers, kafkaconn.Worded(e.err))
+}
 func (e *reachError) Unwrap() error { return e.err }
 
 // reachKafka waits until a broker answers and returns the cluster's ID. It
@@ -62,7 +64,7 @@ func reachKafka(ctx context.Context, k *kafkaconn.Kafka, log *slog.Logger) (clus
 			}
 			if !told {
 				told = true
-				log.Warn("Kafka does not answer yet", "brokers", k.Addr.String(), "reason", err)
+				log.Warn("Kafka does not answer yet", "brokers", k.Addr.String(), "reason", kafkaconn.Worded(err))
 			}
 			return err
 		}

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 
 	"orderwalk/internal/config"
+	"orderwalk/internal/kafkaconn"
 )
 
 // newLog writes to w, in the form and from the level that are configured.
@@ -17,10 +18,13 @@ func newLog(c *config.Config, w io.Writer) *slog.Logger {
 }
 
 // spelledOut writes durations as 1.6s, in JSON too, which has nanoseconds
-// otherwise.
+// otherwise, and errors of kafka-go in Kafka's words.
 func spelledOut(_ []string, a slog.Attr) slog.Attr {
 	if a.Value.Kind() == slog.KindDuration {
 		a.Value = slog.StringValue(a.Value.Duration().String())
+	}
+	if err, ok := a.Value.Any().(error); ok {
+		a.Value = slog.AnyValue(kafkaconn.Worded(err))
 	}
 	return a
 }

@@ -2,9 +2,12 @@ package cli
 
 import (
 	"bytes"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/segmentio/kafka-go"
 
 	"orderwalk/internal/config"
 )
@@ -14,6 +17,19 @@ func TestDurationsAreSpelledOut(t *testing.T) {
 	for form, want := range map[string]string{"json": `"after":"1.6s"`, "text": "after=1.6s"} {
 		var out bytes.Buffer
 		newLog(&config.Config{LogFormat: form}, &out).Info("calls succeed again", "after", 1600*time.Millisecond)
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("%s: %s", form, out.String())
+		}
+	}
+}
+
+// Errors of Kafka are shown without what the library explains them with, and
+// without its methods.
+func TestKafkaErrorsAreWorded(t *testing.T) {
+	for form, want := range map[string]string{"json": `"reason":"join the group: Not Coordinator"}`, "text": "reason=\"join the group: Not Coordinator\"\n"} {
+		var out bytes.Buffer
+		err := fmt.Errorf("join the group: kafka.(*Client).JoinGroup: %w", kafka.NotCoordinatorForGroup)
+		newLog(&config.Config{LogFormat: form}, &out).Info("waiting", "reason", err)
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("%s: %s", form, out.String())
 		}

@@ -111,6 +111,7 @@ func (k *Kafka) failure(step, addr string, err error) *Error {
 // without a word is how both a wrong login and missing encryption can look.
 func (k *Kafka) hint(step string, err error) string {
 	var dns *net.DNSError
+	var network net.Error
 	var file *fileError
 	var grant *grantError
 	var host x509.HostnameError
@@ -149,6 +150,8 @@ func (k *Kafka) hint(step string, err error) string {
 		return "the broker hangs up; does it want a login (ORDERWALK_KAFKA_SASL_MECHANISM), or no TLS (ORDERWALK_KAFKA_TLS_ENABLE)?"
 	case errors.As(err, &dns):
 		return "check the host names in ORDERWALK_KAFKA_BROKERS"
+	case step == stepConnect && errors.As(err, &network) && network.Timeout():
+		return "nothing answers at that address: check ORDERWALK_KAFKA_BROKERS, and what may drop packets on the way, such as a firewall or a network policy"
 	}
 	return "check ORDERWALK_KAFKA_BROKERS and that a broker runs there; `orderwalk dev` needs no Kafka"
 }

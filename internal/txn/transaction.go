@@ -6,6 +6,10 @@ import (
 	"time"
 )
 
+// LargestBatch is how many bytes a batch has at most unless [Config] says
+// otherwise; a topic has to take that much (max.message.bytes).
+const LargestBatch = 900 << 10
+
 // Header is a record header. A nil Value is kept apart from an empty one.
 type Header struct {
 	Key   string

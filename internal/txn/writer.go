@@ -41,7 +41,7 @@ type Config struct {
 
 const (
 	defaultTransactionTimeout = 30 * time.Second
-	defaultMaxBatchBytes      = 900 << 10
+	defaultMaxBatchBytes      = LargestBatch
 )
 
 // Writer commits transactions for one transactional ID. Begin, ProducerID and

@@ -1,0 +1,133 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+
+	"orderwalk/internal/config"
+	"orderwalk/internal/group"
+	"orderwalk/internal/kafkaconn"
+	"orderwalk/internal/txn"
+)
+
+// coordinatorLimit is how long check waits for a coordinator. On a fresh cluster
+// the first question has Kafka make the topic that it keeps its state in, which
+// takes a second or two.
+const coordinatorLimit = 10 * time.Second
+
+// transactions has Kafka prepare for a transaction as run does for each lane, and
+// begins none. It does so under a transactional ID of its own: one of a lane may
+// be a running worker's, which would be fenced. Kafka forgets the ID after a week.
+// Where Write was granted on the lanes' IDs by name, the ID may not be used: then
+// only the coordinator is asked for.
+func transactions(ctx context.Context, cfg *config.Config, brokers *kafkaconn.Kafka, size int) finding {
+	ctx, cancel := context.WithTimeout(ctx, coordinatorLimit)
+	defer cancel()
+	var last error // why it was asked again
+	own := cfg.Group + "-check"
+	_, err := txn.Open(ctx, txn.Config{Addr: brokers.Addr, Transport: brokers.Transport,
+		TransactionalID: own, TransactionTimeout: cfg.TransactionTimeout,
+		OnRetry: func(_, reason string, err error) {
+			last = cmp.Or(err, errors.New(strings.TrimPrefix(reason, "Group ")))
+		}})
+	detail := fmt.Sprintf("may write, in transactions of up to %s", cfg.TransactionTimeout)
+	if errors.Is(err, kafka.TransactionalIDAuthorizationFailed) {
+		detail = fmt.Sprintf("may write; what else transactions need is not tried without Write on %s, which a right on the prefix %s- includes", own, cfg.Group)
+		err = coordinates(ctx, brokers, cfg.Group+"-0")
+		last = err
+	}
+	var refused *txn.Error
+	switch {
+	case err == nil:
+		return finding{OK: true, Detail: detail}
+	case errors.As(err, &refused) && !refused.Retriable && ctx.Err() == nil:
+		return finding{Detail: refused.Request + ": " + kafkaconn.CodeName(refused.Code), Do: []string{refused.Hint}}
+	case last != nil && kafkaconn.HintFor(last) != "":
+		return finding{Detail: kafkaconn.Worded(last).Error(), Do: []string{kafkaconn.HintFor(last)}}
+	default:
+		return finding{Detail: fmt.Sprintf("no broker coordinates transactions, for %s: %v", coordinatorLimit, kafkaconn.Worded(last)),
+			Do: []string{internalTopic("__transaction_state", "transaction.state.log", size)}}
+	}
+}
+
+// coordinates asks for the coordinator of a transactional ID until ctx ends.
+func coordinates(ctx context.Context, brokers *kafkaconn.Kafka, id string) error {
+	client := kafka.Client{Addr: brokers.Addr, Transport: brokers.Transport, Timeout: coordinatorLimit}
+	for {
+		found, err := client.FindCoordinator(ctx, &kafka.FindCoordinatorRequest{Key: id, KeyType: kafka.CoordinatorKeyTypeTransaction})
+		if err == nil {
+			err = found.Error
+		}
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(250 * time.Millisecond):
+		}
+	}
+}
+
+// membership tries whether a worker could join the group, without joining.
+func membership(ctx context.Context, cfg *config.Config, brokers *kafkaconn.Kafka, size int) finding {
+	ctx, cancel := context.WithTimeout(ctx, coordinatorLimit)
+	defer cancel()
+	err := group.Try(ctx, group.Config{Addr: brokers.Addr, Transport: brokers.Transport, GroupID: cfg.Group, SessionTimeout: cfg.SessionTimeout})
+	var refused *group.Error
+	switch {
+	case err == nil:
+		return finding{OK: true, Detail: fmt.Sprintf("may join, with a session timeout of %s", cfg.SessionTimeout)}
+	case errors.As(err, &refused):
+		return finding{Detail: refused.Doing + ": " + kafkaconn.CodeName(refused.Code), Do: []string{refused.Hint}}
+	case errors.Is(err, group.ErrNoCoordinator):
+		return finding{Detail: kafkaconn.Worded(err).Error(), Do: []string{internalTopic("__consumer_offsets", "offsets.topic", size)}}
+	default:
+		return finding{Detail: kafkaconn.Worded(err).Error(), Do: []string{brokers.Hint(err)}}
+	}
+}
+
+// internalTopic says what to do when Kafka has no coordinators, which it has where
+// the partitions of a topic of its own have leaders.
+func internalTopic(topic, settings string, size int) string {
+	if size > 0 && size < 3 {
+		return fmt.Sprintf("Kafka keeps this in its topic %s, which has 3 replicas by default, and %s: set %s.replication.factor%s to %d in the brokers' configuration, or add brokers",
+			topic, count(size, "broker")+" cannot make that", settings, minISR(settings), size)
+	}
+	return fmt.Sprintf("Kafka keeps this in its topic %s: see in the brokers' log why it cannot be made (%s.replication.factor), or has partitions without a leader or too few replicas in sync", topic, settings)
+}
+
+// minISR is the setting that goes with the factor, of the topic that has one.
+func minISR(settings string) string {
+	if settings == "transaction.state.log" {
+		return " and " + settings + ".min.isr"
+	}
+	return ""
+}
+
+// largestBatch is a topic's max.message.bytes, if this client may see it; that
+// takes DescribeConfigs, which run does not need.
+func largestBatch(ctx context.Context, brokers *kafkaconn.Kafka, topic string) (bytes int, told bool) {
+	client := kafka.Client{Addr: brokers.Addr, Transport: brokers.Transport, Timeout: checkLimit}
+	res, err := client.DescribeConfigs(ctx, &kafka.DescribeConfigsRequest{Resources: []kafka.DescribeConfigRequestResource{{
+		ResourceType: kafka.ResourceTypeTopic, ResourceName: topic, ConfigNames: []string{"max.message.bytes"},
+	}}})
+	if err != nil {
+		return 0, false
+	}
+	for _, r := range res.Resources {
+		for _, c := range r.ConfigEntries {
+			if n, err := strconv.Atoi(c.ConfigValue); err == nil && r.Error == nil && c.ConfigName == "max.message.bytes" {
+				return n, true
+			}
+		}
+	}
+	return 0, false
+}
