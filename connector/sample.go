@@ -246,7 +246,7 @@ func (s *sampler) aim(parts []stratum) {
 // page makes one list call.
 func (s *sampler) page(ctx context.Context, w *probe) error {
 	s.left--
-	page, err := s.client.List(ctx, wechat.Query{Range: s.policy.Range, Start: w.start, End: w.start + w.length - 1,
+	page, err := s.client.Probe(ctx, wechat.Query{Range: s.policy.Range, Start: w.start, End: w.start + w.length - 1,
 		Status: s.policy.Status, OpenID: s.policy.OpenID, PageSize: 100, Key: w.key})
 	var verdict *wechat.Error
 	switch {

@@ -144,7 +144,7 @@ func TestASilentSuccessEndsNoWindow(t *testing.T) {
 							if err := a.start(shop{appID: "wx1", policy: p}).ends(); err != nil {
 								t.Error(err)
 							}
-							if calls, bad := g.seen(); bad == 0 || calls > 1200 {
+							if calls, bad := g.seen(); bad == 0 || calls > 1600 {
 								t.Errorf("%d calls, %d of them in the glitch", calls, bad)
 							}
 							a.eachOnce("wx1", p.Start, p.End)

@@ -39,6 +39,7 @@ type exhibit struct {
 	ids map[string]bool
 	// near and far pace the searches for few and some.
 	near, far searching
+	searched  time.Time // the last weeks, in vain
 	vacancies []*vacancy
 }
 
@@ -154,16 +155,16 @@ func (q Query) over(s span) Query {
 
 // compare lists a range beside q's, which has shown a few orders, without and
 // with q's. Update times only grow: what is in q's range at the first list is in
-// the second one, or has moved on to where a later window lists it. An order of
-// the second that the two share is no matter: where the end of a range counts,
-// it is the business of the range before.
+// the second one, or has moved on to where a later window lists it. Whether the
+// seconds at the ends of a range count is not known, so orders that only a list
+// up to q's own end explains prove nothing.
 func (i *inquiry) compare(q Query, few span) holding {
-	without, with := few, few
+	strict, loose, with := few, few, few
 	switch {
-	case few.start < q.Start:
-		without.end, with.end = q.Start, q.End
-	case few.end > q.End:
-		without.start, with.start = q.End, q.Start
+	case few.start < q.Start-1:
+		strict.end, loose.end, with.end = q.Start-1, q.Start, q.End
+	case few.end > q.End+1:
+		strict.start, loose.start, with.start = q.End+1, q.End, q.Start
 	default:
 		return unknown
 	}
@@ -182,7 +183,7 @@ func (i *inquiry) compare(q Query, few span) holding {
 			return holdsNone
 		}
 	}
-	others := i.list(q.over(without))
+	others := i.list(q.over(strict))
 	if !others.shows() {
 		return unknown
 	}
@@ -190,11 +191,14 @@ func (i *inquiry) compare(q Query, few span) holding {
 	switch {
 	case !all.shows():
 		return unknown
-	case !within(all.ids, set(others.ids)):
-		return holdsSome
+	case within(all.ids, set(others.ids)):
+		i.keep(q, with, all.ids)
+		return holdsNone
 	}
-	i.keep(q, with, all.ids)
-	return holdsNone
+	if others = i.list(q.over(loose)); others.shows() && within(all.ids, set(others.ids)) {
+		return unknown
+	}
+	return holdsSome
 }
 
 // keep remembers a range of which everything is known; an order's creation time

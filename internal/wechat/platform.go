@@ -137,10 +137,13 @@ func (p *Platform) AuthorizerToken(ctx context.Context, componentToken, appID, r
 }
 
 // Authorizers lists all shops that have authorised the platform, by as many
-// calls as it takes, each shop once.
+// calls as it takes, each shop once. An answer that leaves something out, or a
+// list that becomes shorter while it is read, is an error of class Retry: a shop
+// that is missing would count as one that has not authorised the platform.
 func (p *Platform) Authorizers(ctx context.Context, componentToken string) ([]Authorizer, error) {
 	var all []Authorizer
 	at := make(map[string]int)
+	total := int64(0)
 	for offset := 0; offset < mostAuthorizers; {
 		var answer struct {
 			Total *number `json:"total_count"`
@@ -153,11 +156,20 @@ func (p *Platform) Authorizers(ctx context.Context, componentToken string) ([]Au
 		v := p.call(ctx, platformCall{op: authorizersOp, path: authorizersPath, token: componentToken, body: map[string]any{
 			"component_appid": p.AppID, "offset": offset, "count": authorizersPage,
 		}}, &answer, func() bool {
-			return answer.Total != nil && (len(answer.List) > 0 || int64(*answer.Total) <= int64(offset))
+			if answer.Total == nil || answer.List == nil || len(answer.List) == 0 && int64(*answer.Total) > int64(offset) || int64(*answer.Total) < total {
+				return false
+			}
+			for _, shop := range answer.List {
+				if shop.AppID == "" || strings.TrimSpace(shop.Refresh) == "" {
+					return false
+				}
+			}
+			return true
 		})
 		if v != nil {
 			return nil, v
 		}
+		total = int64(*answer.Total)
 		for _, shop := range answer.List {
 			one := Authorizer{AppID: shop.AppID, RefreshToken: strings.TrimSpace(shop.Refresh)}
 			if shop.At > 0 {

@@ -9,9 +9,11 @@ import (
 const (
 	// weeksBack is how many weeks are searched for an order.
 	weeksBack = 8
-	// vacantRounds is how often the API must list other orders and be silent
-	// about a range, roundsApart.
-	vacantRounds, roundsApart = 2, 15 * time.Second
+	// How often the API must be silent about a range and list other orders, and
+	// how far apart: about the last week of an idle shop, and about a range that
+	// has orders around it.
+	recentRounds, recentApart = 3, 20 * time.Second
+	narrowRounds, narrowApart = 5, 10 * time.Second
 	// While an API lists no orders at all it is asked again deadApart; patience
 	// and blindPatience are how long that takes to be believed.
 	deadApart               = 30 * time.Second
@@ -24,6 +26,7 @@ const (
 // any orders. One call examines it for all whose ranges it holds.
 type vacancy struct {
 	span   span
+	recent bool      // it is the last week
 	since  time.Time // it has been silent
 	rounds int
 	next   time.Time // look
@@ -34,6 +37,13 @@ type vacancy struct {
 }
 
 func (v *vacancy) holds(q Query) bool { return v.span.start <= q.Start && q.End <= v.span.end }
+
+// concerns reports whether what is found out of the vacancy, which is not
+// settled, serves q or decides when it is looked at: the polls of an idle shop
+// take turns, so that each turn serves all that have come meanwhile.
+func (v *vacancy) concerns(q Query) bool {
+	return v.settled.IsZero() && (v.holds(q) || v.recent && q.Start >= v.span.start)
+}
 
 // vacated reports whether a range was found to hold no orders after it was
 // silent first.
@@ -47,8 +57,8 @@ func (c *Client) vacated(q Query, since time.Time) (yes bool) {
 	return yes
 }
 
-// await waits for d, or until the vacancy that holds q has been settled or given
-// up.
+// await waits for d, or until the vacancy that concerns q has been settled or
+// given up.
 func (c *Client) await(ctx context.Context, q Query, d time.Duration) error {
 	for end := time.Now().Add(d); ; {
 		left := time.Until(end)
@@ -60,7 +70,7 @@ func (c *Client) await(ctx context.Context, q Query, d time.Duration) error {
 		}
 		open := false
 		c.shown.get(q, func(x *exhibit) {
-			open = slices.ContainsFunc(x.vacancies, func(v *vacancy) bool { return v.settled.IsZero() && v.holds(q) })
+			open = slices.ContainsFunc(x.vacancies, func(v *vacancy) bool { return v.concerns(q) })
 		})
 		if !open {
 			return nil
@@ -68,18 +78,19 @@ func (c *Client) await(ctx context.Context, q Query, d time.Duration) error {
 	}
 }
 
-// vacancyOf is the one under examination that holds q, a new one if there is
+// vacancyOf is the one under examination that concerns q, a new one if there is
 // none.
 func (x *exhibit) vacancyOf(q Query, theirs time.Time) *vacancy {
 	now := time.Now()
 	x.vacancies = slices.DeleteFunc(x.vacancies, func(v *vacancy) bool { return !v.busy && now.Sub(v.used) > forgetAfter })
 	for _, v := range x.vacancies {
-		if v.settled.IsZero() && v.holds(q) {
+		if v.concerns(q) {
 			v.used = now
 			return v
 		}
 	}
-	v := &vacancy{span: around(q, theirs), since: now, used: now}
+	v := &vacancy{since: now, used: now}
+	v.span, v.recent = around(q, theirs)
 	x.vacancies = append(x.vacancies, v)
 	return v
 }
@@ -90,22 +101,25 @@ func (i *inquiry) vacant(q Query, d *doubt) (h holding, pause time.Duration) {
 	if i.client.vacated(q, d.since) {
 		return holdsNone, 0
 	}
-	apart := roundsApart
-	if d.mood == brief {
-		apart = time.Second
-	}
 	now := time.Now()
 	theirs, _ := i.client.host.Now()
 	var v *vacancy
 	mine, known := false, false
 	i.client.shown.get(q, func(x *exhibit) {
 		v, known = x.vacancyOf(q, theirs), x.some != span{}
-		if mine = !v.busy && !v.next.After(now); mine {
+		if mine = !v.busy && v.holds(q) && !v.next.After(now); mine {
 			v.busy = true
 		}
 	})
 	if !mine {
-		return unknown, max(apart, patience)
+		return unknown, patience
+	}
+	apart := narrowApart
+	if v.recent {
+		apart = recentApart
+	}
+	if d.mood == brief {
+		apart = time.Second
 	}
 	looked := *v
 	h, pause = i.look(q, &looked, known, apart)
@@ -116,15 +130,15 @@ func (i *inquiry) vacant(q Query, d *doubt) (h holding, pause time.Duration) {
 
 // around is the longest range to examine for q: the last week for what lies in
 // it, so that it serves the polls of an idle shop.
-func around(q Query, now time.Time) span {
+func around(q Query, now time.Time) (s span, recent bool) {
 	last := span{now.Unix() - widest, now.Unix()}
 	switch {
 	case q.Start >= last.start && q.End <= last.end:
-		return last
+		return last, true
 	case q.End < last.end:
-		return span{q.Start, max(q.End, min(q.Start+widest, now.Unix()))}
+		return span{q.Start, max(q.End, min(q.Start+widest, now.Unix()))}, false
 	}
-	return span{q.Start, q.End}
+	return span{q.Start, q.End}, false
 }
 
 // look asks about the vacancy once.
@@ -133,26 +147,25 @@ func (i *inquiry) look(q Query, v *vacancy, known bool, apart time.Duration) (ho
 		v.settled = time.Now()
 		return holdsNone, 0
 	}
-	all := i.list(q.over(v.span))
+	first := q.over(v.span)
+	if v.rounds%2 == 1 {
+		first.PageSize = 50
+	}
+	all := i.list(first)
 	switch {
 	case !i.goesOn():
 		return unknown, 0
 	case all.whole && len(all.ids) == 0:
 		return settle() // and says so
 	case all.silence != nothing:
-		// It holds orders: near ones can be found, or it is too long.
-		i.client.shown.get(q, func(x *exhibit) { x.near = searching{} })
-		*v = vacancy{span: span{q.Start, q.End}, since: time.Now()}
-		return unknown, 0
+		return i.narrow(q, v)
 	}
-	again := q.over(v.span)
-	again.PageSize = 50
-	if i.elsewhere(q) {
-		if i.list(again).silence != nothing || i.hinted {
-			v.rounds = 0
-			return unknown, 0
-		}
-		if v.rounds++; v.rounds >= vacantRounds {
+	spoke, at := i.elsewhere(q)
+	switch {
+	case spoke && v.span.start <= at.start && at.end <= v.span.end:
+		return i.narrow(q, v) // its silence was no answer
+	case spoke:
+		if v.rounds++; v.rounds >= narrowRounds || v.recent && v.rounds >= recentRounds {
 			return settle()
 		}
 		v.next = time.Now().Add(apart)
@@ -163,7 +176,7 @@ func (i *inquiry) look(q Query, v *vacancy, known bool, apart time.Duration) (ho
 	case !i.goesOn() || i.hinted:
 		return unknown, 0
 	case age > blindPatience,
-		age > patience && !known && i.refuses(q) && !i.search(q) && !i.hinted && i.list(again).silence == nothing:
+		age > patience && !known && i.refuses(q) && i.searched(q) && !i.one(q, v.span) && !i.hinted && i.goesOn():
 		return settle()
 	case known:
 		return unknown, 0
@@ -171,18 +184,36 @@ func (i *inquiry) look(q Query, v *vacancy, known bool, apart time.Duration) (ho
 	return unknown, deadApart
 }
 
-// elsewhere reports whether the API lists an order of another time right now.
-func (i *inquiry) elsewhere(q Query) bool {
-	var some span
+// narrow gives a vacancy up that holds orders, for one of q's own range: near
+// orders can be found now, or it was too long.
+func (i *inquiry) narrow(q Query, v *vacancy) (holding, time.Duration) {
+	i.client.shown.get(q, func(x *exhibit) { x.near = searching{} })
+	*v = vacancy{span: span{q.Start, q.End}, since: time.Now()}
+	return unknown, 0
+}
+
+// elsewhere reports whether the API lists an order of another time right now,
+// and of which.
+func (i *inquiry) elsewhere(q Query) (spoke bool, at span) {
 	var due bool
-	i.client.shown.get(q, func(x *exhibit) { some = x.some })
-	if some != (span{}) {
-		if i.one(q, some) || !i.goesOn() {
-			return i.spoke
+	i.client.shown.get(q, func(x *exhibit) { at = x.some })
+	if at != (span{}) {
+		if i.one(q, at) || !i.goesOn() {
+			return i.spoke, at
 		}
 	}
 	i.client.shown.get(q, func(x *exhibit) { due = x.far.due(time.Now()) })
-	return due && i.search(q)
+	if due && i.search(q) {
+		i.client.shown.get(q, func(x *exhibit) { at = x.some })
+		return true, at
+	}
+	return false, span{}
+}
+
+// searched reports whether the last weeks have been searched lately, in vain.
+func (i *inquiry) searched(q Query) (yes bool) {
+	i.client.shown.get(q, func(x *exhibit) { yes = time.Since(x.searched) < maxSearch })
+	return yes || !i.search(q) && i.goesOn() && !i.hinted
 }
 
 // search looks for an order in the last weeks.
@@ -197,6 +228,9 @@ func (i *inquiry) search(q Query) bool {
 			i.client.shown.get(q, func(x *exhibit) { x.some, x.far = week, searching{} })
 			return true
 		}
+	}
+	if i.goesOn() && !i.hinted {
+		i.client.shown.get(q, func(x *exhibit) { x.searched = time.Now() })
 	}
 	return false
 }
