@@ -65,9 +65,15 @@ func listed(ctx context.Context, client *wechat.Client, w *offsets.Window, s spa
 	for refused := 0; ; {
 		page, err := client.List(ctx, q)
 		var apiErr *wechat.Error
-		if errors.As(err, &apiErr) && apiErr.Class == wechat.KeyRefused || err == nil && pass.broken(page) {
-			if refused++; refused > 3 {
-				return nil, errBadPaging
+		cause := error(nil)
+		if errors.As(err, &apiErr) && apiErr.Class == wechat.KeyRefused {
+			cause = errBadPaging
+		} else if err == nil {
+			cause = pass.wrong(page)
+		}
+		if cause != nil {
+			if refused++; refused > 3 || errors.Is(cause, errCircles) {
+				return nil, cause
 			}
 			q.Key = ""
 			pass.clear()
@@ -87,6 +93,9 @@ func listed(ctx context.Context, client *wechat.Client, w *offsets.Window, s spa
 				ids = append(ids, id)
 			}
 			return ids, nil
+		}
+		if err := sleep(ctx, pass.pause()); err != nil {
+			return nil, err
 		}
 		q.Key = page.Next
 	}

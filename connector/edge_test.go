@@ -83,7 +83,7 @@ func TestJudgeIsNotLedInCircles(t *testing.T) {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Hour)
 		defer cancel()
 		w := &offsets.Window{Start: 946_684_000, End: 946_684_100, PageSize: 100}
-		if _, err := judge(ctx, cfg.Shops[0].Client, w, []string{"7"}); !errors.Is(err, errBadPaging) {
+		if _, err := judge(ctx, cfg.Shops[0].Client, w, []string{"7"}); !errors.Is(err, errCircles) {
 			t.Errorf("judged with %v after %d calls", err, len(a.listed()))
 		}
 		web.CloseIdleConnections()

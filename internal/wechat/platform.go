@@ -23,6 +23,7 @@ const (
 
 	authorizersPage = 500    // the most the API gives at once
 	mostAuthorizers = 200000 // a list that is longer has no end
+	mostLeave       = 100    // shops that may leave while the list is read
 )
 
 // Platform is a third-party platform, which reads shops that have authorised
@@ -156,7 +157,11 @@ func (p *Platform) Authorizers(ctx context.Context, componentToken string) ([]Au
 		v := p.call(ctx, platformCall{op: authorizersOp, path: authorizersPath, token: componentToken, body: map[string]any{
 			"component_appid": p.AppID, "offset": offset, "count": authorizersPage,
 		}}, &answer, func() bool {
-			if answer.Total == nil || answer.List == nil || len(answer.List) == 0 && int64(*answer.Total) > int64(offset) || int64(*answer.Total) < total {
+			if answer.Total == nil || answer.List == nil {
+				return false
+			}
+			now, listed := int64(*answer.Total), int64(offset+len(answer.List))
+			if len(answer.List) == 0 && (now > listed || now < total) || now+mostLeave < listed {
 				return false
 			}
 			for _, shop := range answer.List {
