@@ -13,6 +13,7 @@
 //	narrow.go     windows that the API lists only under narrower ranges
 //	walker.go     the loop: ask what is next, read, wait
 //	reading.go    paging through one window
+//	pass.go       an API that leads in circles
 //	committer.go  group commit: outboxes and checkpoints into one transaction
 //	lane.go       the life of a lane: fence, ask, read, walk, doubt, again
 //	load.go       reading a lane while the cleaner runs

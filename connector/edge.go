@@ -101,9 +101,15 @@ func (l *lister) list(ctx context.Context, s span, wanted map[string]bool) (map[
 	for refused := 0; ; {
 		page, err := l.client.List(ctx, q)
 		var apiErr *wechat.Error
-		if errors.As(err, &apiErr) && apiErr.Class == wechat.KeyRefused || err == nil && pass.broken(page) {
-			if refused++; refused > 3 {
-				return nil, errBadPaging
+		cause := error(nil)
+		if errors.As(err, &apiErr) && apiErr.Class == wechat.KeyRefused {
+			cause = errBadPaging
+		} else if err == nil {
+			cause = pass.wrong(page)
+		}
+		if cause != nil {
+			if refused++; refused > 3 || errors.Is(cause, errCircles) {
+				return nil, cause
 			}
 			q.Key = ""
 			pass.clear()
@@ -120,6 +126,9 @@ func (l *lister) list(ctx context.Context, s span, wanted map[string]bool) (map[
 		}
 		if !page.More || wanted != nil && len(listed) == len(wanted) {
 			return listed, nil
+		}
+		if err := sleep(ctx, pass.pause()); err != nil {
+			return nil, err
 		}
 		q.Key = page.Next
 	}

@@ -87,7 +87,7 @@ func TestJudgeIsNotLedInCircles(t *testing.T) {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Hour)
 		defer cancel()
 		w := &offsets.Window{Start: 946_684_000, End: 946_684_100, PageSize: 100}
-		if _, _, err := judge(ctx, cfg.Shops[0].Client, w, []suspect{{"7", 946_684_000}}); !errors.Is(err, errBadPaging) {
+		if _, _, err := judge(ctx, cfg.Shops[0].Client, w, []suspect{{"7", 946_684_000}}); !errors.Is(err, errCircles) {
 			t.Errorf("judged with %v after %d calls", err, len(a.listed()))
 		}
 		web.CloseIdleConnections()

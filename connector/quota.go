@@ -194,6 +194,9 @@ func (q *quota) ask(ctx context.Context) (news bool, err error) {
 		return news, err
 	}
 	q.failing = false
+	if a.Limit <= 0 && a.Remain <= 0 {
+		return false, nil // it says nothing: what was known before still holds
+	}
 	q.look(now)
 	q.ration.heard(a.Limit, a.Remain, now.Add(a.Left()))
 	q.base = base

@@ -3,20 +3,13 @@ package connector
 import (
 	"context"
 	"errors"
-	"hash/maphash"
 	"maps"
 	"slices"
 	"time"
 
-	"github.com/cenkalti/backoff/v4"
-
 	"orderwalk/internal/wechat"
 	"orderwalk/offsets"
 )
-
-// emptyPages is how many pages without an order the API may give in a row
-// before its paging counts as broken.
-const emptyPages = 1000
 
 // read pages through one window until its last page (nil), until it has been
 // halved (nil: the halves are windows of their own), until the day's calls are
@@ -28,9 +21,9 @@ func (w *walker) read(ctx context.Context, win *offsets.Window) error {
 		var following wechat.Page
 		var ahead error
 		if err == nil {
-			broken := pass.broken(page)
-			if following, ahead, err = w.turn(ctx, win, page, broken); err == nil && broken {
-				err = errBadPaging
+			cause := pass.wrong(page)
+			if following, ahead, err = w.turn(ctx, win, page, pass.pause(), cause != nil); err == nil {
+				err = cause
 			}
 		}
 		var refusal *wechat.Error
@@ -41,18 +34,18 @@ func (w *walker) read(ctx context.Context, win *offsets.Window) error {
 		case err == nil:
 			page, err = following, ahead
 			continue
-		case errors.Is(err, errBadPaging), refusal != nil && refusal.Class == wechat.KeyRefused:
-			if again, err := w.startAgain(ctx, win, pass, err); !again {
-				return err
-			}
 		case refusal != nil && refusal.Class == wechat.Shrink:
-			if err = w.halve(ctx, win); !errors.Is(err, errBadPaging) {
+			if err = w.halve(ctx, win); !errors.Is(err, errBadPaging) && !errors.Is(err, errCircles) {
 				return err
 			}
-			if again, err := w.startAgain(ctx, win, pass, err); !again {
+		case !errors.Is(err, errBadPaging) && !errors.Is(err, errCircles) && (refusal == nil || refusal.Class != wechat.KeyRefused):
+			return err
+		}
+		if errors.Is(err, errCircles) {
+			if err := w.circled(ctx, win, pass, err); err != nil {
 				return err
 			}
-		default:
+		} else if again, err := w.startAgain(ctx, win, pass, err); !again {
 			return err
 		}
 		page, err = w.list(ctx, win, win.Key)
@@ -62,13 +55,15 @@ func (w *walker) read(ctx context.Context, win *offsets.Window) error {
 // turn accepts a page (err) and lists the following one, if there is one
 // (ahead). Both at once: where the API takes its time, what we do in between is
 // lost on every page.
-func (w *walker) turn(ctx context.Context, win *offsets.Window, page wechat.Page, broken bool) (following wechat.Page, ahead, err error) {
+func (w *walker) turn(ctx context.Context, win *offsets.Window, page wechat.Page, pause time.Duration, broken bool) (following wechat.Page, ahead, err error) {
 	if !page.More || broken {
 		return wechat.Page{}, nil, w.accept(ctx, win, page, broken)
 	}
 	accepted := make(chan error, 1)
 	go func() { accepted <- w.accept(ctx, win, page, broken) }()
-	following, ahead = w.list(ctx, win, page.Next)
+	if ahead = sleep(ctx, pause); ahead == nil {
+		following, ahead = w.list(ctx, win, page.Next)
+	}
 	return following, ahead, <-accepted
 }
 
@@ -192,41 +187,4 @@ func (w *walker) halve(ctx context.Context, win *offsets.Window) error {
 		return &TooDenseError{Shop: w.shop.Name, Start: win.Start, End: win.End}
 	}
 	return err
-}
-
-// pass is what is remembered while a window is paged, to notice an API that
-// leads in circles. It is not part of the checkpoint.
-type pass struct {
-	seed     maphash.Seed
-	tokens   map[uint64]struct{}
-	empty    int
-	restarts int
-	backoff  *backoff.ExponentialBackOff
-}
-
-func newPass() *pass {
-	b := backoff.NewExponentialBackOff(backoff.WithInitialInterval(200*time.Millisecond),
-		backoff.WithMaxInterval(time.Minute), backoff.WithMaxElapsedTime(0))
-	return &pass{seed: maphash.MakeSeed(), tokens: make(map[uint64]struct{}), backoff: b}
-}
-
-// broken says that the page promises more and gives no way to get it: no
-// token, one that was used before, or page after page without an order.
-func (s *pass) broken(page wechat.Page) bool {
-	if !page.More {
-		return false
-	}
-	s.empty++
-	if len(page.IDs) > 0 {
-		s.empty = 0
-	}
-	token := maphash.String(s.seed, page.Next)
-	_, used := s.tokens[token]
-	s.tokens[token] = struct{}{}
-	return page.Next == "" || used || s.empty > emptyPages
-}
-
-func (s *pass) clear() {
-	clear(s.tokens)
-	s.empty = 0
 }

@@ -41,7 +41,7 @@ func Measure(ctx context.Context, client *wechat.Client, p Policy, calls int) (S
 		if w == nil {
 			break
 		}
-		page, err := client.List(ctx, wechat.Query{Range: p.Range, Start: w.start, End: w.end - 1,
+		page, err := client.Probe(ctx, wechat.Query{Range: p.Range, Start: w.start, End: w.end - 1,
 			Status: p.Status, OpenID: p.OpenID, PageSize: 100, Key: w.key})
 		var verdict *wechat.Error
 		switch {

@@ -84,8 +84,9 @@ func (w *walker) run(ctx context.Context) error {
 			delay = minWait
 		}
 		w.sheet.set(StateWaiting, err)
-		w.log.Warn("shop waits", "reason", err, "again_in", delay)
-		changed, err := w.shop.Client.Await(ctx, delay, given)
+		pause := max(delay, refusal.RetryAfter)
+		w.log.Warn("shop waits", "reason", err, "again_in", pause)
+		changed, err := w.shop.Client.Await(ctx, pause, given)
 		if err != nil {
 			return err
 		}

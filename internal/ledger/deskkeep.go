@@ -92,6 +92,9 @@ func (d *Desk) failed(ctx context.Context, what, about string, err error) (lasti
 		d.pauses[what] = p
 	}
 	delay := p.next.NextBackOff()
+	if refusal != nil {
+		delay = max(delay, refusal.RetryAfter)
+	}
 	p.until = time.Now().Add(delay)
 	if ctx.Err() == nil {
 		shop := what

@@ -9,8 +9,6 @@ import (
 const (
 	// widest is the longest range that every reading of "7 days" allows, in seconds.
 	widest = 7*24*3600 - 1
-	// weeksBack is how many weeks are searched for an order.
-	weeksBack = 8
 	// A search that has found nothing is made again after minSearch, growing to
 	// maxSearch.
 	minSearch, maxSearch = 10 * time.Minute, time.Hour
@@ -41,6 +39,8 @@ type exhibit struct {
 	ids map[string]bool
 	// near and far pace the searches for few and some.
 	near, far searching
+	searched  time.Time // the last weeks, in vain
+	vacancies []*vacancy
 }
 
 type span struct{ start, end int64 }
@@ -96,7 +96,7 @@ func (i *inquiry) beside(q Query) holding {
 	var search bool
 	i.client.shown.get(q, func(x *exhibit) { few = x.few })
 	if few != (span{}) {
-		if h := i.compare(q, few); h != unknown || i.failed != nil || i.err != nil {
+		if h := i.compare(q, few); h != unknown || !i.goesOn() {
 			return h
 		}
 	}
@@ -105,29 +105,46 @@ func (i *inquiry) beside(q Query) holding {
 		return unknown
 	}
 	now, _ := i.client.host.Now()
-	for _, side := range []int64{-1, 1} {
-		for length := int64(1); length <= widest-(q.End-q.Start); length = min(4*length, max(length+1, widest-(q.End-q.Start))) {
-			s := span{q.Start - length, q.Start}
-			if side > 0 {
-				s = span{q.End, min(q.End+length, now.Unix())}
-			}
-			if s.start < 1 || s.end <= s.start {
-				break
-			}
-			l := i.list(q.over(s))
-			if i.failed != nil || i.err != nil {
-				return unknown
-			}
-			if l.whole && len(l.ids) > 0 && len(l.ids) < 100 {
-				i.client.shown.get(q, func(x *exhibit) { x.few, x.ids, x.near = s, nil, searching{} })
-				return i.compare(q, s)
-			}
-			if len(l.ids) > 0 || s.end == now.Unix() {
-				break // longer ones hold more
-			}
+	for _, left := range []bool{true, false} {
+		if s, found := i.near(q, left, now.Unix()); found {
+			i.client.shown.get(q, func(x *exhibit) { x.few, x.ids, x.near = s, nil, searching{} })
+			return i.compare(q, s)
 		}
 	}
 	return unknown
+}
+
+// near finds a range that ends where q's begins, or the other way round, and
+// holds a few orders: ever longer ones, and then between one that is too short
+// and one that is too long.
+func (i *inquiry) near(q Query, left bool, now int64) (s span, found bool) {
+	short, long := int64(0), widest-(q.End-q.Start)+1 // too short, too long
+	if left {
+		long = min(long, q.Start)
+	} else {
+		long = min(long, now-q.End+1)
+	}
+	crowded := false
+	for length := int64(1); short < length && length < long; {
+		if s = (span{q.End, q.End + length}); left {
+			s = span{q.Start - length, q.Start}
+		}
+		l := i.list(q.over(s))
+		switch {
+		case !i.goesOn() || i.hinted:
+			return s, false
+		case l.shows():
+			return s, true
+		case l.silence == nothing || l.whole && len(l.ids) == 0:
+			short = length
+		default:
+			long, crowded = length, true
+		}
+		if length = short + (long-short)/2; !crowded {
+			length = min(4*short, long-1)
+		}
+	}
+	return s, false
 }
 
 // over is the first page of another range, as long as pages are.
@@ -138,16 +155,16 @@ func (q Query) over(s span) Query {
 
 // compare lists a range beside q's, which has shown a few orders, without and
 // with q's. Update times only grow: what is in q's range at the first list is in
-// the second one, or has moved on to where a later window lists it. An order of
-// the second that the two share is no matter: where the end of a range counts,
-// it is the business of the range before.
+// the second one, or has moved on to where a later window lists it. Whether the
+// seconds at the ends of a range count is not known, so orders that only a list
+// up to q's own end explains prove nothing.
 func (i *inquiry) compare(q Query, few span) holding {
-	without, with := few, few
+	strict, loose, with := few, few, few
 	switch {
-	case few.start < q.Start:
-		without.end, with.end = q.Start, q.End
-	case few.end > q.End:
-		without.start, with.start = q.End, q.Start
+	case few.start < q.Start-1:
+		strict.end, loose.end, with.end = q.Start-1, q.Start, q.End
+	case few.end > q.End+1:
+		strict.start, loose.start, with.start = q.End+1, q.End, q.Start
 	default:
 		return unknown
 	}
@@ -166,7 +183,7 @@ func (i *inquiry) compare(q Query, few span) holding {
 			return holdsNone
 		}
 	}
-	others := i.list(q.over(without))
+	others := i.list(q.over(strict))
 	if !others.shows() {
 		return unknown
 	}
@@ -174,11 +191,14 @@ func (i *inquiry) compare(q Query, few span) holding {
 	switch {
 	case !all.shows():
 		return unknown
-	case !within(all.ids, set(others.ids)):
-		return holdsSome
+	case within(all.ids, set(others.ids)):
+		i.keep(q, with, all.ids)
+		return holdsNone
 	}
-	i.keep(q, with, all.ids)
-	return holdsNone
+	if others = i.list(q.over(loose)); others.shows() && within(all.ids, set(others.ids)) {
+		return unknown
+	}
+	return holdsSome
 }
 
 // keep remembers a range of which everything is known; an order's creation time
@@ -216,31 +236,4 @@ func within(ids []string, known map[string]bool) bool {
 		}
 	}
 	return true
-}
-
-// elsewhere reports whether the API lists orders of another time right now.
-func (i *inquiry) elsewhere(q Query) bool {
-	var some span
-	var search bool
-	i.client.shown.get(q, func(x *exhibit) { some = x.some })
-	if some != (span{}) {
-		if i.list(q.over(some)); i.spoke || i.failed != nil || i.err != nil {
-			return i.spoke
-		}
-	}
-	i.client.shown.get(q, func(x *exhibit) { search = x.far.due(time.Now()) })
-	if !search {
-		return false
-	}
-	now, _ := i.client.host.Now()
-	for back := range int64(weeksBack) {
-		end := now.Unix() - back*widest
-		if end-widest < 1 || i.failed != nil || i.err != nil {
-			break
-		}
-		if i.list(q.over(span{end - widest, end})); i.spoke {
-			return true
-		}
-	}
-	return false
 }

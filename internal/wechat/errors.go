@@ -1,6 +1,7 @@
 package wechat
 
 import (
+	"context"
 	"errors"
 	"strconv"
 	"strings"
@@ -86,10 +87,10 @@ type Error struct {
 	silence silence
 	// unfit marks an answer that can be no record: a few tries before Stop.
 	unfit bool
-	// final ends a call whatever the class; pause is how long to wait before the
-	// next try without a word, 0 = as for any failure.
+	// final ends a call whatever the class; await, if set, is the wait for the
+	// next try, which is no trouble to speak of.
 	final bool
-	pause time.Duration
+	await func(context.Context) error
 }
 
 func (e *Error) Error() string {

@@ -78,6 +78,10 @@ func (c *Client) read(ctx context.Context, q Query, mood mood) (Page, error) {
 		if err != nil {
 			return Page{}, err
 		}
+		if !doubt.since.IsZero() && c.vacated(q, doubt.since) {
+			r.passed = true
+			return doubt.page, nil
+		}
 	}
 }
 

@@ -24,6 +24,7 @@ const (
 
 	authorizersPage = 500    // the most the API gives at once
 	mostAuthorizers = 200000 // a list that is longer has no end
+	mostLeave       = 100    // shops that may leave while the list is read
 )
 
 // Platform is a third-party platform, which reads shops that have authorised
@@ -138,10 +139,13 @@ func (p *Platform) AuthorizerToken(ctx context.Context, componentToken, appID, r
 }
 
 // Authorizers lists all shops that have authorised the platform, by as many
-// calls as it takes, each shop once.
+// calls as it takes, each shop once. An answer that leaves something out, or a
+// list that becomes shorter while it is read, is an error of class Retry: a shop
+// that is missing would count as one that has not authorised the platform.
 func (p *Platform) Authorizers(ctx context.Context, componentToken string) ([]Authorizer, error) {
 	var all []Authorizer
 	at := make(map[string]int)
+	total := int64(0)
 	for offset := 0; offset < mostAuthorizers; {
 		var answer struct {
 			Total *number `json:"total_count"`
@@ -154,17 +158,25 @@ func (p *Platform) Authorizers(ctx context.Context, componentToken string) ([]Au
 		v := p.call(ctx, platformCall{op: authorizersOp, path: authorizersPath, token: componentToken, body: map[string]any{
 			"component_appid": p.AppID, "offset": offset, "count": authorizersPage,
 		}}, &answer, func() bool {
+			if answer.Total == nil || answer.List == nil {
+				return false
+			}
+			now, listed := int64(*answer.Total), int64(offset+len(answer.List))
+			if len(answer.List) == 0 && (now > listed || now < total) || now+mostLeave < listed {
+				return false
+			}
 			for _, shop := range answer.List {
-				if shop.AppID == "" {
+				if shop.AppID == "" || strings.TrimSpace(shop.Refresh) == "" {
 					return false
 				}
 			}
-			return answer.Total != nil && (len(answer.List) > 0 || int64(*answer.Total) <= int64(offset))
+			return true
 		})
 		if v != nil {
 			return nil, v
 		}
 		known := len(all)
+		total = int64(*answer.Total)
 		for _, shop := range answer.List {
 			one := Authorizer{AppID: shop.AppID, RefreshToken: strings.TrimSpace(shop.Refresh)}
 			if shop.At > 0 {

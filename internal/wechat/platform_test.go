@@ -132,16 +132,18 @@ func TestAuthorizersOfManyPages(t *testing.T) {
 		wantClass(t, err, Retry, 0)
 		equal(t, "calls", len(w.api.seen()), 3)
 	})
-	// An entry without an app ID is no shop.
-	onPlatform(t, []reply{{body: `{"total_count":1,"list":[{"refresh_token":"RT"}]}`}}, func(t *testing.T, p *Platform, w *world) {
-		_, err := p.Authorizers(t.Context(), platformToken)
-		wantClass(t, err, Retry, 0)
-	})
-	// A page that holds nothing although there is more is no end of the list.
-	onPlatform(t, []reply{page(600, 0, 500), page(600, 0, 0)}, func(t *testing.T, p *Platform, w *world) {
-		_, err := p.Authorizers(t.Context(), platformToken)
-		wantClass(t, err, Retry, 0)
-	})
+	// A page that holds nothing although there is more is no end of the list, nor
+	// is one that has lost most of it, or says too little.
+	for _, second := range []reply{page(600, 0, 0), page(0, 0, 0), page(0, 500, 510), {body: `{"total_count":500}`}, {body: `{"errcode":0,"errmsg":"ok"}`},
+		{body: `{"total_count":500,"list":null}`}, {body: `{"total_count":501,"list":[{"authorizer_appid":"wx500"}]}`}, {body: `{"total_count":501,"list":[{"refresh_token":"RT"}]}`}} {
+		onPlatform(t, []reply{page(600, 0, 500), second}, func(t *testing.T, p *Platform, w *world) {
+			all, err := p.Authorizers(t.Context(), platformToken)
+			if err == nil {
+				t.Errorf("%s: %d shops", second.body, len(all))
+			}
+			wantClass(t, err, Retry, 0)
+		})
+	}
 }
 
 // platformCalls are all calls of a platform, and whether they go by its secret.

@@ -69,7 +69,7 @@ func (c *Client) Quota(ctx context.Context) (Allowance, error) {
 		case v.Class == Token:
 			err = c.tokens.renew(ctx, used, v)
 		case v.Class == Retry:
-			err = sleep(ctx, delays.NextBackOff())
+			err = sleep(ctx, max(delays.NextBackOff(), v.RetryAfter))
 		default:
 			return Allowance{}, v
 		}

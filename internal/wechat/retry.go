@@ -3,7 +3,6 @@ package wechat
 import (
 	"context"
 	"log/slog"
-	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -108,8 +107,8 @@ func (r *retries) failed(ctx context.Context, v *Error, sent time.Time) error {
 	switch {
 	case v.final:
 		return v
-	case v.pause > 0:
-		if err := sleep(ctx, v.pause/2+rand.N(v.pause)); err != nil {
+	case v.await != nil:
+		if err := v.await(ctx); err != nil {
 			return interrupted(r.op, err, r.last)
 		}
 		return nil

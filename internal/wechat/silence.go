@@ -19,18 +19,18 @@ import (
 //	a full page, no end   the range is listed again by pages of another size
 //	nothing at all        1. two lists beside the range, one with it and one
 //	                         without, show the same orders: there are none in it
+//	                         (beside.go)
 //	                      2. no orders are near, but the API lists orders of
-//	                         another time, and says the same twice, by pages of
-//	                         two sizes
-//	                      3. the API lists no order of the last weeks either, but
-//	                         refuses a wrong page token, which a gateway does not
-//	                         know for one: after patience
-//	                      4. or after blindPatience
+//	                         another time, before and after it has been silent, by
+//	                         pages of two sizes, about a longer range that holds
+//	                         this one (vacant.go)
+//	                      3. this process has never seen an order, the API lists
+//	                         none of the last weeks, and it refuses a wrong page
+//	                         token, which a gateway does not know for one: after
+//	                         patience
+//	                      4. nothing of this can be found out: after blindPatience
 const (
 	silentTries = 6 // of one page; and of a range, for estimates
-	// aliveRounds is how often rule 2 must hold, alivePause apart.
-	aliveRounds, alivePause = 2, 15 * time.Second
-	patience, blindPatience = time.Minute, 2 * time.Hour
 	// recountPages bounds the pages of a range that is listed again.
 	recountPages = 2000
 
@@ -68,10 +68,10 @@ func (r listResponse) silence(asked int) silence {
 
 // doubt is what one call has found out about its silent answers.
 type doubt struct {
-	mood   mood
-	since  time.Time // the first one
-	tries  int
-	rounds int // of rule 2
+	mood  mood
+	since time.Time // the first one
+	tries int
+	page  Page // the latest one
 }
 
 // resolve puts a silent answer to the test. It returns the page when that has
@@ -84,6 +84,7 @@ func (c *Client) resolve(ctx context.Context, used token, q Query, page Page, v 
 	if d.tries++; d.since.IsZero() {
 		d.since = time.Now()
 	}
+	d.page = page
 	i := &inquiry{client: c, ctx: ctx, used: used}
 	switch {
 	case v.silence == endless:
@@ -97,15 +98,15 @@ func (c *Client) resolve(ctx context.Context, used token, q Query, page Page, v 
 			return page, nil, nil
 		}
 	case v.silence == nothing && q.Key == "":
-		believed := i.empty(q, d)
-		if believed && i.err == nil && i.failed == nil {
-			return page, nil, nil
-		}
-		if d.rounds > 0 {
-			v.pause = alivePause
-			if d.mood == brief {
-				v.pause = time.Second
+		h := i.beside(q)
+		if h == unknown && i.goesOn() {
+			var pause time.Duration
+			if h, pause = i.vacant(q, d); pause > 0 {
+				v.await = func(ctx context.Context) error { return c.await(ctx, q, pause) }
 			}
+		}
+		if h == holdsNone && i.goesOn() {
+			return page, nil, nil
 		}
 	}
 	switch {
@@ -119,35 +120,6 @@ func (c *Client) resolve(ctx context.Context, used token, q Query, page Page, v 
 		v.final = true
 	}
 	return Page{}, v, nil
-}
-
-// empty reports whether a range of which the API says nothing holds no orders.
-func (i *inquiry) empty(q Query, d *doubt) bool {
-	switch i.beside(q) {
-	case holdsNone:
-		return true
-	case holdsSome:
-		d.rounds = 0
-		return false
-	}
-	other := q
-	if other.PageSize = 100; q.PageSize == 100 {
-		other.PageSize = 50
-	}
-	if i.spoke || i.elsewhere(q) {
-		switch l := i.list(other); {
-		case l.silence == nothing:
-			d.rounds++
-		case l.whole && len(l.ids) == 0:
-			return true
-		default:
-			d.rounds = 0
-		}
-		return d.rounds >= aliveRounds
-	}
-	d.rounds = 0
-	age := time.Since(d.since)
-	return age > blindPatience || age > patience && i.refuses(q) && i.list(other).silence == nothing
 }
 
 // holding is what is known of a range.
@@ -167,8 +139,12 @@ type inquiry struct {
 	used   token
 	failed *Error // the call that got no verdict
 	err    error  // ctx's
-	spoke  bool   // an answer told of orders
+	spoke  bool   // an answer listed orders
+	hinted bool   // an answer has more pages and leaves out its list
 }
+
+// goesOn reports whether more may be asked.
+func (i *inquiry) goesOn() bool { return i.failed == nil && i.err == nil }
 
 // listing is the first page of a range.
 type listing struct {
@@ -179,7 +155,7 @@ type listing struct {
 }
 
 func (i *inquiry) list(q Query) (l listing) {
-	if i.failed != nil || i.err != nil {
+	if !i.goesOn() {
 		return listing{}
 	}
 	if i.err = i.client.pace.wait(i.ctx); i.err != nil {
@@ -194,6 +170,8 @@ func (i *inquiry) list(q Query) (l listing) {
 		i.spoke = i.spoke || len(page.IDs) > 0
 		return listing{ids: page.IDs, next: page.Next, whole: !page.More}
 	case v.silence != whole:
+		i.spoke = i.spoke || len(page.IDs) > 0
+		i.hinted = i.hinted || v.silence == listless
 		return listing{silence: v.silence}
 	case v.Class == Shrink:
 		i.spoke = true
@@ -228,6 +206,9 @@ func (i *inquiry) recount(q Query) (ids []string, counted bool) {
 
 // refuses reports whether the API refuses a page token that it has not given.
 func (i *inquiry) refuses(q Query) bool {
+	if !i.goesOn() {
+		return false
+	}
 	if i.err = i.client.pace.wait(i.ctx); i.err != nil {
 		return false
 	}
