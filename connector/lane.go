@@ -129,7 +129,7 @@ func (l *lane) load(ctx context.Context) (offsets.Lane, error) {
 	if err != nil {
 		return offsets.Lane{}, fmt.Errorf("read checkpoints of lane %d: %w", l.number, err)
 	}
-	return loader.Load(), nil
+	return loader.Drain(), nil
 }
 
 // live is one life of the lane: fence older owners, ask whether it is still

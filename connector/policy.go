@@ -34,6 +34,9 @@ type Policy struct {
 	// Nudge, if past the last window, is a second by which there is an order to
 	// read: no need to wait for PollInterval. The walker sets it.
 	Nudge int64
+	// Crowded says that the process holds as many order IDs as it may: windows
+	// are kept short. The walker sets it.
+	Crowded bool
 }
 
 // firstLength is the length of a shop's first windows, an hour for all that are

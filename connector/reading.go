@@ -34,7 +34,7 @@ func (w *walker) read(ctx context.Context, win *offsets.Window) error {
 		var refusal *wechat.Error
 		errors.As(err, &refusal)
 		switch {
-		case err == nil && !page.More:
+		case err == nil && !page.More, err == nil && w.cut(win):
 			return nil
 		case err == nil:
 			page, err = following, ahead
@@ -134,7 +134,7 @@ func (w *walker) startAgain(ctx context.Context, win *offsets.Window, pass *pass
 	w.mu.Lock()
 	pass.restarts++
 	pass.clear()
-	restart(win)
+	restart(win, w.shop.Policy)
 	w.dirty = true
 	halved := pass.restarts > 1 && split(w.state, win, w.shop.Policy)
 	w.mu.Unlock()
@@ -151,6 +151,21 @@ func (w *walker) startAgain(ctx context.Context, win *offsets.Window, pass *pass
 	case <-time.After(pass.backoff.NextBackOff()):
 		return true, nil
 	}
+}
+
+// cut reports whether a window has turned out to be much too long; what is left
+// of it is read in shorter ones then.
+func (w *walker) cut(win *offsets.Window) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	pages := win.Pages
+	if !cut(w.state, win, w.shop.Policy) {
+		return false
+	}
+	w.dirty = true
+	poke(w.soon)
+	w.log.Debug("window is cut", "window_start", win.Start, "window_end", win.End, "pages", pages, "length", w.state.Length)
+	return true
 }
 
 // halve makes two windows of one that the API calls too full. At the least

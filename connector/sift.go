@@ -1,8 +1,6 @@
 package connector
 
 import (
-	"slices"
-
 	"orderwalk/internal/wechat"
 	"orderwalk/offsets"
 )
@@ -27,20 +25,32 @@ type verdict map[string]bool
 //     second, and now at or before it, so at it, both times;
 //   - an ID seen in the left neighbour. A creation time does not move, so that
 //     is the shared second again. An update time moves, so it may be a change
-//     of its own: a suspect, until a verdict is given.
+//     of its own: a suspect, until a verdict is given;
+//   - an ID seen in a longer window that w was cut from. All of that lay in the
+//     past when it was listed: an update time can have moved out of it since, but
+//     not within it. If w only begins where that ended, it is a left neighbour.
 func take(c *offsets.Checkpoint, w *offsets.Window, kind wechat.Range, ids []string, known verdict) sifted {
-	i := slices.Index(c.Windows, w)
-	var left, right offsets.IDs
+	i, _ := c.Find(w.Start)
+	var whole, left idSets
 	if i > 0 {
-		left = c.Windows[i-1].Seen
+		left = append(left, &c.Windows[i-1].Seen)
+	}
+	for _, r := range c.Reaching() {
+		switch {
+		case r.Start >= w.Start || r.Reach < w.Start:
+		case w.End <= r.Reach:
+			whole = append(whole, &r.Seen)
+		default:
+			left = append(left, &r.Seen)
+		}
 	}
 	if i+1 < len(c.Windows) {
-		right = c.Windows[i+1].Seen
+		whole = append(whole, &c.Windows[i+1].Seen)
 	}
 	var s sifted
 	if kind == wechat.UpdateTime {
 		for _, id := range ids {
-			if _, judged := known[id]; !judged && left.Has(id) && !right.Has(id) && !w.Seen.Has(id) {
+			if _, judged := known[id]; !judged && left.has(id) && !whole.has(id) && !w.Seen.Has(id) {
 				s.suspects = append(s.suspects, id)
 			}
 		}
@@ -50,11 +60,23 @@ func take(c *offsets.Checkpoint, w *offsets.Window, kind wechat.Range, ids []str
 	}
 	s.fresh = make([]string, 0, len(ids))
 	for _, id := range ids {
-		if w.See(id) && !right.Has(id) && (!left.Has(id) || known[id]) {
+		if w.See(id) && !whole.has(id) && (!left.has(id) || known[id]) {
 			s.fresh = append(s.fresh, id)
 		}
 	}
 	s.repeats = len(ids) - len(s.fresh)
 	w.Late = w.Late || w.Pass == 2 && len(s.fresh) > 0
 	return s
+}
+
+// idSets are the IDs of several windows.
+type idSets []*offsets.IDs
+
+func (s idSets) has(id string) bool {
+	for _, ids := range s {
+		if ids.Has(id) {
+			return true
+		}
+	}
+	return false
 }

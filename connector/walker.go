@@ -197,20 +197,22 @@ func (w *walker) plan(reading map[*offsets.Window]bool) (start []*offsets.Window
 	policy.Nudge = w.sheet.nudgedTo(w.state.Frontier())
 	s := next(w.state, now, policy)
 	held := w.hold(&s, now)
-	open(w.state, s.open, w.shop.Policy)
+	open(w.state, s.open, policy)
 	for _, win := range s.again {
-		again(win)
+		again(w.state, win, policy)
 	}
-	slots := w.shop.Policy.Concurrency - len(reading)
-	for _, win := range w.state.Windows {
-		if slots <= 0 {
-			break
-		}
-		if win.State != offsets.Open || reading[win] || held(win) {
+	slots := policy.Concurrency - len(reading)
+	for i := 0; i < len(w.state.Open()) && slots > 0; i++ {
+		win := w.state.Open()[i]
+		if reading[win] || held(win) {
 			continue
 		}
 		if len(reading)+len(start) > 0 && !w.another() {
 			break
+		}
+		if win.Key == "" {
+			win = fit(w.state, win, policy)
+			restart(win, policy)
 		}
 		if win.Opened == 0 {
 			win.Opened = now.Unix()

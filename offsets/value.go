@@ -24,6 +24,7 @@ type windowFields struct {
 	Pass     int     `json:"pass,omitempty"`
 	Pages    int     `json:"pages,omitempty"`
 	Opened   int64   `json:"opened,omitempty"`
+	Reach    int64   `json:"seen_until,omitempty"`
 }
 
 type shopValue struct {
@@ -80,7 +81,7 @@ func decode(raw []byte, v any, version *int) error {
 
 func fieldsOf(w *Window) windowFields {
 	f := windowFields{Start: &w.Start, End: &w.End, PageSize: w.PageSize, Status: w.Status, OpenID: w.OpenID,
-		State: w.State, Pass: w.Pass, Pages: w.Pages, Opened: w.Opened}
+		State: w.State, Pass: w.Pass, Pages: w.Pages, Opened: w.Opened, Reach: w.Reach}
 	if w.State == Open {
 		f.Key = &w.Key
 	}
@@ -99,7 +100,7 @@ func (f windowFields) window() (*Window, error) {
 		return nil, errors.New("damaged value: window_start or window_end is missing")
 	}
 	w := &Window{Start: *f.Start, End: *f.End, State: f.State, Pass: f.Pass, Pages: f.Pages,
-		PageSize: f.PageSize, Status: f.Status, OpenID: f.OpenID, Opened: f.Opened}
+		PageSize: f.PageSize, Status: f.Status, OpenID: f.OpenID, Opened: f.Opened, Reach: f.Reach}
 	if f.Key != nil {
 		w.Key = *f.Key
 	}
