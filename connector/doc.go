@@ -11,6 +11,8 @@
 //	edge.go       the second two neighbours share, for update times
 //	walker.go     the loop: ask what is next, read, wait
 //	reading.go    paging through one window
+//	yield.go      windows that only wait leave their place to other shops
+//	idbudget.go   how many order IDs a process holds
 //	committer.go  group commit: outboxes and checkpoints into one transaction
 //	lane.go       the life of a lane: fence, ask, read, walk, doubt, again
 //	ration.go     a day's list calls, divided between backfill and live walk

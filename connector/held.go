@@ -39,6 +39,7 @@ func (w *walker) list(ctx context.Context, win *offsets.Window, key string) (wec
 		return wechat.Page{}, errHeld
 	}
 	defer w.sheet.quota.give()
+	defer w.calling(win)()
 	return w.shop.Client.List(ctx, query(win, w.shop.Policy.Range, key))
 }
 

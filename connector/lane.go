@@ -37,8 +37,9 @@ type lane struct {
 	sheets     []*sheet
 	log        *slog.Logger
 	outage     *outage
-	spare      chan struct{} // see walker.spare
-	memory     *txn.Memory   // of all lives of the lane in this process
+	spare      spares      // see walker.spare
+	ids        *idBudget   // of the process
+	memory     *txn.Memory // of all lives of the lane in this process
 	// mine asks whether the lane is assigned to this worker right now.
 	mine func(context.Context) (bool, error)
 	// misplaced finds shops whose checkpoint stands in another lane.
@@ -166,7 +167,12 @@ func (l *lane) live(ctx context.Context) error {
 	c := &committer{lane: l, writer: writer, space: make(chan struct{}, spacePages), now: make(chan struct{}, 1), soon: make(chan struct{}, 1), endings: make(chan walkerEnded, len(l.shops))}
 	walking, stop := context.WithCancel(ctx)
 	var group sync.WaitGroup
-	defer group.Wait()
+	defer func() {
+		group.Wait()
+		for _, w := range c.walkers {
+			w.uncount()
+		}
+	}()
 	defer stop()
 	for i, shop := range l.shops {
 		part := shop.partition()
@@ -177,7 +183,7 @@ func (l *lane) live(ctx context.Context) error {
 			l.end(i, fault)
 			continue
 		}
-		w := &walker{shop: shop, host: l.cfg.Host, sheet: l.sheets[i], log: l.log.With("shop", shop.Name), space: c.space, spare: l.spare, now: c.now, soon: c.soon}
+		w := &walker{shop: shop, host: l.cfg.Host, sheet: l.sheets[i], log: l.log.With("shop", shop.Name), space: c.space, spare: l.spare, ids: l.ids, now: c.now, soon: c.soon}
 		if known := loaded.Shops[part]; known != nil {
 			w.state, w.stored = known.Checkpoint, known.Stored
 			if w.state != nil {

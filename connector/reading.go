@@ -59,6 +59,9 @@ func (w *walker) turn(ctx context.Context, win *offsets.Window, page wechat.Page
 	if !page.More || broken {
 		return wechat.Page{}, nil, w.accept(ctx, win, page, broken)
 	}
+	if w.takesTurns(win) {
+		return wechat.Page{}, errYielded, w.accept(ctx, win, page, broken)
+	}
 	accepted := make(chan error, 1)
 	go func() { accepted <- w.accept(ctx, win, page, broken) }()
 	following, ahead = w.list(ctx, win, page.Next)
@@ -69,10 +72,8 @@ func (w *walker) turn(ctx context.Context, win *offsets.Window, page wechat.Page
 // checkpoint, in one step: whatever commits one commits the other.
 func (w *walker) accept(ctx context.Context, win *offsets.Window, page wechat.Page, broken bool) error {
 	if len(page.IDs) > 0 {
-		select {
-		case w.space <- struct{}{}:
-		case <-ctx.Done():
-			return ctx.Err()
+		if err := w.room(ctx, win); err != nil {
+			return err
 		}
 	}
 	known := make(verdict)
@@ -108,7 +109,7 @@ func (w *walker) accept(ctx context.Context, win *offsets.Window, page wechat.Pa
 func (w *walker) sift(win *offsets.Window, page wechat.Page, known verdict, broken bool) (s sifted, last bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	p := w.shop.Policy
+	p := w.policy()
 	if s = take(w.state, win, p.Range, page.IDs, known); len(s.suspects) > 0 {
 		return s, false
 	}
@@ -124,6 +125,8 @@ func (w *walker) sift(win *offsets.Window, page wechat.Page, known verdict, brok
 		}
 		finish(w.state, win, p)
 	}
+	w.count()
+	w.goesOn()
 	return s, p.End > 0 && w.state.Watermark >= p.last()
 }
 
@@ -159,7 +162,7 @@ func (w *walker) cut(win *offsets.Window) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	pages := win.Pages
-	if !cut(w.state, win, w.shop.Policy) {
+	if !cut(w.state, win, w.policy()) {
 		return false
 	}
 	w.dirty = true
