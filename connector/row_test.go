@@ -170,3 +170,52 @@ func TestWhatIsSettledBehindAStuckWindowIsJoined(t *testing.T) {
 		t.Errorf("%d records are left on the topic of %d windows", n, len(s.state.Windows))
 	}
 }
+
+// TestARowOfAnOlderVersionIsCondensed: a version before this one kept every
+// settled window behind one that never ended. Their checkpoint is read, and what
+// is not needed is forgotten at the first end of a window behind them.
+func TestARowOfAnOlderVersionIsCondensed(t *testing.T) {
+	p, part := testPolicy(), offsets.Partition{Shop: "s", Range: "create_time"}
+	begin := int64(1_700_000_000)
+	older := &offsets.Checkpoint{Watermark: begin, Length: 60, Windows: []*offsets.Window{{Start: begin, End: begin + 10, State: offsets.Open, Pass: 1, PageSize: 50, Key: "k", Pages: 1}}}
+	const settled = 3000
+	for i := range settled + 1 {
+		start := begin + 10*int64(i+1)
+		w := &offsets.Window{Start: start, End: start + 10, State: offsets.Settled, Pass: 2, PageSize: 100, Opened: start + 25, Pages: 1}
+		if i == settled {
+			w.State, w.Pass = offsets.Waiting, 1
+		}
+		w.See(strconv.Itoa(1000 + i))
+		older.Windows = append(older.Windows, w)
+	}
+	topic := make(map[string][]byte)
+	write := func(stored *offsets.Stored, c *offsets.Checkpoint) {
+		stored.Update("g", part, c, func(k, v []byte) {
+			if v == nil {
+				delete(topic, string(k))
+			} else {
+				topic[string(k)] = v
+			}
+		})
+	}
+	write(new(offsets.Stored), older)
+	loader := offsets.Loader{Group: "g"}
+	for k, v := range topic {
+		loader.Add([]byte(k), v)
+	}
+	shop := loader.Drain().Shops[part]
+	c := shop.Checkpoint
+	s := next(c, time.Unix(c.Frontier(), 0).Add(time.Hour), p)
+	if len(s.again) != 1 {
+		t.Fatalf("%d second passes are due, want one", len(s.again))
+	}
+	again(c, s.again[0], p)
+	take(c, s.again[0], wechat.CreateTime, []string{strconv.Itoa(1000 + settled)}, nil)
+	finish(c, s.again[0], p)
+	write(&shop.Stored, c)
+	sameOnTopic(t, topic, c)
+	// The stuck one, the settled one beside it, the last one, and all between.
+	if len(c.Windows) != 4 || c.Held() != 2 || len(topic) != 4+2 {
+		t.Errorf("%d windows with %d IDs in %d records are left, want 4 with 2 in 6", len(c.Windows), c.Held(), len(topic))
+	}
+}
