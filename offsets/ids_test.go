@@ -28,6 +28,9 @@ func TestIDsAreASet(t *testing.T) {
 		var s IDs
 		known := map[string]bool{}
 		for range rnd.IntN(400) {
+			if rnd.IntN(50) == 0 {
+				s.Pack()
+			}
 			if id := some(); rnd.IntN(2) == 0 {
 				if isNew := s.Add(id); isNew == known[id] {
 					t.Fatalf("Add(%q) = %t", id, isNew)
