@@ -26,6 +26,18 @@ func changes(a *arena, faults simulator.Faults) {
 	if err := a.start(shop{appID: "wx1", policy: p}).wait(); err != nil {
 		a.Fatal(err)
 	}
+	// How often it looks is the machine's affair where time is real.
+	enough := 1
+	if a.bubble {
+		enough = 15
+	}
+	a.changesAsShown(enough)
+}
+
+// changesAsShown holds what is published against what any answer has shown. It
+// wants so many orders with several changes of which each was published.
+func (a *arena) changesAsShown(enough int) {
+	a.Helper()
 	history := make(map[string][]int64) // ID → seconds at which it changed
 	for _, c := range a.api.Changes("wx1", time.Time{}, time.Time{}) {
 		history[c.ID] = append(history[c.ID], c.At)
@@ -63,11 +75,6 @@ func changes(a *arena, faults simulator.Faults) {
 				a.Errorf("order %s was shown with %d update times %v and published %d times", id, len(seconds), seconds, count[id])
 			}
 		}
-	}
-	// How often it looks is the machine's affair where time is real.
-	enough := 1
-	if a.bubble {
-		enough = 15
 	}
 	if len(shown) < 80 || exact < enough {
 		a.Errorf("%d orders, %d of them with each of several changes: too few to show anything", len(shown), exact)

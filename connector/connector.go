@@ -79,7 +79,9 @@ type Connector struct {
 	board  *board
 	outage *outage
 	clocks *clocks
-	spare  chan struct{} // see walker.spare
+	spare  chan struct{} // see spares.tokens
+	demand demand        // for spare windows
+	ids    *idBudget
 
 	mu         sync.Mutex
 	shops      map[int][]Shop   // by lane; nil until the lanes are known
@@ -94,12 +96,12 @@ type Connector struct {
 
 // spareWindows is how many windows a process reads at once beyond one of each
 // shop: with thousands of shops it is they that keep it busy, and each window
-// that is being read has a call and its answer in memory.
+// that is being read has a call and its answer in memory. See yield.go.
 const spareWindows = 512
 
 // New makes a connector and its status board; nothing runs yet.
 func New(cfg Config, reg prometheus.Registerer) *Connector {
-	c := &Connector{cfg: cfg, board: newBoard(cfg.Metrics, newQuotas(cfg.QuotaLiveShare, cfg.Log)), changed: make(chan struct{}, 1), spare: make(chan struct{}, spareWindows)}
+	c := &Connector{cfg: cfg, board: newBoard(cfg.Metrics, newQuotas(cfg.QuotaLiveShare, cfg.Log)), changed: make(chan struct{}, 1), spare: make(chan struct{}, spareWindows), ids: newIDBudget()}
 	c.stage(fmt.Sprintf("starting: waiting for Kafka at %v to answer", cfg.Addr))
 	c.board.enlist(cfg.Shops, c.poke)
 	c.outage = newOutage(cfg.Metrics, cfg.Log)

@@ -14,6 +14,8 @@
 //	walker.go     the loop: ask what is next, read, wait
 //	reading.go    paging through one window
 //	pass.go       an API that leads in circles
+//	yield.go      windows that only wait leave their place to other shops
+//	idbudget.go   how many order IDs a process holds
 //	committer.go  group commit: outboxes and checkpoints into one transaction
 //	lane.go       the life of a lane: fence, ask, read, walk, doubt, again
 //	load.go       reading a lane while the cleaner runs
@@ -45,10 +47,11 @@
 //     for one transaction. Any doubt about a transaction ends the life of the
 //     lane, and the next begins with what is read back (lane.run).
 //
-//  2. A window never changes while it is paged. Bounds, page size and filters
-//     are set when it is opened, stored with it, and sent from there
-//     (edge.go: query), also by a later process that is configured differently.
-//     A window that must shrink is replaced by two new ones.
+//  2. A window never changes while it is paged. Bounds and filters are set when
+//     it is opened, the page size when its first page is asked for; they are
+//     stored with it and sent from there (edge.go: query), also by a later
+//     process that is configured differently. A window that must shrink is
+//     replaced by two new ones (divide).
 //
 //  3. The watermark moves only over finished windows, in order, never past now
 //     − SETTLE_DELAY. It is computed from the windows (watermark), windows are
@@ -65,7 +68,15 @@
 //  5. What is published for a window is the set of IDs the API listed for it,
 //     each once. IDs seen are kept until neither the window nor a neighbour can
 //     be read again (retire), so a page read again, a window begun again, the
-//     second pass, and the seconds two windows share all drop out in take.
+//     second pass, and the seconds two windows share all drop out in take. Of a
+//     row of settled windows only those at its ends have such a neighbour: what
+//     is between them is one window without IDs (condense). A window that was
+//     divided leaves its IDs with the first part; they count, and are kept, for
+//     as long as any part of it or its right neighbour can be read again
+//     (Window.Reach).
+//
+// What is done at a page and at a commit depends on the windows that are open,
+// not on how many wait for their second pass: see offsets/row.go.
 //
 // Whether the API counts a range's first second in, and its last, is not
 // documented. A window is asked for from a second before its start to its end,

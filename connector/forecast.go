@@ -128,13 +128,12 @@ func (f *forecast) plan() (more bool) {
 	open(f.state, s.open, f.policy)
 	f.effort.Windows += len(s.open)
 	for _, w := range s.again {
-		again(w)
+		again(f.state, w, f.policy)
 	}
-	for _, w := range f.state.Windows {
-		if len(f.reading) == f.policy.Concurrency {
-			break
-		}
-		if w.State == offsets.Open && !slices.ContainsFunc(f.reading, func(c call) bool { return c.window == w }) {
+	for i := 0; i < len(f.state.Open()) && len(f.reading) < f.policy.Concurrency; i++ {
+		w := f.state.Open()[i]
+		if !slices.ContainsFunc(f.reading, func(c call) bool { return c.window == w }) {
+			w = fit(f.state, w, f.policy)
 			w.Opened = cmp.Or(w.Opened, f.now.Unix())
 			f.call(w, f.pages(w))
 		}
@@ -177,7 +176,12 @@ func (f *forecast) answer(c call) {
 		}
 	}
 	if w.Pages++; w.Pages < c.pages {
-		f.call(w, c.pages)
+		if cut(f.state, w, f.policy) {
+			f.effort.Windows++
+			f.changed = true
+		} else {
+			f.call(w, c.pages)
+		}
 		return
 	}
 	f.changed = true

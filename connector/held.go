@@ -39,6 +39,7 @@ func (w *walker) list(ctx context.Context, win *offsets.Window, key string) (wec
 		return wechat.Page{}, errHeld
 	}
 	defer w.sheet.quota.give()
+	defer w.calling(win)()
 	return w.shop.Client.List(ctx, query(win, w.shop.Policy.Range, key))
 }
 
@@ -56,7 +57,7 @@ func (w *walker) hold(s *step, now time.Time) func(*offsets.Window) bool {
 	if n := len(s.open); n > 0 && held(&offsets.Window{Start: s.open[0].start, State: offsets.Open, Pass: 1}) {
 		s.open, some = nil, true
 	}
-	for _, win := range w.state.Windows {
+	for _, win := range w.state.Open() {
 		some = some || held(win)
 	}
 	if wait := time.Until(until); some && (s.wait == 0 || wait < s.wait) {

@@ -36,8 +36,9 @@ type lane struct {
 	sheets []*sheet
 	log    *slog.Logger
 	outage *outage
-	spare  chan struct{} // see walker.spare
-	memory *txn.Memory   // of all lives of the lane in this process
+	spare  spares      // see walker.spare
+	ids    *idBudget   // of the process
+	memory *txn.Memory // of all lives of the lane in this process
 	// partitions are how many each topic has by now. The map does not change.
 	partitions func() map[string]int
 	// tombstones is how long the offsets topic keeps those.
@@ -206,7 +207,12 @@ func (l *lane) live(ctx context.Context, walked []string, patience func(topic st
 	c := &committer{lane: l, writer: writer, space: make(chan struct{}, spacePages), now: make(chan struct{}, 1), soon: make(chan struct{}, 1), endings: make(chan walkerEnded, len(l.shops))}
 	walking, stop := context.WithCancel(ctx)
 	var group sync.WaitGroup
-	defer group.Wait()
+	defer func() {
+		group.Wait()
+		for _, w := range c.walkers {
+			w.uncount()
+		}
+	}()
 	defer stop()
 	for i, shop := range l.shops {
 		part := shop.partition()
@@ -217,7 +223,7 @@ func (l *lane) live(ctx context.Context, walked []string, patience func(topic st
 			l.end(i, fault)
 			continue
 		}
-		w := &walker{shop: shop, host: l.cfg.Host, sheet: l.sheets[i], log: l.log.With("shop", shop.Name), space: c.space, spare: l.spare, now: c.now, soon: c.soon}
+		w := &walker{shop: shop, host: l.cfg.Host, sheet: l.sheets[i], log: l.log.With("shop", shop.Name), space: c.space, spare: l.spare, ids: l.ids, now: c.now, soon: c.soon}
 		if known := loaded.Shops[part]; known != nil {
 			w.state, w.stored = known.Checkpoint, known.Stored
 			if w.state != nil {

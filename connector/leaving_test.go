@@ -100,7 +100,7 @@ func TestALeakyWindowIsReadUntilNothingIsNew(t *testing.T) {
 					if s := next(state, now, p); len(s.again) != 1 {
 						t.Fatalf("after %d passes: %+v, want the window again", read, s)
 					}
-					again(w)
+					again(state, w, p)
 				}
 				w.Opened = now.Unix()
 				take(state, w, p.Range, passes[read], nil)

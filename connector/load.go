@@ -41,7 +41,7 @@ func (l *lane) load(ctx context.Context) (offsets.Lane, error) {
 			return offsets.Lane{}, fmt.Errorf("read checkpoints of lane %d: %w", l.number, err)
 		}
 		if time.Since(began) < l.tombstones/2 || before != nil && loader.Agrees(before) {
-			return loader.Load(), nil
+			return loader.Drain(), nil
 		}
 		before = loader
 	}

@@ -1,8 +1,6 @@
 package connector
 
 import (
-	"slices"
-
 	"orderwalk/offsets"
 )
 
@@ -24,13 +22,26 @@ func askedFrom(start int64, p Policy) int64 {
 
 // neighbours are the windows that are asked for a second that w is asked for too,
 // the nearest first: one on either side, or two where they are a second long.
+// Behind them are windows that were cut (offsets.Window.Reach): what they have
+// listed counts for all of the longer window. If w is a part of that, none of it
+// can be a change of its own, as with a neighbour to the right; if w begins where
+// that ended, they are to its left.
 func neighbours(c *offsets.Checkpoint, w *offsets.Window) (left, right []*offsets.Window) {
-	at := slices.Index(c.Windows, w)
+	at, _ := c.Find(w.Start)
 	for i := at - 1; i >= 0 && c.Windows[i].End >= w.Asked(); i-- {
 		left = append(left, c.Windows[i])
 	}
 	for i := at + 1; i < len(c.Windows) && c.Windows[i].Asked() <= w.End; i++ {
 		right = append(right, c.Windows[i])
+	}
+	for _, r := range c.Reaching() {
+		switch {
+		case r.Start >= w.Start || r.Reach < w.Asked():
+		case w.End <= r.Reach:
+			right = append(right, r)
+		default:
+			left = append(left, r)
+		}
 	}
 	return left, right
 }

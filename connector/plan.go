@@ -30,27 +30,27 @@ type step struct {
 func next(c *offsets.Checkpoint, now time.Time, p Policy) step {
 	var s step
 	var due []time.Time
-	slots := p.Concurrency
-	settled := true
-	for _, w := range c.Windows {
-		if w.State == offsets.Open {
-			slots--
-		}
-		if w.State != offsets.Settled {
-			settled = false
-		}
-	}
+	open := len(c.Open())
+	slots := p.Concurrency - open
+	// Windows wait in the order of time: behind the first one that is not due
+	// there is none that is. Before it there are open windows, at most a few
+	// settled ones beside each of them, and those that are due.
+	settled := open == 0
 	for _, w := range c.Windows {
 		if w.State != offsets.Waiting {
 			continue
 		}
+		settled = false
 		at := time.Unix(w.End, 0).Add(p.Lookback)
 		if at.After(now) {
 			due = append(due, at)
-		} else if slots > 0 {
-			s.again = append(s.again, w)
-			slots--
+			break
 		}
+		if slots <= 0 {
+			break
+		}
+		s.again = append(s.again, w)
+		slots--
 	}
 
 	frontier, horizon, length := c.Frontier(), p.horizon(now), p.clamp(c.Length)

@@ -38,6 +38,9 @@ type Policy struct {
 	// that new windows need not be asked for a second earlier (lead). The walker
 	// sets it.
 	Tight bool
+	// Crowded says that the process holds as many order IDs as it may: windows
+	// are kept short. The walker sets it.
+	Crowded bool
 }
 
 // firstLength is the length of a shop's first windows, an hour for all that are

@@ -29,7 +29,7 @@ func (w *walker) read(ctx context.Context, win *offsets.Window) error {
 		var refusal *wechat.Error
 		errors.As(err, &refusal)
 		switch {
-		case err == nil && !page.More:
+		case err == nil && !page.More, err == nil && w.cut(win):
 			return nil
 		case err == nil:
 			page, err = following, ahead
@@ -59,6 +59,9 @@ func (w *walker) turn(ctx context.Context, win *offsets.Window, page wechat.Page
 	if !page.More || broken {
 		return wechat.Page{}, nil, w.accept(ctx, win, page, broken)
 	}
+	if w.takesTurns(win) {
+		return wechat.Page{}, errYielded, w.accept(ctx, win, page, broken)
+	}
 	accepted := make(chan error, 1)
 	go func() { accepted <- w.accept(ctx, win, page, broken) }()
 	if ahead = sleep(ctx, pause); ahead == nil {
@@ -71,10 +74,8 @@ func (w *walker) turn(ctx context.Context, win *offsets.Window, page wechat.Page
 // checkpoint, in one step: whatever commits one commits the other.
 func (w *walker) accept(ctx context.Context, win *offsets.Window, page wechat.Page, broken bool) error {
 	if len(page.IDs) > 0 {
-		select {
-		case w.space <- struct{}{}:
-		case <-ctx.Done():
-			return ctx.Err()
+		if err := w.room(ctx, win); err != nil {
+			return err
 		}
 	}
 	known := make(verdict)
@@ -115,7 +116,7 @@ func (w *walker) accept(ctx context.Context, win *offsets.Window, page wechat.Pa
 func (w *walker) sift(win *offsets.Window, page wechat.Page, known verdict, broken bool) (s sifted, last bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	p := w.shop.Policy
+	p := w.policy()
 	if s = take(w.state, win, p.Range, page.IDs, known); len(s.suspects) > 0 {
 		return s, false
 	}
@@ -131,6 +132,8 @@ func (w *walker) sift(win *offsets.Window, page wechat.Page, known verdict, brok
 		}
 		finish(w.state, win, p)
 	}
+	w.count()
+	w.goesOn()
 	return s, p.End > 0 && w.state.Watermark >= p.last()
 }
 
@@ -141,7 +144,7 @@ func (w *walker) startAgain(ctx context.Context, win *offsets.Window, pass *pass
 	w.mu.Lock()
 	pass.restarts++
 	pass.clear()
-	restart(win)
+	restart(win, w.shop.Policy)
 	w.dirty = true
 	halved := pass.restarts > 1 && split(w.state, win, w.shop.Policy)
 	w.mu.Unlock()
@@ -160,6 +163,21 @@ func (w *walker) startAgain(ctx context.Context, win *offsets.Window, pass *pass
 	}
 }
 
+// cut reports whether a window has turned out to be much too long; what is left
+// of it is read in shorter ones then.
+func (w *walker) cut(win *offsets.Window) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	pages := win.Pages
+	if !cut(w.state, win, w.policy()) {
+		return false
+	}
+	w.dirty = true
+	poke(w.soon)
+	w.log.Debug("window is cut", "window_start", win.Start, "window_end", win.End, "pages", pages, "length", w.state.Length)
+	return true
+}
+
 // halve makes two windows of one that the API calls too full. One of the least
 // length is listed by narrower ranges. Where they do not help the shop stops:
 // skipping would lose orders.
@@ -172,7 +190,7 @@ func (w *walker) halve(ctx context.Context, win *offsets.Window) error {
 		poke(w.soon)
 		return nil
 	}
-	restart(win)
+	restart(win, w.policy())
 	win.From = max(0, win.Start-lead)
 	w.mu.Unlock()
 	l := lister{client: w.shop.Client, window: win, kind: w.shop.Policy.Range}

@@ -26,7 +26,12 @@ type verdict map[string]bool
 //     or in the one before it while the window was read;
 //   - an ID seen in a neighbour to the left. A creation time does not move, so
 //     that is a second they share again. An update time moves, so it may be a
-//     change of its own: a suspect, until a verdict is given.
+//     change of its own: a suspect, until a verdict is given;
+//   - an ID seen in a longer window that w was cut from. All of that lay in the
+//     past when it was listed: an update time can have moved out of it since, but
+//     not within it. If w only begins where that ended, it is a left neighbour.
+//
+// See neighbours for the last three.
 func take(c *offsets.Checkpoint, w *offsets.Window, kind wechat.Range, ids []string, known verdict) sifted {
 	left, right := neighbours(c, w)
 	var s sifted
@@ -36,7 +41,7 @@ func take(c *offsets.Checkpoint, w *offsets.Window, kind wechat.Range, ids []str
 				continue
 			}
 			if by := seen(left, id); by != nil {
-				s.suspects = append(s.suspects, suspect{id, by.End})
+				s.suspects = append(s.suspects, suspect{id, max(by.End, by.Reach)})
 			}
 		}
 		if len(s.suspects) > 0 {

@@ -29,9 +29,10 @@ type walker struct {
 	// space takes a token for each page that waits in an outbox of the lane;
 	// it is full when commits do not keep up.
 	space chan struct{}
-	// spare has a token for each window that a shop of this process reads beside
-	// another one of its own.
-	spare chan struct{}
+	// spare are the windows that shops of this process read beside another one of
+	// their own.
+	spare spares
+	ids   *idBudget // of the process
 	// now tells the lane that something should be committed now, soon that
 	// something should be before long.
 	now, soon chan<- struct{}
@@ -45,6 +46,12 @@ type walker struct {
 	tight  bool // see Policy.Tight
 	// kept, if set, is closed when the state as it is now is committed.
 	kept chan struct{}
+	// readers are the windows being read; stalled says that some have yielded.
+	readers []*reader
+	stalled bool
+	// sharing and starving are this walker's part of the demand for windows.
+	sharing, starving bool
+	counted           int64 // IDs of state, as the budget knows them
 }
 
 // delivery is one page's share of an outbox.
@@ -108,6 +115,7 @@ func (w *walker) walk(ctx context.Context) error {
 		for len(reading) > 0 {
 			w.over(reading, (<-ended).window)
 		}
+		w.share(false)
 	}()
 	if w.finished() {
 		return nil
@@ -117,6 +125,9 @@ func (w *walker) walk(ctx context.Context) error {
 	}
 	timer := time.NewTimer(0)
 	defer timer.Stop()
+	look := time.NewTimer(lookEvery)
+	defer look.Stop()
+	looking := true
 	for {
 		start, wait, done := w.plan(reading)
 		if done && len(reading) == 0 {
@@ -124,15 +135,22 @@ func (w *walker) walk(ctx context.Context) error {
 		}
 		for _, win := range start {
 			reading[win] = true
-			go func() { ended <- ending{win, w.read(ctx, win)} }()
+			go func() { ended <- ending{win, w.readOrYield(ctx, win)} }()
 		}
 		if wait > 0 {
 			// Clocks jump: no plan is good for long.
 			timer.Reset(min(wait, max(w.shop.Policy.PollInterval, time.Minute)))
 		}
+		if len(reading) > 1 && !looking {
+			look.Reset(lookEvery)
+			looking = true
+		}
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
+		case <-look.C:
+			looking = false
+			w.yield(time.Now())
 		case <-w.sheet.wake:
 		case <-timer.C:
 			if err := w.hear(ctx); err != nil {
@@ -140,7 +158,7 @@ func (w *walker) walk(ctx context.Context) error {
 			}
 		case e := <-ended:
 			w.over(reading, e.window)
-			if e.err != nil && !errors.Is(e.err, errHeld) {
+			if e.err != nil && !errors.Is(e.err, errHeld) && !errors.Is(e.err, errYielded) {
 				return e.err
 			}
 		}
@@ -172,24 +190,29 @@ func (w *walker) plan(reading map[*offsets.Window]bool) (start []*offsets.Window
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	now, _ := w.host.Now()
-	policy := w.shop.Policy
-	policy.Nudge, policy.Tight = w.sheet.nudgedTo(w.state.Frontier()), w.tight
+	policy := w.policy()
+	policy.Nudge = w.sheet.nudgedTo(w.state.Frontier())
 	s := next(w.state, now, policy)
 	held := w.hold(&s, now)
 	open(w.state, s.open, policy)
 	for _, win := range s.again {
-		again(win)
+		again(w.state, win, policy)
 	}
-	slots := w.shop.Policy.Concurrency - len(reading)
-	for _, win := range w.state.Windows {
-		if slots <= 0 {
-			break
-		}
-		if win.State != offsets.Open || reading[win] || held(win) {
+	slots := policy.Concurrency - len(reading)
+	if len(reading) < 2 {
+		w.share(false)
+	}
+	for i := 0; i < len(w.state.Open()) && slots > 0; i++ {
+		win := w.state.Open()[i]
+		if reading[win] || held(win) {
 			continue
 		}
-		if len(reading)+len(start) > 0 && !w.another() {
+		if n := len(reading) + len(start); n > 0 && (w.alone() || !w.another(n)) {
 			break
+		}
+		if win.Key == "" {
+			win = fit(w.state, win, policy)
+			restart(win, policy)
 		}
 		if win.Opened == 0 {
 			win.Opened = now.Unix()
@@ -197,6 +220,7 @@ func (w *walker) plan(reading map[*offsets.Window]bool) (start []*offsets.Window
 		start = append(start, win)
 		slots--
 	}
+	w.count()
 	if n := len(s.open); n > 0 {
 		w.sheet.opened(s.open[n-1])
 	}
@@ -205,21 +229,11 @@ func (w *walker) plan(reading map[*offsets.Window]bool) (start []*offsets.Window
 	return start, s.wait, s.done
 }
 
-// another asks for a window beside one that is being read already.
-func (w *walker) another() bool {
-	select {
-	case w.spare <- struct{}{}:
-		return true
-	default:
-		return false
-	}
-}
-
 // over notes that a window is not being read any more.
 func (w *walker) over(reading map[*offsets.Window]bool, win *offsets.Window) {
 	delete(reading, win)
 	if len(reading) > 0 {
-		<-w.spare
+		<-w.spare.tokens
 	}
 }
 

@@ -1,6 +1,7 @@
 package connector
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -15,8 +16,14 @@ import (
 // A window of more than manyPages is longer than it needs to be: work lost to
 // a restart grows with it, and so does the memory for its IDs, with each window
 // that is read beside it. One of fewPages or less wastes calls, because the last
-// page of a window is seldom full.
-func manyPages(p Policy) int { return max(100, 400/p.Concurrency) }
+// page of a window is seldom full. When the process holds as many IDs as it may,
+// windows are kept short.
+func manyPages(p Policy) int {
+	if p.Crowded {
+		return 10
+	}
+	return max(100, 400/p.Concurrency)
+}
 
 func fewPages(p Policy) int { return manyPages(p) / 2 }
 
@@ -24,41 +31,87 @@ func fewPages(p Policy) int { return manyPages(p) / 2 }
 // they are done, whatever the configuration becomes meanwhile.
 func open(c *offsets.Checkpoint, spans []span, p Policy) {
 	for _, s := range spans {
-		c.Windows = append(c.Windows, &offsets.Window{Start: s.start, End: s.end, From: askedFrom(s.start, p), State: offsets.Open, Pass: 1,
+		c.Track(&offsets.Window{Start: s.start, End: s.end, From: askedFrom(s.start, p), State: offsets.Open, Pass: 1,
 			PageSize: p.PageSize, Status: p.Status, OpenID: p.OpenID})
 	}
 }
 
 // again opens a window's second pass.
-func again(w *offsets.Window) {
-	w.State, w.Pass, w.Late = offsets.Open, 2, false
-	restart(w)
+func again(c *offsets.Checkpoint, w *offsets.Window, p Policy) {
+	c.Reopen(w)
+	w.Pass, w.Late = 2, false
+	restart(w, p)
 }
 
 // restart begins a window's pass again. What was published of it stays in
-// Seen, so nothing is published twice.
-func restart(w *offsets.Window) { w.Key, w.Pages = "", 0 }
+// Seen, so nothing is published twice. Only a page token binds the page size:
+// without one the configured size counts. The filters say which orders belong
+// to the window, so they stay as they were when it was opened.
+func restart(w *offsets.Window, p Policy) { w.Key, w.Pages, w.PageSize = "", 0, p.PageSize }
 
 // split halves an open window and begins both halves from their first page.
-// It reports false when the window is already of the least length. Nobody
-// knows which half an ID that was seen belongs to, so both know them all.
+// It reports false when the window is already of the least length.
 func split(c *offsets.Checkpoint, w *offsets.Window, p Policy) bool {
-	half := (w.End - w.Start) / 2
-	if half < max(1, seconds(p.MinWindow)) {
+	return divide(c, w, (w.End-w.Start)/2, p)
+}
+
+// divide makes two windows of one, the first of them so many seconds long, and
+// begins both from their first page. It reports false when one of them would be
+// shorter than the least length. The API does not tell which of the two an ID
+// that was seen belongs to: the first keeps them all, and they count for the
+// second too (Reach).
+func divide(c *offsets.Checkpoint, w *offsets.Window, length int64, p Policy) bool {
+	if least := max(1, seconds(p.MinWindow)); length < least || w.End-w.Start-length < least {
+		return false
+	}
+	i, ok := c.Find(w.Start)
+	if !ok {
 		return false
 	}
 	first, second := *w, *w
-	first.End, second.Start, second.From = w.Start+half, w.Start+half, askedFrom(w.Start+half, p)
-	second.Seen, second.Fresh = offsets.IDs{}, nil
-	for id := range w.Seen.All() {
-		second.See(id)
+	first.End, second.Start, second.From = w.Start+length, w.Start+length, askedFrom(w.Start+length, p)
+	second.Seen, second.Fresh, second.Reach, second.Opened = offsets.IDs{}, nil, 0, 0
+	if first.Seen.Len() > 0 || first.Reach > 0 {
+		first.Reach = max(w.Reach, w.End)
+		first.Seen.Pack()
 	}
-	restart(&first)
-	restart(&second)
-	i := slices.Index(c.Windows, w)
-	c.Windows = slices.Replace(c.Windows, i, i+1, &first, &second)
-	c.Length = half
+	restart(&first, p)
+	restart(&second, p)
+	c.Put(i, i+1, &first, &second)
+	c.Length = length
 	return true
+}
+
+// cutPages is when a window that is being read turns out to be much longer than
+// it should be: quiet months are read in windows of days, and the first day of a
+// sale has more orders than all of them.
+func cutPages(p Policy) int {
+	if p.Crowded {
+		return 10 * manyPages(p)
+	}
+	return 4 * manyPages(p)
+}
+
+// cut makes a short window of the beginning of one that is not at its end after
+// cutPages, and leaves the rest to be cut by fit. How many orders there are is
+// not known, only that there are many: a length that is too short costs a few
+// calls and grows again, one that is too long costs the pages read until now.
+func cut(c *offsets.Checkpoint, w *offsets.Window, p Policy) bool {
+	return w.Pass == 1 && w.Pages >= cutPages(p) && divide(c, w, max((w.End-w.Start)/16, seconds(p.MinWindow), 1), p)
+}
+
+// fit cuts a window that has not been asked for yet to the length that windows
+// have by now, and returns the first part.
+func fit(c *offsets.Checkpoint, w *offsets.Window, p Policy) *offsets.Window {
+	length := p.clamp(c.Length)
+	if w.Pass != 1 || w.Pages > 0 || w.Key != "" || w.Seen.Len() > 0 || w.Reach > 0 || (w.End-w.Start)/2 < length {
+		return w
+	}
+	divide(c, w, length, p)
+	if i, ok := c.Find(w.Start); ok {
+		return c.Windows[i]
+	}
+	return w
 }
 
 // finish ends a pass of a window whose last page has been read, moves the
@@ -74,8 +127,12 @@ func finish(c *offsets.Checkpoint, w *offsets.Window, p Policy) {
 		w.State = offsets.Settled
 	}
 	c.Watermark = watermark(c)
-	merge(c, p)
-	retire(c)
+	if w.State == offsets.Waiting {
+		w.Seen.Pack()
+		merge(c, w, p)
+	} else {
+		retire(c, w)
+	}
 }
 
 // leaky says that orders could leave the window while its pages were read:
@@ -89,59 +146,104 @@ func leaky(w *offsets.Window, p Policy) bool {
 }
 
 // watermark is the end of the prefix of windows that have been read to their
-// end once.
+// end once. It never goes back, so it is looked for from where it is.
 func watermark(c *offsets.Checkpoint) int64 {
-	for _, w := range c.Windows {
-		if w.State == offsets.Open && w.Pass == 1 {
+	i, _ := slices.BinarySearchFunc(c.Windows, c.Watermark, func(w *offsets.Window, at int64) int { return cmp.Compare(w.End, at+1) })
+	for ; i < len(c.Windows); i++ {
+		if w := c.Windows[i]; !w.Finished() {
 			return w.Start
 		}
 	}
 	return c.Frontier()
 }
 
-// merge joins neighbours that wait for their second pass and hold no orders:
-// an idle shop would otherwise be read a second time window by window, and
-// twice the calls find no more. Windows with orders stay apart, because for
-// update times it matters in which of two neighbours an ID was seen.
-func merge(c *offsets.Checkpoint, p Policy) {
+// merge joins a window with neighbours that wait for their second pass as it
+// does and hold no orders either: an idle shop would otherwise be read a second
+// time window by window, and twice the calls find no more. Windows with orders
+// stay apart, because for update times it matters in which of two neighbours an
+// ID was seen.
+func merge(c *offsets.Checkpoint, w *offsets.Window, p Policy) {
 	longest := min(p.clamp(longest), seconds(p.Lookback/4))
-	kept := c.Windows[:0]
-	for _, w := range c.Windows {
-		if n := len(kept); n > 0 {
-			before := kept[n-1]
-			if idle(before) && idle(w) && before.Status == w.Status && before.OpenID == w.OpenID && w.End-before.Start <= longest {
-				before.End = w.End
-				before.Opened = min(before.Opened, w.Opened)
-				continue
-			}
+	i, _ := c.Find(w.Start)
+	for _, at := range []int{i, i - 1} { // with the right neighbour, then with the left one
+		if at < 0 || at+1 >= len(c.Windows) {
+			continue
 		}
-		kept = append(kept, w)
+		left, right := c.Windows[at], c.Windows[at+1]
+		bound := slices.ContainsFunc(c.Reaching(), func(r *offsets.Window) bool { return r.Reach == left.End })
+		if !bound && idle(left) && idle(right) && left.Status == right.Status && left.OpenID == right.OpenID && right.End-left.Start <= longest {
+			left.End, left.Opened = right.End, min(left.Opened, right.Opened)
+			c.Put(at, at+2, left)
+		}
 	}
-	clear(c.Windows[len(kept):])
-	c.Windows = kept
 }
 
-func idle(w *offsets.Window) bool { return w.State == offsets.Waiting && w.Seen.Len() == 0 }
+func idle(w *offsets.Window) bool {
+	return w.State == offsets.Waiting && w.Seen.Len() == 0 && w.Reach == 0
+}
 
-// retire forgets the settled windows at the front, all but those that end where
-// a window may list again what they have listed: their IDs drop those repeats.
-// Without IDs a window is not needed for that either.
-func retire(c *offsets.Checkpoint) {
-	n := 0
-	for n < len(c.Windows) && c.Windows[n].State == offsets.Settled {
-		n++
-	}
-	from := c.Frontier() - lead
-	if n < len(c.Windows) {
-		from = c.Windows[n].Start - lead
-	}
-	gone := n
-	for i := n - 1; i >= 0 && c.Windows[i].End >= from; i-- {
-		if c.Windows[i].Seen.Len() > 0 {
-			gone = i
+// retire lets go of what is not needed any more once w is settled.
+func retire(c *offsets.Checkpoint, w *offsets.Window) {
+	condense(c, w)
+	for _, r := range slices.Clone(c.Reaching()) {
+		if r.State == offsets.Settled && !reached(c, r) {
+			c.Unreach(r)
+			condense(c, r)
 		}
 	}
-	c.Windows = slices.Delete(c.Windows, 0, gone)
+}
+
+// reached reports whether the IDs of a window that reaches beyond itself may be
+// listed again: where it has been cut, or in the seconds at the end of that.
+func reached(c *offsets.Checkpoint, r *offsets.Window) bool {
+	i, _ := c.Find(r.Start)
+	for ; i < len(c.Windows) && c.Windows[i].Start-lead <= r.Reach; i++ {
+		if c.Windows[i].State != offsets.Settled {
+			return true
+		}
+	}
+	return false
+}
+
+// condense makes as few windows as can be of the row of settled windows that w
+// stands in. Those at its ends keep their IDs, which drop what the windows beside
+// the row list for the seconds they share; so do those that reach further. What
+// is between will not be listed again: it is one window without IDs. At the
+// beginning nothing is kept but the end, and not that if it has no IDs.
+func condense(c *offsets.Checkpoint, w *offsets.Window) {
+	from, ok := c.Find(w.Start)
+	if !ok {
+		return
+	}
+	to := from + 1
+	for from > 0 && c.Windows[from-1].State == offsets.Settled {
+		from--
+	}
+	for to < len(c.Windows) && c.Windows[to].State == offsets.Settled {
+		to++
+	}
+	row := c.Windows[from:to]
+	begin, end := row[0].Start, row[len(row)-1].End
+	kept := make([]*offsets.Window, 0, 6)
+	var between *offsets.Window
+	for _, s := range row {
+		atBegin, atEnd := from > 0 && s.Start-lead <= begin, s.End >= end-lead
+		switch {
+		case s.Reach > 0, atBegin, atEnd && (s.Seen.Len() > 0 || len(kept) > 0):
+			kept = append(kept, s)
+			between = nil
+		case len(kept) == 0: // nothing in front of it is read again
+		case between != nil:
+			between.End = s.End
+		default:
+			between = s
+			c.Forget(s)
+			kept = append(kept, s)
+		}
+	}
+	if len(kept) < len(row) {
+		c.Put(from, to, kept...)
+	}
 }
 
 // pace is how the length of the next windows follows what the last ones held.

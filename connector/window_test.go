@@ -102,6 +102,7 @@ func runModel(t *testing.T, rnd *rand.Rand, api *world, p Policy, length int64) 
 				topic[string(k)] = v
 			}
 		})
+		sameOnTopic(t, topic, state)
 	}
 	last := state.Watermark
 	for step := 0; ; step++ {
@@ -128,7 +129,7 @@ func runModel(t *testing.T, rnd *rand.Rand, api *world, p Policy, length int64) 
 		s := next(state, now, p)
 		open(state, s.open, p)
 		for _, w := range s.again {
-			again(w)
+			again(state, w, p)
 		}
 		if s.done {
 			break
@@ -151,8 +152,16 @@ func runModel(t *testing.T, rnd *rand.Rand, api *world, p Policy, length int64) 
 		}
 		switch rnd.IntN(20) {
 		case 0:
-			restart(w)
+			restart(w, p)
 			continue
+		case 2:
+			if w.Pages > 1 && divide(state, w, 1+rnd.Int64N(10), p) {
+				continue
+			}
+		case 3:
+			if fit(state, w, p) != w {
+				continue
+			}
 		case 1:
 			if w.End-w.Start > 10 || w.End-w.Start > 1 && p.End-p.Start < 30 {
 				split(state, w, p)
@@ -189,6 +198,36 @@ func runModel(t *testing.T, rnd *rand.Rand, api *world, p Policy, length int64) 
 	}
 	if len(state.Windows) > 2 {
 		t.Fatalf("%d windows are still tracked at the end", len(state.Windows))
+	}
+}
+
+// sameOnTopic holds what a commit has written, which looks at what has changed
+// alone, against all of the state.
+func sameOnTopic(t *testing.T, topic map[string][]byte, state *offsets.Checkpoint) {
+	t.Helper()
+	l := offsets.Loader{Group: "g"}
+	for k, v := range topic {
+		l.Add([]byte(k), v)
+	}
+	lane := l.Load()
+	for p, err := range lane.Faults {
+		t.Fatalf("%v: %v", p, err)
+	}
+	stored := lane.Shops[offsets.Partition{Shop: "s", Range: "create_time"}].Checkpoint
+	held := 0
+	if len(stored.Windows) != len(state.Windows) || stored.Watermark != state.Watermark {
+		t.Fatalf("%d windows from %d are on the topic, %d from %d in memory", len(stored.Windows), stored.Watermark, len(state.Windows), state.Watermark)
+	}
+	for i, w := range state.Windows {
+		held += w.Seen.Len()
+		has := stored.Windows[i]
+		if has.Start != w.Start || has.End != w.End || has.State != w.State || has.Key != w.Key || has.Pages != w.Pages || has.Reach != w.Reach || has.PageSize != w.PageSize ||
+			!slices.Equal(slices.Sorted(has.Seen.All()), slices.Sorted(w.Seen.All())) {
+			t.Fatalf("window %d is on the topic as\n%+v\nand in memory\n%+v", i, has, w)
+		}
+	}
+	if state.Held() != held {
+		t.Fatalf("%d IDs are counted, %d are held", state.Held(), held)
 	}
 }
 

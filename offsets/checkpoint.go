@@ -30,8 +30,11 @@ type Checkpoint struct {
 	Length int64
 	// Windows are the windows still tracked: open, waiting for their second
 	// pass, or settled but needed to drop the repeats of a neighbour. They are
-	// in order and share their boundary seconds, without a gap.
+	// in order and share their boundary seconds, without a gap. They are changed
+	// by the methods in row.go, which know what a commit has to write.
 	Windows []*Window
+
+	known *row
 }
 
 // Window is a slice of the source's time under the very parameters its page
@@ -53,13 +56,21 @@ type Window struct {
 	// 0 = not yet asked.
 	Opened int64
 
-	// Seen are the IDs the API has listed for this window, in any pass.
+	// Seen are the IDs the API has listed for this window, in any pass. Those of
+	// a settled window between settled ones are forgotten: no listing of theirs
+	// can come again.
 	Seen IDs
+	// Reach, if not 0, is the end of the longer window that this one was cut
+	// from: Seen holds what was listed for all of that, so it counts for every
+	// window that starts between this one and Reach.
+	Reach int64
 	// Fresh are those of Seen that no part on the topic holds yet.
 	Fresh []string
 	// Late says that this second pass has listed an ID that no pass before it
 	// had.
 	Late bool
+
+	held *int // see row.held; nil while not tracked
 }
 
 // Frontier is where the next window begins.
@@ -77,6 +88,9 @@ func (w *Window) See(id string) bool {
 		return false
 	}
 	w.Fresh = append(w.Fresh, id)
+	if w.held != nil {
+		*w.held++
+	}
 	return true
 }
 
@@ -88,8 +102,8 @@ func (w *Window) Asked() int64 {
 	return w.Start
 }
 
-// finished says that the window's first pass is over.
-func (w *Window) finished() bool { return w.State != Open || w.Pass > 1 }
+// Finished reports whether the window's first pass is over.
+func (w *Window) Finished() bool { return w.State != Open || w.Pass > 1 }
 
 // check refuses what this program cannot have written.
 func (c *Checkpoint) check() error {
@@ -107,10 +121,12 @@ func (c *Checkpoint) check() error {
 			return fmt.Errorf("unknown pass %d", w.Pass)
 		case w.PageSize < 1 || w.PageSize > 100:
 			return fmt.Errorf("page_size %d is not between 1 and 100", w.PageSize)
+		case w.Reach != 0 && w.Reach < w.End:
+			return fmt.Errorf("seen_until %d is before window_end %d", w.Reach, w.End)
 		case i > 0 && w.Start != c.Windows[i-1].End:
 			return fmt.Errorf("windows do not meet: one ends at %d, the next starts at %d", c.Windows[i-1].End, w.Start)
 		}
-		if finished && !w.finished() {
+		if finished && !w.Finished() {
 			finished, watermark = false, w.Start
 		}
 	}

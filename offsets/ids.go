@@ -5,37 +5,59 @@ import (
 	"encoding/binary"
 	"errors"
 	"iter"
+	"maps"
+	"slices"
 	"strconv"
 )
 
 // IDs is an exact set of order IDs. Decimal IDs of up to 19 digits, which is
-// what the API sends, cost about 16 bytes each; anything else is kept as text.
-// The zero value is an empty set.
+// what the API sends, cost 8 bytes each once they are packed and about 16 before;
+// anything else is kept as text. The zero value is an empty set.
 type IDs struct {
+	// packed are numbers in order, each once; numbers came after the last Pack.
+	packed  []uint64
 	numbers map[uint64]struct{}
 	texts   map[string]struct{}
-	// least and most are the ends of numbers. IDs grow with time, so most of those
-	// that a neighbouring window's set is asked for are not between them.
+	// least and most are the ends of all numbers. IDs grow with time, so most of
+	// those that a neighbouring window's set is asked for are not between them.
 	least, most uint64
 }
 
 // Add puts id into the set and reports whether it was new.
 func (s *IDs) Add(id string) bool {
-	before := s.Len() // compared with after, it saves a look before each change
 	if n, ok := number(id); ok {
-		if s.numbers == nil {
-			s.numbers = make(map[uint64]struct{})
-			s.least = n
-		}
-		s.numbers[n] = struct{}{}
-		s.least, s.most = min(s.least, n), max(s.most, n)
-	} else {
-		if s.texts == nil {
-			s.texts = make(map[string]struct{})
-		}
-		s.texts[id] = struct{}{}
+		return s.add(n)
 	}
-	return s.Len() > before
+	before := len(s.texts) // compared with after, it saves a look before each change
+	if s.texts == nil {
+		s.texts = make(map[string]struct{})
+	}
+	s.texts[id] = struct{}{}
+	return len(s.texts) > before
+}
+
+func (s *IDs) add(n uint64) bool {
+	switch {
+	case len(s.packed)+len(s.numbers) == 0:
+		s.least, s.most = n, n
+	case s.isPacked(n):
+		return false
+	}
+	if s.numbers == nil {
+		s.numbers = make(map[uint64]struct{})
+	}
+	before := len(s.numbers)
+	s.numbers[n] = struct{}{}
+	s.least, s.most = min(s.least, n), max(s.most, n)
+	return len(s.numbers) > before
+}
+
+func (s *IDs) isPacked(n uint64) bool {
+	if len(s.packed) == 0 || n < s.packed[0] || n > s.packed[len(s.packed)-1] {
+		return false
+	}
+	_, found := slices.BinarySearch(s.packed, n)
+	return found
 }
 
 // Has reports whether id is in the set.
@@ -44,19 +66,51 @@ func (s *IDs) Has(id string) bool {
 		if n < s.least || n > s.most {
 			return false
 		}
-		_, had := s.numbers[n]
-		return had
+		if _, had := s.numbers[n]; had {
+			return true
+		}
+		return s.isPacked(n)
 	}
 	_, had := s.texts[id]
 	return had
 }
 
 // Len is the number of IDs.
-func (s *IDs) Len() int { return len(s.numbers) + len(s.texts) }
+func (s *IDs) Len() int { return len(s.packed) + len(s.numbers) + len(s.texts) }
+
+// Pack makes the set as small as it can be. It is for sets that will hardly grow
+// any more.
+func (s *IDs) Pack() {
+	if len(s.numbers) > 0 {
+		all := make([]uint64, 0, len(s.packed)+len(s.numbers))
+		all = append(all, s.packed...)
+		s.packed = slices.AppendSeq(all, maps.Keys(s.numbers))
+		s.numbers = nil
+		slices.Sort(s.packed)
+	}
+}
+
+// settle puts what was unpacked in order.
+func (s *IDs) settle() {
+	if len(s.packed) == 0 {
+		return
+	}
+	slices.Sort(s.packed)
+	s.packed = slices.Clip(slices.Compact(s.packed))
+	if cap(s.packed)-len(s.packed) > len(s.packed)/8 {
+		s.packed = slices.Clone(s.packed)
+	}
+	s.least, s.most = s.packed[0], s.packed[len(s.packed)-1]
+}
 
 // All yields every ID in no particular order.
 func (s *IDs) All() iter.Seq[string] {
 	return func(yield func(string) bool) {
+		for _, n := range s.packed {
+			if !yield(strconv.FormatUint(n, 10)) {
+				return
+			}
+		}
 		for n := range s.numbers {
 			if !yield(strconv.FormatUint(n, 10)) {
 				return
@@ -69,6 +123,9 @@ func (s *IDs) All() iter.Seq[string] {
 		}
 	}
 }
+
+// greatest is the greatest number of 19 digits.
+const greatest = 9_999_999_999_999_999_999
 
 // number reads an ID that is its own canonical decimal form, so that text and
 // number can be exchanged without loss.
@@ -120,7 +177,7 @@ func packIDs(ids []string) string {
 var errPacked = errors.New("ids are damaged")
 
 // unpackIDs adds the IDs of a packed text to the set and returns how many it
-// held.
+// held. They can be asked for once settle has been called.
 func unpackIDs(text string, into *IDs) (int, error) {
 	raw, err := base64.StdEncoding.DecodeString(text)
 	if err != nil {
@@ -140,7 +197,11 @@ func unpackIDs(text string, into *IDs) (int, error) {
 		}
 		raw = raw[n:]
 		last += uint64(d)
-		into.Add(strconv.FormatUint(last, 10))
+		if last <= greatest {
+			into.packed = append(into.packed, last)
+		} else {
+			into.Add(strconv.FormatUint(last, 10))
+		}
 		count++
 	}
 	texts, n := binary.Uvarint(raw)

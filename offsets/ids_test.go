@@ -28,6 +28,9 @@ func TestIDsAreASet(t *testing.T) {
 		var s IDs
 		known := map[string]bool{}
 		for range rnd.IntN(400) {
+			if rnd.IntN(50) == 0 {
+				s.Pack()
+			}
 			if id := some(); rnd.IntN(2) == 0 {
 				if isNew := s.Add(id); isNew == known[id] {
 					t.Fatalf("Add(%q) = %t", id, isNew)
@@ -69,5 +72,23 @@ func TestPartsOfLongIDs(t *testing.T) {
 		if got := tp.load("g").Shops[shop1].Checkpoint.Windows[0].Seen.Len(); got != 40_000 {
 			t.Errorf("of 40000 IDs of %d characters %d are there", length, got)
 		}
+	}
+}
+
+func TestPackedIDsAreExact(t *testing.T) {
+	ids := []string{"9999999999999999999", "0", "00", "1", "3704612354559743232", "18446744073709551616", "a,b", "", "ü", "-1", "9223372036854775808"}
+	var s IDs
+	n, err := unpackIDs(packIDs(ids), &s)
+	s.settle()
+	if err != nil || n != len(ids) || s.Len() != len(ids) {
+		t.Fatalf("unpacked %d (%d distinct), %v; want %d", n, s.Len(), err, len(ids))
+	}
+	for _, id := range ids {
+		if !s.Has(id) {
+			t.Errorf("%q was lost", id)
+		}
+	}
+	if got, want := slices.Sorted(s.All()), slices.Sorted(slices.Values(ids)); !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }

@@ -96,7 +96,17 @@ func (l *Loader) Agrees(other *Loader) bool {
 
 // Load makes checkpoints of what was added. Records of other groups are passed
 // over; records that cannot be understood make their shop a fault.
-func (l *Loader) Load() Lane {
+func (l *Loader) Load() Lane { return l.load(false) }
+
+// Drain is Load for a loader that is not used again: it lets go of each record
+// with IDs as soon as it has them, so that they are not in memory twice.
+func (l *Loader) Drain() Lane {
+	lane := l.load(true)
+	l.latest = nil
+	return lane
+}
+
+func (l *Loader) load(drain bool) Lane {
 	lane := Lane{Shops: make(map[Partition]*Shop), Faults: make(map[Partition]error), Unread: l.unread}
 	type record struct {
 		key   Key
@@ -121,15 +131,20 @@ func (l *Loader) Load() Lane {
 	slices.SortFunc(records, func(a, b record) int {
 		return cmp.Or(cmp.Compare(a.key.Kind, b.key.Kind), cmp.Compare(a.key.Window, b.key.Window), cmp.Compare(a.key.Part, b.key.Part))
 	})
-	for _, r := range records {
+	for i, r := range records {
 		if err := lane.add(r.key, r.value); err != nil {
 			lane.Faults[r.key.Partition] = &RecordError{Key: string(r.key.Bytes(l.Group)), Problem: err.Error()}
+		}
+		if drain && r.key.Kind == KindPart {
+			records[i].value = nil
+			delete(l.latest, string(r.key.Bytes(l.Group)))
 		}
 	}
 	for p, shop := range lane.Shops {
 		if shop.Checkpoint == nil {
 			continue
 		}
+		shop.loaded()
 		if err := shop.Checkpoint.check(); err != nil {
 			lane.Faults[p] = &RecordError{Key: string(Key{Kind: KindShop, Partition: p}.Bytes(l.Group)), Problem: err.Error()}
 		}
@@ -148,7 +163,7 @@ func (l *Loader) Load() Lane {
 func (lane *Lane) add(k Key, value []byte) error {
 	shop := lane.Shops[k.Partition]
 	if shop == nil {
-		shop = &Shop{Stored: Stored{values: make(map[Key][]byte), parts: make(map[int64]int)}}
+		shop = &Shop{Stored: Stored{windows: make(map[int64]windowRecords), left: true}}
 		lane.Shops[k.Partition] = shop
 	}
 	switch k.Kind {
@@ -158,6 +173,18 @@ func (lane *Lane) add(k Key, value []byte) error {
 		return shop.addWindow(k, value)
 	default:
 		return shop.addPart(k, value)
+	}
+}
+
+// loaded ends the loading of a checkpoint: what the topic holds is what it is.
+func (s *Shop) loaded() {
+	c := s.Checkpoint
+	for _, w := range c.Windows {
+		w.Seen.settle()
+	}
+	c.row().all = false
+	for _, w := range c.Open() {
+		s.Stored.again = append(s.Stored.again, w.Start)
 	}
 }
 
@@ -173,16 +200,16 @@ func (s *Shop) addShop(k Key, value []byte) error {
 	if err != nil {
 		return err
 	}
-	s.Stored.values[k] = value
+	s.Stored.shop, s.Stored.left = value, false
 	s.Checkpoint = &Checkpoint{Watermark: *v.Watermark, Begin: v.Begin, Unheard: v.Unheard, Length: v.Length}
 	if w != nil {
-		s.Checkpoint.insert(w)
+		s.Checkpoint.Windows = insert(s.Checkpoint.Windows, w)
 	}
 	return nil
 }
 
 func (s *Shop) addWindow(k Key, value []byte) error {
-	s.Stored.values[k] = value
+	s.Stored.windows[k.Window] = windowRecords{there: true}
 	if s.Checkpoint == nil {
 		return nil
 	}
@@ -197,20 +224,25 @@ func (s *Shop) addWindow(k Key, value []byte) error {
 	if w == nil || w.Start != k.Window {
 		return errors.New("damaged value: window_start is not the key's")
 	}
-	s.Checkpoint.insert(w)
+	if w.State == Open {
+		s.Stored.windows[k.Window] = windowRecords{there: true, value: value}
+	}
+	s.Checkpoint.Windows = insert(s.Checkpoint.Windows, w)
 	return nil
 }
 
 // addPart puts a part's IDs into its window. A part whose window is gone stays
 // counted, so that the next update forgets it.
 func (s *Shop) addPart(k Key, value []byte) error {
-	s.Stored.parts[k.Window] = max(s.Stored.parts[k.Window], k.Part+1)
+	has := s.Stored.windows[k.Window]
+	has.parts = max(has.parts, k.Part+1)
+	s.Stored.windows[k.Window] = has
 	if s.Checkpoint == nil {
-		s.Stored.left = append(s.Stored.left, k)
 		return nil
 	}
-	i := slices.IndexFunc(s.Checkpoint.Windows, func(w *Window) bool { return w.Start == k.Window })
-	if i < 0 {
+	i, ok := s.Checkpoint.Find(k.Window)
+	if !ok {
+		s.Stored.again = append(s.Stored.again, k.Window)
 		return nil
 	}
 	var v partValue
@@ -225,10 +257,4 @@ func (s *Shop) addPart(k Key, value []byte) error {
 		return fmt.Errorf("damaged value: %w", err)
 	}
 	return nil
-}
-
-// insert puts a window in its place in time.
-func (c *Checkpoint) insert(w *Window) {
-	i, _ := slices.BinarySearchFunc(c.Windows, w, func(a, b *Window) int { return cmp.Compare(a.Start, b.Start) })
-	c.Windows = slices.Insert(c.Windows, i, w)
 }

@@ -26,6 +26,7 @@ type windowFields struct {
 	Pages    int     `json:"pages,omitempty"`
 	Opened   int64   `json:"opened,omitempty"`
 	Late     bool    `json:"late,omitempty"`
+	Reach    int64   `json:"seen_until,omitempty"`
 }
 
 type shopValue struct {
@@ -96,7 +97,7 @@ func decode(raw []byte, v any, version *int) error {
 
 func fieldsOf(w *Window) windowFields {
 	f := windowFields{Start: &w.Start, End: &w.End, From: w.From, PageSize: w.PageSize, Status: w.Status, OpenID: w.OpenID,
-		State: w.State, Pass: w.Pass, Pages: w.Pages, Opened: w.Opened, Late: w.Late}
+		State: w.State, Pass: w.Pass, Pages: w.Pages, Opened: w.Opened, Late: w.Late, Reach: w.Reach}
 	if w.State == Open {
 		f.Key = &w.Key
 	}
@@ -115,7 +116,7 @@ func (f windowFields) window() (*Window, error) {
 		return nil, errors.New("damaged value: window_start or window_end is missing")
 	}
 	w := &Window{Start: *f.Start, End: *f.End, From: f.From, State: f.State, Pass: f.Pass, Pages: f.Pages,
-		PageSize: f.PageSize, Status: f.Status, OpenID: f.OpenID, Opened: f.Opened, Late: f.Late}
+		PageSize: f.PageSize, Status: f.Status, OpenID: f.OpenID, Opened: f.Opened, Late: f.Late, Reach: f.Reach}
 	if f.Key != nil {
 		w.Key = *f.Key
 	}

@@ -241,6 +241,10 @@ func (c *Client) exhausted(v *Error) {
 	}
 }
 
+// Queue is how long a list call made now would wait for the rate limit, because
+// of others that wait already.
+func (c *Client) Queue() time.Duration { return c.pace.queue() }
+
 // Share makes a part, above 0 and up to 1, of the configured rate limit this
 // client's: other workers call for the same app ID and have the rest.
 func (c *Client) Share(part float64) { c.pace.share(part) }

@@ -84,6 +84,15 @@ func (p *pace) wait(ctx context.Context) error {
 	}
 }
 
+// queue is how long a call made now would wait for the rate.
+func (p *pace) queue() time.Duration {
+	ahead := 1 - p.limiter.Tokens()
+	if ahead <= 0 {
+		return 0
+	}
+	return time.Duration(ahead / float64(p.limiter.Limit()) * float64(time.Second))
+}
+
 // gate returns when neither the minute nor the day forbids a call.
 func (p *pace) gate(ctx context.Context) error {
 	for {

@@ -1,0 +1,61 @@
+package connector
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"orderwalk/simulator"
+)
+
+// TestIDsInMemoryAreBounded: shops that are dense after a quiet time, together far
+// beyond the process's budget of IDs, or one of them alone, come to their end
+// with about as many IDs in memory as the budget says, each order published once.
+func TestIDsInMemoryAreBounded(t *testing.T) {
+	for _, c := range []struct{ shops, orders, budget int }{
+		{shops: 4, orders: 3000, budget: 1500},
+		{shops: 1, orders: 6000, budget: 50},
+	} {
+		t.Run(fmt.Sprintf("%d shops", c.shops), func(t *testing.T) {
+			inBubble(t, func(a *arena) {
+				a.heartbeat = time.Minute
+				var world []simulator.Shop
+				var shops []shop
+				for i := range c.shops {
+					sh, p := quietThenDense(c.orders)
+					sh.AppID = fmt.Sprintf("wx%d", i)
+					sh.Secret = "secret-" + sh.AppID
+					world = append(world, sh)
+					shops = append(shops, shop{appID: sh.AppID, policy: p})
+				}
+				a.world(simulator.Config{Seed: 12, Shops: world, Latency: 20 * time.Millisecond})
+				run := a.prepare(shops...)
+				run.ids = &idBudget{most: int64(c.budget)}
+				a.run(run)
+				var most int64
+				for range 100_000 {
+					time.Sleep(50 * time.Millisecond)
+					most = max(most, run.ids.held.Load())
+					if run.err != nil || count(run, StateDone) == c.shops {
+						break
+					}
+				}
+				if err := run.wait(); err != nil {
+					t.Fatal(err)
+				}
+				for _, s := range shops {
+					a.eachOnce(s.appID, s.policy.Start, s.policy.End)
+				}
+				// Each window under way when the budget is reached goes on until it is
+				// cut at a hundred pages, and one of each shop is cut up to four times,
+				// from a week to a minute.
+				if allowed := int64(c.budget + c.shops*(4+4)*100); most > allowed {
+					t.Errorf("up to %d IDs were held, of %d orders; want at most %d", most, c.shops*c.orders, allowed)
+				}
+				if n := run.ids.held.Load(); n != 0 {
+					t.Errorf("%d IDs count as held when nothing is walked any more", n)
+				}
+			})
+		})
+	}
+}
