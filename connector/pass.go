@@ -108,7 +108,7 @@ func (w *walker) circled(ctx context.Context, win *offsets.Window, pass *pass, c
 		"reason", cause, "times", pass.circles, "in", delay)
 	w.mu.Lock()
 	pass.clear()
-	restart(win)
+	restart(win, w.shop.Policy)
 	w.dirty = true
 	w.mu.Unlock()
 	return sleep(ctx, delay)

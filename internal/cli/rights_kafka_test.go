@@ -207,6 +207,25 @@ func TestRights(t *testing.T) {
 		}
 	})
 
+	t.Run("lanes by their names", func(t *testing.T) {
+		g.use(t, "named")
+		g.createTopics(t, "named")
+		var rights []acl
+		for _, a := range least("named") {
+			if !a.prefixed {
+				rights = append(rights, a)
+			}
+		}
+		for lane := range 4 {
+			rights = append(rights, acl{kadm.OpWrite, "transactional-id", fmt.Sprintf("named-%d", lane), false})
+		}
+		g.grant(t, rights...)
+		code, stdout, stderr := orderwalk(t, "check")
+		if code != 0 || !strings.Contains(stdout, "not tried without Write on named-check") {
+			t.Errorf("check = %d\n%s%s", code, stdout, stderr)
+		}
+	})
+
 	for i, missing := range least("x") {
 		name := fmt.Sprintf("without%d", i)
 		all := least(name)

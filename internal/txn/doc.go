@@ -118,6 +118,15 @@
 // attempt has less time, and one without a leader or enough replicas after
 // TopicPatience, with a Retriable *Error that names it.
 //
+// # Reading
+//
+// A topic bounds what a batch has compressed, not what it unpacks to, and others
+// may write to it. So a Reader decompresses records one by one ([Reader.Wanted]
+// looks at the key before the value is read) and believes no length it is told
+// (unpack.go has the bounds). A record beyond them is skipped and told of, never an
+// error: a reading that fails would fail again for each next owner. What the
+// owner of the key makes of it is for the caller: a lane fails that shop.
+//
 // # Where Kafka falls short
 //
 // Commits without markers. A coordinator that has logged a commit has the

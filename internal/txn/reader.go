@@ -56,7 +56,7 @@ type UnreadError struct {
 }
 
 func (e *UnreadError) Error() string {
-	return fmt.Sprintf("skipped what %s/%d has at offset %d: %v; orderwalk writes nothing of that size: find out who does, and replace the record by a tombstone (a null value) of its key",
+	return fmt.Sprintf("skipped what %s/%d has at offset %d: %v; orderwalk writes nothing of that size: find out who does; put back the record of that key from a copy, or write a tombstone (a null value): a shop whose checkpoint that was starts over then, and publishes again",
 		e.Topic, e.Partition, e.Offset, e.Err)
 }
 
