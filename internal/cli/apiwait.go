@@ -27,9 +27,16 @@ type asking struct {
 	line *statusLine // nil where there is no terminal to redraw
 	cols func() int
 
-	done atomic.Int64
-	once sync.Once
+	done   atomic.Int64
+	once   sync.Once
+	silent atomic.Bool // a call was waited out, and nothing has ever answered
 }
+
+// silence is why shops need not be tried one by one: nothing answers.
+const silence = "not tried: the API has not answered"
+
+// waited notes that a call to the host was waited out.
+func (a *asking) waited(host *wechat.Host) { a.silent.Store(host.LastHeard().IsZero()) }
 
 // newAsking begins. The progress line is drawn on a terminal only, and not where
 // the results scroll by on it anyway.

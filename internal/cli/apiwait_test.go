@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"orderwalk/internal/config"
 	"orderwalk/internal/wechat"
 	"orderwalk/simulator"
 )
@@ -95,4 +96,18 @@ func hintOfWay(t *testing.T, url string) string {
 		t.Fatalf("%s: %v", url, err)
 	}
 	return wayHint(url, v)
+}
+
+// TestShopsAreNotTriedWhereNothingAnswers: 10,000 shops one after the other would
+// take hours to say the same.
+func TestShopsAreNotTriedWhereNothingAnswers(t *testing.T) {
+	host := &wechat.Host{URL: "http://127.0.0.1:1"}
+	defer host.Close()
+	var none *tenants
+	a := &asking{url: host.URL}
+	a.waited(host)
+	found := none.check(t.Context(), host, config.Shop{Name: "a", AppID: "wx1", Auth: "static"}, a)
+	if len(found) != 1 || found[0].OK || found[0].Detail != silence {
+		t.Errorf("%+v", found)
+	}
 }

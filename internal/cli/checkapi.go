@@ -60,6 +60,9 @@ func (k *checkup) api(ctx context.Context, cfg *config.Config) {
 
 // check tries one app ID, by the token that run keeps if it is a platform's.
 func (t *tenants) check(ctx context.Context, host *wechat.Host, s config.Shop, asking *asking) []finding {
+	if asking.silent.Load() {
+		return []finding{{Check: "token of " + s.Name, Detail: silence}}
+	}
 	if s.Auth != wechat.AuthComponent {
 		return checkShop(ctx, host, s, "", asking)
 	}
@@ -127,6 +130,7 @@ func checkShop(ctx context.Context, host *wechat.Host, s config.Shop, access str
 	var waited *wechat.Interrupted
 	if errors.As(err, &waited) {
 		verdict = waited.Last
+		asking.waited(host)
 	} else {
 		errors.As(err, &verdict)
 	}

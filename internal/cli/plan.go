@@ -147,6 +147,10 @@ func (p *planning) shop(ctx context.Context, shop connector.Shop, s config.Shop,
 		out.Note = "it has no start time: run begins at the time of its first start, and there is nothing before it to plan"
 		return out
 	}
+	if p.asking.silent.Load() {
+		out.Error = silence
+		return out
+	}
 	defer p.asking.watch(shop.Client, limit)()
 	ctx, cancel := context.WithTimeout(ctx, planLimit)
 	defer cancel()
@@ -156,6 +160,7 @@ func (p *planning) shop(ctx context.Context, shop connector.Shop, s config.Shop,
 	err := shop.Client.Hear(hearing)
 	heard()
 	if err != nil {
+		p.asking.waited(p.host)
 		return fail(errors.Join(context.Cause(ctx), err))
 	}
 	limit = planLimit
