@@ -14,8 +14,8 @@ import (
 	"orderwalk/simulator"
 )
 
-// asked is what a test reads of a list call's body.
-type asked struct {
+// listAsked is what a test reads of a list call's body.
+type listAsked struct {
 	Range struct {
 		Start int64 `json:"start_time"`
 		End   int64 `json:"end_time"`
@@ -26,7 +26,7 @@ type asked struct {
 
 // listCall reads a request's body and leaves it for the API; false when it is no
 // list call.
-func listCall(r *http.Request) (q asked, ok bool) {
+func listCall(r *http.Request) (q listAsked, ok bool) {
 	if !strings.Contains(r.URL.Path, "/list/get") {
 		return q, false
 	}
