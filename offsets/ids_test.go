@@ -51,3 +51,21 @@ func TestIDsAreASet(t *testing.T) {
 		}
 	}
 }
+
+func TestPackedIDsAreExact(t *testing.T) {
+	ids := []string{"9999999999999999999", "0", "00", "1", "3704612354559743232", "18446744073709551616", "a,b", "", "ü", "-1", "9223372036854775808"}
+	var s IDs
+	n, err := unpackIDs(packIDs(ids), &s)
+	s.settle()
+	if err != nil || n != len(ids) || s.Len() != len(ids) {
+		t.Fatalf("unpacked %d (%d distinct), %v; want %d", n, s.Len(), err, len(ids))
+	}
+	for _, id := range ids {
+		if !s.Has(id) {
+			t.Errorf("%q was lost", id)
+		}
+	}
+	if got, want := slices.Sorted(s.All()), slices.Sorted(slices.Values(ids)); !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}

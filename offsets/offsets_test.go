@@ -282,24 +282,6 @@ func TestContractMinimum(t *testing.T) {
 	}
 }
 
-func TestPackedIDsAreExact(t *testing.T) {
-	ids := []string{"9999999999999999999", "0", "00", "1", "3704612354559743232", "18446744073709551616", "a,b", "", "ü", "-1", "9223372036854775808"}
-	var s IDs
-	n, err := unpackIDs(packIDs(ids), &s)
-	s.settle()
-	if err != nil || n != len(ids) || s.Len() != len(ids) {
-		t.Fatalf("unpacked %d (%d distinct), %v; want %d", n, s.Len(), err, len(ids))
-	}
-	for _, id := range ids {
-		if !s.Has(id) {
-			t.Errorf("%q was lost", id)
-		}
-	}
-	if got, want := slices.Sorted(s.All()), slices.Sorted(slices.Values(ids)); !slices.Equal(got, want) {
-		t.Errorf("got %q, want %q", got, want)
-	}
-}
-
 func FuzzLoad(f *testing.F) {
 	f.Add([]byte(`["g",{"shop":"wx1","range":"create_time"}]`), []byte(`{"v":1,"watermark":100,"window_start":100,"window_end":200,"next_key":"k","page_size":10}`), []byte(`["g",{"shop":"wx1","range":"create_time","window":100,"part":0}]`), []byte(`{"v":1,"count":1,"ids":"AQIA"}`))
 	f.Add([]byte(`["g",{"shop":"wx1"}]`), []byte(`{"v":1}`), []byte(`["g",{"shop":"wx1","range":"create_time","window":1}]`), []byte(`{"v":1,"window_start":1,"window_end":2,"page_size":1}`))
