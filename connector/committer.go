@@ -199,7 +199,7 @@ func (c *committer) collect(tx *txn.Transaction, w *walker, partitions int) (r r
 	var key, value, rest []byte
 	for _, d := range outbox {
 		<-c.space
-		rest = appendRest(rest[:0], part.Shop, w.shop.Policy.Range, d.window, d.readAt)
+		rest = appendRest(rest[:0], part.Shop, w.shop.Policy.Range, span{d.asked, d.window.end}, d.readAt)
 		for _, id := range d.ids {
 			key = append(key[:0], id...)
 			value = appendOrder(value[:0], id, rest)

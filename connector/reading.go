@@ -121,7 +121,7 @@ func (w *walker) sift(win *offsets.Window, page wechat.Page, known verdict, brok
 		return s, false
 	}
 	if len(s.fresh) > 0 {
-		w.outbox = append(w.outbox, delivery{window: span{win.Start, win.End}, ids: s.fresh, readAt: page.ReadAt, late: win.Pass == 2})
+		w.outbox = append(w.outbox, delivery{window: span{win.Start, win.End}, asked: win.Asked(), ids: s.fresh, readAt: page.ReadAt, late: win.Pass == 2})
 	}
 	win.Pages++
 	win.Key = page.Next

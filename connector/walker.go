@@ -57,6 +57,7 @@ type walker struct {
 // delivery is one page's share of an outbox.
 type delivery struct {
 	window span
+	asked  int64 // the first second of the range that listed them
 	ids    []string
 	readAt time.Time
 	late   bool
