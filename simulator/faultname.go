@@ -167,6 +167,9 @@ func (s faultSwitch) text() string { return fmt.Sprint(s.value.Interface()) }
 // set takes a value as text. It refuses what the switch does not know.
 func (s faultSwitch) set(text string) error {
 	bad := badFault(s.name, text, s.form())
+	if s.want != nil {
+		bad = badFault(s.name, text, "one of "+strings.Join(s.want, ", "))
+	}
 	if s.want != nil && text != "" && !slices.Contains(s.want, text) {
 		return bad
 	}
