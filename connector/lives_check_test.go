@@ -3,6 +3,7 @@ package connector
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -100,7 +101,7 @@ func (s *stage) watermarks() map[offsets.Partition][]marked {
 		if n := len(history); n > 0 && watermark < history[n-1].watermark {
 			s.Errorf("the watermark of %v goes back from %d to %d", p, history[n-1].watermark, watermark)
 		}
-		if latest := r.Timestamp.Add(-time.Second).Unix(); len(history) > 0 && watermark > latest { // the least SETTLE_DELAY of all lives
+		if latest := r.Timestamp.Add(-time.Second).Unix(); len(history) > 0 && watermark > history[0].watermark && watermark > latest { // the least SETTLE_DELAY of all lives
 			s.Errorf("the watermark of %v is %d at %d", p, watermark, r.Timestamp.Unix())
 		}
 		all[p] = append(history, marked{watermark, r.Timestamp})
@@ -184,8 +185,11 @@ func (s *stage) agree() {
 }
 
 // agreeOnOrders: nothing is published of what no window has begun to read, and
-// of an open window what its checkpoint has seen.
+// of an open window what the checkpoint has seen, in it or in a neighbour.
 func (s *stage) agreeOnOrders(p offsets.Partition, c *offsets.Checkpoint, published map[string]bool) {
+	seen := func(id string) bool {
+		return slices.ContainsFunc(c.Windows, func(w *offsets.Window) bool { return w.Seen.Has(id) })
+	}
 	for _, o := range s.api.Orders(p.Shop, time.Time{}) {
 		if !published[o.ID] {
 			continue
@@ -194,8 +198,8 @@ func (s *stage) agreeOnOrders(p offsets.Partition, c *offsets.Checkpoint, publis
 			s.Errorf("order %s of %d is published and the windows of %v end at %d", o.ID, o.Created, p, c.Frontier())
 		}
 		for _, win := range c.Windows {
-			if win.State == offsets.Open && win.Pass == 1 && o.Created > win.Start && o.Created < win.End && !win.Seen.Has(o.ID) {
-				s.Errorf("order %s of %d is published and window %d–%d of %v has not seen it", o.ID, o.Created, win.Start, win.End, p)
+			if win.State == offsets.Open && win.Pass == 1 && o.Created > win.Start && o.Created < win.End && !seen(o.ID) {
+				s.Errorf("order %s of %d is published, stands in the open window %d–%d of %v and has not been seen", o.ID, o.Created, win.Start, win.End, p)
 			}
 		}
 	}
