@@ -38,7 +38,7 @@ func (c *claim) changed() {
 					of = m.at
 				}
 			}
-			if there[of]++; of < r.WindowStart {
+			if there[of]++; of < r.WindowStart-1 { // the second before may be asked for as well
 				c.wrong("order %s with changes %v came in window %d–%d", id, moments, r.WindowStart, r.WindowEnd)
 			}
 			if there[of] > 1 {

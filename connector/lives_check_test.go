@@ -3,6 +3,7 @@ package connector
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -100,7 +101,7 @@ func (s *stage) watermarks() map[offsets.Partition][]marked {
 		if n := len(history); n > 0 && watermark < history[n-1].watermark {
 			s.Errorf("the watermark of %v goes back from %d to %d", p, history[n-1].watermark, watermark)
 		}
-		if latest := r.Timestamp.Add(-time.Second).Unix(); len(history) > 0 && watermark > latest { // the least SETTLE_DELAY of all lives
+		if latest := r.Timestamp.Add(-time.Second).Unix(); len(history) > 0 && watermark > history[0].watermark && watermark > latest { // the least SETTLE_DELAY of all lives
 			s.Errorf("the watermark of %v is %d at %d", p, watermark, r.Timestamp.Unix())
 		}
 		all[p] = append(history, marked{watermark, r.Timestamp})
@@ -148,12 +149,58 @@ func (s *stage) frozen() {
 
 func same(a, b *simulator.Range) bool { return (a == nil) == (b == nil) && (a == nil || *a == *b) }
 
-// covered checks, while no worker runs, that orders and checkpoints agree; see
-// the function of that name.
-func (s *stage) covered() {
-	for i, w := range s.life.walks {
-		if w.kind == wechat.CreateTime && len(s.life.walks) == 1 && !s.life.startNow && s.life.lag == 0 {
-			covered(s.arena, w.appID, s.policy(i).Start)
+// agree checks, while no worker runs, that the orders that are published are
+// those that the checkpoints say: invariant 1.
+func (s *stage) agree() {
+	published := make(map[offsets.Partition]map[string]bool)
+	for _, r := range s.published() {
+		v := decodeOrder(s, r)
+		p := offsets.Partition{Shop: v.Shop, Range: v.TimeRange}
+		if published[p] == nil {
+			published[p] = make(map[string]bool)
+		}
+		published[p][v.OrderID] = true
+	}
+	checkpoints := s.checkpoints()
+	for _, w := range s.life.walks {
+		p := offsets.Partition{Shop: w.appID, Range: string(w.kind)}
+		c := checkpoints[p]
+		if c == nil {
+			if n := len(published[p]); n > 0 {
+				s.Errorf("%d orders of %v are published and there is no checkpoint", n, p)
+			}
+			continue
+		}
+		for _, win := range c.Windows {
+			for id := range win.Seen.All() {
+				if !published[p][id] {
+					s.Errorf("the checkpoint of %v has seen %s, which is not published", p, id)
+				}
+			}
+		}
+		if w.kind == wechat.CreateTime {
+			s.agreeOnOrders(p, c, published[p])
+		}
+	}
+}
+
+// agreeOnOrders: nothing is published of what no window has begun to read, and
+// of an open window what the checkpoint has seen, in it or in a neighbour.
+func (s *stage) agreeOnOrders(p offsets.Partition, c *offsets.Checkpoint, published map[string]bool) {
+	seen := func(id string) bool {
+		return slices.ContainsFunc(c.Windows, func(w *offsets.Window) bool { return w.Seen.Has(id) })
+	}
+	for _, o := range s.api.Orders(p.Shop, time.Time{}) {
+		if !published[o.ID] {
+			continue
+		}
+		if o.Created > c.Frontier() {
+			s.Errorf("order %s of %d is published and the windows of %v end at %d", o.ID, o.Created, p, c.Frontier())
+		}
+		for _, win := range c.Windows {
+			if win.State == offsets.Open && win.Pass == 1 && o.Created > win.Start && o.Created < win.End && !seen(o.ID) {
+				s.Errorf("order %s of %d is published, stands in the open window %d–%d of %v and has not been seen", o.ID, o.Created, win.Start, win.End, p)
+			}
 		}
 	}
 }
@@ -189,7 +236,7 @@ func (c *claim) created() {
 			c.wrong("order %s of %d is lost", o.ID, o.Created)
 		}
 		for _, r := range got {
-			if o.Created < r.WindowStart || o.Created > r.WindowEnd {
+			if o.Created < r.WindowStart-1 || o.Created > r.WindowEnd { // the second before may be asked for as well
 				c.wrong("order %s of %d came in window %d–%d", o.ID, o.Created, r.WindowStart, r.WindowEnd)
 			}
 			if o.Created < c.walk.start-1 && !c.life.startNow || c.most > 0 && o.Created > c.most+1 {

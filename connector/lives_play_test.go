@@ -3,7 +3,6 @@ package connector
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
 	"net"
 	"strings"
 	"sync/atomic"
@@ -83,6 +82,7 @@ func (s *stage) play() (calm time.Time) {
 		s.redeploy(l.last, false)
 	}
 	s.wait(calm.Add(calmGrace))
+	s.expire()
 	s.note("what has failed begins again, and what would wait for tomorrow")
 	for i, p := range s.pods {
 		if p.run != nil && count(p.run, StateFailed)+count(p.run, StateExhausted) > 0 {
@@ -267,7 +267,7 @@ func (s *stage) redeploy(d deploy, kill bool) {
 	}
 	s.gone()
 	if s.broken.Load() == 0 {
-		s.covered()
+		s.agree()
 	}
 	s.current = d
 	for _, p := range s.pods {
@@ -282,70 +282,6 @@ func (s *stage) gone() {
 		<-run.ended
 	}
 	s.ending = nil
-}
-
-// finish sees a life to its end: with END_TIME until all workers have ended,
-// without until all shops have walked past what was there when the trouble was
-// over.
-func (s *stage) finish(calm time.Time, rnd *rand.Rand) {
-	target := calm.Add(s.life.lag).Unix() + 60
-	for {
-		s.look()
-		over := true
-		for _, p := range s.pods {
-			over = over && p.done
-		}
-		if !s.life.bounded {
-			over = s.passed(target)
-		}
-		if over {
-			break
-		}
-		if time.Since(calm) > calmLimit {
-			s.Errorf("it does not come to an end: %v after the trouble was over %s", time.Since(calm), s.states())
-			break
-		}
-		time.Sleep(time.Duration(100+rnd.IntN(1900)) * time.Millisecond)
-	}
-	s.note("the end")
-	for i, p := range s.pods {
-		if run := p.run; run != nil {
-			s.stop(i, time.Hour)
-			if <-run.ended; run.err != nil {
-				s.Errorf("%s, when it was stopped in the end: %v", p.name, run.err)
-			}
-		}
-	}
-	s.gone()
-}
-
-// passed says that some worker has every walk's watermark behind a second.
-func (s *stage) passed(second int64) bool {
-	reached := make(map[string]bool)
-	for _, p := range s.pods {
-		if p.run == nil {
-			continue
-		}
-		for _, status := range p.run.Status() {
-			if status.Watermark >= second {
-				reached[status.Name] = true
-			}
-		}
-	}
-	return len(reached) == len(s.life.walks)
-}
-
-func (s *stage) states() string {
-	var b strings.Builder
-	for _, p := range s.pods {
-		fmt.Fprintf(&b, "\n  %s: done %v", p.name, p.done)
-		if p.run != nil {
-			for _, status := range p.run.Status() {
-				fmt.Fprintf(&b, "\n    %+v", status)
-			}
-		}
-	}
-	return b.String()
 }
 
 // leave ends whatever is still running, so that a life that has failed early ends

@@ -1,0 +1,120 @@
+package connector
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// finish sees a life to its end: with END_TIME until all workers have ended,
+// without until all shops have walked past what was there when the trouble was
+// over.
+func (s *stage) finish(calm time.Time, rnd *rand.Rand) {
+	target := calm.Add(s.life.lag).Unix() + 60
+	for {
+		s.look()
+		over := true
+		for _, p := range s.pods {
+			over = over && p.done
+		}
+		if !s.life.bounded {
+			over = s.passed(target)
+		}
+		if over {
+			break
+		}
+		if time.Since(calm) > calmLimit {
+			s.Errorf("it does not come to an end: %v after the trouble was over %s", time.Since(calm), s.states())
+			break
+		}
+		time.Sleep(time.Duration(100+rnd.IntN(1900)) * time.Millisecond)
+	}
+	s.note("the end")
+	for i, p := range s.pods {
+		if run := p.run; run != nil {
+			s.stop(i, time.Hour)
+			if <-run.ended; run.err != nil {
+				s.Errorf("%s, when it was stopped in the end: %v", p.name, run.err)
+			}
+		}
+	}
+	s.gone()
+}
+
+// passed says that some worker has every walk's watermark behind a second.
+func (s *stage) passed(second int64) bool {
+	reached := make(map[string]bool)
+	for _, p := range s.pods {
+		if p.run == nil {
+			continue
+		}
+		for _, status := range p.run.Status() {
+			if status.Watermark >= second {
+				reached[status.Name] = true
+			}
+		}
+	}
+	return len(reached) == len(s.life.walks)
+}
+
+func (s *stage) states() string {
+	var b strings.Builder
+	for _, p := range s.pods {
+		fmt.Fprintf(&b, "\n  %s: done %v", p.name, p.done)
+		if p.run != nil {
+			for _, status := range p.run.Status() {
+				fmt.Fprintf(&b, "\n    %+v", status)
+			}
+		}
+	}
+	return b.String()
+}
+
+// expire removes members of the group that are no worker any more, as Kafka does
+// after the session timeout. kfake starts that clock only when its answer to a
+// JoinGroup has been sent, so a member whose connection had broken by then would
+// keep its lanes for ever.
+func (s *stage) expire() {
+	var alive []string
+	for _, p := range s.pods {
+		if p.run == nil {
+			continue
+		}
+		p.run.mu.Lock()
+		crew := p.run.crew
+		p.run.mu.Unlock()
+		if crew != nil {
+			crew.mu.Lock()
+			alive = append(alive, crew.assigned.Member)
+			crew.mu.Unlock()
+		}
+	}
+	client, err := kgo.NewClient(kgo.SeedBrokers(s.brokers...), kgo.Dialer(s.dial))
+	if err != nil {
+		s.Fatal(err)
+	}
+	defer client.Close()
+	groups, err := kadm.NewClient(client).DescribeGroups(context.Background(), s.name)
+	if err != nil {
+		s.Fatal(err)
+	}
+	for _, member := range groups[s.name].Members {
+		if slices.Contains(alive, member.MemberID) {
+			continue
+		}
+		s.note("%s is no worker any more", member.MemberID)
+		request := kmsg.NewPtrLeaveGroupRequest()
+		request.Group = s.name
+		request.Members = []kmsg.LeaveGroupRequestMember{{MemberID: member.MemberID}}
+		if _, err := request.RequestWith(context.Background(), client); err != nil {
+			s.Fatal(err)
+		}
+	}
+}
