@@ -13,8 +13,8 @@ import (
 // with about as many IDs in memory as the budget says, each order published once.
 func TestIDsInMemoryAreBounded(t *testing.T) {
 	for _, c := range []struct{ shops, orders, budget int }{
-		{shops: 4, orders: 3000, budget: 1500},
-		{shops: 1, orders: 6000, budget: 50},
+		{shops: 3, orders: 2500, budget: 1000},
+		{shops: 1, orders: 3000, budget: 50},
 	} {
 		t.Run(fmt.Sprintf("%d shops", c.shops), func(t *testing.T) {
 			inBubble(t, func(a *arena) {
