@@ -13,8 +13,8 @@ import (
 // with about as many IDs in memory as the budget says, each order published once.
 func TestIDsInMemoryAreBounded(t *testing.T) {
 	for _, c := range []struct{ shops, orders, budget int }{
-		{shops: 4, orders: 3000, budget: 1500},
-		{shops: 1, orders: 6000, budget: 50},
+		{shops: 3, orders: 2500, budget: 1000},
+		{shops: 1, orders: 3000, budget: 50},
 	} {
 		t.Run(fmt.Sprintf("%d shops", c.shops), func(t *testing.T) {
 			inBubble(t, func(a *arena) {
@@ -36,7 +36,7 @@ func TestIDsInMemoryAreBounded(t *testing.T) {
 				for range 100_000 {
 					time.Sleep(50 * time.Millisecond)
 					most = max(most, run.ids.held.Load())
-					if run.err != nil || count(run, StateDone) == c.shops {
+					if count(run, StateDone) == c.shops {
 						break
 					}
 				}
