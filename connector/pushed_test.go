@@ -62,7 +62,9 @@ func TestNudgesOfShopsElsewhereCountWhenTheyCome(t *testing.T) {
 		a.world(simulator.Config{Seed: 33, Shops: world})
 		older := a.start(shops...)
 		newer := a.start(shops...)
-		a.until("all are live", func() bool { return count(older, StateLive)+count(newer, StateLive) == len(shops) })
+		a.until("both have live shops", func() bool {
+			return count(older, StateLive)+count(newer, StateLive) == len(shops) && count(older, StateLive) > 0 && count(newer, StateLive) > 0
+		})
 		var moved []string
 		for _, s := range newer.Status() {
 			if s.State == StateElsewhere {
