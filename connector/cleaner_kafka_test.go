@@ -46,9 +46,16 @@ func TestWorkersEndBesideAHastyCleaner(t *testing.T) {
 		for i := range 12 {
 			id := fmt.Sprintf("wx%d", i)
 			world = append(world, simulator.Shop{AppID: id, Secret: "secret-" + id, Live: simulator.Live{Rate: 1, Since: start}})
-			shops = append(shops, shop{appID: id, policy: p, rate: 20})
+			shops = append(shops, shop{appID: id, policy: p, rate: 10})
 		}
 		a.world(simulator.Config{Seed: 43, Shops: world})
+		// What is there when the workers look for the first time is forgotten later:
+		// shops that are new make them look at all lanes.
+		first := a.start(shops[:9]...)
+		time.Sleep(6 * time.Second)
+		if err := first.stop(); err != nil {
+			t.Error(err)
+		}
 		workers := []*process{a.start(shops...), a.start(shops...), a.start(shops...)}
 		time.Sleep(12 * time.Second)
 		workers[2].kill()

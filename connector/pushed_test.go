@@ -62,15 +62,17 @@ func TestNudgesOfShopsElsewhereCountWhenTheyCome(t *testing.T) {
 		a.world(simulator.Config{Seed: 33, Shops: world})
 		older := a.start(shops...)
 		newer := a.start(shops...)
-		a.until("all are live, some at either worker", func() bool {
-			o, n := count(older, StateLive), count(newer, StateLive)
-			return o > 0 && n > 0 && o+n == len(shops)
+		a.until("both have live shops", func() bool {
+			return count(older, StateLive)+count(newer, StateLive) == len(shops) && count(older, StateLive) > 0 && count(newer, StateLive) > 0
 		})
 		var moved []string
 		for _, s := range newer.Status() {
 			if s.State == StateElsewhere {
 				moved = append(moved, s.AppID)
 			}
+		}
+		if len(moved) == 0 {
+			t.Fatal("no shop is at the older worker")
 		}
 		time.Sleep(5 * time.Minute)
 		at := time.Now()
