@@ -2,6 +2,7 @@ package connector
 
 import (
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -15,10 +16,10 @@ import (
 func TestAWorkerThatIsNotReadySaysWhy(t *testing.T) {
 	inBubble(t, func(a *arena) {
 		a.world(simulator.Config{Seed: 19, Shops: []simulator.Shop{{AppID: "wx1", Secret: "secret-wx1"}}})
-		broken := true
+		var mended atomic.Bool
 		a.cluster.ControlKey(int16(kmsg.CreateTopics), func(kreq kmsg.Request) (kmsg.Response, error, bool) {
 			a.cluster.KeepControl()
-			if !broken {
+			if mended.Load() {
 				return nil, nil, false
 			}
 			answer := kreq.ResponseKind().(*kmsg.CreateTopicsResponse)
@@ -34,7 +35,7 @@ func TestAWorkerThatIsNotReadySaysWhy(t *testing.T) {
 		if err := run.Ready(); err == nil || !strings.HasPrefix(err.Error(), "starting: looking at the topics; waiting for Kafka: CreateTopics: ") {
 			t.Errorf("while its topics cannot be made it is ready: %v", err)
 		}
-		broken = false
+		mended.Store(true)
 		a.until("it is ready", func() bool { return run.Ready() == nil })
 		if err := run.stop(); err != nil {
 			t.Error(err)
