@@ -21,7 +21,7 @@ func pow(x, y float64) float64 { return math.Pow(x, y) }
 // Faults of the simulator that a life does not switch on and off, each with its
 // reason. All others are, new ones too.
 var notDrawn = map[string]string{
-	"clock_skew": "one clock for a whole life", "end_exclusive": "one way for a whole life", "date_absent": "one way for a whole life", "visibility_lag": "one lag for a whole life",
+	"clock_skew": "one clock for a whole life", "end_exclusive": "one way for a whole life", "start_exclusive": "one way for a whole life", "date_absent": "one way for a whole life", "visibility_lag": "one lag for a whole life",
 	"timeout_hold": "goes with timeout_rate", "slow_hold": "goes with slow_rate", "unknown_errcode_rate": "goes with unknown_errcode",
 	"rotate_refresh_token": "not of a shop's own token", "platform_error": "not of a shop's own token", "missing_set_131": "not of a shop's own token",
 	"cloud_unlisted": "not of a shop's own token", "relay_delay": "not of a shop's own token", "seqid_absent": "not of a shop's own token",
@@ -82,6 +82,12 @@ func drawFault(rnd *rand.Rand) string {
 	return fmt.Sprintf("%s=%d", f.Name, 1+rnd.IntN(1000))
 }
 
+// known reports whether the simulator has a fault.
+func known(text string) bool {
+	_, err := simulator.ParseFault(text)
+	return err == nil
+}
+
 // drawLasting draws the faults that cannot change within a life, because what
 // the API promises would change with them.
 func (l *life) drawLasting(rnd *rand.Rand) {
@@ -99,6 +105,9 @@ func (l *life) drawLasting(rnd *rand.Rand) {
 	}
 	if rnd.IntN(2) == 0 {
 		l.lasting = append(l.lasting, "end_exclusive=true")
+	}
+	if one := "start_exclusive=true"; rnd.IntN(4) == 0 && known(one) {
+		l.lasting = append(l.lasting, one)
 	}
 }
 

@@ -42,7 +42,7 @@ func (c *claim) changed() {
 				c.wrong("order %s with changes %v came in window %d–%d", id, moments, r.WindowStart, r.WindowEnd)
 			}
 			if there[of] > 1 {
-				c.wrong("the change of order %s at %d is there %d times: %+v", id, of, there[of], c.records[id])
+				c.wrong("the change of order %s at %d, of %v, is there %d times: %+v", id, of, moments, there[of], c.records[id])
 			}
 			if of < c.walk.start-1 && !c.life.startNow || c.most > 0 && of > c.most+1 {
 				c.wrong("the change of order %s at %d is not of the range", id, of)
