@@ -189,8 +189,10 @@ func TestTheSurveySeesWhenShopsAreDone(t *testing.T) {
 			t.Error("done before the last shop is")
 		}
 		write(offsets.Settled, shops)
-		if !done(end) || !done(end) {
-			t.Error("not done with all windows settled")
+		for range 2 { // the second time it is remembered
+			if !done(end) {
+				t.Error("not done with all windows settled")
+			}
 		}
 		if done(end + 100) {
 			t.Error("done although the range has become longer")
