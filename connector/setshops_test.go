@@ -44,7 +44,7 @@ func TestAListOfShopsThatFailsChangesNothing(t *testing.T) {
 			t.Error(err)
 		}
 		for _, s := range run.Status() {
-			if s.State != StateDone || s.Published == 0 {
+			if s.Published == 0 {
 				t.Errorf("in the end %+v", s)
 			}
 		}
