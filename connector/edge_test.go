@@ -95,6 +95,38 @@ func TestJudgeIsNotLedInCircles(t *testing.T) {
 	})
 }
 
+// TestJudgeBelievesNoSilence: a gateway that answers "ok" and nothing of orders
+// for a while makes no change a repeat.
+func TestJudgeBelievesNoSilence(t *testing.T) {
+	const shared, end = 946_684_900, 946_685_000
+	for _, length := range []time.Duration{2 * time.Second, time.Minute, 10 * time.Minute} {
+		for i, form := range successes {
+			for j, updated := range []int64{shared, shared + 50} {
+				inBubble(t, func(a *arena) {
+					a.world(simulator.Config{Shops: []simulator.Shop{{AppID: "wx1", Token: "token"}}, Faults: []simulator.Faults{{}, terse}[i%2]})
+					if err := a.api.Add("wx1", simulator.Order{ID: "7", Created: shared - 10, Updated: updated}); err != nil {
+						t.Fatal(err)
+					}
+					time.Sleep(time.Until(time.Unix(end+100, 0)))
+					g := &glitch{length: length, form: form, begins: func(n int, _ asked) bool { return n > 1 }}
+					g.play(a)
+					cfg, transport, web := a.config(&plug{dial: a.dial}, discard(), newRegistry(), shop{appID: "wx1", static: func() (string, error) { return "token", nil }})
+					w := &offsets.Window{Start: shared, End: end, PageSize: 100}
+					if _, err := cfg.Shops[0].Client.List(context.Background(), query(w, wechat.UpdateTime, "")); err != nil {
+						t.Error(err) // which is where the suspect comes from
+					}
+					got, _, err := judge(context.Background(), cfg.Shops[0].Client, w, []suspect{{"7", shared}})
+					if change, judged := got["7"]; err != nil || !judged || change != (j == 1) {
+						t.Errorf("%v of %s: judged %v (%v), %v", length, form, change, judged, err)
+					}
+					web.CloseIdleConnections()
+					transport.CloseIdleConnections()
+				})
+			}
+		}
+	}
+}
+
 // TestTakeKnowsNeighbours: the table of take's comment.
 func TestTakeKnowsNeighbours(t *testing.T) {
 	window := func(start, end int64, ids ...string) *offsets.Window {

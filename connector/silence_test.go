@@ -190,6 +190,7 @@ func TestSilentSuccessesNowAndThen(t *testing.T) {
 // whether its last order is of today, of a month ago, or there never was one;
 // and the next order comes.
 func TestAnIdleShopOfATerseAPIGoesOn(t *testing.T) {
+	const hours = 4
 	for name, last := range map[string]time.Duration{"today": time.Hour, "a month ago": 30 * 24 * time.Hour, "never": 0} {
 		for _, kind := range []wechat.Range{wechat.CreateTime, wechat.UpdateTime} {
 			t.Run(fmt.Sprint(name, "/", kind), func(t *testing.T) {
@@ -209,13 +210,13 @@ func TestAnIdleShopOfATerseAPIGoesOn(t *testing.T) {
 					worst := int64(0)
 					time.Sleep(10 * time.Minute)
 					before := len(a.listed())
-					for range 24 * 60 {
+					for range hours * 60 {
 						time.Sleep(time.Minute)
 						worst = max(worst, time.Now().Unix()-run.Status()[0].Watermark)
 					}
 					calls := len(a.listed()) - before
-					t.Logf("%d calls in a day, %.1f for each 10 s; the watermark was %d s behind at worst", calls, float64(calls)/8640, worst)
-					if calls > 4*8640 || worst > 300 {
+					t.Logf("%d calls in %d h, %.1f for each poll of 10 s; the watermark was %d s behind at worst", calls, hours, float64(calls)/360/hours, worst)
+					if calls > 4*360*hours || worst > 300 {
 						t.Errorf("too many, or too late")
 					}
 					at := time.Now().Unix()
@@ -268,5 +269,30 @@ func TestASilentSuccessHidesNoLiveOrder(t *testing.T) {
 				})
 			}
 		}
+	}
+}
+
+// TestAQuotaWithoutNumbersIsNoUnlimitedDay: what is known of the day stays.
+func TestAQuotaWithoutNumbersIsNoUnlimitedDay(t *testing.T) {
+	for _, body := range []string{`{"errcode":0,"errmsg":"ok"}`, `{"errcode":0,"quota":{}}`, `{"errcode":0,"quota":null}`, `{"errcode":0,"quota":{"daily_limit":0,"used":0,"remain":0}}`, `{"errcode":0,"quota":{"daily_limit":1000}}`} {
+		inBubble(t, func(a *arena) {
+			a.heartbeat = time.Minute
+			a.world(simulator.Config{Seed: 1, Faults: simulator.Faults{PerDayLimit: 50000}, Shops: []simulator.Shop{{AppID: "wx1", Secret: "secret-wx1"}}})
+			p := a.policy()
+			run := a.start(shop{appID: "wx1", policy: p})
+			time.Sleep(30 * time.Minute)
+			run.expectGauge("remaining", "wx1", 45000, 49999)
+			a.gateway = func(w http.ResponseWriter, r *http.Request) bool {
+				if r.URL.Path == quotaPath {
+					fmt.Fprint(w, body)
+				}
+				return r.URL.Path == quotaPath
+			}
+			time.Sleep(2 * time.Hour)
+			run.expectGauge("remaining", "wx1", 25000, 40000)
+			if err := run.stop(); err != nil {
+				t.Error(err)
+			}
+		})
 	}
 }

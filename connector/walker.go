@@ -79,6 +79,11 @@ func (w *walker) run(ctx context.Context) error {
 	frontier := int64(0)
 	if w.state != nil {
 		frontier = w.state.Frontier()
+		for _, win := range w.state.Windows {
+			if win.Seen.Len() > 0 {
+				w.shop.Client.Remember(query(win, w.shop.Policy.Range, ""))
+			}
+		}
 	}
 	w.sheet.walked(frontier)
 	for {

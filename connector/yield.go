@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"orderwalk/internal/wechat"
 	"orderwalk/offsets"
 )
 
@@ -134,7 +135,9 @@ func (w *walker) yield(now time.Time) {
 	defer w.mu.Unlock()
 	for _, r := range w.readers {
 		waits := !r.full.IsZero() && now.Sub(r.full) >= patience
-		if !r.called.IsZero() {
+		// Silent answers are examined for all windows that have had one: those that
+		// leave would be examined one after the other.
+		if !r.called.IsZero() && state != wechat.StateExamining {
 			waits = waits || now.Sub(r.called) >= patience || state != "" && now.Sub(r.called) >= lookEvery
 		}
 		if waits && r != w.earliest() {

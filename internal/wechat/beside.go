@@ -90,6 +90,16 @@ func (e *exhibits) note(q Query, page Page) {
 	})
 }
 
+// Remember tells the client of a range that has held orders, as a checkpoint
+// knows: while the API does not list them, its silence proves nothing.
+func (c *Client) Remember(q Query) {
+	c.shown.get(q, func(x *exhibit) {
+		if q.End > x.some.end {
+			x.some = span{q.Start, q.End}
+		}
+	})
+}
+
 // beside finds out by lists of ranges beside q's whether that one holds orders.
 func (i *inquiry) beside(q Query) holding {
 	var few span
@@ -156,13 +166,14 @@ func (q Query) over(s span) Query {
 // compare lists a range beside q's, which has shown a few orders, without and
 // with q's. Update times only grow: what is in q's range at the first list is in
 // the second one, or has moved on to where a later window lists it. Whether the
-// seconds at the ends of a range count is not known, so orders that only a list
-// up to q's own end explains prove nothing.
+// second at the end of a range counts is not known. That of q's start is the
+// business of the range before; an order that may be of that of q's end proves
+// nothing.
 func (i *inquiry) compare(q Query, few span) holding {
 	strict, loose, with := few, few, few
 	switch {
-	case few.start < q.Start-1:
-		strict.end, loose.end, with.end = q.Start-1, q.Start, q.End
+	case few.start < q.Start:
+		strict.end, loose.end, with.end = q.Start, q.Start, q.End
 	case few.end > q.End+1:
 		strict.start, loose.start, with.start = q.End+1, q.End, q.Start
 	default:
@@ -194,6 +205,9 @@ func (i *inquiry) compare(q Query, few span) holding {
 	case within(all.ids, set(others.ids)):
 		i.keep(q, with, all.ids)
 		return holdsNone
+	}
+	if strict == loose {
+		return holdsSome
 	}
 	if others = i.list(q.over(loose)); others.shows() && within(all.ids, set(others.ids)) {
 		return unknown

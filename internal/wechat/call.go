@@ -148,7 +148,7 @@ func lostLabel(err error) string {
 		return "reset"
 	case errors.As(err, &record), errors.As(err, &certificate), errors.As(err, &alert):
 		return "tls"
-	case errors.Is(err, errTooLarge), errors.Is(err, errEncoding):
+	case errors.Is(err, errTooLarge), corrupt(err):
 		return "bad_body"
 	}
 	return "network"

@@ -25,6 +25,9 @@ const (
 	StateRateLimited    = "rate_limited"
 	StateQuotaExhausted = "quota_exhausted"
 	StateRetrying       = "retrying"
+	// StateExamining is a call that waits for the examination of a silent answer,
+	// which serves all the calls that wait for it.
+	StateExamining = "examining"
 )
 
 // ListOp is the Op of errors of the list call itself.
@@ -88,6 +91,8 @@ type Client struct {
 	pace    *pace
 	trouble trouble
 	made    atomic.Int64
+	// examining is how many calls wait as StateExamining has it.
+	examining atomic.Int64
 	// What closed the minute and the day, for State.
 	overRate, overQuota atomic.Pointer[Error]
 
@@ -187,7 +192,7 @@ func (c *Client) HearAgain(ctx context.Context) error {
 }
 
 // State tells what the client is waiting for, and why: StateQuotaExhausted and
-// StateRateLimited with their end, StateRetrying, or "" for nothing.
+// StateRateLimited with their end, StateRetrying, StateExamining, or "" for nothing.
 func (c *Client) State() (state string, until time.Time, why error) {
 	state, until = c.pace.closed(time.Now())
 	v := c.trouble.lastError()
@@ -198,6 +203,9 @@ func (c *Client) State() (state string, until time.Time, why error) {
 		v = c.overRate.Load()
 	case v != nil:
 		state = StateRetrying
+	}
+	if state == "" && c.examining.Load() > 0 {
+		state = StateExamining
 	}
 	if v == nil {
 		return state, until, nil

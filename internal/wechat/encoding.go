@@ -53,6 +53,17 @@ func decode(encoding string, body io.Reader) (io.Reader, error) {
 	}
 }
 
+// corrupt reports whether an answer is not what its Content-Encoding says.
+func corrupt(err error) bool {
+	var flawed flate.CorruptInputError
+	for _, known := range []error{errEncoding, gzip.ErrHeader, gzip.ErrChecksum, zlib.ErrHeader, zlib.ErrChecksum, zlib.ErrDictionary} {
+		if errors.Is(err, known) {
+			return true
+		}
+	}
+	return errors.As(err, &flawed)
+}
+
 // retryAfter is the time that a Retry-After asks for, in seconds or as a date of
 // the API's clock; 0 for none.
 func retryAfter(text string, now time.Time) time.Duration {

@@ -108,6 +108,8 @@ func (r *retries) failed(ctx context.Context, v *Error, sent time.Time) error {
 	case v.final:
 		return v
 	case v.await != nil:
+		r.client.examining.Add(1)
+		defer r.client.examining.Add(-1)
 		if err := v.await(ctx); err != nil {
 			return interrupted(r.op, err, r.last)
 		}

@@ -204,7 +204,8 @@ func (i *inquiry) recount(q Query) (ids []string, counted bool) {
 	return nil, false
 }
 
-// refuses reports whether the API refuses a page token that it has not given.
+// refuses reports whether the API takes a page token that it has not given for
+// anything but a success.
 func (i *inquiry) refuses(q Query) bool {
 	if !i.goesOn() {
 		return false
@@ -214,5 +215,8 @@ func (i *inquiry) refuses(q Query) bool {
 	}
 	q.Key = "orderwalk"
 	_, v := i.client.list(i.ctx, i.used, q)
-	return v != nil && v.Code != 0 && (v.Class == KeyRefused || v.Class == Stop)
+	if i.err = i.ctx.Err(); v == nil || i.err != nil {
+		return false
+	}
+	return v.silence == whole && v.Class != Token && v.Class != Throttled && v.Class != Quota
 }

@@ -1,0 +1,108 @@
+package wechat
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestSilence: which answers say what they must.
+func TestSilence(t *testing.T) {
+	for body, want := range map[string]silence{
+		`{"errcode":0,"order_id_list":[],"has_more":false}`:                              whole,
+		`{"errcode":0,"order_id_list":[],"has_more":true,"next_key":"K"}`:                whole,
+		`{"errcode":0,"order_id_list":[],"next_key":"K"}`:                                whole,
+		`{"errcode":0,"order_id_list":["1"]}`:                                            whole,
+		`{"errcode":0,"order_id_list":["1","2"],"has_more":false}`:                       whole,
+		`{"errcode":0,"order_id_list":["1","2"],"next_key":"K"}`:                         whole,
+		`{"errcode":0,"order_id_list":["1","2"]}`:                                        endless,
+		`{"errcode":0,"order_id_list":["1","2","3"],"has_more":null}`:                    endless,
+		`{"errcode":0,"errmsg":"ok"}`:                                                    nothing,
+		`{"errcode":0,"data":{}}`:                                                        nothing,
+		`{"errcode":0,"order_id_list":[]}`:                                               nothing,
+		`{"errcode":0,"order_id_list":[],"next_key":""}`:                                 nothing,
+		`{"errcode":0,"order_id_list":[],"has_more":null}`:                               nothing,
+		`{"errcode":0,"order_id_list":null,"has_more":false}`:                            nothing,
+		`{"errcode":0,"order_id_list":null,"next_key":"K","has_more":false}`:             nothing,
+		`{"errcode":0,"has_more":false}`:                                                 nothing,
+		`{"has_more":0}`:                                                                 nothing,
+		`{"errcode":0,"errmsg":"ok","order_id_list":null,"next_key":"","has_more":null}`: nothing,
+		`{"errcode":0,"has_more":true,"next_key":"K"}`:                                   listless,
+		`{"errcode":0,"has_more":true}`:                                                  listless,
+		`{"errcode":0,"next_key":"K"}`:                                                   listless,
+		`{"errcode":0,"order_id_list":null,"next_key":"K"}`:                              listless,
+	} {
+		r, err := parseListResponse(body, 2)
+		if got := r.silence(2); err != nil || got != want {
+			t.Errorf("%s: %v, %v, want %v", body, got, err, want)
+		}
+	}
+}
+
+// After a page token nothing silent is the end: the window is to start again.
+// Whether calls succeed can be seen all the same.
+func TestASilentPageAfterATokenStartsTheWindowAgain(t *testing.T) {
+	for _, body := range []string{`{"errcode":0,"errmsg":"ok"}`, `{"errcode":0,"order_id_list":null,"has_more":false}`, `{"errcode":0,"has_more":true,"next_key":"K"}`} {
+		silent := make([]reply, 3*silentTries)
+		for i := range silent {
+			silent[i].body = body
+		}
+		inBubble(t, &api{lists: silent}, Config{}, func(t *testing.T, w *world) {
+			q := anyQuery
+			q.Key = "K1"
+			_, err := w.List(t.Context(), q)
+			wantClass(t, err, KeyRefused, 0)
+			equal(t, "calls", w.api.count(listPath), silentTries)
+			page, err := w.Look(t.Context(), q)
+			if err != nil || !page.Silent {
+				t.Errorf("%+v, %v", page, err)
+			}
+			began := time.Now()
+			_, err = w.Probe(t.Context(), anyQuery)
+			if err == nil && time.Since(began) > 10*time.Minute {
+				t.Errorf("an estimate took %v", time.Since(began))
+			}
+		})
+	}
+}
+
+// Where a checkpoint knows of orders that the API does not list, its silence is
+// not believed, although it refuses a wrong page token.
+func TestSilenceAboutKnownOrdersIsNotBelieved(t *testing.T) {
+	for _, known := range []bool{true, false} {
+		a := &api{}
+		a.answer = func(body string) string {
+			if strings.Contains(body, "next_key") {
+				return `{"errcode":606006}`
+			}
+			return `{"errcode":0,"errmsg":"ok"}`
+		}
+		inBubble(t, a, Config{}, func(t *testing.T, w *world) {
+			if known {
+				w.Remember(anyQuery)
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+			defer cancel()
+			page, err := w.List(ctx, anyQuery)
+			if known != errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("known %v: %+v, %v", known, page, err)
+			}
+		})
+	}
+}
+
+// A full page that does not say that it is the last is listed again by pages of
+// another size.
+func TestAFullPageWithoutAnEndIsCountedAgain(t *testing.T) {
+	full := `{"errcode":0,"order_id_list":["1","2"]}`
+	inBubble(t, &api{lists: []reply{{body: full}, {body: `{"errcode":0,"order_id_list":["1","2","3"]}`}}}, Config{}, func(t *testing.T, w *world) {
+		q := anyQuery
+		q.PageSize = 2
+		page, err := w.List(t.Context(), q)
+		if err != nil || len(page.IDs) != 3 || page.More {
+			t.Errorf("%+v, %v", page, err)
+		}
+	})
+}
