@@ -17,8 +17,8 @@ const checkNotes = `
 It tries what run will need, a line each, and says what to do where something
 fails: the configuration, a token, one list call and the day's quota of each app
 ID, the clocks, Kafka, its topics, and what this client may do there. It publishes
-nothing, creates nothing and disturbs no worker, but that with auth token any token asked for ends the one
-before. Where it has to wait for the API or for Kafka, it says so on stderr. Its
+nothing, creates no topic and disturbs no worker, but that with auth token any
+token asked for ends the one before. Where it has to wait for the API or for Kafka, it says so on stderr. Its
 last line counts what passed and what failed; with many shops,
 orderwalk check | grep -v '^ok' leaves out what is well. Of a third-party
 platform's shops it calls for those whose tokens run keeps.

@@ -38,7 +38,7 @@ func logEnd(c *config.Config, log *slog.Logger, err error) error {
 	if err == nil || c.LogFormat != "json" {
 		return err
 	}
-	attrs := []any{"error", err.Error()}
+	attrs := []any{"error", kafkaconn.Worded(err)}
 	if hint := hintFor(err); hint != "" {
 		attrs = append(attrs, "hint", hint)
 	}
