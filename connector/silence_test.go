@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -66,16 +67,23 @@ func (g *glitch) play(a *arena) {
 		if g.until.IsZero() && g.begins(g.n, q) {
 			g.until = time.Now().Add(g.length)
 		}
-		bad := time.Now().Before(g.until)
+		bad, form := time.Now().Before(g.until), g.form
 		if bad {
 			g.bad++
 		}
 		g.mu.Unlock()
 		if bad {
-			distort(a, w, r, g.form)
+			distort(a, w, r, form)
 		}
 		return bad
 	}
+}
+
+// now begins a glitch at once.
+func (g *glitch) now(length time.Duration, form string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.until, g.form = time.Now().Add(length), form
 }
 
 // distort answers with a body, or with the API's answer less some fields.
@@ -250,11 +258,12 @@ func TestASilentSuccessHidesNoLiveOrder(t *testing.T) {
 						p := a.policy()
 						p.Start, p.Lookback, p.PageSize = start, lookback, 3
 						p.Range = []wechat.Range{wechat.CreateTime, wechat.UpdateTime}[(i+j+k)%2]
+						g := &glitch{begins: func(int, asked) bool { return false }}
+						g.play(a)
 						run := a.start(shop{appID: "wx1", policy: p})
 						for round := range 6 {
 							a.until("it is live", func() bool { return run.Status()[0].State == StateLive })
-							g := &glitch{length: length, form: successes[(round+k)%len(successes)], begins: func(int, asked) bool { return true }}
-							g.play(a)
+							g.now(length, successes[(round+k)%len(successes)])
 							time.Sleep(length + 5*time.Minute)
 						}
 						end := run.Status()[0].Watermark
@@ -278,16 +287,18 @@ func TestAQuotaWithoutNumbersIsNoUnlimitedDay(t *testing.T) {
 		inBubble(t, func(a *arena) {
 			a.heartbeat = time.Minute
 			a.world(simulator.Config{Seed: 1, Faults: simulator.Faults{PerDayLimit: 50000}, Shops: []simulator.Shop{{AppID: "wx1", Secret: "secret-wx1"}}})
-			p := a.policy()
-			run := a.start(shop{appID: "wx1", policy: p})
-			time.Sleep(30 * time.Minute)
-			run.expectGauge("remaining", "wx1", 45000, 49999)
+			var untold atomic.Bool
 			a.gateway = func(w http.ResponseWriter, r *http.Request) bool {
-				if r.URL.Path == quotaPath {
+				bad := untold.Load() && r.URL.Path == quotaPath
+				if bad {
 					fmt.Fprint(w, body)
 				}
-				return r.URL.Path == quotaPath
+				return bad
 			}
+			run := a.start(shop{appID: "wx1", policy: a.policy()})
+			time.Sleep(30 * time.Minute)
+			run.expectGauge("remaining", "wx1", 45000, 49999)
+			untold.Store(true)
 			time.Sleep(2 * time.Hour)
 			run.expectGauge("remaining", "wx1", 25000, 40000)
 			if err := run.stop(); err != nil {
