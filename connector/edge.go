@@ -95,7 +95,7 @@ type lister struct {
 // wanted what it finds.
 func (l *lister) list(ctx context.Context, s span, wanted map[string]bool) (map[string]bool, error) {
 	q := query(l.window, l.kind, "")
-	q.Start, q.End, q.PageSize = s.start, s.end, 100
+	q.Start, q.End, q.PageSize, q.Edge = s.start, s.end, 100, true
 	listed := make(map[string]bool)
 	pass := newPass()
 	for refused := 0; ; {

@@ -79,6 +79,7 @@ func run(t *testing.T, story func(h *house)) {
 		if err := <-done; err != nil {
 			t.Errorf("Run = %v", err)
 		}
+		time.Sleep(time.Second) // net/http leaves a refused connection open for a moment
 	})
 }
 

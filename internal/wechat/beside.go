@@ -167,13 +167,17 @@ func (q Query) over(s span) Query {
 // with q's. Update times only grow: what is in q's range at the first list is in
 // the second one, or has moved on to where a later window lists it. Whether the
 // second at the end of a range counts is not known. That of q's start is the
-// business of the range before; an order that may be of that of q's end proves
-// nothing.
+// business of the range before, unless q is about it (Edge); an order that may be
+// of a second that is in doubt proves nothing.
 func (i *inquiry) compare(q Query, few span) holding {
 	strict, loose, with := few, few, few
+	before := q.Start // the last second of the range before q's
+	if q.Edge {
+		before--
+	}
 	switch {
-	case few.start < q.Start:
-		strict.end, loose.end, with.end = q.Start, q.Start, q.End
+	case few.start < before:
+		strict.end, loose.end, with.end = before, q.Start, q.End
 	case few.end > q.End+1:
 		strict.start, loose.start, with.start = q.End+1, q.End, q.Start
 	default:
@@ -184,7 +188,7 @@ func (i *inquiry) compare(q Query, few span) holding {
 	}
 	var known map[string]bool
 	i.client.shown.get(q, func(x *exhibit) {
-		if x.few == few && few.end <= q.Start {
+		if x.few == few && few.end <= before {
 			known = x.ids
 		}
 	})

@@ -21,6 +21,10 @@ type Query struct {
 	Status     int    // 0 = any
 	OpenID     string // "" = any buyer
 	PageSize   int    // 1–100, 0 = the API's default
+	// Edge says that the second of Start counts as much as the others; it is that of
+	// the range before otherwise. It is not sent: it says what an answer that leaves
+	// things out must be confirmed for.
+	Edge bool
 	// Key is Next of the page before, which must have been asked with the same
 	// query otherwise; "" = first page.
 	Key string
