@@ -59,7 +59,7 @@ lint: ## gofmt, go vet and staticcheck, under every build tag
 # stories in bubbles do not, and crashes now and then.
 test-kafka: need-java ## tests against a real Apache Kafka, fetched by Maven (needs JDK 17+, Maven)
 	$(call say,go test $(RACE) -tags kafka with a real Kafka)
-	@go test $(RACE) -tags kafka -count=1 -p 2 -timeout 14m -run '^($(KAFKA_TESTS))$$' $(KAFKA_PACKAGES)
+	@go test $(RACE) -tags kafka -count=1 -p 2 -timeout 25m -run '^($(KAFKA_TESTS))$$' $(KAFKA_PACKAGES)
 
 soak: need-java ## 200 shops, 3 workers and what befalls them, for SOAK seconds (600); SEED repeats one; logs in .cache/soak
 	@mkdir -p .cache/soak
