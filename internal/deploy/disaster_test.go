@@ -63,7 +63,7 @@ func TestRunbookRestoredCluster(t *testing.T) {
 		s.restore(s.offsets(), 4, offsets)
 		s.walk(s.start, s.end)
 		if lost, twice := s.tally(s.start, s.end, s.copyOf(s.orders())); lost > 0 || len(twice) > 0 {
-			t.Errorf("%d lost, %d there twice", lost, len(twice))
+			t.Errorf("%d lost, %d there twice: %v; mid %d", lost, len(twice), twice, s.mid)
 		}
 	})
 	t.Run("an offsets topic older than the orders", func(t *testing.T) {
@@ -99,7 +99,7 @@ func TestRunbookWrongStartTime(t *testing.T) {
 	s := newStage(t, kafkatest.Start(t))
 	s.walk(s.mid, s.end)
 	published := len(s.copyOf(s.orders()))
-	s.walk(s.start, s.end)
+	s.refused(s.start, s.end) // and says so
 	if now := len(s.copyOf(s.orders())); now != published {
 		t.Errorf("%d orders, and %d with an earlier start time", published, now)
 	}
@@ -170,7 +170,7 @@ func TestRunbookAnotherCluster(t *testing.T) {
 	s.walk(s.start, s.end)
 	there := s.copyOf(s.orders())
 	if lost, twice := s.tally(s.start, s.end, append(orders, there...)); lost > 0 || len(twice) > 0 {
-		t.Errorf("%d lost, %d there twice", lost, len(twice))
+		t.Errorf("%d lost, %d there twice: %v; mid %d", lost, len(twice), twice, s.mid)
 	}
 	if !strings.Contains(saved, "\t<none>\n") {
 		t.Error("there was no tombstone among what was copied")

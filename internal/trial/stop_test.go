@@ -66,9 +66,9 @@ func TestPlannedStop(t *testing.T) {
 			if win.State != offsets.Open {
 				continue
 			}
-			stored[question{p.Shop, win.Start, win.End, win.Key}] = true
-			sizes[question{p.Shop, win.Start, win.End, ""}] = win.PageSize
-			if win.Key != "" {
+			stored[question{p.Shop, win.Asked(), win.End, win.Key}] = true
+			if win.Key != "" { // a page token is bound to its page size
+				sizes[question{p.Shop, win.Asked(), win.End, ""}] = win.PageSize
 				inTheMiddle++
 			}
 		}
