@@ -16,6 +16,12 @@ type suspect struct {
 	edge int64
 }
 
+// suspectOf is an ID that a window to the left has listed, also as part of a
+// longer one that it was cut from.
+func suspectOf(id string, by *offsets.Window) suspect {
+	return suspect{id, max(by.End, by.Reach)}
+}
+
 // judge asks the API about IDs that w and a window to its left both list, with
 // update times: is that one change, or two? The answer must be right whether the
 // API counts a range's first second in or not, and its last second in or not.
@@ -43,9 +49,10 @@ type suspect struct {
 // that counts neither end in never does.
 func judge(ctx context.Context, client *wechat.Client, w *offsets.Window, suspects []suspect) (known verdict, shown bool, err error) {
 	left := make(map[string]bool, len(suspects))
+	edgeOf := make(map[string]int64, len(suspects))
 	edges := make(map[int64]map[string]bool)
 	for _, s := range suspects {
-		left[s.id] = true
+		left[s.id], edgeOf[s.id] = true, s.edge
 		if edges[s.edge] == nil {
 			edges[s.edge] = make(map[string]bool)
 		}
@@ -56,7 +63,7 @@ func judge(ctx context.Context, client *wechat.Client, w *offsets.Window, suspec
 	settle := func(listed map[string]bool, wanted map[string]bool, change bool) {
 		for id := range wanted {
 			if listed[id] {
-				known[id] = change
+				known[suspect{id, edgeOf[id]}] = change
 				delete(left, id)
 			}
 		}
@@ -77,7 +84,7 @@ func judge(ctx context.Context, client *wechat.Client, w *offsets.Window, suspec
 		settle(listed, left, true)
 	}
 	for id := range left {
-		known[id] = false
+		known[suspect{id, edgeOf[id]}] = false
 	}
 	return known, shown, nil
 }

@@ -61,7 +61,7 @@ func TestJudge(t *testing.T) {
 								}
 								shows = shows || shown
 								want := !moved && !lists(shared-50, int64(edge), at)
-								if change, judged := got[id]; !judged || change != want {
+								if change, judged := got[suspect{id, int64(edge)}]; !judged || change != want {
 									t.Errorf("window %+v, edge %+d, update %+d: judged %v (%v), want %v", w, edge-shared, at-shared, judged, change, want)
 								}
 							}
@@ -116,7 +116,7 @@ func TestJudgeBelievesNoSilence(t *testing.T) {
 						t.Error(err) // which is where the suspect comes from
 					}
 					got, _, err := judge(context.Background(), cfg.Shops[0].Client, w, []suspect{{"7", shared}})
-					if change, judged := got["7"]; err != nil || !judged || change != (j == 1) {
+					if change, judged := got[suspect{"7", shared}]; err != nil || !judged || change != (j == 1) {
 						t.Errorf("%v of %s: judged %v (%v), %v", length, form, change, judged, err)
 					}
 					web.CloseIdleConnections()
@@ -145,7 +145,7 @@ func TestTakeKnowsNeighbours(t *testing.T) {
 			if len(s.suspects) != 1 || s.suspects[0] != (suspect{"left", 10}) || w.Seen.Has("new") {
 				t.Errorf("%s: got %+v, want left as a suspect and nothing taken", kind, s)
 			}
-			s = take(c, w, kind, ids, verdict{"left": true})
+			s = take(c, w, kind, ids, verdict{suspect{"left", 10}: true})
 			if len(s.fresh) != 2 || s.fresh[1] != "left" || s.repeats != 3 {
 				t.Errorf("%s: got %+v, want new and left", kind, s)
 			}
@@ -159,5 +159,30 @@ func TestTakeKnowsNeighbours(t *testing.T) {
 				t.Errorf("%s: %s was listed and is not seen", kind, id)
 			}
 		}
+	}
+}
+
+// TestAVerdictHoldsForTheEdgeItIsAbout: while the API is asked about an ID that
+// the window before the last has listed, the last one lists it too. The verdict
+// says nothing about that.
+func TestAVerdictHoldsForTheEdgeItIsAbout(t *testing.T) {
+	window := func(start, end int64) *offsets.Window {
+		return &offsets.Window{Start: start, End: end, From: start - 1, State: offsets.Open, Pass: 1, PageSize: 10}
+	}
+	c := &offsets.Checkpoint{Windows: []*offsets.Window{window(41, 42), window(42, 43), window(43, 44)}}
+	w := c.Windows[2]
+	c.Windows[0].See("moved") // as it was at 41; it has changed at 43
+	s := take(c, w, wechat.UpdateTime, []string{"moved"}, nil)
+	if len(s.suspects) != 1 || s.suspects[0] != (suspect{"moved", 42}) {
+		t.Fatalf("got %+v, want a suspect of edge 42", s)
+	}
+	c.Windows[1].See("moved") // and has published the change at 43
+	known := verdict{suspect{"moved", 42}: true}
+	if s = take(c, w, wechat.UpdateTime, []string{"moved"}, known); len(s.fresh) > 0 || len(s.suspects) != 1 || s.suspects[0] != (suspect{"moved", 43}) {
+		t.Fatalf("got %+v, want a suspect of edge 43", s)
+	}
+	known[suspect{"moved", 43}] = false
+	if s = take(c, w, wechat.UpdateTime, []string{"moved"}, known); len(s.fresh) > 0 || s.repeats != 1 {
+		t.Fatalf("got %+v, want a repeat", s)
 	}
 }

@@ -100,9 +100,7 @@ func (w *walker) accept(ctx context.Context, win *offsets.Window, page wechat.Pa
 			}
 			return err
 		}
-		for id, change := range judged {
-			known[id] = change
-		}
+		maps.Copy(known, judged)
 		if shown {
 			w.mu.Lock()
 			w.tight = true

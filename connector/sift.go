@@ -15,8 +15,9 @@ type sifted struct {
 	suspects []suspect
 }
 
-// verdict says of a suspect whether it is a change of its own.
-type verdict map[string]bool
+// verdict says of a suspect whether it is a change of its own. It holds for the
+// edge that was asked about: a nearer window may list the ID meanwhile.
+type verdict map[suspect]bool
 
 // take sifts a page of w and notes all of it as seen. Repeats are:
 //
@@ -37,11 +38,12 @@ func take(c *offsets.Checkpoint, w *offsets.Window, kind wechat.Range, ids []str
 	var s sifted
 	if kind == wechat.UpdateTime {
 		for _, id := range ids {
-			if _, judged := known[id]; judged || w.Seen.Has(id) || seen(right, id) != nil {
+			by := seen(left, id)
+			if by == nil || w.Seen.Has(id) || seen(right, id) != nil {
 				continue
 			}
-			if by := seen(left, id); by != nil {
-				s.suspects = append(s.suspects, suspect{id, max(by.End, by.Reach)})
+			if _, judged := known[suspectOf(id, by)]; !judged {
+				s.suspects = append(s.suspects, suspectOf(id, by))
 			}
 		}
 		if len(s.suspects) > 0 {
@@ -50,7 +52,8 @@ func take(c *offsets.Checkpoint, w *offsets.Window, kind wechat.Range, ids []str
 	}
 	s.fresh = make([]string, 0, len(ids))
 	for _, id := range ids {
-		if w.See(id) && seen(right, id) == nil && (known[id] || seen(left, id) == nil) {
+		by := seen(left, id)
+		if w.See(id) && seen(right, id) == nil && (by == nil || known[suspectOf(id, by)]) {
 			s.fresh = append(s.fresh, id)
 		}
 	}
