@@ -32,7 +32,7 @@ KAFKA_TESTS = $(shell sed -n 's/^func \(Test[A-Za-z0-9_]*\).*/\1/p' $(KAFKA_FILE
 say = @$(if $(MAKE_TERMOUT),echo "— $(1)",:)
 
 .DEFAULT_GOAL := help
-.PHONY: help build test lint lives test-kafka soak fuzz bench clean need-java
+.PHONY: help build test lint lives test-kafka soak fuzz bench clean need-java need-kcat
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -57,7 +57,7 @@ lint: ## gofmt, go vet and staticcheck, under every build tag
 
 # RACE=-race adds the race detector, which finds next to nothing here that the
 # stories in bubbles do not, and crashes now and then.
-test-kafka: need-java ## tests against a real Apache Kafka, fetched by Maven (needs JDK 17+, Maven)
+test-kafka: need-java need-kcat ## tests against a real Apache Kafka, fetched by Maven (needs JDK 17+, Maven)
 	$(call say,go test $(RACE) -tags kafka with a real Kafka)
 	@go test $(RACE) -tags kafka -count=1 -p 2 -timeout 25m -run '^($(KAFKA_TESTS))$$' $(KAFKA_PACKAGES)
 
@@ -88,6 +88,10 @@ bench: need-java build ## orders a second, CPU and memory beside a bare client (
 
 clean: ## removes what was built and fetched
 	@rm -rf bin .cache
+
+need-kcat:
+	@command -v kcat >/dev/null || apt-get install -y -qq --no-install-recommends kcat >/dev/null || { \
+		echo "kcat is missing (Debian: apt-get install kcat)" >&2; exit 1; }
 
 need-java:
 	@for program in java mvn; do \

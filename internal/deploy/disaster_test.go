@@ -105,8 +105,8 @@ func TestRunbookWrongStartTime(t *testing.T) {
 	}
 	s.walk(s.start, s.mid-1, "GROUP="+s.name+"-backfill")
 	lost, twice := s.tally(s.start, s.end, s.copyOf(s.orders()))
-	if lost > 0 || len(twice) == 0 || twice[0] != s.mid || twice[len(twice)-1] != s.mid {
-		t.Errorf("%d lost; there twice are those of %v, this API gives those of %d", lost, twice, s.mid)
+	if lost > 0 || len(twice) == 0 || twice[0] < s.mid-1 || twice[len(twice)-1] != s.mid {
+		t.Errorf("%d lost; there twice are those of %v, the two ranges share the seconds %d and %d", lost, twice, s.mid-1, s.mid)
 	}
 }
 
@@ -118,8 +118,9 @@ func TestRunbookOneShopAnew(t *testing.T) {
 	anew, other := stageShops[0], stageShops[1]
 	tombstones := map[string]bool{}
 	for line := range strings.Lines(s.checkpoints()) {
-		if key, _, _ := strings.Cut(line, "\t"); strings.HasPrefix(key, fmt.Sprintf(`["%s",{"shop":"%s",`, s.name, anew)) {
-			tombstones[key+"\t<none>\n"] = true
+		if strings.Contains(line, fmt.Sprintf(`["%s",{"shop":"%s",`, s.name, anew)) {
+			fields := strings.Split(line, "\t")
+			tombstones[fields[0]+"\t"+fields[1]+"\t\n"] = true
 		}
 	}
 	if len(tombstones) < 2 {
@@ -172,7 +173,7 @@ func TestRunbookAnotherCluster(t *testing.T) {
 	if lost, twice := s.tally(s.start, s.end, append(orders, there...)); lost > 0 || len(twice) > 0 {
 		t.Errorf("%d lost, %d there twice: %v; mid %d", lost, len(twice), twice, s.mid)
 	}
-	if !strings.Contains(saved, "\t<none>\n") {
+	if !strings.Contains(saved, "\t\n") {
 		t.Error("there was no tombstone among what was copied")
 	}
 	t.Logf("%d orders on the old cluster, %d on the new one", len(orders), len(there))

@@ -134,10 +134,9 @@ func (s *stage) run(from, to int64, settings ...string) (string, error) {
 }
 
 // client is one of another make, which also administers.
-func (s *stage) client() *kgo.Client {
+func (s *stage) client(more ...kgo.Opt) *kgo.Client {
 	s.Helper()
-	// Its partitioner is Java's, as that of most tools.
-	client, err := kgo.NewClient(kgo.SeedBrokers(s.brokers...))
+	client, err := kgo.NewClient(append(more, kgo.SeedBrokers(s.brokers...))...)
 	if err != nil {
 		s.Fatal(err)
 	}
@@ -178,7 +177,7 @@ func (s *stage) lose(topics ...string) {
 // left to the client, as a tool would leave it.
 func (s *stage) restore(topic string, partitions int32, copied []*kgo.Record) {
 	s.Helper()
-	client := s.client()
+	client := s.client(kgo.RecordPartitioner(kgo.ManualPartitioner()))
 	compact := "compact"
 	config := map[string]*string{}
 	if topic == s.offsets() {
@@ -195,7 +194,7 @@ func (s *stage) restore(topic string, partitions int32, copied []*kgo.Record) {
 	}
 	var records []*kgo.Record
 	for _, r := range copied {
-		records = append(records, &kgo.Record{Topic: topic, Key: r.Key, Value: r.Value, Headers: r.Headers})
+		records = append(records, &kgo.Record{Topic: topic, Partition: r.Partition, Key: r.Key, Value: r.Value, Headers: r.Headers})
 	}
 	if err := client.ProduceSync(s.Context(), records...).FirstErr(); err != nil {
 		s.Fatal(err)
@@ -244,20 +243,30 @@ func (s *stage) tool(input, class string, args ...string) string {
 // checkpoints is the runbook's copy of them, to the letter.
 func (s *stage) checkpoints() string {
 	s.Helper()
-	printed := s.tool("", "consumer.ConsoleConsumer", "--bootstrap-server", s.brokers[0], "--topic", s.offsets(), "--from-beginning",
-		"--isolation-level", "read_committed", "--timeout-ms", "10000", "--formatter-property", "print.key=true", "--formatter-property", "null.literal=<none>")
-	var saved strings.Builder
-	for line := range strings.Lines(printed) { // grep '^\["': tools complain on standard output too
-		if strings.HasPrefix(line, `["`) {
-			saved.WriteString(line)
-		}
-	}
-	return saved.String()
+	return s.kcat("", "-C", "-o", "beginning", "-e", "-q", "-X", "isolation.level=read_committed", "-f", `%p\t%k\t%s\n`)
 }
 
 // putBack writes such a copy, as the runbook does.
 func (s *stage) putBack(saved string) {
 	s.Helper()
-	s.tool(saved, "ConsoleProducer", "--bootstrap-server", s.brokers[0], "--topic", s.offsets(),
-		"--reader-property", "parse.key=true", "--reader-property", "null.marker=<none>")
+	of := make(map[string]string) // lines by partition
+	for line := range strings.Lines(saved) {
+		partition, record, _ := strings.Cut(line, "\t")
+		of[partition] += record
+	}
+	for partition, records := range of {
+		s.kcat(records, "-P", "-p", partition, "-K", `\t`, "-Z")
+	}
+}
+
+// kcat is run on the offsets topic.
+func (s *stage) kcat(input string, args ...string) string {
+	s.Helper()
+	var out, fault bytes.Buffer
+	cmd := exec.CommandContext(s.Context(), "kcat", append(args, "-b", s.brokers[0], "-t", s.offsets())...)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(input), &out, &fault
+	if err := cmd.Run(); err != nil {
+		s.Fatalf("kcat: %v\n%s", err, fault.String())
+	}
+	return out.String()
 }
