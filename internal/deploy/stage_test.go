@@ -224,22 +224,6 @@ func (s *stage) tally(from, to int64, records []*kgo.Record) (lost int, twice []
 	return lost, twice
 }
 
-// tool runs one of Kafka's own command line tools.
-func (s *stage) tool(input, class string, args ...string) string {
-	s.Helper()
-	cache, err := kafkatest.Fetch(s.Context())
-	if err != nil {
-		s.Fatal(err)
-	}
-	var out, fault bytes.Buffer
-	cmd := exec.CommandContext(s.Context(), "java", append([]string{"-cp", filepath.Join(cache, "lib", "*"), "org.apache.kafka.tools." + class}, args...)...)
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(input), &out, &fault
-	if err := cmd.Run(); err != nil {
-		s.Fatalf("%s: %v\n%s", class, err, fault.String())
-	}
-	return out.String()
-}
-
 // checkpoints is the runbook's copy of them, to the letter.
 func (s *stage) checkpoints() string {
 	s.Helper()
