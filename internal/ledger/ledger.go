@@ -198,6 +198,17 @@ func (l *Ledger) post(ctx context.Context) {
 	}
 }
 
+// latest reads what is committed by now, this worker's last notice included:
+// whether a ticket or a change came late is decided by what came before it.
+func (l *Ledger) latest(ctx context.Context) error {
+	select {
+	case <-l.found:
+		return l.catchUp(ctx)
+	default:
+		return errNotYet
+	}
+}
+
 var errNotYet = errors.New("not ready yet: Kafka has not been reached")
 
 // notice commits a notice before it returns nil.
@@ -229,6 +240,9 @@ func (l *Ledger) Order(ctx context.Context, shop, event string, at time.Time) er
 // Ticket posts a verify ticket of that time; of the zero time if somebody has
 // given it who says that it is the latest, whatever the clocks say.
 func (l *Ledger) Ticket(ctx context.Context, ticket string, at time.Time) error {
+	if err := l.latest(ctx); err != nil {
+		return err
+	}
 	s, _ := l.book.snapshot()
 	switch {
 	case at.IsZero():
@@ -243,6 +257,9 @@ func (l *Ledger) Ticket(ctx context.Context, ticket string, at time.Time) error 
 // Authorization posts that a shop's authorisation has changed; code, which is
 // good until expires, is empty if it was taken back.
 func (l *Ledger) Authorization(ctx context.Context, shop, change, code string, expires, at time.Time) error {
+	if err := l.latest(ctx); err != nil {
+		return err
+	}
 	if t, _ := l.book.tenant(shop); at.Unix() < t.changedAt {
 		return nil // one that came late must not undo what came since
 	}
