@@ -123,7 +123,7 @@ func (c *crew) leave(number int, s *shift, err error) {
 	}
 	again := errors.Is(err, errNotMine) && !gone && slices.Contains(c.assigned.Lanes, number)
 	c.mu.Unlock()
-	s.lane.handOver()
+	s.lane.handOver(c.ctx.Err() != nil)
 	switch {
 	case again:
 		// Given up between two assignments, of which the later one says that it

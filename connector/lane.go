@@ -309,10 +309,12 @@ func (l *lane) end(i int, err error) {
 }
 
 // handOver says on the board that the lane's shops are not walked here any
-// more.
-func (l *lane) handOver() {
+// more. When the worker ends, those that have ended stay as they ended: that is
+// what it ends with.
+func (l *lane) handOver(ending bool) {
 	for _, h := range l.sheets {
-		if s := h.snapshot(); s.Lane == l.number {
+		s := h.snapshot()
+		if s.Lane == l.number && !(ending && (s.State == StateDone || s.State == StateFailed)) {
 			h.set(StateElsewhere, nil)
 		}
 	}
