@@ -2,6 +2,7 @@ package wechat
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"strings"
 	"testing"
@@ -25,6 +26,7 @@ func TestSilence(t *testing.T) {
 		`{"errcode":0,"order_id_list":[],"next_key":""}`:                                 nothing,
 		`{"errcode":0,"order_id_list":[],"has_more":null}`:                               nothing,
 		`{"errcode":0,"order_id_list":null,"has_more":false}`:                            nothing,
+		`{"errcode":0,"order_id_list":{},"has_more":false}`:                              nothing,
 		`{"errcode":0,"order_id_list":null,"next_key":"K","has_more":false}`:             nothing,
 		`{"errcode":0,"has_more":false}`:                                                 nothing,
 		`{"has_more":0}`:                                                                 nothing,
@@ -69,25 +71,35 @@ func TestASilentPageAfterATokenStartsTheWindowAgain(t *testing.T) {
 }
 
 // Where a checkpoint knows of orders that the API does not list, its silence is
-// not believed, although it refuses a wrong page token.
+// not believed, although it refuses what it must; nor where it takes a call for
+// right that is wrong.
 func TestSilenceAboutKnownOrdersIsNotBelieved(t *testing.T) {
-	for _, known := range []bool{true, false} {
+	for _, c := range []struct{ known, careless bool }{{true, false}, {false, true}, {false, false}} {
 		a := &api{}
 		a.answer = func(body string) string {
-			if strings.Contains(body, "next_key") {
+			var q struct {
+				Range struct {
+					Start int64 `json:"start_time"`
+					End   int64 `json:"end_time"`
+				} `json:"create_time_range"`
+			}
+			switch err := json.Unmarshal([]byte(body), &q); {
+			case err != nil || strings.Contains(body, "next_key"):
 				return `{"errcode":606006}`
+			case q.Range.Start > q.Range.End && !c.careless:
+				return `{"errcode":40097}`
 			}
 			return `{"errcode":0,"errmsg":"ok"}`
 		}
 		inBubble(t, a, Config{}, func(t *testing.T, w *world) {
-			if known {
+			if c.known {
 				w.Remember(anyQuery)
 			}
 			ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 			defer cancel()
 			page, err := w.List(ctx, anyQuery)
-			if known != errors.Is(err, context.DeadlineExceeded) {
-				t.Errorf("known %v: %+v, %v", known, page, err)
+			if (c.known || c.careless) != errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("%+v: %+v, %v", c, page, err)
 			}
 		})
 	}
