@@ -116,7 +116,7 @@ func (i *inquiry) beside(q Query) holding {
 	}
 	now, _ := i.client.host.Now()
 	for _, left := range []bool{true, false} {
-		if s, found := i.near(q, left, now.Unix()); found {
+		if s, found := i.near(q, left, now.Unix()); found && s != few {
 			i.client.shown.get(q, func(x *exhibit) { x.few, x.ids, x.near = s, nil, searching{} })
 			return i.compare(q, s)
 		}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -103,6 +104,31 @@ func TestSilenceAboutKnownOrdersIsNotBelieved(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A poll of an idle shop waits for the examination that another one began; when
+// that one has found its orders some other way, the poll examines its own range.
+func TestAnExaminationThatNobodyMakesIsNotWaitedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x := new(exhibit)
+		poll := func() Query {
+			now := time.Now().Unix()
+			return Query{Range: CreateTime, Start: now - 20, End: now}
+		}
+		x.vacancyOf(poll(), time.Now())
+		time.Sleep(10 * time.Second)
+		q := poll()
+		if x.vacancyOf(q, time.Now()).holds(q) {
+			t.Error("the second poll does not wait")
+		}
+		for range 3 {
+			time.Sleep(patience)
+			x.vacancyOf(q, time.Now())
+		}
+		if !x.vacancyOf(q, time.Now()).holds(q) {
+			t.Error("the second poll waits for nobody")
+		}
+	})
 }
 
 // A full page that does not say that it is the last is listed again by pages of
