@@ -116,7 +116,7 @@ func (i *inquiry) beside(q Query) holding {
 	}
 	now, _ := i.client.host.Now()
 	for _, left := range []bool{true, false} {
-		if s, found := i.near(q, left, now.Unix()); found {
+		if s, found := i.near(q, left, now.Unix()); found && s != few {
 			i.client.shown.get(q, func(x *exhibit) { x.few, x.ids, x.near = s, nil, searching{} })
 			return i.compare(q, s)
 		}
@@ -166,9 +166,11 @@ func (q Query) over(s span) Query {
 // compare lists a range beside q's, which has shown a few orders, without and
 // with q's. Update times only grow: what is in q's range at the first list is in
 // the second one, or has moved on to where a later window lists it. Whether the
-// second at the end of a range counts is not known. That of q's start is the
-// business of the range before, unless q is about it (Edge); an order that may be
-// of a second that is in doubt proves nothing.
+// seconds at the ends of a range count is not known. That of q's start is the
+// business of the range before, unless q is about it (Edge). strict holds none of
+// q's seconds whatever counts; loose holds those at q's near end too, which an API
+// that counts neither end does not list for q: an order that may be of one of them
+// proves nothing.
 func (i *inquiry) compare(q Query, few span) holding {
 	strict, loose, with := few, few, few
 	before := q.Start // the last second of the range before q's
@@ -177,9 +179,9 @@ func (i *inquiry) compare(q Query, few span) holding {
 	}
 	switch {
 	case few.start < before:
-		strict.end, loose.end, with.end = before, q.Start, q.End
+		strict.end, loose.end, with.end = before, q.Start+1, q.End
 	case few.end > q.End+1:
-		strict.start, loose.start, with.start = q.End+1, q.End, q.Start
+		strict.start, loose.start, with.start = q.End+1, q.End-1, q.Start
 	default:
 		return unknown
 	}
@@ -209,9 +211,6 @@ func (i *inquiry) compare(q Query, few span) holding {
 	case within(all.ids, set(others.ids)):
 		i.keep(q, with, all.ids)
 		return holdsNone
-	}
-	if strict == loose {
-		return holdsSome
 	}
 	if others = i.list(q.over(loose)); others.shows() && within(all.ids, set(others.ids)) {
 		return unknown

@@ -25,8 +25,9 @@ type listResponse struct {
 // for a page as the whole rest of a call. It takes what clients have met:
 // IDs as strings or numbers (never through a float), null or missing lists,
 // errcode as a number or a numeric string, has_more as a boolean or what other
-// languages make of one. Where has_more is missing or null, the next_key says
-// whether there is more. It refuses everything that could make an order vanish:
+// languages make of one. An empty object for the list is what some make of an
+// empty one: it counts as left out. Where has_more is missing or null, the next_key
+// says whether there is more. It refuses everything that could make an order vanish:
 // an ID that is neither, and an answer that holds neither an errcode nor any
 // field of a list; and what fits no record: see maxID and maxKey. What a success
 // leaves out is for silence to judge. capacity is the number of IDs to make room
@@ -190,14 +191,20 @@ func (s *scanner) flag() (value, has bool, wrong, err error) {
 	return value, true, wrong, err
 }
 
-// ids reads the order IDs into ids; has is false for null.
+// ids reads the order IDs into ids; has is false for null and {}.
 func (s *scanner) ids(ids []string, capacity int) (_ []string, has bool, wrong, err error) {
 	switch s.peek() {
 	case 'n':
 		return ids, false, nil, s.word("null")
+	case '{':
+		err = s.object(2, func(string) error {
+			wrong = errNoArray
+			return s.skip(3)
+		})
+		return ids, false, wrong, err
 	case '[':
 	default:
-		return ids, true, errors.New("not an array"), s.skip(2)
+		return ids, true, errNoArray, s.skip(2)
 	}
 	if cap(ids) == 0 {
 		ids = make([]string, 0, capacity)
@@ -214,7 +221,8 @@ func (s *scanner) ids(ids []string, capacity int) (_ []string, has bool, wrong, 
 }
 
 var (
-	errID = errors.New("an ID is neither a string nor a whole number, or is empty")
+	errNoArray = errors.New("not an array")
+	errID      = errors.New("an ID is neither a string nor a whole number, or is empty")
 	// errUnfit is what can be no part of a record, however often it is said.
 	errUnfit     = errors.New("does not fit")
 	errIDLong    = fmt.Errorf("an ID of more than %d bytes %w", maxID, errUnfit)

@@ -23,6 +23,7 @@ var goodResponses = map[string]listResponse{
 	`{"errcode":0}`:                                         {},
 	`{"has_more":true}`:                                     {more: true, hasMore: true},
 	`{"order_id_list":null}`:                                {},
+	`{"order_id_list":{ },"has_more":false}`:                {hasMore: true},
 	`{"order_id_list":[]}`:                                  {hasList: true},
 	`{"order_id_list":[],"has_more":false}`:                 {hasList: true, hasMore: true},
 	`{"next_key":17}`:                                       {next: "17", more: true},
@@ -55,7 +56,7 @@ var badResponses = []string{
 	`{"errcode":0.5}`, `{"errcode":0.0}`, `{"errcode":1e3}`, `{"errcode":""}`, `{"errcode":"x"}`, `{"errcode":true}`, `{"errcode":[]}`, `{"errcode":99999999999999999999}`,
 	`{"errcode":0,"order_id_list":[""]}`, `{"errcode":0,"order_id_list":[null]}`, `{"errcode":0,"order_id_list":[1.5]}`,
 	`{"errcode":0,"order_id_list":[3.7046123545597432e18]}`, `{"errcode":0,"order_id_list":[true]}`, `{"errcode":0,"order_id_list":[{}]}`,
-	`{"errcode":0,"order_id_list":[["1"]]}`, `{"errcode":0,"order_id_list":{}}`, `{"errcode":0,"order_id_list":"1"}`,
+	`{"errcode":0,"order_id_list":[["1"]]}`, `{"errcode":0,"order_id_list":{"0":"1"}}`, `{"errcode":0,"order_id_list":{}`, `{"errcode":0,"order_id_list":"1"}`,
 	`{"errcode":0,"order_id_list":["1"],"has_more":"yes"}`, `{"errcode":0,"order_id_list":["1"],"has_more":2}`, `{"errcode":0,"has_more":1.0}`,
 	`{"errcode":0,"has_more":""}`, `{"errcode":0,"has_more":[]}`, `{"errcode":0,"has_more":{}}`,
 	`{"errcode":0,"order_id_list":["1"],"next_key":{}}`, `{"errcode":0,"order_id_list":["1"],"next_key":true}`,
@@ -186,7 +187,8 @@ func referenceListResponse(body string) (r listResponse, err error) {
 	if !hasCode && !hasIDs && !hasNext && !hasMore {
 		return r, errors.New("nothing")
 	}
-	if raw, ok := given("order_id_list"); ok {
+	var object map[string]json.RawMessage
+	if raw, ok := given("order_id_list"); ok && (json.Unmarshal(raw, &object) != nil || len(object) > 0) {
 		r.hasList = true
 		var ids []json.RawMessage
 		if err := json.Unmarshal(raw, &ids); err != nil {

@@ -26,8 +26,8 @@ import (
 //	                         this one (vacant.go)
 //	                      3. this process has never seen an order, the API lists
 //	                         none of the last weeks, and it refuses a wrong page
-//	                         token, which a gateway does not know for one: after
-//	                         patience
+//	                         token and a range that ends before it begins, which a
+//	                         gateway does not know for wrong: after patience
 //	                      4. nothing of this can be found out: after blindPatience
 const (
 	silentTries = 6 // of one page; and of a range, for estimates
@@ -204,19 +204,28 @@ func (i *inquiry) recount(q Query) (ids []string, counted bool) {
 	return nil, false
 }
 
-// refuses reports whether the API takes a page token that it has not given for
-// anything but a success.
+// refuses reports whether the API examines what it is asked: it takes neither a
+// page token that it has not given nor a range that ends before it begins for
+// anything but a fault, with the token and without one.
 func (i *inquiry) refuses(q Query) bool {
+	token, reversed := q, q
+	token.Key = "orderwalk"
+	reversed.Start, reversed.End = q.End, q.Start
+	return i.refused(token) && i.refused(reversed)
+}
+
+// refused reports whether a call gets an errcode that is about the call. Trouble
+// that passes by itself says nothing.
+func (i *inquiry) refused(q Query) bool {
 	if !i.goesOn() {
 		return false
 	}
 	if i.err = i.client.pace.wait(i.ctx); i.err != nil {
 		return false
 	}
-	q.Key = "orderwalk"
 	_, v := i.client.list(i.ctx, i.used, q)
 	if i.err = i.ctx.Err(); v == nil || i.err != nil {
 		return false
 	}
-	return v.silence == whole && v.Class != Token && v.Class != Throttled && v.Class != Quota
+	return v.Code != 0 && (v.Class == KeyRefused || v.Class == Stop)
 }

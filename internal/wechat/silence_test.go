@@ -2,9 +2,11 @@ package wechat
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -25,6 +27,7 @@ func TestSilence(t *testing.T) {
 		`{"errcode":0,"order_id_list":[],"next_key":""}`:                                 nothing,
 		`{"errcode":0,"order_id_list":[],"has_more":null}`:                               nothing,
 		`{"errcode":0,"order_id_list":null,"has_more":false}`:                            nothing,
+		`{"errcode":0,"order_id_list":{},"has_more":false}`:                              nothing,
 		`{"errcode":0,"order_id_list":null,"next_key":"K","has_more":false}`:             nothing,
 		`{"errcode":0,"has_more":false}`:                                                 nothing,
 		`{"has_more":0}`:                                                                 nothing,
@@ -69,28 +72,63 @@ func TestASilentPageAfterATokenStartsTheWindowAgain(t *testing.T) {
 }
 
 // Where a checkpoint knows of orders that the API does not list, its silence is
-// not believed, although it refuses a wrong page token.
+// not believed, although it refuses what it must; nor where it takes a call for
+// right that is wrong.
 func TestSilenceAboutKnownOrdersIsNotBelieved(t *testing.T) {
-	for _, known := range []bool{true, false} {
+	for _, c := range []struct{ known, careless bool }{{true, false}, {false, true}, {false, false}} {
 		a := &api{}
 		a.answer = func(body string) string {
-			if strings.Contains(body, "next_key") {
+			var q struct {
+				Range struct {
+					Start int64 `json:"start_time"`
+					End   int64 `json:"end_time"`
+				} `json:"create_time_range"`
+			}
+			switch err := json.Unmarshal([]byte(body), &q); {
+			case err != nil || strings.Contains(body, "next_key"):
 				return `{"errcode":606006}`
+			case q.Range.Start > q.Range.End && !c.careless:
+				return `{"errcode":40097}`
 			}
 			return `{"errcode":0,"errmsg":"ok"}`
 		}
 		inBubble(t, a, Config{}, func(t *testing.T, w *world) {
-			if known {
+			if c.known {
 				w.Remember(anyQuery)
 			}
 			ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 			defer cancel()
 			page, err := w.List(ctx, anyQuery)
-			if known != errors.Is(err, context.DeadlineExceeded) {
-				t.Errorf("known %v: %+v, %v", known, page, err)
+			if (c.known || c.careless) != errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("%+v: %+v, %v", c, page, err)
 			}
 		})
 	}
+}
+
+// A poll of an idle shop waits for the examination that another one began; when
+// that one has found its orders some other way, the poll examines its own range.
+func TestAnExaminationThatNobodyMakesIsNotWaitedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x := new(exhibit)
+		poll := func() Query {
+			now := time.Now().Unix()
+			return Query{Range: CreateTime, Start: now - 20, End: now}
+		}
+		x.vacancyOf(poll(), time.Now())
+		time.Sleep(10 * time.Second)
+		q := poll()
+		if x.vacancyOf(q, time.Now()).holds(q) {
+			t.Error("the second poll does not wait")
+		}
+		for range 3 {
+			time.Sleep(patience)
+			x.vacancyOf(q, time.Now())
+		}
+		if !x.vacancyOf(q, time.Now()).holds(q) {
+			t.Error("the second poll waits for nobody")
+		}
+	})
 }
 
 // A full page that does not say that it is the last is listed again by pages of

@@ -20,6 +20,9 @@ const (
 	patience, blindPatience = time.Minute, 2 * time.Hour
 	// forgetAfter is when a range that no call has asked about is forgotten.
 	forgetAfter = 10 * time.Minute
+	// leftAfter is when no call is left that examines a vacancy: each looks at least
+	// once within patience.
+	leftAfter = 2 * patience
 )
 
 // vacancy is a range about which the API is silent, while nothing near it shows
@@ -30,7 +33,7 @@ type vacancy struct {
 	since  time.Time // it has been silent
 	rounds int
 	next   time.Time // look
-	used   time.Time // by a call, last
+	used   time.Time // by a call whose range it holds, last
 	busy   bool      // a call is looking
 	// settled says that it holds no orders, as of then.
 	settled time.Time
@@ -79,13 +82,16 @@ func (c *Client) await(ctx context.Context, q Query, d time.Duration) error {
 }
 
 // vacancyOf is the one under examination that concerns q, a new one if there is
-// none.
+// none, or none that anybody examines.
 func (x *exhibit) vacancyOf(q Query, theirs time.Time) *vacancy {
 	now := time.Now()
 	x.vacancies = slices.DeleteFunc(x.vacancies, func(v *vacancy) bool { return !v.busy && now.Sub(v.used) > forgetAfter })
 	for _, v := range x.vacancies {
-		if v.concerns(q) {
+		switch {
+		case v.settled.IsZero() && v.holds(q):
 			v.used = now
+			return v
+		case v.concerns(q) && (v.busy || now.Sub(v.used) < leftAfter):
 			return v
 		}
 	}

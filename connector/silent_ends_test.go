@@ -1,0 +1,81 @@
+package connector
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"orderwalk/internal/wechat"
+	"orderwalk/simulator"
+)
+
+// TestSilentFirstPagesEndNoWindow: from the beginning on, the first page of every
+// list says nothing for a while, and calls with a page token are answered as they
+// should be, wrong tokens refused.
+func TestSilentFirstPagesEndNoWindow(t *testing.T) {
+	for _, kind := range []wechat.Range{wechat.CreateTime, wechat.UpdateTime} {
+		t.Run(string(kind), func(t *testing.T) {
+			inBubble(t, func(a *arena) {
+				sh, p := backlog("wx1", 1500)
+				p.Range = kind
+				a.heartbeat = time.Minute
+				a.world(simulator.Config{Seed: 1, Shops: []simulator.Shop{sh}, Faults: terse})
+				until := time.Now().Add(20 * time.Minute)
+				a.gateway = func(w http.ResponseWriter, r *http.Request) bool {
+					if !strings.HasSuffix(r.URL.Path, "/list/get") || time.Now().After(until) {
+						return false
+					}
+					body, _ := io.ReadAll(r.Body)
+					r.Body = io.NopCloser(bytes.NewReader(body))
+					var q asked
+					if err := json.Unmarshal(body, &q); err != nil || q.Key != "" {
+						return false
+					}
+					fmt.Fprint(w, successes[0])
+					return true
+				}
+				if err := a.start(shop{appID: "wx1", policy: p}).ends(); err != nil {
+					t.Error(err)
+				}
+				a.eachOnce("wx1", p.Start, p.End)
+			})
+		})
+	}
+}
+
+// TestATerseAPIThatCountsNeitherEnd: orders of the very second at which a range
+// begins are not of it, and do not make its silence a lie.
+func TestATerseAPIThatCountsNeitherEnd(t *testing.T) {
+	for _, kind := range []wechat.Range{wechat.CreateTime, wechat.UpdateTime} {
+		t.Run(string(kind), func(t *testing.T) {
+			inBubble(t, func(a *arena) {
+				faults := terse
+				faults.StartExclusive, faults.EndExclusive = true, true
+				start := time.Now().Unix() - 6*3600
+				a.heartbeat = time.Minute
+				a.world(simulator.Config{Seed: 1, Faults: faults, Shops: []simulator.Shop{{AppID: "wx1", Secret: "secret-wx1",
+					Live: simulator.Live{Rate: 0.05, BurstEvery: 10, BurstSize: 2, Since: start}}}})
+				p := testPolicy()
+				p.Start, p.Range, p.PollInterval = start, kind, 2*time.Second
+				run := a.start(shop{appID: "wx1", policy: p})
+				for range 12 {
+					time.Sleep(10 * time.Minute)
+					if s := run.Status()[0]; s.Watermark < time.Now().Unix()-600 {
+						t.Errorf("it stands still: %+v", s)
+						break
+					}
+				}
+				end := run.Status()[0].Watermark
+				if err := run.stop(); err != nil {
+					t.Error(err)
+				}
+				a.eachOnce("wx1", start, end-1)
+			})
+		})
+	}
+}
