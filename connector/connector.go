@@ -131,7 +131,7 @@ func (c *Connector) Run(ctx context.Context) error {
 	var asking sync.WaitGroup
 	asking.Go(func() { c.board.quotas.run(lanes) })
 	defer asking.Wait()
-	crew := &crew{log: c.cfg.Log, current: member.Current, open: c.open, changed: c.poke, ctx: lanes, stop: stop, shifts: make(map[int]*shift),
+	crew := &crew{log: c.cfg.Log, current: member.Current, rest: member.Rest, open: c.open, changed: c.poke, ctx: lanes, stop: stop, shifts: make(map[int]*shift),
 		failed: func(err error) {
 			select {
 			case failed <- err:
@@ -239,8 +239,11 @@ func (c *Connector) watch(ctx context.Context, crew *crew, failed, left chan err
 
 // verdict looks whether there is nothing left to do: with a bounded range, when
 // every shop of this worker has ended or can only wait, and every other is
-// done; without, when this worker is alone and all shops have failed.
+// done, or with a worker that is as far; without, when this worker is alone and all
+// shops have failed.
 func (c *Connector) verdict(ctx context.Context, crew *crew) (ended bool, err error) {
+	rests := false
+	defer func() { crew.rest(rests) }()
 	on := crew.on()
 	c.share(on)
 	c.board.withOthers(crew.members() > 1)
@@ -272,8 +275,9 @@ func (c *Connector) verdict(ctx context.Context, crew *crew) (ended bool, err er
 		return false, nil
 	}
 	if crew.members() > 1 {
-		done, missing := c.othersDone(ctx, shops, on)
-		if !done {
+		idle := crew.othersRest()
+		done, missing := c.othersDone(ctx, shops, on, idle)
+		if rests = !done; rests && !idle {
 			return false, nil
 		}
 		open = append(open, missing...)
@@ -285,21 +289,24 @@ func (c *Connector) verdict(ctx context.Context, crew *crew) (ended bool, err er
 	return true, unfinished(open, len(c.board.snapshot()), bounded)
 }
 
-// othersDone reads the checkpoints of the lanes that other workers have, and what
-// they lack of the shops that are done.
-func (c *Connector) othersDone(ctx context.Context, shops map[int][]Shop, on []int) (done bool, missing []string) {
+// othersDone reads the checkpoints of the lanes that other workers have, and tells
+// what they lack. Unless all of it is wanted, the first lane that is not done is
+// enough.
+func (c *Connector) othersDone(ctx context.Context, shops map[int][]Shop, on []int, whole bool) (done bool, missing []string) {
+	done = true
 	for number, dealt := range shops {
 		if slices.Contains(on, number) {
 			continue
 		}
-		done, lacking, err := c.survey.done(ctx, number, dealt)
+		all, lacking, err := c.survey.done(ctx, number, dealt)
 		if err != nil && ctx.Err() == nil {
 			c.cfg.Log.Warn("cannot see how far other workers are", "reason", err)
 		}
-		if !done {
+		if !all && !whole {
 			return false, nil
 		}
 		missing = append(missing, lacking...)
+		done = done && all
 	}
-	return true, missing
+	return done, missing
 }

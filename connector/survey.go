@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -92,7 +93,7 @@ func (s *survey) read(ctx context.Context, lane int, from int64, deliver func(tx
 }
 
 // done reports whether shops of another worker's lane, with bounded ranges, are
-// read to their ends, and what of their ranges was not read all the same.
+// read to their ends, and what of their ranges was not read.
 func (s *survey) done(ctx context.Context, lane int, shops []Shop) (done bool, missing []string, err error) {
 	l := &s.lanes[lane]
 	l.mu.Lock()
@@ -104,16 +105,20 @@ func (s *survey) done(ctx context.Context, lane int, shops []Shop) (done bool, m
 		}
 	}
 	if len(left) > 0 {
-		if err := s.look(ctx, lane, left); err != nil || len(left) > 0 {
-			return false, nil, err
-		}
+		err = s.look(ctx, lane, left)
 	}
+	behind := func(shop Shop) bool { return l.marks[shop.partition()] < shop.Policy.last() }
+	some := slices.ContainsFunc(slices.Collect(maps.Values(left)), behind)
 	for _, shop := range shops {
-		if e := l.ended[shop.partition()].missing; e != nil {
+		if _, open := left[shop.partition()]; open {
+			if behind(shop) || !some {
+				missing = append(missing, fmt.Sprintf("shop %s: not done: another worker has it, and says why", shop.Name))
+			}
+		} else if e := l.ended[shop.partition()].missing; e != nil {
 			missing = append(missing, fmt.Sprintf("shop %s: done in part: %s", shop.Name, e))
 		}
 	}
-	return true, missing, nil
+	return len(left) == 0, missing, err
 }
 
 // look takes out of left the shops that are read to their ends by now. The caller

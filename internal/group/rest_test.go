@@ -1,0 +1,43 @@
+package group
+
+import (
+	"slices"
+	"testing"
+	"time"
+)
+
+// A worker that rests learns that all others do, and not before they do.
+func TestAllRest(t *testing.T) {
+	inBubble(t, 6, func(t *testing.T, w *world) {
+		a, b, c := w.start("a"), w.start("b"), w.start("c")
+		w.within(2*rebalance, a, b, c)
+		hadA, hadB, hadC := a.has(), b.has(), c.has()
+		rest := func(workers ...*worker) {
+			for _, k := range workers {
+				k.Rest(true)
+			}
+			time.Sleep(time.Minute)
+		}
+		rest(a, b)
+		if a.last().Resting || b.last().Resting || c.last().Resting {
+			t.Error("somebody believes that all rest")
+		}
+		rest(c)
+		if !a.last().Resting || !b.last().Resting || !c.last().Resting {
+			t.Error("somebody does not know that all rest")
+		}
+		if !slices.Equal(a.has(), hadA) || !slices.Equal(b.has(), hadB) || !slices.Equal(c.has(), hadC) {
+			t.Error("lanes have moved")
+		}
+		c.Rest(false)
+		time.Sleep(time.Minute)
+		if a.last().Resting || b.last().Resting {
+			t.Error("somebody does not know that one works again")
+		}
+		c.stop()
+		time.Sleep(time.Minute)
+		if !a.last().Resting || !b.last().Resting {
+			t.Error("those that are left do not know that all rest")
+		}
+	})
+}
