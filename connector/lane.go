@@ -195,10 +195,11 @@ func (l *lane) live(ctx context.Context, walked []string, patience func(topic st
 	if err := l.confirm(ctx); err != nil {
 		return err
 	}
-	loaded, err := l.load(ctx)
+	loaded, end, err := l.load(ctx)
 	if err != nil {
 		return err
 	}
+	writer.Relies(l.cfg.OffsetsTopic, int32(l.number), end)
 	if err := l.place(ctx, &loaded); err != nil {
 		return err
 	}
