@@ -98,8 +98,7 @@ func (l *lane) run(ctx context.Context) error {
 		case errors.As(err, &refusal) && l.refuse(refusal):
 			now = true
 		case refusal != nil && !refusal.Retriable:
-			l.gone(refusal)
-			return fmt.Errorf("lane %d: %w", l.number, err)
+			return fmt.Errorf("lane %d: %w", l.number, l.gone(refusal, err))
 		}
 		if len(l.topics()) == 0 {
 			continue

@@ -66,7 +66,14 @@ func offsetsDeleted(a *arena) {
 		a.Fatal(err)
 	}
 	a.eachOnce("wx1", p.Start, p.End)
+	live := p
+	live.End = 0
+	run := a.start(shop{appID: "wx1", policy: live})
+	a.until("it is live", func() bool { return count(run, StateLive) == 1 })
 	a.deleteTopic(a.name + ".offsets")
+	if err := run.wait(); err == nil || !strings.Contains(err.Error(), "do not create it") || strings.Contains(err.Error(), "as it had") {
+		a.Errorf("a worker under which the offsets topic is deleted ended with %v", err)
+	}
 
 	open := p
 	open.Start, open.End = 0, 0
