@@ -1,7 +1,9 @@
 package connector
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -242,8 +244,8 @@ func (c *Connector) watch(ctx context.Context, crew *crew, failed, left chan err
 // done, or with a worker that is as far; without, when this worker is alone and all
 // shops have failed.
 func (c *Connector) verdict(ctx context.Context, crew *crew) (ended bool, err error) {
-	rests := false
-	defer func() { crew.rest(rests) }()
+	rest := group.Busy
+	defer func() { crew.rest(rest) }()
 	on := crew.on()
 	c.share(on)
 	c.board.withOthers(crew.members() > 1)
@@ -275,9 +277,16 @@ func (c *Connector) verdict(ctx context.Context, crew *crew) (ended bool, err er
 		return false, nil
 	}
 	if crew.members() > 1 {
-		idle := crew.othersRest()
-		done, missing := c.othersDone(ctx, shops, on, idle)
-		if rests = !done; rests && !idle {
+		done, missing, err := c.othersDone(ctx, shops, on, crew.others() != group.Busy)
+		switch {
+		case done:
+		case len(open) > 0:
+			rest = group.Stuck
+		default:
+			rest = group.Idle
+		}
+		// Where nobody is stuck all are done, and it only has to be seen.
+		if !done && (err != nil || crew.others() == group.Busy || max(crew.others(), rest) != group.Stuck) {
 			return false, nil
 		}
 		open = append(open, missing...)
@@ -291,22 +300,22 @@ func (c *Connector) verdict(ctx context.Context, crew *crew) (ended bool, err er
 
 // othersDone reads the checkpoints of the lanes that other workers have, and tells
 // what they lack. Unless all of it is wanted, the first lane that is not done is
-// enough.
-func (c *Connector) othersDone(ctx context.Context, shops map[int][]Shop, on []int, whole bool) (done bool, missing []string) {
+// enough. With an error it is not known.
+func (c *Connector) othersDone(ctx context.Context, shops map[int][]Shop, on []int, whole bool) (done bool, missing []string, err error) {
 	done = true
 	for number, dealt := range shops {
 		if slices.Contains(on, number) {
 			continue
 		}
-		all, lacking, err := c.survey.done(ctx, number, dealt)
-		if err != nil && ctx.Err() == nil {
-			c.cfg.Log.Warn("cannot see how far other workers are", "reason", err)
+		all, lacking, failed := c.survey.done(ctx, number, dealt)
+		if failed != nil && !errors.Is(failed, errLater) && ctx.Err() == nil {
+			c.cfg.Log.Warn("cannot see how far other workers are", "reason", failed)
 		}
 		if !all && !whole {
-			return false, nil
+			return false, nil, failed
 		}
 		missing = append(missing, lacking...)
-		done = done && all
+		done, err = done && all, cmp.Or(err, failed)
 	}
-	return done, missing
+	return done, missing, err
 }

@@ -68,6 +68,9 @@ const (
 	leastRest   = 5 * time.Second
 )
 
+// errLater is a lane that may be done, and is not read as a whole just now.
+var errLater = errors.New("looked at again soon")
+
 func newSurvey(cfg *Config, lanes int, log *slog.Logger, o *outage) *survey {
 	return &survey{cfg: cfg, log: log, outage: o, lanes: make([]followed, lanes)}
 }
@@ -135,7 +138,7 @@ func (s *survey) look(ctx context.Context, lane int, left map[offsets.Partition]
 	}
 	began := time.Now()
 	if began.Before(l.again) {
-		return nil
+		return errLater
 	}
 	loaded, newer, err := s.whole(ctx, lane, left)
 	if err != nil {

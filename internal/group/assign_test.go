@@ -302,7 +302,7 @@ func TestUserData(t *testing.T) {
 			}
 		}
 	}
-	rests := userData{worker: "w", load: map[int]int{2: 1}, rests: true}
+	rests := userData{worker: "w", load: map[int]int{2: 1}, rest: Stuck}
 	if got, err := parseUserData(rests.bytes()); err != nil || !reflect.DeepEqual(got, rests) {
 		t.Errorf("%+v came back as %+v, %v", rests, got, err)
 	}

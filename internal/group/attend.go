@@ -171,7 +171,7 @@ func (m *Member) hold(ctx context.Context, g *kafka.Generation, a Assignment, bo
 			return nil
 		case <-tick.C:
 		}
-		if m.blind.Swap(false) || m.rests.Load() != m.told.Load() {
+		if m.blind.Swap(false) || m.rest.Load() != m.told.Load() {
 			close(release) // the join of a leader, or with other user data, starts a rebalance
 			return nil
 		}
@@ -191,9 +191,9 @@ func (m *Member) hold(ctx context.Context, g *kafka.Generation, a Assignment, bo
 				m.lost = false
 				box.put(news{assignment: a})
 			}
-			if m.told.Load() && !a.Resting && time.Since(looked) > restPause {
-				if looked = time.Now(); m.othersRest(ctx) {
-					a.Resting = true
+			if m.told.Load() != int32(Busy) && a.Others == Busy && time.Since(looked) > restPause {
+				looked = time.Now()
+				if a.Others = m.others(ctx); a.Others != Busy {
 					m.take(a)
 					box.put(news{assignment: a})
 				}

@@ -14,7 +14,7 @@ type userData struct {
 	generation int32       // in which the owned lanes were assigned
 	owned      []int       // sorted
 	load       map[int]int // by lane, not negative
-	rests      bool        // see Member.Rest
+	rest       Rest        // see Member.Rest
 }
 
 // userDataVersion is the first byte. What a later version adds goes to the end,
@@ -25,7 +25,7 @@ type userData struct {
 //	varint   generation
 //	uvarint  number of owned lanes, then for each the distance to the one before
 //	uvarint  number of loads, then for each the distance and the load
-//	uvarint  1 of one that rests; missing where the version does not know of it
+//	uvarint  the Rest; missing if it is Busy, or the version does not know of it
 const userDataVersion = 1
 
 var errUserData = errors.New("user data of another make")
@@ -48,8 +48,8 @@ func (u userData) bytes() []byte {
 		b = binary.AppendUvarint(b, uint64(u.load[lane]))
 		last = lane
 	}
-	if u.rests {
-		b = binary.AppendUvarint(b, 1)
+	if u.rest != Busy {
+		b = binary.AppendUvarint(b, uint64(u.rest))
 	}
 	return b
 }
@@ -77,7 +77,9 @@ func parseUserData(b []byte) (u userData, err error) {
 	if r.bad {
 		return userData{}, errUserData
 	}
-	u.rests = len(r.rest) > 0 && r.unsigned(math.MaxInt32) == 1
+	if rest := Rest(r.unsigned(math.MaxInt32)); rest <= Stuck {
+		u.rest = rest
+	}
 	return u, nil
 }
 
