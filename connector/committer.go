@@ -49,7 +49,7 @@ type receipt struct {
 // committed (nil), or a transaction is not known to be committed (its error;
 // the writer is of no more use).
 func (c *committer) run(ctx context.Context) error {
-	flush := time.NewTimer(flushInterval)
+	flush := time.NewTimer(c.lane.flush)
 	defer flush.Stop()
 	flushing := true
 	due := time.NewTimer(0)
@@ -63,7 +63,7 @@ func (c *committer) run(ctx context.Context) error {
 			return nil
 		case <-c.soon:
 			if !flushing {
-				flush.Reset(flushInterval)
+				flush.Reset(c.lane.flush)
 				flushing = true
 			}
 			continue

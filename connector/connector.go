@@ -1,7 +1,9 @@
 package connector
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -131,7 +133,7 @@ func (c *Connector) Run(ctx context.Context) error {
 	var asking sync.WaitGroup
 	asking.Go(func() { c.board.quotas.run(lanes) })
 	defer asking.Wait()
-	crew := &crew{log: c.cfg.Log, current: member.Current, open: c.open, changed: c.poke, ctx: lanes, stop: stop, shifts: make(map[int]*shift),
+	crew := &crew{log: c.cfg.Log, current: member.Current, rest: member.Rest, open: c.open, changed: c.poke, ctx: lanes, stop: stop, shifts: make(map[int]*shift),
 		failed: func(err error) {
 			select {
 			case failed <- err:
@@ -239,8 +241,11 @@ func (c *Connector) watch(ctx context.Context, crew *crew, failed, left chan err
 
 // verdict looks whether there is nothing left to do: with a bounded range, when
 // every shop of this worker has ended or can only wait, and every other is
-// done; without, when this worker is alone and all shops have failed.
+// done, or with a worker that is as far; without, when this worker is alone and all
+// shops have failed.
 func (c *Connector) verdict(ctx context.Context, crew *crew) (ended bool, err error) {
+	rest := group.Busy
+	defer func() { crew.rest(rest) }()
 	on := crew.on()
 	c.share(on)
 	c.board.withOthers(crew.members() > 1)
@@ -272,8 +277,16 @@ func (c *Connector) verdict(ctx context.Context, crew *crew) (ended bool, err er
 		return false, nil
 	}
 	if crew.members() > 1 {
-		done, missing := c.othersDone(ctx, shops, on)
-		if !done {
+		done, missing, err := c.othersDone(ctx, shops, on, crew.others() != group.Busy)
+		switch {
+		case done:
+		case len(open) > 0:
+			rest = group.Stuck
+		default:
+			rest = group.Idle
+		}
+		// Where nobody is stuck all are done, and it only has to be seen.
+		if !done && (err != nil || crew.others() == group.Busy || max(crew.others(), rest) != group.Stuck) {
 			return false, nil
 		}
 		open = append(open, missing...)
@@ -285,21 +298,24 @@ func (c *Connector) verdict(ctx context.Context, crew *crew) (ended bool, err er
 	return true, unfinished(open, len(c.board.snapshot()), bounded)
 }
 
-// othersDone reads the checkpoints of the lanes that other workers have, and what
-// they lack of the shops that are done.
-func (c *Connector) othersDone(ctx context.Context, shops map[int][]Shop, on []int) (done bool, missing []string) {
+// othersDone reads the checkpoints of the lanes that other workers have, and tells
+// what they lack. Unless all of it is wanted, the first lane that is not done is
+// enough. With an error it is not known.
+func (c *Connector) othersDone(ctx context.Context, shops map[int][]Shop, on []int, whole bool) (done bool, missing []string, err error) {
+	done = true
 	for number, dealt := range shops {
 		if slices.Contains(on, number) {
 			continue
 		}
-		done, lacking, err := c.survey.done(ctx, number, dealt)
-		if err != nil && ctx.Err() == nil {
-			c.cfg.Log.Warn("cannot see how far other workers are", "reason", err)
+		all, lacking, failed := c.survey.done(ctx, number, dealt)
+		if failed != nil && !errors.Is(failed, errLater) && ctx.Err() == nil {
+			c.cfg.Log.Warn("cannot see how far other workers are", "reason", failed)
 		}
-		if !done {
-			return false, nil
+		if !all && !whole {
+			return false, nil, failed
 		}
 		missing = append(missing, lacking...)
+		done, err = done && all, cmp.Or(err, failed)
 	}
-	return true, missing
+	return done, missing, err
 }

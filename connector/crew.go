@@ -24,6 +24,7 @@ const retakeDelay = time.Second
 type crew struct {
 	log     *slog.Logger
 	current func(context.Context, group.Assignment) (bool, error)
+	rest    func(group.Rest)       // tells the others what there is to do here
 	open    func(number int) *lane // the lane with its shops; nil when it has none
 	// changed hears of every lane that has started or ended, failed of an error
 	// that no other life of the lane can mend.
@@ -189,6 +190,13 @@ func (c *crew) drain() {
 	c.stop()
 	c.mu.Unlock() // nothing starts after this
 	c.group.Wait()
+}
+
+// others is what the other workers of the group have to do.
+func (c *crew) others() group.Rest {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.assigned.Others
 }
 
 // members is how many workers the group had when it assigned the lanes; 0 when

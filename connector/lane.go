@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
+	"github.com/segmentio/kafka-go"
 
 	"orderwalk/internal/txn"
 	"orderwalk/offsets"
@@ -18,8 +19,11 @@ import (
 const (
 	// spacePages is how many pages of a lane may wait for a commit.
 	spacePages = 80
-	// flushInterval is how long a checkpoint without orders may wait.
+	// flushInterval is how long a checkpoint without orders may wait. Each time that
+	// Kafka has forgotten the transactional ID meanwhile it is halved, down to
+	// leastFlush: what a quiet walk has read would never be committed.
 	flushInterval = 5 * time.Second
+	leastFlush    = 100 * time.Millisecond
 	// drainTimeout bounds the last commit when a lane is given up.
 	drainTimeout = 5 * time.Second
 )
@@ -50,6 +54,7 @@ type lane struct {
 	// misplaced finds shops whose checkpoint stands in another lane.
 	misplaced func(context.Context, []offsets.Partition) (map[offsets.Partition]int, error)
 
+	flush time.Duration              // see flushInterval
 	ended map[offsets.Partition]bool // shops that are done or failed
 	// refused are the orders topics that Kafka has refused. Between two lives only
 	// run uses it, during one only await writes to it.
@@ -91,6 +96,9 @@ func (l *lane) run(ctx context.Context) error {
 			now = true
 		case errors.Is(err, txn.ErrFenced):
 			l.cfg.Metrics.fenced.Inc()
+			if errors.Is(err, kafka.InvalidProducerIDMapping) {
+				l.flush = max(l.flush/2, leastFlush)
+			}
 		case errors.Is(err, txn.ErrInDoubt):
 		case errors.As(err, &fault):
 			l.end(slices.IndexFunc(l.shops, func(s Shop) bool { return s.partition() == fault.shop }), fault.err)
@@ -98,8 +106,7 @@ func (l *lane) run(ctx context.Context) error {
 		case errors.As(err, &refusal) && l.refuse(refusal):
 			now = true
 		case refusal != nil && !refusal.Retriable:
-			l.gone(refusal)
-			return fmt.Errorf("lane %d: %w", l.number, err)
+			return fmt.Errorf("lane %d: %w", l.number, l.gone(refusal, err))
 		}
 		if len(l.topics()) == 0 {
 			continue
@@ -195,10 +202,11 @@ func (l *lane) live(ctx context.Context, walked []string, patience func(topic st
 	if err := l.confirm(ctx); err != nil {
 		return err
 	}
-	loaded, err := l.load(ctx)
+	loaded, end, err := l.load(ctx)
 	if err != nil {
 		return err
 	}
+	writer.Relies(l.cfg.OffsetsTopic, int32(l.number), end)
 	if err := l.place(ctx, &loaded); err != nil {
 		return err
 	}

@@ -26,24 +26,25 @@ var errCleaned = errors.New("the cleaner removes tombstones while the partition 
 // because its tombstone was missed had been removed before the second one began,
 // so the second does not have it. Nothing else changes meanwhile, since the older
 // owners are fenced.
-func (l *lane) load(ctx context.Context) (offsets.Lane, error) {
+// What it has read ends at an offset.
+func (l *lane) load(ctx context.Context) (loaded offsets.Lane, end int64, err error) {
 	var before *offsets.Loader
 	for range mostReadings {
 		loader := &offsets.Loader{Group: l.cfg.Group}
 		reader := txn.Reader{Addr: l.cfg.Addr, Transport: l.cfg.Transport, Log: l.log, OnRetry: l.outage.of(l.name()),
 			Wanted: loader.Wants, OnUnread: func(key []byte, err *txn.UnreadError) { loader.Refuse(key, err) }}
 		began := time.Now()
-		_, err := reader.ReadToEnd(ctx, l.cfg.OffsetsTopic, int32(l.number), 0, func(r txn.Record) error {
+		end, err := reader.ReadToEnd(ctx, l.cfg.OffsetsTopic, int32(l.number), 0, func(r txn.Record) error {
 			loader.Add(r.Key, r.Value)
 			return nil
 		})
 		if err != nil {
-			return offsets.Lane{}, fmt.Errorf("read checkpoints of lane %d: %w", l.number, err)
+			return offsets.Lane{}, 0, fmt.Errorf("read checkpoints of lane %d: %w", l.number, err)
 		}
 		if time.Since(began) < l.tombstones/2 || before != nil && loader.Agrees(before) {
-			return loader.Drain(), nil
+			return loader.Drain(), end, nil
 		}
 		before = loader
 	}
-	return offsets.Lane{}, fmt.Errorf("read checkpoints of lane %d: %w", l.number, errCleaned)
+	return offsets.Lane{}, 0, fmt.Errorf("read checkpoints of lane %d: %w", l.number, errCleaned)
 }

@@ -165,9 +165,13 @@ func (p Policy) again(order []byte) bool {
 	return v.End > p.Start && (p.End == 0 || v.Start < p.last())
 }
 
-// gone is what to say of an offsets topic that was deleted under a lane.
-func (l *lane) gone(refusal *txn.Error) {
-	if refusal.Code == kafka.UnknownTopicOrPartition && refusal.Topic == l.cfg.OffsetsTopic {
-		refusal.Hint = "the checkpoints went with it: put it back from a copy; what else can be done the next start says"
+// gone is what to say of an offsets topic that was deleted under a lane: who makes
+// it again, as the refusal has it, begins anew. It is err for any other refusal.
+func (l *lane) gone(refusal *txn.Error, err error) error {
+	if refusal.Code != kafka.UnknownTopicOrPartition || refusal.Topic != l.cfg.OffsetsTopic {
+		return err
 	}
+	deleted := *refusal
+	deleted.Hint = "it was deleted, and the checkpoints went with it: do not create it, or all orders are published again; put it back from a copy; what else can be done the next start says"
+	return &deleted
 }

@@ -66,7 +66,14 @@ func offsetsDeleted(a *arena) {
 		a.Fatal(err)
 	}
 	a.eachOnce("wx1", p.Start, p.End)
+	live := p
+	live.End = 0
+	run := a.start(shop{appID: "wx1", policy: live})
+	a.until("it is live", func() bool { return count(run, StateLive) == 1 })
 	a.deleteTopic(a.name + ".offsets")
+	if err := run.wait(); err == nil || !strings.Contains(err.Error(), "do not create it") || strings.Contains(err.Error(), "as it had") {
+		a.Errorf("a worker under which the offsets topic is deleted ended with %v", err)
+	}
 
 	open := p
 	open.Start, open.End = 0, 0
@@ -110,7 +117,12 @@ func offsetsDeleted(a *arena) {
 // again, as tools do that replace a topic. The worker knows all that was in it;
 // whoever comes after the worker has nothing but what is in it now, and would
 // take what the second pass lists for late.
-func offsetsRemade(a *arena) {
+func offsetsRemade(a *arena) { remade(a, false) }
+
+// offsetsRemadeEarly is the same in the moment after the worker has resumed.
+func offsetsRemadeEarly(a *arena) { remade(a, true) }
+
+func remade(a *arena, resumed bool) {
 	now := time.Now().Unix()
 	p := a.policy()
 	p.Start, p.End, p.PageSize, p.Concurrency = now-40, now-1, 20, 4
@@ -120,6 +132,11 @@ func offsetsRemade(a *arena) {
 		{AppID: "wx1", Secret: "secret-wx1", Backlog: simulator.Backlog{Orders: 1500, From: p.Start, To: p.End}}}})
 	first := a.start(shop{appID: "wx1", policy: p})
 	a.until("all is read", func() bool { return len(a.listed()) > 20 && len(a.published()) == 1500 })
+	if resumed { // it has read the checkpoints, and committed nothing yet
+		first.kill()
+		first = a.start(shop{appID: "wx1", policy: p})
+		a.until("it has them", func() bool { return strings.Contains(first.logged(), "lane opened") })
+	}
 	a.deleteTopic(a.name + ".offsets")
 	a.createOffsetsTopic()
 	a.until("it is noticed", func() bool { return strings.Contains(first.logged(), "committed records are gone") })

@@ -209,7 +209,7 @@ func (c *Connector) open(number int) *lane {
 	if len(c.shops[number]) == 0 {
 		return nil
 	}
-	l := &lane{number: number, cfg: &c.cfg, partitions: c.counts, look: c.lookAgain, tombstones: c.tombstones, shops: c.shops[number], misplaced: c.survey.misplaced, outage: c.outage, spare: spares{c.spare, &c.demand}, ids: c.ids,
+	l := &lane{number: number, flush: flushInterval, cfg: &c.cfg, partitions: c.counts, look: c.lookAgain, tombstones: c.tombstones, shops: c.shops[number], misplaced: c.survey.misplaced, outage: c.outage, spare: spares{c.spare, &c.demand}, ids: c.ids,
 		log: c.cfg.Log.With("lane", number), ended: make(map[offsets.Partition]bool), refused: make(map[string]*refusal)}
 	for _, shop := range l.shops {
 		h := c.board.sheet(shop.partition())

@@ -43,6 +43,7 @@ var stories = []struct {
 	{"LanesThatComeWhileItRunsStartNoShopOver", partitionsGrow},
 	{"ADeletedOffsetsTopicIsNotMadeAnewInSilence", offsetsDeleted},
 	{"AnOffsetsTopicThatIsMadeAgainGetsAllOfTheCheckpoints", offsetsRemade},
+	{"AnOffsetsTopicThatIsMadeAgainBeforeTheFirstCommitGetsThemToo", offsetsRemadeEarly},
 	{"TheSearchForSecretsFindsThem", searchFinds},
 }
 

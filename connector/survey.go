@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -67,6 +68,9 @@ const (
 	leastRest   = 5 * time.Second
 )
 
+// errLater is a lane that may be done, and is not read as a whole just now.
+var errLater = errors.New("looked at again soon")
+
 func newSurvey(cfg *Config, lanes int, log *slog.Logger, o *outage) *survey {
 	return &survey{cfg: cfg, log: log, outage: o, lanes: make([]followed, lanes)}
 }
@@ -92,7 +96,7 @@ func (s *survey) read(ctx context.Context, lane int, from int64, deliver func(tx
 }
 
 // done reports whether shops of another worker's lane, with bounded ranges, are
-// read to their ends, and what of their ranges was not read all the same.
+// read to their ends, and what of their ranges was not read.
 func (s *survey) done(ctx context.Context, lane int, shops []Shop) (done bool, missing []string, err error) {
 	l := &s.lanes[lane]
 	l.mu.Lock()
@@ -104,16 +108,20 @@ func (s *survey) done(ctx context.Context, lane int, shops []Shop) (done bool, m
 		}
 	}
 	if len(left) > 0 {
-		if err := s.look(ctx, lane, left); err != nil || len(left) > 0 {
-			return false, nil, err
-		}
+		err = s.look(ctx, lane, left)
 	}
+	behind := func(shop Shop) bool { return l.marks[shop.partition()] < shop.Policy.last() }
+	some := slices.ContainsFunc(slices.Collect(maps.Values(left)), behind)
 	for _, shop := range shops {
-		if e := l.ended[shop.partition()].missing; e != nil {
+		if _, open := left[shop.partition()]; open {
+			if behind(shop) || !some {
+				missing = append(missing, fmt.Sprintf("shop %s: not done: another worker has it, and says why", shop.Name))
+			}
+		} else if e := l.ended[shop.partition()].missing; e != nil {
 			missing = append(missing, fmt.Sprintf("shop %s: done in part: %s", shop.Name, e))
 		}
 	}
-	return true, missing, nil
+	return len(left) == 0, missing, err
 }
 
 // look takes out of left the shops that are read to their ends by now. The caller
@@ -130,7 +138,7 @@ func (s *survey) look(ctx context.Context, lane int, left map[offsets.Partition]
 	}
 	began := time.Now()
 	if began.Before(l.again) {
-		return nil
+		return errLater
 	}
 	loaded, newer, err := s.whole(ctx, lane, left)
 	if err != nil {

@@ -302,6 +302,10 @@ func TestUserData(t *testing.T) {
 			}
 		}
 	}
+	rests := userData{worker: "w", load: map[int]int{2: 1}, rest: Stuck}
+	if got, err := parseUserData(rests.bytes()); err != nil || !reflect.DeepEqual(got, rests) {
+		t.Errorf("%+v came back as %+v, %v", rests, got, err)
+	}
 	if _, err := parseUserData([]byte{2, 0, 0, 0, 0}); err == nil {
 		t.Error("another version was taken")
 	}

@@ -162,6 +162,7 @@ func (m *Member) hold(ctx context.Context, g *kafka.Generation, a Assignment, bo
 	})
 	tick := time.NewTicker(m.interval)
 	defer tick.Stop()
+	looked := time.Now()
 	for {
 		select {
 		case <-ctx.Done():
@@ -170,8 +171,8 @@ func (m *Member) hold(ctx context.Context, g *kafka.Generation, a Assignment, bo
 			return nil
 		case <-tick.C:
 		}
-		if m.blind.Swap(false) {
-			close(release) // the leader's join starts a rebalance
+		if m.blind.Swap(false) || m.rest.Load() != m.told.Load() {
+			close(release) // the join of a leader, or with other user data, starts a rebalance
 			return nil
 		}
 		m.watch(box)
@@ -189,6 +190,13 @@ func (m *Member) hold(ctx context.Context, g *kafka.Generation, a Assignment, bo
 			if m.lost {
 				m.lost = false
 				box.put(news{assignment: a})
+			}
+			if m.told.Load() != int32(Busy) && a.Others == Busy && time.Since(looked) > restPause {
+				looked = time.Now()
+				if a.Others = m.others(ctx); a.Others != Busy {
+					m.take(a)
+					box.put(news{assignment: a})
+				}
 			}
 		case errors.Is(err, kafka.RebalanceInProgress), errors.Is(err, kafka.IllegalGeneration):
 			m.heard = sent

@@ -17,7 +17,9 @@ func (balancer) ProtocolName() string { return "orderwalk-lanes" }
 
 func (b balancer) UserData() ([]byte, error) {
 	held := b.m.claim()
-	u := userData{worker: b.m.cfg.Worker, generation: held.Generation, owned: held.Lanes, load: map[int]int{}}
+	rest := b.m.rest.Load()
+	b.m.told.Store(rest)
+	u := userData{worker: b.m.cfg.Worker, generation: held.Generation, owned: held.Lanes, load: map[int]int{}, rest: Rest(rest)}
 	for lane, load := range b.m.cfg.Load() {
 		if lane >= 0 {
 			u.load[lane] = min(max(load, 0), maxLoad)

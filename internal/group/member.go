@@ -76,6 +76,9 @@ type Assignment struct {
 	Member     string // member ID
 	Lanes      []int  // sorted
 	Members    int    // of the group; 0 until they have been counted
+	// Others is Busy unless every other member rests, and has for a while; it is only
+	// looked at while this one does. Then it is Stuck if one of them is.
+	Others Rest
 }
 
 // Member is one worker's membership.
@@ -89,6 +92,8 @@ type Member struct {
 	// blind is set when this member, as the leader, had to assign without
 	// knowing the topic's partitions.
 	blind atomic.Bool
+	// rest is the Rest of this member, told what the group has been told of it.
+	rest, told atomic.Int32
 
 	// The rest belongs to attend's goroutine, except held.
 	id      string    // member ID; empty before the first generation and when removed
@@ -211,6 +216,10 @@ func (m *Member) Current(ctx context.Context, a Assignment) (bool, error) {
 		}
 	}
 }
+
+// Rest tells the others whether this worker has anything to do. They learn of it as
+// they learn of a new member, by a rebalance.
+func (m *Member) Rest(rest Rest) { m.rest.Store(int32(rest)) }
 
 func (m *Member) take(a Assignment) {
 	m.mu.Lock()

@@ -14,6 +14,7 @@ type userData struct {
 	generation int32       // in which the owned lanes were assigned
 	owned      []int       // sorted
 	load       map[int]int // by lane, not negative
+	rest       Rest        // see Member.Rest
 }
 
 // userDataVersion is the first byte. What a later version adds goes to the end,
@@ -24,6 +25,7 @@ type userData struct {
 //	varint   generation
 //	uvarint  number of owned lanes, then for each the distance to the one before
 //	uvarint  number of loads, then for each the distance and the load
+//	uvarint  the Rest; missing if it is Busy, or the version does not know of it
 const userDataVersion = 1
 
 var errUserData = errors.New("user data of another make")
@@ -45,6 +47,9 @@ func (u userData) bytes() []byte {
 		b = binary.AppendUvarint(b, uint64(lane-last))
 		b = binary.AppendUvarint(b, uint64(u.load[lane]))
 		last = lane
+	}
+	if u.rest != Busy {
+		b = binary.AppendUvarint(b, uint64(u.rest))
 	}
 	return b
 }
@@ -71,6 +76,9 @@ func parseUserData(b []byte) (u userData, err error) {
 	}
 	if r.bad {
 		return userData{}, errUserData
+	}
+	if rest := Rest(r.unsigned(math.MaxInt32)); rest <= Stuck {
+		u.rest = rest
 	}
 	return u, nil
 }

@@ -16,8 +16,10 @@ const (
 	// settleMargin is added to the transaction timeout to bound the wait for an
 	// outcome: brokers look for overdue transactions every 10 s.
 	settleMargin = 15 * time.Second
-	// maxSuspects bounds the attempts that end in an answer that should not be.
-	maxSuspects = 5
+	// maxSuspects and suspectPatience together bound the attempts that end in an
+	// answer that should not be: a broker in trouble may give it for some seconds.
+	maxSuspects     = 5
+	suspectPatience = 10 * time.Second
 	// dropLimit bounds the polite abort of a transaction nobody will commit.
 	dropLimit = 2 * time.Second
 )
@@ -71,6 +73,7 @@ func (w *Writer) commit(ctx context.Context, t *Transaction) error {
 	}
 	pause := newPause()
 	suspects := 0
+	var suspected time.Time // the begin of the first suspect attempt
 	var ailing ailing
 	for {
 		if w.stale {
@@ -92,7 +95,10 @@ func (w *Writer) commit(ctx context.Context, t *Transaction) error {
 		began := time.Now()
 		o := w.attempt(ctx, t)
 		if o.action == suspect {
-			if suspects++; suspects == maxSuspects {
+			if suspects++; suspects == 1 {
+				suspected = began
+			}
+			if suspects >= maxSuspects && time.Since(suspected) > suspectPatience {
 				o.action = stop
 			}
 		}

@@ -99,8 +99,9 @@
 //	                                                        sent before whose outcome is open
 //	TRANSACTION_ABORTABLE                   Produce,        renew
 //	                                        AddPartitions
-//	OUT_OF_ORDER_SEQUENCE_NUMBER, INVALID_  Produce,        renew, up to five times, then stop: it should not
-//	TXN_STATE, CORRUPT_MESSAGE, unknown     AddPartitions   happen
+//	UNKNOWN_SERVER_ERROR                    coordinator     again, but for EndTxn(commit)
+//	OUT_OF_ORDER_SEQUENCE_NUMBER, INVALID_  Produce,        renew, for 10 s and five times at least, then
+//	TXN_STATE, CORRUPT_MESSAGE, unknown     AddPartitions   stop: a broker in trouble may say so for a while
 //	INVALID_TXN_STATE                       EndTxn(abort)   done: nothing was open, and the epoch is still ours
 //	INVALID_TXN_STATE, unknown codes        EndTxn(commit)  ErrInDoubt
 //	*_AUTHORIZATION_FAILED, MESSAGE_TOO_    any             abort and stop: *Error with a hint; in doubt

@@ -100,7 +100,7 @@ func parseFetch(version int16, body []byte, partition int32) (fetched, error) {
 	}
 	d := decoder{b: body}
 	d.int32() // correlation ID
-	d.int32() // throttle time
+	throttled := d.int32()
 	if version >= 7 {
 		if code := kafka.Error(d.int16()); code != 0 {
 			return fetched{code: code}, nil
@@ -131,6 +131,10 @@ func parseFetch(version int16, body []byte, partition int32) (fetched, error) {
 				return f, nil
 			}
 		}
+	}
+	if throttled > 0 && !d.bad {
+		// Beyond a quota a broker answers at once, with nothing.
+		return fetched{code: kafka.ThrottlingQuotaExceeded}, nil
 	}
 	return fetched{}, errFetchAnswer
 }

@@ -28,7 +28,7 @@ const (
 	again                 // the same request, the same bytes, after a pause
 	missing               // again, but not for long: the topic is not there
 	abandon               // this attempt is lost: abort it, raise the epoch, try again
-	suspect               // abandon, but not many times: it should not happen
+	suspect               // abandon, but not for long: it should not happen
 	fenced                // the transactional ID is not ours any more
 	doubt                 // nobody knows what became of the commit
 	stop                  // refused: somebody has to act
@@ -61,6 +61,9 @@ func react(c call, code kafka.Error, unsure bool) action {
 	}
 	if forgotten(code) && c != callDescribe {
 		return fenced
+	}
+	if code == kafka.Unknown && c != callCommit {
+		return again // "the server experienced an unexpected error": mostly a broker in trouble
 	}
 	switch c {
 	case callAdd, callReopen:

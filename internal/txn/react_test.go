@@ -107,6 +107,13 @@ func TestReact(t *testing.T) {
 		{"turned away", callProduce, kafka.SASLAuthenticationFailed, sure, again},
 		{"turned away", callCommit, kafka.SASLAuthenticationFailed, unsure, again},
 
+		{"server error", callInit, kafka.Unknown, sure, again},
+		{"server error", callRenew, kafka.Unknown, sure, again},
+		{"server error", callAdd, kafka.Unknown, sure, again},
+		{"server error", callAbort, kafka.Unknown, sure, again},
+		{"server error", callProduce, kafka.Unknown, sure, suspect},
+		{"server error", callCommit, kafka.Unknown, sure, doubt},
+
 		{"bad timeout", callInit, kafka.InvalidTransactionTimeout, sure, stop},
 		{"bad request", callInit, kafka.InvalidRequest, sure, stop},
 

@@ -28,6 +28,18 @@ func TestReaderOutlastsTheNetwork(t *testing.T) {
 		"topic still unknown": func(w *world) {
 			w.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.ListOffsets}, Err: kerr.UnknownTopicOrPartition, Count: 5})
 		},
+		"beyond a quota": func(w *world) {
+			left := 5
+			w.ControlKey(int16(kmsg.Fetch), func(req kmsg.Request) (kmsg.Response, error, bool) {
+				w.KeepControl()
+				if left--; left < 0 {
+					return nil, nil, false
+				}
+				res := req.ResponseKind().(*kmsg.FetchResponse)
+				res.ThrottleMillis = 100 // and no topic
+				return res, nil, true
+			})
+		},
 		"leader moves": func(w *world) { w.values(0); w.MoveTopicPartition(orders, 0, 2) },
 	} {
 		t.Run(name, func(t *testing.T) {

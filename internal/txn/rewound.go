@@ -15,8 +15,16 @@ func (w *Writer) note(key topicPartition, base int64, count int32) {
 	w.ends[key] = base + int64(count)
 }
 
+// Relies notes that the caller goes by the records of a partition before an offset,
+// as if the Writer had committed them.
+func (w *Writer) Relies(topic string, partition int32, end int64) {
+	w.committing.Lock()
+	defer w.committing.Unlock()
+	w.ends[topicPartition{topic, partition}] = end
+}
+
 // Rewound reports, once, that the log of a partition has lost records this
-// Writer had committed. It belongs to the goroutine that commits.
+// Writer had committed, or that the caller relies on. It belongs to the goroutine that commits.
 func (w *Writer) Rewound(topic string, partition int32) bool {
 	key := topicPartition{topic, partition}
 	lost := w.rewound[key]
