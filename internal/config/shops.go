@@ -175,7 +175,7 @@ func (f *faults) shop(s Shop, given map[string]string, at func(field string) str
 	if has("status") {
 		n, err := strconv.Atoi(given["status"])
 		if err != nil || n < 1 {
-			f.add(at("status"), quote(given["status"]), "give the number of one status, such as 20")
+			f.add(at("status"), quoteNumber(given["status"]), "give the number of one status, such as 20")
 		}
 		s.Status = n
 	}
