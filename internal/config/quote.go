@@ -108,7 +108,7 @@ func shownAddress(given string) string {
 // word that is no file here.
 func shownPath(path string) string {
 	first, _, inside := strings.Cut(strings.TrimLeft(path, "/"), "/")
-	named := inside || strings.Contains(path, ".") || len(path) < leastHidden && !mixed(path)
+	named := strings.ContainsAny(path, "/.") || len(path) < leastHidden && !mixed(path)
 	if named && !likeSecret(path) || exists(path) || filepath.IsAbs(path) && inside && exists("/"+first) {
 		return strconv.Quote(path)
 	}
