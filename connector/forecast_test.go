@@ -63,7 +63,7 @@ func TestAForecastIsWhatRunMakes(t *testing.T) {
 				}
 				s := shop{appID: "wx1", policy: p, rate: 50}
 				measuring := a.prepare(s)
-				sample, err := Measure(context.Background(), measuring.cfg.Shops[0].Client, p, 20)
+				sample, err := Measure(context.Background(), measuring.cfg.Shops[0].Client, p, 20, 20)
 				measuring.host.CloseIdleConnections()
 				if err != nil {
 					t.Fatal(err)
@@ -188,7 +188,7 @@ func TestMeasuringAShopThatMisbehaves(t *testing.T) {
 			run := a.prepare(shop{appID: "wx1", policy: p, rate: 50})
 			ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 			defer cancel()
-			sample, err := Measure(ctx, run.cfg.Shops[0].Client, p, 20)
+			sample, err := Measure(ctx, run.cfg.Shops[0].Client, p, 20, 20)
 			run.host.CloseIdleConnections()
 			if err != nil {
 				t.Fatal(err)

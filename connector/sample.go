@@ -30,15 +30,20 @@ type Sample struct {
 	Latency time.Duration
 }
 
-// Measure estimates how many orders a range holds, and where, with at most the
-// given number of list calls.
-func Measure(ctx context.Context, client *wechat.Client, p Policy, calls int) (Sample, error) {
+// Wide reports whether Low and High are so far apart that more calls would tell
+// more.
+func (s Sample) Wide() bool { return s.AtLeast || s.High > 3*s.Low/2+5 }
+
+// Measure estimates how many orders a range holds, and where. It makes no more
+// list calls than most, and after least of them as many as it takes for an
+// estimate that is not wide.
+func Measure(ctx context.Context, client *wechat.Client, p Policy, least, most int) (Sample, error) {
 	s := newSampler(p.Start, p.End+1)
 	var took []time.Duration
 	made := 0
-	for ; made < calls; made++ {
+	for ; made < most; made++ {
 		w := s.next()
-		if w == nil {
+		if w == nil || made >= least && !s.sample().Wide() {
 			break
 		}
 		page, err := client.Probe(ctx, wechat.Query{Range: p.Range, Start: w.start, End: w.end - 1,

@@ -15,6 +15,10 @@ const (
 	samplePages = 4
 	// sampleCut is into how many pieces a window is cut that is far too full.
 	sampleCut = 8
+	// sampleEdges is how many windows close in on where the density changes. Those
+	// after them spread more evenly, by sampleEven: dense times would be looked at
+	// again and again, and quiet ones believed.
+	sampleEdges, sampleEven = 20, 8
 	// sampleLeast is the least length of a window in seconds: it must not matter
 	// much whether the API counts the end of a range in.
 	sampleLeast = 4
@@ -88,10 +92,13 @@ func (s *sampler) next() *stretch {
 		return w
 	}
 	most, doubt := -1, 0.0
-	even := s.orders()/s.seconds() + 1e-9
+	even := square(s.orders()/s.seconds() + 1e-9)
+	if s.placed >= sampleEdges {
+		even *= sampleEven
+	}
 	for i, p := range s.parts {
 		if !p.read {
-			if d := square(p.seconds()) * (s.differ(i) + square(even)); d > doubt {
+			if d := square(p.seconds()) * (s.differ(i) + even); d > doubt {
 				most, doubt = i, d
 			}
 		}

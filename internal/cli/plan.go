@@ -31,17 +31,22 @@ const (
 	// sampling of one shop.
 	planHear  = 20 * time.Second
 	planLimit = 2 * time.Minute
-	// planCalls is how many list calls a shop is sampled with.
-	planCalls = 20
+	// planCalls is how many list calls a shop is sampled with, and planMost how
+	// many more if its orders come so unevenly that these tell little.
+	planCalls, planMost = 20, 100
 )
 
 func planCommand(ctx context.Context, c *call) error {
 	asJSON := c.flags.Bool("json", false, "print one JSON object instead of lines")
-	calls := c.flags.Int("calls", planCalls, "`number` of list calls to sample each shop with; more see more")
+	calls := c.flags.Int("calls", 0, fmt.Sprintf("`number` of list calls to sample each shop with (default %d to %d, as it takes)", planCalls, planMost))
 	if err := c.parse(planNotes); err != nil {
 		return err
 	}
-	if *calls < 8 || *calls > 10000 {
+	least, most := planCalls, planMost
+	if c.isSet("calls") {
+		least, most = *calls, *calls
+	}
+	if least < 8 || most > 10000 {
 		return &usageError{"--calls: give a number from 8 to 10000"}
 	}
 	// Kafka need not be configured where it is not needed.
@@ -55,7 +60,7 @@ func planCommand(ctx context.Context, c *call) error {
 	host := &wechat.Host{URL: cfg.APIURL}
 	defer host.Close()
 	book := &shopBook{host: host, metrics: connector.NewMetrics(prometheus.NewRegistry()), log: slog.New(slog.DiscardHandler), clients: map[string]known{}}
-	p := planning{cfg: cfg, host: host, calls: *calls, asking: newAsking(c.Streams, cfg.APIURL, len(cfg.Shops), "shops planned", false)}
+	p := planning{cfg: cfg, host: host, least: least, most: most, asking: newAsking(c.Streams, cfg.APIURL, len(cfg.Shops), "shops planned", false)}
 	if slices.ContainsFunc(cfg.Shops, func(s config.Shop) bool { return s.Auth == wechat.AuthComponent }) {
 		p.known, p.unknown = lookAtLedger(ctx, cfg)
 	}
@@ -91,10 +96,11 @@ func begins(shops []config.Shop) bool {
 
 // planning makes a plan.
 type planning struct {
-	cfg    *config.Config
-	host   *wechat.Host
-	calls  int
-	asking *asking
+	cfg  *config.Config
+	host *wechat.Host
+	// least and most are how many list calls a shop is sampled with.
+	least, most int
+	asking      *asking
 	// known is what run keeps of a platform's shops, unknown why that could not
 	// be read.
 	known   ledger.Known
@@ -178,11 +184,11 @@ func (p *planning) shop(ctx context.Context, shop connector.Shop, s config.Shop,
 	if out.Quota != nil && out.Quota.Remaining == 0 {
 		return fail(&wechat.Error{Op: wechat.ListOp, Code: 45009, Class: wechat.Quota, Message: "the calls of the day are used up", Hint: "plan again after 00:00 Asia/Shanghai"})
 	}
-	calls := p.calls
+	most := p.most
 	if out.Quota != nil { // a shop that is being walked needs the last ones more
-		calls = max(1, int(min(int64(calls), out.Quota.Remaining/10)))
+		most = max(1, int(min(int64(most), out.Quota.Remaining/10)))
 	}
-	sample, err := connector.Measure(ctx, shop.Client, policy, calls)
+	sample, err := connector.Measure(ctx, shop.Client, policy, p.least, most)
 	if err != nil {
 		return fail(errors.Join(context.Cause(ctx), err))
 	}

@@ -43,6 +43,7 @@ type shopPlan struct {
 	OrdersLow  int  `json:"orders_low"`
 	OrdersHigh int  `json:"orders_high,omitempty"`
 	AtLeast    bool `json:"orders_at_least,omitempty"`
+	Wide       bool `json:"orders_unsure,omitempty"` // the two are far apart
 	Windows    int  `json:"windows"`
 	// Calls are those of the first and of the second passes.
 	Calls       int `json:"calls"`
@@ -115,7 +116,7 @@ func (s *shopPlan) learn(policy connector.Policy, sample connector.Sample, now t
 		Density: sample.Density, Most: sample.Most, Latency: sample.Latency, PerSecond: s.PerSecond,
 	})
 	s.Orders, s.Windows = sample.Orders, effort.Windows
-	s.OrdersLow, s.OrdersHigh, s.AtLeast = sample.Low, sample.High, sample.AtLeast
+	s.OrdersLow, s.OrdersHigh, s.AtLeast, s.Wide = sample.Low, sample.High, sample.AtLeast, sample.Wide()
 	if s.AtLeast {
 		s.OrdersHigh = 0
 	}

@@ -106,7 +106,11 @@ func (s *shopPlan) howMany() string {
 	case low == high:
 		return "about " + about(s.Orders)
 	}
-	return fmt.Sprintf("about %s, probably %s to %s", about(s.Orders), low, high)
+	text := fmt.Sprintf("about %s, probably %s to %s", about(s.Orders), low, high)
+	if s.Wide {
+		text += "; a greater --calls tells more"
+	}
+	return text
 }
 
 func utc(second int64) string { return time.Unix(second, 0).UTC().Format(time.RFC3339) }

@@ -14,7 +14,7 @@ func (f *faults) checkAppID(where, given, of string) {
 	case quoted(given):
 		f.add(where, "has quotes around it", allowed)
 	case strings.ContainsFunc(given, func(r rune) bool { return r <= ' ' || r > '~' }):
-		f.add(where, quote(given), allowed)
+		f.add(where, shownIf(strings.HasPrefix(given, "wx"), given)+notValid, allowed)
 	case strings.HasPrefix(given, "gh_"):
 		f.add(where, "is the user name of an account (gh_…), not its app ID", allowed)
 	case hex && len(given) == 32:
@@ -22,13 +22,13 @@ func (f *faults) checkAppID(where, given, of string) {
 	case hex && len(given) >= 16:
 		f.add(where, "lacks the letters wx that an app ID begins with", allowed)
 	case !strings.HasPrefix(given, "wx"):
-		f.add(where, quote(given), allowed)
+		f.add(where, shownIf(numeric(given), given)+notValid, allowed)
 	}
 }
 
 // appID quotes an app ID, or a name, that is not at fault by itself.
 func appID(given string) string {
-	if !strings.HasPrefix(given, "wx") {
+	if !strings.HasPrefix(given, "wx") { // a name
 		return shown(given)
 	}
 	return strconv.Quote(given[:min(len(given), longestShown)])

@@ -67,7 +67,7 @@ func (f *faults) add(where, problem, allowed string) {
 	*f = append(*f, Fault{where, problem, allowed})
 }
 
-func quote(given string) string { return shown(given) + " is not valid" }
+func quote(given string) string { return shown(given) + notValid }
 
 // unknown refuses variables with our prefix that are not ours: they would be
 // ignored without a word.
@@ -105,7 +105,7 @@ func (f *faults) integer(name, given string, lowest, highest int) int {
 	}
 	n, err := strconv.Atoi(given)
 	if err != nil || n < lowest || n > highest {
-		f.add(variable(name), quote(given), fmt.Sprintf("give a whole number from %d to %d", lowest, highest))
+		f.add(variable(name), quoteNumber(given), fmt.Sprintf("give a whole number from %d to %d", lowest, highest))
 		return 0
 	}
 	return n
@@ -114,7 +114,7 @@ func (f *faults) integer(name, given string, lowest, highest int) int {
 func (f *faults) duration(name, given string, lowest, highest time.Duration) time.Duration {
 	d, err := time.ParseDuration(given)
 	if err != nil || d < lowest || d > highest {
-		f.add(variable(name), quote(given), fmt.Sprintf("give a duration from %s to %s, such as 30s, 10m or 24h",
+		f.add(variable(name), quoteNumber(given), fmt.Sprintf("give a duration from %s to %s, such as 30s, 10m or 24h",
 			short(lowest), short(highest)))
 		return 0
 	}
@@ -125,7 +125,7 @@ func (f *faults) duration(name, given string, lowest, highest time.Duration) tim
 func (f *faults) wholeSeconds(name, given string, lowest, highest time.Duration) time.Duration {
 	d, err := time.ParseDuration(given)
 	if err != nil || d < lowest || d > highest || d%time.Second != 0 {
-		f.add(variable(name), quote(given), fmt.Sprintf("give whole seconds from %s to %s, such as 30s, 10m or 24h",
+		f.add(variable(name), quoteNumber(given), fmt.Sprintf("give whole seconds from %s to %s, such as 30s, 10m or 24h",
 			short(lowest), short(highest)))
 		return 0
 	}
@@ -147,7 +147,7 @@ func short(d time.Duration) string {
 func (f *faults) boolean(name, given string) bool {
 	b, err := strconv.ParseBool(given)
 	if err != nil {
-		f.add(variable(name), quote(given), "give true or false")
+		f.add(variable(name), quoteWord(given, []string{"true", "false", "yes", "no", "on", "off", "enabled", "disabled"}), "give true or false")
 	}
 	return b
 }
@@ -169,7 +169,7 @@ func (f *faults) choiceAt(where, given string, allowed, later []string) string {
 	if slices.Contains(later, given) {
 		f.add(where, shown(given)+" is not supported by this version", hint)
 	} else {
-		f.add(where, quote(given), hint)
+		f.add(where, quoteWord(given, allowed), hint)
 	}
 	return ""
 }
@@ -187,7 +187,7 @@ func (f *faults) level(name, given string) slog.Level {
 	}
 	l, ok := levels[strings.ToLower(given)]
 	if !ok {
-		f.add(variable(name), quote(given), "give debug, info, warn or error")
+		f.add(variable(name), quoteWord(given, []string{"debug", "info", "warn", "warning", "error", "fatal", "trace", "notice"}), "give debug, info, warn or error")
 	}
 	return l
 }
@@ -285,7 +285,7 @@ func (f *faults) readable(name, path string) string {
 func (f *faults) rateAt(where, given string) float64 {
 	r, err := strconv.ParseFloat(given, 64)
 	if err != nil || !(r > 0) || math.IsInf(r, 0) || r > 10000 {
-		f.add(where, quote(given), "give a number above 0, at most 10000")
+		f.add(where, quoteNumber(given), "give a number above 0, at most 10000")
 		return 0
 	}
 	return r
@@ -295,7 +295,7 @@ func (f *faults) rateAt(where, given string) float64 {
 func (f *faults) share(name, given string) float64 {
 	r, err := strconv.ParseFloat(given, 64)
 	if err != nil || !(r >= 0 && r <= 1) {
-		f.add(variable(name), quote(given), "give a number from 0 to 1")
+		f.add(variable(name), quoteNumber(given), "give a number from 0 to 1")
 		return 0
 	}
 	return r

@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"regexp"
+	"strconv"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -12,27 +13,24 @@ var shopPlace = regexp.MustCompile(`shops\[(\d+)\](?:\.(\w+))?( \(line)?`)
 
 // locate adds to what faults say of shops the line of the file that it stands
 // in. A field that is not given has the line of its shop.
-func (f faults) locate(data []byte) {
-	if len(f) == 0 {
+func (f faults) locate(root *yaml.Node) {
+	if len(f) == 0 || root == nil || root.Kind != yaml.MappingNode {
 		return
 	}
-	root, err := parseTree(data)
-	if err != nil || root == nil || root.Kind != yaml.MappingNode {
-		return
-	}
-	lines := map[string]int{}
-	for i := 0; i+1 < len(root.Content); i += 2 {
+	var list *yaml.Node
+	for i := 0; i+1 < len(root.Content) && list == nil; i += 2 {
 		if root.Content[i].Value == "shops" {
-			shopLines(target(root.Content[i+1]), lines)
+			list = target(root.Content[i+1])
 		}
+	}
+	if list == nil {
+		return
 	}
 	locate := func(text string) string {
 		return shopPlace.ReplaceAllStringFunc(text, func(place string) string {
 			m := shopPlace.FindStringSubmatch(place)
-			line := lines[m[1]+"."+m[2]]
-			if line == 0 {
-				line = lines[m[1]+"."]
-			}
+			number, _ := strconv.Atoi(m[1]) // the pattern has digits there
+			line := shopLine(list, number, m[2])
 			if line == 0 || m[3] != "" {
 				return place
 			}
@@ -49,15 +47,21 @@ func (f faults) locate(data []byte) {
 // hasLine matches what is told of the file's form, which has its line.
 var hasLine = regexp.MustCompile(`\(line \d+\)$`)
 
-// shopLines notes the lines of a list of shops and of their fields.
-func shopLines(list *yaml.Node, lines map[string]int) {
-	for i, item := range list.Content {
-		lines[fmt.Sprintf("%d.", i)] = item.Line
-		if item = target(item); item.Kind != yaml.MappingNode {
-			continue
-		}
-		for j := 0; j+1 < len(item.Content); j += 2 {
-			lines[fmt.Sprintf("%d.%s", i, item.Content[j].Value)] = item.Content[j].Line
+// shopLine is the line of a field of a shop, or of the shop itself if it has no
+// such field; 0 if there is no such shop.
+func shopLine(list *yaml.Node, number int, field string) int {
+	if number >= len(list.Content) {
+		return 0
+	}
+	item := list.Content[number]
+	line := item.Line
+	if item = target(item); item.Kind != yaml.MappingNode {
+		return line
+	}
+	for i := 0; i+1 < len(item.Content); i += 2 {
+		if item.Content[i].Value == field {
+			line = item.Content[i].Line
 		}
 	}
+	return line
 }

@@ -75,8 +75,9 @@ func readShops(env *environment, f *faults) []Shop {
 
 // listedShops are those of the shops file, which is data.
 func (f *faults) listedShops(env *environment, base Shop, data []byte) []Shop {
-	defer func() { f.locate(data) }()
-	listed, problems := parseShops(data)
+	root, err := parseTree(data) // once: the tree takes many times the memory of the text
+	defer func() { f.locate(root) }()
+	listed, problems := readList(root, err)
 	for _, p := range problems {
 		if p.Where == "" {
 			p.Where = variable("SHOPS_FILE")
@@ -175,7 +176,7 @@ func (f *faults) shop(s Shop, given map[string]string, at func(field string) str
 	if has("status") {
 		n, err := strconv.Atoi(given["status"])
 		if err != nil || n < 1 {
-			f.add(at("status"), quote(given["status"]), "give the number of one status, such as 20")
+			f.add(at("status"), quoteNumber(given["status"]), "give the number of one status, such as 20")
 		}
 		s.Status = n
 	}

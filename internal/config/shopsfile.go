@@ -13,8 +13,13 @@ import (
 // of what is an ID or a time here. A fault without a place is one of the whole
 // file. No value is ever quoted, since it may be a secret.
 func parseShops(data []byte) ([]map[string]string, []Fault) {
-	const shape = "give a list of shops: `shops: [{app_id: …}]`"
 	root, err := parseTree(data)
+	return readList(root, err)
+}
+
+// readList is parseShops of what parseTree has returned.
+func readList(root *yaml.Node, err error) ([]map[string]string, []Fault) {
+	const shape = "give a list of shops: `shops: [{app_id: …}]`"
 	if err != nil {
 		return nil, []Fault{{"", err.Error(), "give YAML or JSON"}}
 	}

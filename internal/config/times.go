@@ -19,7 +19,7 @@ func ParseTime(text string) (int64, error) {
 	if n, err := strconv.ParseInt(text, 10, 64); err == nil {
 		switch {
 		case n < 1:
-			return 0, &timeError{quote(text), allowed}
+			return 0, &timeError{quoteNumber(text), allowed}
 		case n > maxUnixSeconds:
 			return 0, &timeError{shown(text) + " looks like milliseconds", allowed}
 		}
@@ -30,7 +30,7 @@ func ParseTime(text string) (int64, error) {
 		t, err = time.ParseInLocation(time.DateOnly, text, shanghai)
 	}
 	if err != nil || t.Unix() < 1 || t.Unix() > maxUnixSeconds {
-		return 0, &timeError{quote(text), allowed}
+		return 0, &timeError{quoteNumber(text), allowed}
 	}
 	return t.Unix(), nil
 }

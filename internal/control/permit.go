@@ -49,10 +49,12 @@ func (s *Server) changing(call http.HandlerFunc) http.Handler {
 // forwarded reports whether a proxy has passed a request on.
 func forwarded(header http.Header) bool {
 	for name := range header {
-		switch lower := strings.ToLower(name); {
-		case lower == "forwarded", lower == "via", lower == "true-client-ip", lower == "cf-connecting-ip",
-			strings.HasPrefix(lower, "x-forwarded"), strings.HasPrefix(lower, "x-real-"), strings.HasPrefix(lower, "x-original-"),
-			strings.HasPrefix(lower, "x-client-ip"), strings.HasPrefix(lower, "x-envoy-"), strings.HasPrefix(lower, "x-cluster-client-ip"):
+		// Servers behind a proxy write underscores for dashes, and some proxies too.
+		switch lower := strings.ReplaceAll(strings.ToLower(name), "_", "-"); {
+		case lower == "via", lower == "cdn-loop", lower == "cf-connecting-ip", lower == "max-forwards",
+			strings.Contains(lower, "forwarded"), strings.Contains(lower, "client-ip"), strings.Contains(lower, "clientip"),
+			strings.HasPrefix(lower, "x-real-"), strings.HasPrefix(lower, "x-original-"), strings.HasPrefix(lower, "x-envoy-"),
+			strings.HasPrefix(lower, "x-proxy"), strings.HasPrefix(lower, "proxy-"):
 			return true
 		}
 	}

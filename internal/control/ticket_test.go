@@ -65,6 +65,9 @@ func TestTicket(t *testing.T) {
 		{what: "passed on, Forwarded", change: withHeader("Forwarded", "for=192.0.2.1"), want: 403, says: "ORDERWALK_REST_TOKEN_FILE"},
 		{what: "passed on, X-Forwarded-For", change: withHeader("X-Forwarded-For", ""), want: 403, says: "ORDERWALK_REST_TOKEN_FILE"},
 		{what: "passed on, X-Forwarded-Host", change: withHeader("x-forwarded-host", "a"), want: 403, says: "ORDERWALK_REST_TOKEN_FILE"},
+		{what: "passed on, with underscores", change: withHeader("X_Forwarded_For", "192.0.2.1"), want: 403, says: "ORDERWALK_REST_TOKEN_FILE"},
+		{what: "passed on, a CDN's header", change: withHeader("Fastly-Client-IP", "192.0.2.1"), want: 403, says: "ORDERWALK_REST_TOKEN_FILE"},
+		{what: "passed on, a cloud's header", change: withHeader("X-Azure-ClientIP", "192.0.2.1"), want: 403, says: "ORDERWALK_REST_TOKEN_FILE"},
 		{what: "passed on, X-Real-IP", change: withHeader("X-Real-IP", "192.0.2.1"), want: 403, says: "ORDERWALK_REST_TOKEN_FILE"},
 		{what: "passed on, Via", change: withHeader("Via", "1.1 gate"), want: 403, says: "ORDERWALK_REST_TOKEN_FILE"},
 		{what: "passed on, with the token", change: func(r *http.Request, s *control.Server) {

@@ -35,11 +35,22 @@ type Server struct {
 	StopTimeout time.Duration
 	// MaxHeader bounds the bytes of a header.
 	MaxHeader int
-	// MaxConns bounds the connections.
+	// MaxConns bounds the connections, and so does a quarter of the files that the
+	// process may have open.
 	MaxConns int
 	// Log gets the HTTP server's own messages at debug level. Defaults to
 	// slog.Default.
 	Log *slog.Logger
+}
+
+// mostConns bounds connections by what they must leave of the process's files:
+// without one to accept the next connection with, none could be replaced, and the
+// rest of the process could open none.
+func mostConns(wanted int, files uint64) int {
+	if files == 0 {
+		return wanted
+	}
+	return max(1, int(min(uint64(wanted), files/4)))
 }
 
 // headerSlack is what net/http reads beyond MaxHeaderBytes.
@@ -52,7 +63,7 @@ func (s *Server) Run(ctx context.Context, listener net.Listener) error {
 	if log == nil {
 		log = slog.Default()
 	}
-	bounded := &boundedListener{Listener: listener, most: s.MaxConns, conns: map[*conn]struct{}{}, peers: map[string]int{}}
+	bounded := &boundedListener{Listener: listener, most: mostConns(s.MaxConns, openFiles()), conns: map[*conn]struct{}{}, peers: map[string]int{}}
 	server := &http.Server{
 		Handler:                      bounded.handler(s.Handler),
 		ReadHeaderTimeout:            s.HeaderTimeout,

@@ -49,7 +49,7 @@ type client struct {
 	read *bufio.Reader
 }
 
-const mostConns = 20
+const someConns = 20
 
 // house runs a server in a bubble; /slow is answered when the channel is closed.
 type house struct {
@@ -68,7 +68,7 @@ func run(t *testing.T, story func(h *house)) {
 			}
 		})
 		mux.HandleFunc("/slow", func(w http.ResponseWriter, r *http.Request) { <-h.slow; _, _ = io.WriteString(w, "done") })
-		server := &Server{What: "tests", Handler: mux, MaxConns: mostConns, MaxHeader: 8 << 10,
+		server := &Server{What: "tests", Handler: mux, MaxConns: someConns, MaxHeader: 8 << 10,
 			HeaderTimeout: 3 * time.Second, ReadTimeout: 4 * time.Second, WriteTimeout: time.Minute,
 			IdleTimeout: 30 * time.Second, StopTimeout: time.Second}
 		ctx, cancel := context.WithCancel(t.Context())
@@ -134,11 +134,11 @@ func TestFloods(t *testing.T) {
 			for _, proxy := range []bool{false, true} {
 				t.Run(fmt.Sprintf("%s from %d peers, proxy %v", name, peers, proxy), func(t *testing.T) {
 					run(t, func(h *house) {
-						for i := range 5 * mostConns {
+						for i := range 5 * someConns {
 							c := h.dial(fmt.Sprintf("10.0.0.%d:%d", i%peers, 1000+i))
 							go func() { _, _ = io.Copy(io.Discard, c.conn) }()
 							c.say(text)
-							if i%mostConns != mostConns-1 {
+							if i%someConns != someConns-1 {
 								continue
 							}
 							from := "203.0.113.9:1"
@@ -163,7 +163,7 @@ func TestRequestsUnderWayOutliveAFlood(t *testing.T) {
 		slow, trickle := h.dial("10.0.0.1:1"), h.dial("203.0.113.9:1")
 		slow.say("GET /slow HTTP/1.1\r\nHost: h\r\n\r\n")
 		trickle.say(post + "bo")
-		for i := range 10 * mostConns {
+		for i := range 10 * someConns {
 			h.dial(fmt.Sprintf("10.0.0.1:%d", 10+i))
 		}
 		if status, _ := trickle.ask("dy"); status != 200 {
@@ -180,7 +180,7 @@ func TestRequestsUnderWayOutliveAFlood(t *testing.T) {
 func TestConnectionsAreBounded(t *testing.T) {
 	run(t, func(h *house) {
 		var all []*client
-		for i := range 3 * mostConns {
+		for i := range 3 * someConns {
 			all = append(all, h.dial(fmt.Sprintf("10.0.%d.1:1", i)))
 		}
 		open := 0
@@ -189,11 +189,11 @@ func TestConnectionsAreBounded(t *testing.T) {
 				open++
 			}
 		}
-		if open != mostConns {
-			t.Errorf("%d connections are open, want %d", open, mostConns)
+		if open != someConns {
+			t.Errorf("%d connections are open, want %d", open, someConns)
 		}
 		time.Sleep(5 * time.Second) // HeaderTimeout has ended them all
-		for range mostConns {
+		for range someConns {
 			if c := h.dial("10.0.0.1:1"); !c.open() {
 				t.Error("a connection was closed without need")
 			}
@@ -208,13 +208,22 @@ func TestCrowdsAreNotKeptAlive(t *testing.T) {
 		if status, last := first.ask(get); status != 200 || last {
 			t.Errorf("alone: HTTP %d, last %v", status, last)
 		}
-		for range mostConns / 2 {
+		for range someConns / 2 {
 			h.dial("10.0.0.2:1")
 		}
 		if status, last := first.ask(get); status != 200 || !last || first.open() {
 			t.Errorf("in a crowd: HTTP %d, last %v", status, last)
 		}
 	})
+}
+
+// Connections leave files to the rest of the process.
+func TestConnectionsLeaveFiles(t *testing.T) {
+	for files, want := range map[uint64]int{0: 512, 2: 1, 256: 64, 1024: 256, 1 << 20: 512, 1<<64 - 1: 512} {
+		if got := mostConns(512, files); got != want {
+			t.Errorf("of %d files: %d connections, want %d", files, got, want)
+		}
+	}
 }
 
 func TestHeadersAreBounded(t *testing.T) {

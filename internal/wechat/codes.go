@@ -176,8 +176,8 @@ func refusal(op string, status, code int, message, rid string) *Error {
 	switch {
 	case status == http.StatusForbidden:
 		v.Class, v.Hint = Wait, hintWhitelist
-	case status >= 500:
-		v.Class = Retry
+	case status >= 500, status == http.StatusTooManyRequests, status == http.StatusRequestTimeout:
+		v.Class = Retry // a gateway's own code
 	default:
 		v.Class, v.Hint, v.unknown = Stop, hintUnknown, true
 	}

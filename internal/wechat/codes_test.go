@@ -71,6 +71,9 @@ func TestCodeUnderAStatus(t *testing.T) {
 		{http.StatusForbidden, 12345, Wait, false},
 		{http.StatusBadGateway, 12345, Retry, false},
 		{http.StatusBadGateway, 45009, Quota, false},
+		{http.StatusTooManyRequests, 429, Retry, false},
+		{http.StatusRequestTimeout, 408, Retry, false},
+		{http.StatusTooManyRequests, 45009, Quota, false},
 		{http.StatusBadRequest, 12345, Stop, true},
 		{http.StatusOK, 12345, Stop, true},
 	} {

@@ -68,7 +68,8 @@ func corrupt(err error) bool {
 // the API's clock; 0 for none.
 func retryAfter(text string, now time.Time) time.Duration {
 	text = strings.TrimSpace(text)
-	if seconds, err := strconv.ParseUint(text, 10, 32); err == nil {
+	// What is out of range is the greatest number to ParseUint.
+	if seconds, err := strconv.ParseUint(text, 10, 32); err == nil || errors.Is(err, strconv.ErrRange) {
 		return min(time.Duration(seconds)*time.Second, mostRetryAfter)
 	}
 	if at, err := http.ParseTime(text); err == nil {

@@ -107,7 +107,7 @@ func TestRetryAfterIsObeyed(t *testing.T) {
 		"a day":       {after(503, "86400"), mostRetryAfter, mostRetryAfter + 5*time.Second},
 		"no time":     {after(503, "soon"), 0, time.Second},
 		"below 0":     {after(503, "-5"), 0, time.Second},
-		"endless":     {after(503, "99999999999999999999"), 0, time.Second},
+		"endless":     {after(503, "99999999999999999999"), mostRetryAfter, mostRetryAfter + 5*time.Second},
 		"with -1":     {reply{body: `{"errcode":-1}`, header: http.Header{"Retry-After": {"30"}}}, 30 * time.Second, 32 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
