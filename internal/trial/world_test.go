@@ -23,7 +23,7 @@ import (
 )
 
 // patience bounds what a trial waits for; it is never measured.
-const patience = 3 * time.Minute
+const patience = 6 * time.Minute
 
 const (
 	createTime = "create_time"

@@ -11,9 +11,10 @@ const (
 	weeksBack = 8
 	// How often the API must be silent about a range and list other orders, and
 	// how far apart: about the last week of an idle shop, and about a range that
-	// has orders around it.
+	// has orders around it. Of the latter each time is twice the one before: a shop
+	// waits for it in the middle of a busy time.
 	recentRounds, recentApart = 3, 20 * time.Second
-	narrowRounds, narrowApart = 5, 10 * time.Second
+	narrowRounds, narrowApart = 5, time.Second
 	// While an API lists no orders at all it is asked again deadApart; patience
 	// and blindPatience are how long that takes to be believed.
 	deadApart               = 30 * time.Second
@@ -120,7 +121,7 @@ func (i *inquiry) vacant(q Query, d *doubt) (h holding, pause time.Duration) {
 	if !mine {
 		return unknown, patience
 	}
-	apart := narrowApart
+	apart := narrowApart << v.rounds
 	if v.recent {
 		apart = recentApart
 	}
@@ -177,9 +178,12 @@ func (i *inquiry) look(q Query, v *vacancy, known bool, apart time.Duration) (ho
 		v.next = time.Now().Add(apart)
 		return unknown, apart
 	}
+	if !i.goesOn() {
+		return unknown, 0 // this round does not count
+	}
 	v.rounds, v.next = 0, time.Now().Add(deadApart)
 	switch age := time.Since(v.since); {
-	case !i.goesOn() || i.hinted:
+	case i.hinted:
 		return unknown, 0
 	case age > blindPatience,
 		age > patience && !known && i.refuses(q) && i.searched(q) && !i.one(q, v.span) && !i.hinted && i.goesOn():
