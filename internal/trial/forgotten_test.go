@@ -73,11 +73,10 @@ func TestForgottenProcessIsFenced(t *testing.T) {
 			if code := owner.exit(); code != 0 {
 				t.Errorf("the owner ended with %d\n%s", code, owner.tail())
 			}
+			// Whether a lane hears it from the transaction coordinator, or is stopped by
+			// the group before that, is a race; internal/txn has a test of the former.
 			fenced := strings.Count(owner.stderr.String(), "forgotten the transactional ID")
-			if fenced == 0 {
-				t.Error("no lane of the owner was told that its ID is forgotten")
-			}
-			t.Logf("%d times forgotten; %d orders", fenced, w.eachOnce())
+			t.Logf("%d times told that Kafka has forgotten; %d orders", fenced, w.eachOnce())
 		})
 	}
 }
