@@ -19,9 +19,9 @@ import (
 // tombstone: three workers of a bounded range come to their end, one of them
 // replaced in the middle, and each order is there once.
 func TestWorkersEndBesideAHastyCleaner(t *testing.T) {
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
 	defer cancel()
-	cluster, err := kafkatest.Launch(ctx, kafkatest.Options{Properties: []string{"log.cleaner.backoff.ms=20", "log.cleaner.threads=2", "log.segment.delete.delay.ms=100"}})
+	cluster, err := kafkatest.Launch(ctx, kafkatest.Options{Properties: []string{"log.cleaner.backoff.ms=20", "log.cleaner.threads=2"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,14 +60,15 @@ func TestWorkersEndBesideAHastyCleaner(t *testing.T) {
 		time.Sleep(12 * time.Second)
 		workers[2].kill()
 		workers[2] = a.start(shops...)
-		over := time.After(4 * time.Minute)
+		over, stop := context.WithTimeout(ctx, 4*time.Minute)
+		defer stop()
 		for i, w := range workers {
 			select {
 			case <-w.ended:
 				if w.err != nil {
 					t.Errorf("worker %d: %v", i, w.err)
 				}
-			case <-over:
+			case <-over.Done():
 				t.Errorf("worker %d still runs: %+v\n%s", i, w.Status(), last(w.logged(), 3000))
 				w.kill()
 			}

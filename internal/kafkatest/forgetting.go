@@ -12,12 +12,12 @@ import (
 )
 
 // Forgetful are Options.Properties of brokers that forget a transactional ID
-// after a second or two without use, instead of 7 days, and a producer ID too.
+// after three seconds or four without use, instead of 7 days, and a producer ID too.
 func Forgetful() []string {
 	return []string{
-		"transactional.id.expiration.ms=1000", "transaction.remove.expired.transaction.cleanup.interval.ms=300",
+		"transactional.id.expiration.ms=3000", "transaction.remove.expired.transaction.cleanup.interval.ms=300",
 		"transaction.abort.timed.out.transaction.cleanup.interval.ms=300",
-		"producer.id.expiration.ms=2000", "producer.id.expiration.check.interval.ms=500",
+		"producer.id.expiration.ms=4000", "producer.id.expiration.check.interval.ms=500",
 	}
 }
 

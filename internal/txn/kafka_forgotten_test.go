@@ -39,10 +39,7 @@ func TestKafkaForgetsOwner(t *testing.T) {
 			t.Run("idle", func(t *testing.T) {
 				r := onKafka(t, cluster.ProxyBrokers(0), cluster.Brokers())
 				k := r.walker(300)
-				writer := r.mustOpen(k)
-				if err := k.publish(r.ctx, writer, 1, 100); err != nil {
-					t.Fatal(err)
-				}
+				writer := published(r, k, k.open)
 				r.forgotten()
 				if err := k.publish(r.ctx, writer, 101, 200); !errors.Is(err, ErrFenced) || errors.Is(err, ErrInDoubt) {
 					t.Errorf("Commit of the forgotten owner = %v, want ErrFenced alone", err)
@@ -56,6 +53,23 @@ func TestKafkaForgetsOwner(t *testing.T) {
 	}
 }
 
+// published returns a Writer that has committed the first hundred. On a slow machine
+// these brokers may have forgotten it before that.
+func published(r *site, k *walker, open func(context.Context) (*Writer, error)) *Writer {
+	for {
+		writer, err := open(r.ctx)
+		if err == nil {
+			err = k.publish(r.ctx, writer, 1, 100)
+		}
+		switch {
+		case err == nil:
+			return writer
+		case !errors.Is(err, ErrFenced) || errors.Is(err, ErrInDoubt):
+			r.t.Fatal(err)
+		}
+	}
+}
+
 // forgottenIn freezes the owner before a request, as far as brokers can tell:
 // what it sends is held on its way.
 func forgottenIn(r *site, proxy *kafkatest.Proxy, api int16) {
@@ -65,13 +79,7 @@ func forgottenIn(r *site, proxy *kafkatest.Proxy, api int16) {
 	cfg := r.config(r.transport)
 	cfg.TransactionTimeout = 30 * time.Second
 	cfg.Memory = &Memory{}
-	zombie, err := Open(r.ctx, cfg)
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	if err := k.publish(r.ctx, zombie, 1, 100); err != nil {
-		r.t.Fatal(err)
-	}
+	zombie := published(r, k, func(ctx context.Context) (*Writer, error) { return Open(ctx, cfg) })
 	before := proxy.Hits(api, kafkatest.HoldRequest)
 	proxy.SetRules(kafkatest.Rule{API: api, Do: kafkatest.HoldRequest, Probability: 1})
 	ended := make(chan error, 1)
