@@ -285,7 +285,7 @@ func (c *Connector) verdict(ctx context.Context, crew *crew) (ended bool, err er
 		default:
 			rest = group.Idle
 		}
-		// Where nobody is stuck all are done, and it only has to be seen.
+		// If no worker is stuck all shops are done, and the others have only to see it.
 		if !done && (err != nil || crew.others() == group.Busy || max(crew.others(), rest) != group.Stuck) {
 			return false, nil
 		}

@@ -49,10 +49,9 @@ func suspectOf(id string, by *offsets.Window) suspect {
 // that counts neither end in never does.
 func judge(ctx context.Context, client *wechat.Client, w *offsets.Window, suspects []suspect) (known verdict, shown bool, err error) {
 	left := make(map[string]bool, len(suspects))
-	edgeOf := make(map[string]int64, len(suspects))
 	edges := make(map[int64]map[string]bool)
 	for _, s := range suspects {
-		left[s.id], edgeOf[s.id] = true, s.edge
+		left[s.id] = true
 		if edges[s.edge] == nil {
 			edges[s.edge] = make(map[string]bool)
 		}
@@ -61,10 +60,10 @@ func judge(ctx context.Context, client *wechat.Client, w *offsets.Window, suspec
 	known = make(verdict, len(suspects))
 	l := lister{client: client, window: w, kind: wechat.UpdateTime}
 	settle := func(listed map[string]bool, wanted map[string]bool, change bool) {
-		for id := range wanted {
-			if listed[id] {
-				known[suspect{id, edgeOf[id]}] = change
-				delete(left, id)
+		for _, s := range suspects {
+			if wanted[s.id] && listed[s.id] {
+				known[s] = change
+				delete(left, s.id)
 			}
 		}
 	}
@@ -83,8 +82,10 @@ func judge(ctx context.Context, client *wechat.Client, w *offsets.Window, suspec
 		}
 		settle(listed, left, true)
 	}
-	for id := range left {
-		known[suspect{id, edgeOf[id]}] = false
+	for _, s := range suspects {
+		if left[s.id] {
+			known[s] = false
+		}
 	}
 	return known, shown, nil
 }

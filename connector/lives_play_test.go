@@ -85,7 +85,7 @@ func (s *stage) play() (calm time.Time) {
 	s.expire()
 	s.note("what has failed begins again, and what would wait for tomorrow")
 	for i, p := range s.pods {
-		// Whoever has been told that the day's calls are used up remembers it, also
+		// A worker that has been refused for the day remembers it, also
 		// while another worker has the shop.
 		if p.run != nil && (count(p.run, StateFailed) > 0 || s.life.has("per_day_limit")) {
 			s.stop(i, time.Second)

@@ -26,8 +26,9 @@ var errCleaned = errors.New("the cleaner removes tombstones while the partition 
 // because its tombstone was missed had been removed before the second one began,
 // so the second does not have it. Nothing else changes meanwhile, since the older
 // owners are fenced.
-// What it has read ends at an offset.
-func (l *lane) load(ctx context.Context) (loaded offsets.Lane, end int64, err error) {
+//
+// It returns the offset behind what it has read, too.
+func (l *lane) load(ctx context.Context) (offsets.Lane, int64, error) {
 	var before *offsets.Loader
 	for range mostReadings {
 		loader := &offsets.Loader{Group: l.cfg.Group}

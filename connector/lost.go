@@ -165,8 +165,9 @@ func (p Policy) again(order []byte) bool {
 	return v.End > p.Start && (p.End == 0 || v.Start < p.last())
 }
 
-// gone is what to say of an offsets topic that was deleted under a lane: who makes
-// it again, as the refusal has it, begins anew. It is err for any other refusal.
+// gone returns the error of an offsets topic that was deleted under a lane. The
+// refusal's own hint would be to create it, which publishes all orders again. Any other
+// refusal is err.
 func (l *lane) gone(refusal *txn.Error, err error) error {
 	if refusal.Code != kafka.UnknownTopicOrPartition || refusal.Topic != l.cfg.OffsetsTopic {
 		return err

@@ -115,16 +115,16 @@ func TestRunbookWrongStartTime(t *testing.T) {
 func TestRunbookOneShopAnew(t *testing.T) {
 	s := newStage(t, kafkatest.Start(t))
 	s.walk(s.start, s.mid)
-	anew, other := stageShops[0], stageShops[1]
+	fresh, other := stageShops[0], stageShops[1]
 	tombstones := map[string]bool{}
 	for line := range strings.Lines(s.checkpoints()) {
-		if strings.Contains(line, fmt.Sprintf(`["%s",{"shop":"%s",`, s.name, anew)) {
+		if strings.Contains(line, fmt.Sprintf(`["%s",{"shop":"%s",`, s.name, fresh)) {
 			fields := strings.Split(line, "\t")
 			tombstones[fields[0]+"\t"+fields[1]+"\t\n"] = true
 		}
 	}
 	if len(tombstones) < 2 {
-		t.Fatalf("records of %s: %d", anew, len(tombstones))
+		t.Fatalf("records of %s: %d", fresh, len(tombstones))
 	}
 	s.putBack(strings.Join(slices.Sorted(maps.Keys(tombstones)), ""))
 	s.walk(s.start, s.end)
@@ -133,7 +133,7 @@ func TestRunbookOneShopAnew(t *testing.T) {
 	for _, r := range s.copyOf(s.orders()) {
 		times[string(r.Key)]++
 	}
-	for _, order := range s.api.Orders(anew, time.Time{}) {
+	for _, order := range s.api.Orders(fresh, time.Time{}) {
 		want := 1
 		if order.Created <= s.mid {
 			want = 2

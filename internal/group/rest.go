@@ -8,8 +8,8 @@ import (
 // Rest is whether a worker has anything to do in the lanes that it has.
 type Rest int32
 
-// One that is Stuck has nothing left but what needs somebody's act; one that is
-// Idle has nothing left at all.
+// A worker that is Stuck has only shops left that need an operator or the vendor; one
+// that is Idle has none left.
 const (
 	Busy Rest = iota
 	Idle

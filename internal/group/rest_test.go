@@ -20,11 +20,11 @@ func TestAllRest(t *testing.T) {
 		}
 		rest(a, b)
 		if a.last().Others != Busy || b.last().Others != Busy || c.last().Others != Busy {
-			t.Error("somebody believes that all rest")
+			t.Error("a worker believes that all rest")
 		}
 		rest(c)
 		if a.last().Others != Idle || b.last().Others != Idle || c.last().Others != Idle {
-			t.Error("somebody does not know that all rest")
+			t.Error("a worker does not know that all rest")
 		}
 		b.Rest(Stuck)
 		time.Sleep(time.Minute)
@@ -37,7 +37,7 @@ func TestAllRest(t *testing.T) {
 		c.Rest(Busy)
 		time.Sleep(time.Minute)
 		if a.last().Others != Busy || b.last().Others != Busy {
-			t.Error("somebody does not know that one works again")
+			t.Error("a worker does not know that one works again")
 		}
 		c.stop()
 		time.Sleep(time.Minute)

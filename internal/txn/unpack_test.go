@@ -221,7 +221,7 @@ func FuzzPackedBatch(f *testing.F) {
 			var out bytes.Buffer
 			w := c.Codec().NewWriter(&out)
 			if _, err := io.Copy(w, bytes.NewReader(records)); err != nil {
-				t.Skip()
+				return // nothing to unpack
 			}
 			w.Close()
 			records = out.Bytes()

@@ -108,7 +108,7 @@ func TestSilenceAboutKnownOrdersIsNotBelieved(t *testing.T) {
 
 // A poll of an idle shop waits for the examination that another one began; when
 // that one has found its orders some other way, the poll examines its own range.
-func TestAnExaminationThatNobodyMakesIsNotWaitedFor(t *testing.T) {
+func TestAnExaminationWithoutACallIsNotWaitedFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		x := new(exhibit)
 		poll := func() Query {
@@ -126,7 +126,7 @@ func TestAnExaminationThatNobodyMakesIsNotWaitedFor(t *testing.T) {
 			x.vacancyOf(q, time.Now())
 		}
 		if !x.vacancyOf(q, time.Now()).holds(q) {
-			t.Error("the second poll waits for nobody")
+			t.Error("the second poll waits for an examination that no call makes")
 		}
 	})
 }
