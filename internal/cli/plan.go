@@ -133,6 +133,7 @@ func (p *planning) shop(ctx context.Context, shop connector.Shop, s config.Shop,
 	out := shopPlan{Shop: s.Name, AppID: s.AppID, TimeRange: s.TimeRange, Concurrency: p.cfg.Concurrency}
 	limit := planHear
 	fail := func(err error) shopPlan {
+		out.Start, out.End, out.Open = 0, 0, false // whatever was known of the API's time by then
 		out.Error, out.Do = explained(err, p.cfg.APIURL, limit)
 		return out
 	}
