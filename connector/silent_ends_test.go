@@ -79,3 +79,27 @@ func TestATerseAPIThatCountsNeitherEnd(t *testing.T) {
 		})
 	}
 }
+
+// TestATerseAPIAmongFaults: what is asked to find a list beside a silent range
+// fails now and then. The search goes on soon after, and does not stay with a
+// range that has become too far away to be listed together with the silent one.
+func TestATerseAPIAmongFaults(t *testing.T) {
+	for seed := range uint64(12) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			inBubble(t, func(a *arena) {
+				start := time.Now().Unix() - 10*86400
+				a.heartbeat = time.Minute
+				a.world(simulator.Config{Seed: seed, Faults: simulator.AllFaults(), Shops: []simulator.Shop{{AppID: "wx1", Secret: "secret-wx1",
+					Backlog: simulator.Backlog{Orders: 4000, From: start, To: start + 86400, Bursts: 4, BurstSize: 120, Changes: 2, ChangeWithin: time.Hour}}}})
+				p := testPolicy()
+				p.Start, p.End, p.Range, p.PageSize = start, start+3*86400, wechat.UpdateTime, 100
+				begin := time.Now()
+				if err := a.start(shop{appID: "wx1", policy: p}).wait(); err != nil {
+					t.Error(err)
+				}
+				t.Log("ended after", time.Since(begin))
+				a.eachOnce("wx1", p.Start, p.End)
+			})
+		})
+	}
+}

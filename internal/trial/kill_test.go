@@ -90,11 +90,6 @@ func TestKillMinusNine(t *testing.T) {
 
 	faults := simulator.AllFaults()
 	faults.EndExclusive, faults.StartExclusive = exclusive, startExclusive
-	if exclusive && startExclusive {
-		// Where neither end counts, silence is examined for many minutes among so many
-		// faults; TestATerseAPIThatCountsNeitherEnd has that without them.
-		faults.OrderIDList = ""
-	}
 	w.api.SetFaults(faults)
 	p := w.run("PAGE_SIZE=100", "LOOKBACK=8s", "SETTLE_DELAY=1s")
 	if code := p.exit(); code != 0 {

@@ -121,6 +121,9 @@ func (i *inquiry) beside(q Query) holding {
 			return i.compare(q, s)
 		}
 	}
+	if !i.goesOn() || i.hinted { // it was not in vain, it was broken off
+		i.client.shown.get(q, func(x *exhibit) { x.near = searching{} })
+	}
 	return unknown
 }
 
@@ -202,6 +205,13 @@ func (i *inquiry) compare(q Query, few span) holding {
 	}
 	others := i.list(q.over(strict))
 	if !others.shows() {
+		if i.goesOn() && others.crowded() { // it is far from q: one nearby is searched for
+			i.client.shown.get(q, func(x *exhibit) {
+				if x.few == few {
+					x.few, x.ids, x.near = span{}, nil, searching{}
+				}
+			})
+		}
 		return unknown
 	}
 	all := i.list(q.over(with))
@@ -237,6 +247,9 @@ func (i *inquiry) keep(q Query, s span, ids []string) {
 
 // shows reports whether the list is all of its range, with some orders.
 func (l listing) shows() bool { return l.whole && len(l.ids) > 0 && len(l.ids) < 100 }
+
+// crowded reports whether the range holds more orders than one list shows.
+func (l listing) crowded() bool { return l.silence == whole && (!l.whole || len(l.ids) >= 100) }
 
 func set(ids []string) map[string]bool {
 	s := make(map[string]bool, len(ids))

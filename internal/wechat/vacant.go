@@ -62,8 +62,10 @@ func (c *Client) vacated(q Query, since time.Time) (yes bool) {
 }
 
 // await waits for d, or until the vacancy that concerns q has been settled or
-// given up.
+// given up, or there is another range to compare q's with.
 func (c *Client) await(ctx context.Context, q Query, d time.Duration) error {
+	var few span
+	c.shown.get(q, func(x *exhibit) { few = x.few })
 	for end := time.Now().Add(d); ; {
 		left := time.Until(end)
 		if left <= 0 {
@@ -74,7 +76,7 @@ func (c *Client) await(ctx context.Context, q Query, d time.Duration) error {
 		}
 		open := false
 		c.shown.get(q, func(x *exhibit) {
-			open = slices.ContainsFunc(x.vacancies, func(v *vacancy) bool { return v.concerns(q) })
+			open = x.few == few && slices.ContainsFunc(x.vacancies, func(v *vacancy) bool { return v.concerns(q) })
 		})
 		if !open {
 			return nil
