@@ -35,6 +35,7 @@ RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache
 FROM $BASE_IMAGE
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
 COPY --from=build /out/sbom.cdx.json /usr/share/doc/orderwalk/sbom.cdx.json
+COPY LICENSE NOTICE /usr/share/doc/orderwalk/
 COPY --from=build /out/orderwalk /usr/local/bin/orderwalk
 ARG VERSION REVISION CREATED
 LABEL org.opencontainers.image.title="orderwalk" \

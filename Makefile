@@ -1,10 +1,12 @@
-# make help says what there is. Everything it needs beyond Go is named there.
+# make help lists the targets. What a target needs beyond Go it fetches itself:
+# tools written in Go are pinned in tools/ and built into .cache, Kafka comes by
+# Maven, and Debian packages are installed where apt-get may do that.
 
 # The toolchain that go.mod names, whichever Go is installed and however it is
 # set up; GOTOOLCHAIN=local in the environment keeps the installed one.
 export GOTOOLCHAIN ?= auto
-# Build tags that tests hide behind; lint looks at the code under each of them.
-TAGS := kafka
+# Build tags that tests hide behind; none is ever negated, so lint sees all code at once.
+TAGS := kafka chart image kubernetes
 # How long each fuzz target runs, or how many executions it makes, as 200000x.
 FUZZTIME ?= 20s
 # How many random lives are played, and the seed of the first; without a seed
@@ -19,8 +21,10 @@ SEED ?=
 BENCHFLAGS ?=
 # Which fuzz targets run, as an extended regular expression; all by default.
 FUZZ ?= .
+# Name and engine of the image; the first engine that is there by default.
+IMAGE ?= orderwalk:dev
+ENGINE ?= $(firstword $(shell command -v docker podman buildah))
 
-STATICCHECK := go tool -modfile=tools/go.mod staticcheck
 # Tests that need a real Kafka, and where they are; the others gain nothing from a
 # second run. The package that takes longest begins first.
 LONGEST := ./internal/trial/
@@ -28,14 +32,31 @@ KAFKA_FILES = $(shell grep -rlE --exclude-dir=.cache --include='*_test.go' '^//g
 KAFKA_PACKAGES = $(LONGEST) $(filter-out $(LONGEST),$(sort $(dir $(KAFKA_FILES))))
 KAFKA_TESTS = $(shell sed -n 's/^func \(Test[A-Za-z0-9_]*\).*/\1/p' $(KAFKA_FILES) | sort -u | paste -sd '|')
 
-# Says what is going on, but only to somebody who watches.
+# The image is as old as its commit, however late it is built: podman and buildah
+# make the same digest of it again, docker with one more of the IMAGEFLAGS,
+# --output type=docker,rewrite-timestamp=true.
+EPOCH = $(shell git log -1 --format=%ct)
+CHART := helm/orderwalk
+CHART_TOOLS := $(CURDIR)/.cache/chart/bin
+LINT_TOOLS := $(CURDIR)/.cache/lint/bin
+SBOM_TOOLS := $(CURDIR)/.cache/sbom/bin
+KUBERNETES := $(CURDIR)/.cache/kubernetes/bin
+KUBERNETES_VERSION = $(shell cd tools/kubernetes && go list -m -f '{{.Version}}' k8s.io/kubernetes)
+KUBERNETES_LDFLAGS = -X k8s.io/component-base/version.gitVersion=$(KUBERNETES_VERSION) -X k8s.io/component-base/version.gitMajor=1 -X k8s.io/component-base/version.gitMinor=$(word 2,$(subst ., ,$(KUBERNETES_VERSION)))
+
+# Says what is going on, on a terminal only.
 say = @$(if $(MAKE_TERMOUT),echo "— $(1)",:)
+# Installs Debian packages ($(2)) unless all programs ($(1)) are there.
+debian = @for program in $(1); do command -v $$program >/dev/null || missing="$$missing $$program"; done; \
+	test -z "$$missing" || { apt-get update -qq && apt-get install -y -qq --no-install-recommends $(2); } >/dev/null 2>&1 || { \
+		echo "missing:$$missing (Debian: apt-get install --no-install-recommends $(2))" >&2; exit 1; }
 
 .DEFAULT_GOAL := help
-.PHONY: help build test lint lives test-kafka soak fuzz bench clean need-java need-kcat
+.PHONY: help build test lint lint-chart docs-chart lives fuzz test-kafka soak test-chart test-rules test-kubernetes test-image \
+	bench image release kubernetes clean need-java need-kcat need-promtool need-buildah
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## the program, in bin/orderwalk
 	$(call say,building bin/orderwalk)
@@ -45,26 +66,9 @@ test: ## all tests that need nothing but Go, with the race detector
 	$(call say,go test -race ./...)
 	@go test -race ./...
 
-lint: ## gofmt, go vet and staticcheck, under every build tag
-	$(call say,gofmt)
-	@unformatted="$$(gofmt -l $$(find . -path ./.cache -prune -o -name '*.go' -print))"; \
-	if [ -n "$$unformatted" ]; then echo "not formatted, run gofmt -w on:"; echo "$$unformatted"; exit 1; fi
-	@for tag in "" $(TAGS); do \
-		$(if $(MAKE_TERMOUT),echo "— go vet and staticcheck with -tags '$$tag'";) \
-		go vet -tags "$$tag" ./... || exit 1; \
-		$(STATICCHECK) -tags "$$tag" ./... || exit 1; \
-	done
-
-# RACE=-race adds the race detector, which finds next to nothing here that the
-# stories in bubbles do not, and crashes now and then.
-test-kafka: need-java need-kcat ## tests against a real Apache Kafka, fetched by Maven (needs JDK 17+, Maven)
-	$(call say,go test $(RACE) -tags kafka with a real Kafka)
-	@go test $(RACE) -tags kafka -count=1 -p 2 -timeout 25m -run '^($(KAFKA_TESTS))$$' $(KAFKA_PACKAGES)
-
-soak: need-java ## 200 shops, 3 workers and what befalls them, for SOAK seconds (600); SEED repeats one; logs in .cache/soak
-	@mkdir -p .cache/soak
-	@TRIAL_SOAK=$(SOAK) TRIAL_SEED=$(SEED) go test -tags kafka -count=1 -v -run '^TestSoak$$' \
-		-timeout $$(($(SOAK) + 1800))s -artifacts -outputdir "$(CURDIR)/.cache/soak" ./internal/trial
+lint: $(LINT_TOOLS)/golangci-lint ## go mod tidy, and golangci-lint with all build tags
+	@go mod tidy -diff || { echo "go.mod or go.sum is not tidy: run go mod tidy" >&2; exit 1; }
+	@$< run --build-tags "$(TAGS)" ./...
 
 lives: ## SEEDS random lives (500) with every fault there is; SEED repeats one; logs of those that fail in .cache/lives
 	@mkdir -p .cache/lives
@@ -83,47 +87,16 @@ fuzz: ## every fuzz target for FUZZTIME (20s), which may be a number of executio
 		done; \
 		printf '%9d executions\n' $$total; }
 
-bench: need-java build ## orders a second, CPU and memory beside a bare client (needs JDK 17+, Maven; BENCHFLAGS)
-	@go run ./bench -binary bin/orderwalk $(BENCHFLAGS)
+# RACE=-race adds the race detector, which finds next to nothing here that the
+# stories in bubbles do not, and crashes now and then.
+test-kafka: need-java need-kcat ## tests against a real Apache Kafka, fetched by Maven
+	$(call say,go test $(RACE) -tags kafka with a real Kafka)
+	@go test $(RACE) -tags kafka -count=1 -p 2 -timeout 25m -run '^($(KAFKA_TESTS))$$' $(KAFKA_PACKAGES)
 
-clean: ## removes what was built and fetched
-	@rm -rf bin .cache
-
-need-kcat:
-	@command -v kcat >/dev/null || apt-get install -y -qq --no-install-recommends kcat >/dev/null || { \
-		echo "kcat is missing (Debian: apt-get install kcat)" >&2; exit 1; }
-
-need-java:
-	@for program in java mvn; do \
-		command -v $$program >/dev/null || { \
-			echo "$$program is missing: install JDK 17+ and Maven (Debian: apt-get install openjdk-17-jre-headless maven)" >&2; \
-			exit 1; \
-		}; \
-	done
-
-# What is shipped beside the program: image, chart, alerts, runbook. Their tests
-# are in internal/deploy and helm/orderwalk/tests.
-TAGS += chart image kubernetes
-# Name and engine of the image; the first engine that is there by default.
-IMAGE ?= orderwalk:dev
-ENGINE ?= $(firstword $(shell command -v docker podman buildah))
-# The image is as old as its commit, however late it is built: podman and buildah
-# make the same digest of it again, docker with one more of the IMAGEFLAGS,
-# --output type=docker,rewrite-timestamp=true.
-EPOCH = $(shell git log -1 --format=%ct)
-
-CHART := helm/orderwalk
-CHART_TOOLS := $(CURDIR)/.cache/chart/bin
-KUBERNETES := $(CURDIR)/.cache/kubernetes/bin
-KUBERNETES_VERSION = $(shell cd tools/kubernetes && go list -m -f '{{.Version}}' k8s.io/kubernetes)
-
-.PHONY: image lint-chart docs-chart test-chart test-rules test-kubernetes test-image need-promtool need-buildah
-
-image: ## the image, as IMAGE (orderwalk:dev), by docker, podman or buildah; more for it in IMAGEFLAGS
-	@test -n "$(ENGINE)" || { echo "docker, podman or buildah is missing" >&2; exit 1; }
-	@$(ENGINE) build --tag "$(IMAGE)" $(IMAGEFLAGS) $(if $(filter %docker,$(ENGINE)),--build-arg SOURCE_DATE_EPOCH=$(EPOCH),--timestamp $(EPOCH)) \
-		--build-arg VERSION="$$(git describe --tags --always --dirty)" --build-arg REVISION="$$(git rev-parse HEAD)" \
-		--build-arg CREATED="$$(TZ=UTC git log -1 --date=iso-strict-local --format=%cd)" .
+soak: need-java ## 200 shops, 3 workers and what befalls them, for SOAK seconds (600); SEED repeats one; logs in .cache/soak
+	@mkdir -p .cache/soak
+	@TRIAL_SOAK=$(SOAK) TRIAL_SEED=$(SEED) go test -tags kafka -count=1 -v -run '^TestSoak$$' \
+		-timeout $$(($(SOAK) + 1800))s -artifacts -outputdir "$(CURDIR)/.cache/soak" ./internal/trial
 
 lint-chart: $(CHART_TOOLS)/helm ## helm lint of the chart with every example of values, and its README
 	@for values in $(CHART)/ci/*.yaml; do \
@@ -132,24 +105,46 @@ lint-chart: $(CHART_TOOLS)/helm ## helm lint of the chart with every example of 
 	@$(CHART_TOOLS)/helm-docs --chart-search-root $(CHART) --sort-values-order file --log-level error --dry-run | diff -u $(CHART)/README.md - || \
 		{ echo "$(CHART)/README.md is not what its template and values.yaml make: run make docs-chart" >&2; exit 1; }
 
-docs-chart: $(CHART_TOOLS)/helm ## writes the chart's README anew
+docs-chart: $(CHART_TOOLS)/helm ## writes the chart's README from its template and values.yaml
 	@$(CHART_TOOLS)/helm-docs --chart-search-root $(CHART) --sort-values-order file --log-level error
 
 test-chart: $(CHART_TOOLS)/helm ## the chart: its unit tests, Kubernetes' schemas, the program's own opinion of its environment
 	$(call say,go test -tags chart ./internal/deploy)
 	@go test -count=1 -tags chart ./internal/deploy
 
-test-rules: need-promtool ## the chart's alerts: their unit tests (needs promtool)
+test-rules: need-promtool ## the chart's alerts: their unit tests
 	@promtool check rules $(CHART)/files/rules.yaml
 	@cd $(CHART)/tests/rules && promtool test rules *.yaml
 
-test-kubernetes: $(KUBERNETES)/kwok $(CHART_TOOLS)/helm ## the chart on a real control plane; building that takes 12 minutes once
+test-kubernetes: kubernetes $(CHART_TOOLS)/helm ## the chart on a real control plane
 	$(call say,go test -tags kubernetes ./internal/deploy)
 	@go test -count=1 -tags kubernetes -run '^TestCluster' -timeout 20m -v ./internal/deploy
 
-test-image: need-java need-buildah ## the image: built twice, then killed and restarted on a real Kafka (needs root, buildah, podman, runc, JDK 17+, Maven)
+test-image: need-java need-buildah ## the image: built twice, then killed and restarted on a real Kafka (needs root)
 	$(call say,go test -tags image ./internal/deploy)
 	@go test -count=1 -tags image -run '^TestImage' -timeout 20m -v ./internal/deploy
+
+bench: need-java build ## orders a second, CPU and memory beside a bare client (BENCHFLAGS)
+	@go run ./bench -binary bin/orderwalk $(BENCHFLAGS)
+
+image: ## the image, as IMAGE (orderwalk:dev), by docker, podman or buildah; more for it in IMAGEFLAGS
+	@test -n "$(ENGINE)" || { echo "docker, podman or buildah is missing" >&2; exit 1; }
+	@$(ENGINE) build --tag "$(IMAGE)" $(IMAGEFLAGS) $(if $(filter %docker,$(ENGINE)),--build-arg SOURCE_DATE_EPOCH=$(EPOCH),--timestamp $(EPOCH)) \
+		--build-arg VERSION="$$(git describe --tags --always --dirty)" --build-arg REVISION="$$(git rev-parse HEAD)" \
+		--build-arg CREATED="$$(TZ=UTC git log -1 --date=iso-strict-local --format=%cd)" .
+
+release: $(SBOM_TOOLS)/cyclonedx-gomod ## archives for linux and darwin, amd64 and arm64, with checksums and SBOM, in bin/release
+	@EPOCH=$(EPOCH) SBOM=$< tools/release.sh
+
+kubernetes: $(KUBERNETES)/kwok ## the programs of a Kubernetes control plane; building them takes 12 minutes once
+
+clean: ## removes what was built and fetched
+	@rm -rf bin .cache
+
+$(LINT_TOOLS)/golangci-lint: tools/lint/go.mod tools/lint/go.sum
+	$(call say,building golangci-lint)
+	@cd tools/lint && CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o $(LINT_TOOLS)/ tool
+	@touch $@
 
 $(CHART_TOOLS)/helm: tools/chart/go.mod tools/chart/go.sum
 	$(call say,building Helm and its companions)
@@ -157,23 +152,25 @@ $(CHART_TOOLS)/helm: tools/chart/go.mod tools/chart/go.sum
 	@cd tools/chart && CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o $(CHART_TOOLS)/ tool
 	@touch $@
 
-$(KUBERNETES)/kwok: tools/kubernetes/go.mod tools/kubernetes/go.sum
-	$(call say,building a control plane: 12 minutes the first time)
-	@mkdir -p $(KUBERNETES)
-	@cd tools/kubernetes && CGO_ENABLED=0 go build -trimpath -ldflags '-s -w \
-		-X k8s.io/component-base/version.gitVersion=$(KUBERNETES_VERSION) \
-		-X k8s.io/component-base/version.gitMajor=1 \
-		-X k8s.io/component-base/version.gitMinor=$(word 2,$(subst ., ,$(KUBERNETES_VERSION)))' -o $(KUBERNETES)/ tool
+$(SBOM_TOOLS)/cyclonedx-gomod: tools/sbom/go.mod tools/sbom/go.sum
+	$(call say,building cyclonedx-gomod)
+	@cd tools/sbom && CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o $(SBOM_TOOLS)/ tool
 	@touch $@
 
+$(KUBERNETES)/kwok: tools/kubernetes/go.mod tools/kubernetes/go.sum
+	$(call say,building a control plane)
+	@mkdir -p $(KUBERNETES)
+	@cd tools/kubernetes && CGO_ENABLED=0 go build -trimpath -ldflags '-s -w $(KUBERNETES_LDFLAGS)' -o $(KUBERNETES)/ tool
+	@touch $@
+
+need-java:
+	$(call debian,java mvn,openjdk-17-jre-headless maven)
+
+need-kcat:
+	$(call debian,kcat,kcat)
+
 need-promtool:
-	@command -v promtool >/dev/null || { \
-		echo "promtool is missing: it comes with Prometheus (Debian: apt-get install --no-install-recommends prometheus)" >&2; exit 1; }
+	$(call debian,promtool,prometheus)
 
 need-buildah:
-	@for program in buildah podman runc busybox; do \
-		command -v $$program >/dev/null || { \
-			echo "$$program is missing (Debian: apt-get install --no-install-recommends buildah podman runc catatonit busybox-static)" >&2; \
-			exit 1; \
-		}; \
-	done
+	$(call debian,buildah podman runc busybox,buildah podman runc catatonit busybox-static)

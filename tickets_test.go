@@ -18,7 +18,7 @@ const restToken = "the-token-for-calls-that-change-something"
 // give makes the operator's call with a verify ticket.
 func give(t *testing.T, page, component, ticket, token string) (status int) {
 	t.Helper()
-	r, err := http.NewRequest("PUT", page+"/components/"+component+"/verify-ticket", strings.NewReader(fmt.Sprintf(`{"component_verify_ticket":%q}`, ticket)))
+	r, err := http.NewRequest(http.MethodPut, page+"/components/"+component+"/verify-ticket", strings.NewReader(fmt.Sprintf(`{"component_verify_ticket":%q}`, ticket)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,7 +55,7 @@ func TestAPlatformLivesByATicketGivenByHand(t *testing.T) {
 		"ORDERWALK_COMPONENT_VERIFY_TICKET_FILE=" + path("ticket", stale), "ORDERWALK_REST_TOKEN_FILE=" + path("rest.token", restToken+"\n")}
 	worker, page, _, brokers := pushed(t, api, env...)
 	tickets := func(code string) int {
-		return int(api.Stats().Calls["/cgi-bin/component/api_component_token"][code])
+		return api.Stats().Calls["/cgi-bin/component/api_component_token"][code]
 	}
 	eventually(t, "the file's ticket is refused", func() bool { return tickets("61006") > 0 })
 	for token, want := range map[string]int{"": 401, "guessed": 401} {

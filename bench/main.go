@@ -25,6 +25,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -65,7 +66,7 @@ func run(ctx context.Context, args []string) error {
 	flags.StringVar(&only, "only", "", "run only what matches this regular expression; names are like kafka/0ms/8, kafka/start, kafka/restart, kafka/kill, kafka/many")
 	flags.BoolVar(&markdown, "markdown", false, "print Markdown tables")
 	switch err := flags.Parse(args); {
-	case err == flag.ErrHelp:
+	case errors.Is(err, flag.ErrHelp):
 		return nil
 	case err != nil:
 		return err

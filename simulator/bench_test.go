@@ -20,7 +20,7 @@ func BenchmarkPage(b *testing.B) {
 	for b.Loop() {
 		body := created(million.From, million.To, 100, key)
 		w := httptest.NewRecorder()
-		s.ServeHTTP(w, httptest.NewRequest("POST", target, strings.NewReader(body)))
+		s.ServeHTTP(w, httptest.NewRequest(http.MethodPost, target, strings.NewReader(body)))
 		if w.Code != http.StatusOK {
 			b.Fatal(w.Body)
 		}

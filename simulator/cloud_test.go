@@ -120,7 +120,7 @@ func TestRelay(t *testing.T) {
 	wantCode(t, listWith(t, s, ""), 0)
 	on(t, s)
 	body := created(1, 2, 10, "")
-	secure := httptest.NewRequest("POST", listPath, strings.NewReader(body))
+	secure := httptest.NewRequest(http.MethodPost, listPath, strings.NewReader(body))
 	secure.TLS = new(tls.ConnectionState)
 	wantCode(t, do(t, s, secure), 41001)
 	// The first shop's, if nothing is said.

@@ -212,7 +212,7 @@ var callSwitches = map[string]func(t *testing.T, s *simulator.Server){
 	"require_https": func(t *testing.T, s *simulator.Server) {
 		on(t, s, "require_https")
 		wantCode(t, list(t, s, created(1, 2, 10, "")), 43003)
-		secure := httptest.NewRequest("POST", "https://x"+listPath+"?access_token="+token, strings.NewReader(created(1, 2, 10, "")))
+		secure := httptest.NewRequest(http.MethodPost, "https://x"+listPath+"?access_token="+token, strings.NewReader(created(1, 2, 10, "")))
 		wantCode(t, do(t, s, secure), 0)
 	},
 	"per_minute_limit": func(t *testing.T, s *simulator.Server) {

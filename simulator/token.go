@@ -249,7 +249,7 @@ func (s *Server) stableToken(c *call) answer {
 
 // credentials checks who asks for a token.
 func (c *call) credentials(grantType, appID, secret string) (answer, bool) {
-	code := 0
+	var code int
 	switch {
 	case c.faults.Whitelist == codeAddressToken:
 		c.took("whitelist")

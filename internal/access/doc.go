@@ -22,6 +22,6 @@
 // connector depends on, so what is reported as missing is missing.
 //
 // It decides nothing and grants nothing; the rights that are enough are listed
-// in docs/SECURITY.md. Its users are `orderwalk check`, and `orderwalk run`
+// in docs/KAFKA.md. Its users are `orderwalk check`, and `orderwalk run`
 // before it begins.
 package access

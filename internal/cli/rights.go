@@ -29,7 +29,7 @@ func (e *deniedError) Unwrap() error { return e.err }
 // hint names the principal and how to grant it what it lacks.
 func (e *deniedError) hint() string {
 	if len(e.missing) == 0 {
-		return fmt.Sprintf("Kafka most probably knows this client as %s; docs/SECURITY.md lists the rights it needs", e.principal)
+		return fmt.Sprintf("Kafka most probably knows this client as %s; docs/KAFKA.md lists the rights it needs", e.principal)
 	}
 	commands := make([]string, len(e.missing))
 	for i, r := range e.missing {

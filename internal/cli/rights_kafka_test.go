@@ -87,7 +87,7 @@ func (g *guarded) use(t *testing.T, name string) {
 	t.Setenv("ORDERWALK_GROUP", name)
 }
 
-// acl is one right of the list in docs/SECURITY.md.
+// acl is one right of the list in docs/KAFKA.md.
 type acl struct {
 	operation kadm.ACLOperation
 	resource  string // topic, transactional-id or group
@@ -176,7 +176,7 @@ func orderwalk(t *testing.T, args ...string) (code int, stdout, stderr string) {
 	return code, out.String(), errs.String()
 }
 
-// The rights that docs/SECURITY.md lists are enough, and with each one missing
+// The rights that docs/KAFKA.md lists are enough, and with each one missing
 // in turn check and run name the principal, the operation and the resource.
 func TestRights(t *testing.T) {
 	g := startGuarded(t)
@@ -310,9 +310,9 @@ func afterLog(stderr string) string {
 	return ""
 }
 
-// What docs/SECURITY.md tells an administrator to grant is what this test uses.
+// What docs/KAFKA.md tells an administrator to grant is what this test uses.
 func TestSecurityDocumentHasTheRights(t *testing.T) {
-	data, err := os.ReadFile(filepath.Join("..", "..", "docs", "SECURITY.md"))
+	data, err := os.ReadFile(filepath.Join("..", "..", "docs", "KAFKA.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -320,7 +320,7 @@ func TestSecurityDocumentHasTheRights(t *testing.T) {
 		name := strings.NewReplacer("orderwalk.orders", "wechat.orders").Replace(a.name)
 		want := fmt.Sprintf("--operation %s --%s %s", operationName(a.operation), a.resource, name)
 		if !strings.Contains(string(data), want) {
-			t.Errorf("docs/SECURITY.md has no %s", want)
+			t.Errorf("docs/KAFKA.md has no %s", want)
 		}
 	}
 }

@@ -21,7 +21,7 @@ const (
 
 // asked is a call for a ticket, from the worker's own machine unless changed.
 func asked(body string) *http.Request {
-	r := httptest.NewRequest("PUT", "http://localhost:8083/components/wxc/verify-ticket", strings.NewReader(body))
+	r := httptest.NewRequest(http.MethodPut, "http://localhost:8083/components/wxc/verify-ticket", strings.NewReader(body))
 	r.RemoteAddr = "127.0.0.1:40000"
 	r.Header.Set("Content-Type", "application/json; charset=utf-8")
 	return r

@@ -1,5 +1,3 @@
-//go:build chart || image || kubernetes
-
 package deploy
 
 import (

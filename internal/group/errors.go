@@ -29,7 +29,7 @@ func classify(doing string, err error) error {
 	if !errors.As(err, &code) {
 		return err
 	}
-	hint := ""
+	var hint string
 	switch code {
 	case kafka.GroupAuthorizationFailed:
 		hint = "allow READ on the group (ORDERWALK_GROUP) to this worker's principal"

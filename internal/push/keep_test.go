@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/http/httptest"
 	"strings"
 	"sync"
@@ -119,7 +120,7 @@ func TestVendorThatHasGone(t *testing.T) {
 			synctest.Wait()
 			return ctx.Err()
 		})
-		r := httptest.NewRequest("POST", s.path+"?"+s.query(t).Encode(), strings.NewReader(s.body(t)))
+		r := httptest.NewRequest(http.MethodPost, s.path+"?"+s.query(t).Encode(), strings.NewReader(s.body(t)))
 		d.ServeHTTP(httptest.NewRecorder(), r.WithContext(gone))
 		if got := len(d.took()); got != 1 {
 			t.Errorf("%d events", got)
@@ -181,7 +182,7 @@ func posts(d *desk, n int, push func(i int) sheet) <-chan int {
 		all.Go(func() {
 			w := httptest.NewRecorder()
 			s := push(i)
-			d.ServeHTTP(w, httptest.NewRequest("POST", s.path+"?"+s.query(d.t).Encode(), strings.NewReader(s.body(d.t))))
+			d.ServeHTTP(w, httptest.NewRequest(http.MethodPost, s.path+"?"+s.query(d.t).Encode(), strings.NewReader(s.body(d.t))))
 			codes <- w.Code
 		})
 	}

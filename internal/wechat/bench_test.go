@@ -37,7 +37,7 @@ type canned string
 
 func (c canned) RoundTrip(request *http.Request) (*http.Response, error) {
 	request.Body.Close()
-	return &http.Response{StatusCode: 200, Header: http.Header{"Date": {"Mon, 23 Nov 2026 10:00:00 GMT"}},
+	return &http.Response{StatusCode: http.StatusOK, Header: http.Header{"Date": {"Mon, 23 Nov 2026 10:00:00 GMT"}},
 		Body: io.NopCloser(strings.NewReader(string(c)))}, nil
 }
 

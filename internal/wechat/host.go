@@ -125,7 +125,7 @@ func (h *Host) Later() time.Time {
 
 // Close closes idle connections. Calls made later open new ones.
 func (h *Host) Close() {
-	h.open()
+	_ = h.open() // what it makes is there even where the URL is wrong
 	if t, ok := h.transport.(interface{ CloseIdleConnections() }); ok {
 		t.CloseIdleConnections()
 	}

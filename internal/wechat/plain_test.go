@@ -89,9 +89,9 @@ func TestPlainTokensThatDieAtOnceCauseNoStorm(t *testing.T) {
 		if n := len(at); n < 140 || n > 150 {
 			t.Errorf("%d token calls in a day, want one in ten minutes", n)
 		}
-		for i, want := range []time.Duration{0, 1, 2, 4, 8, 10, 10} {
-			if apart := at[i+1].Sub(at[i]).Round(time.Minute); apart != want*time.Minute {
-				t.Errorf("call %d comes after %v, want %v min", i+2, at[i+1].Sub(at[i]), int(want))
+		for i, want := range []int{0, 1, 2, 4, 8, 10, 10} {
+			if apart := at[i+1].Sub(at[i]).Round(time.Minute); apart != time.Duration(want)*time.Minute {
+				t.Errorf("call %d comes after %v, want %v min", i+2, at[i+1].Sub(at[i]), want)
 			}
 		}
 		// Each caller tries a refused token about once a minute.
