@@ -297,3 +297,9 @@ func (a *arena) produce(topic string, partition int32, key, value []byte) {
 func discard() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
 func newRegistry() *prometheus.Registry { return prometheus.NewRegistry() }
+
+// testPolicy is that of a shop with the defaults.
+func testPolicy() Policy {
+	return Policy{Range: wechat.CreateTime, PageSize: 100, MaxWindow: 168 * time.Hour, MinWindow: time.Second,
+		PollInterval: 10 * time.Second, SettleDelay: 15 * time.Second, Lookback: 10 * time.Minute, Concurrency: 8}
+}

@@ -8,20 +8,6 @@ import (
 	"orderwalk/offsets"
 )
 
-// suspect is an ID that a window lists and a window to its left has listed too,
-// with update times.
-type suspect struct {
-	id string
-	// edge is the end of the nearest window to the left that has listed it.
-	edge int64
-}
-
-// suspectOf is an ID that a window to the left has listed, also as part of a
-// longer one that it was cut from.
-func suspectOf(id string, by *offsets.Window) suspect {
-	return suspect{id, max(by.End, by.Reach)}
-}
-
 // judge asks the API about IDs that w and a window to its left both list, with
 // update times: is that one change, or two? The answer must be right whether the
 // API counts a range's first second in or not, and its last second in or not.

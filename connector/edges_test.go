@@ -59,14 +59,14 @@ func (a *arena) everySecondOnce(from, to int64, bounded bool) {
 func TestEverySecondIsInWhateverEndsMean(t *testing.T) {
 	for n := range 4 {
 		for _, kind := range []wechat.Range{wechat.CreateTime, wechat.UpdateTime} {
-			for _, window := range []time.Duration{time.Second, 2 * time.Second, 7 * time.Second, time.Hour} {
-				t.Run(fmt.Sprintf("%+v %s %v", n, kind, window), func(t *testing.T) {
+			for _, length := range []time.Duration{time.Second, 2 * time.Second, 7 * time.Second, time.Hour} {
+				t.Run(fmt.Sprintf("%+v %s %v", n, kind, length), func(t *testing.T) {
 					inBubble(t, func(a *arena) {
 						to := time.Now().Unix() - 3600
 						from := to - 45
 						a.everySecond(simulator.Config{Faults: ends(n)}, from-3, to+3)
 						p := testPolicy()
-						p.Range, p.Start, p.End, p.MaxWindow, p.PageSize = kind, from, to, window, 7
+						p.Range, p.Start, p.End, p.MaxWindow, p.PageSize = kind, from, to, length, 7
 						if err := a.start(shop{appID: "wx1", policy: p}).wait(); err != nil {
 							t.Fatal(err)
 						}

@@ -73,9 +73,6 @@ func LiveCalls(p Policy, perSecond float64) int {
 	return 24 * (effort.First + effort.Second)
 }
 
-// Horizon is how far a walk may read now: the last second of its first passes.
-func (p Policy) Horizon(now time.Time) int64 { return p.horizon(now) - 1 }
-
 // forecast is a walk as it is played.
 type forecast struct {
 	policy  Policy

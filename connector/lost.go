@@ -139,7 +139,7 @@ func (c *Connector) published(ctx context.Context, topic string, partition int32
 				p.Range = string(h.Value)
 			}
 		}
-		if shop, ours := shops[p]; ours && shop.Policy.again(r.Value) {
+		if shop, ours := shops[p]; ours && comesTo(shop.Policy, r.Value) {
 			found = &p
 			return errFound
 		}
@@ -151,10 +151,10 @@ func (c *Connector) published(ctx context.Context, topic string, partition int32
 	return found, err
 }
 
-// again tells whether a walk from the beginning would come to the window of a
+// comesTo reports whether a walk from the beginning would come to the window of a
 // published order. Without a start it would not, and would leave out what came
 // since.
-func (p Policy) again(order []byte) bool {
+func comesTo(p Policy, order []byte) bool {
 	var v struct {
 		Start int64 `json:"window_start"`
 		End   int64 `json:"window_end"`

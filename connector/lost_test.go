@@ -167,23 +167,23 @@ func (p *process) committed() (n float64) {
 	return n
 }
 
-func TestAgain(t *testing.T) {
-	window := []byte(`{"window_start":1000,"window_end":2000}`)
+func TestComesTo(t *testing.T) {
+	record := []byte(`{"window_start":1000,"window_end":2000}`)
 	for _, c := range []struct {
 		name  string
 		p     Policy
 		order []byte
 		want  bool
 	}{
-		{"within", Policy{Start: 500}, window, true},
-		{"begins inside", Policy{Start: 1500, End: 9000}, window, true},
-		{"begins where it ends", Policy{Start: 2000}, window, false},
-		{"ends before", Policy{Start: 1, End: 900}, window, false},
-		{"ends inside", Policy{Start: 1, End: 1000}, window, true},
-		{"begins when it is started", Policy{}, window, true},
+		{"within", Policy{Start: 500}, record, true},
+		{"begins inside", Policy{Start: 1500, End: 9000}, record, true},
+		{"begins where it ends", Policy{Start: 2000}, record, false},
+		{"ends before", Policy{Start: 1, End: 900}, record, false},
+		{"ends inside", Policy{Start: 1, End: 1000}, record, true},
+		{"begins when it is started", Policy{}, record, true},
 		{"another form", Policy{Start: 5000}, []byte("\x00\x00"), true},
 	} {
-		if got := c.p.again(c.order); got != c.want {
+		if got := comesTo(c.p, c.order); got != c.want {
 			t.Errorf("%s: %v", c.name, got)
 		}
 	}

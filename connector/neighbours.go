@@ -20,6 +20,10 @@ func askedFrom(start int64, p Policy) int64 {
 	return max(0, start-lead)
 }
 
+// overlap makes the range that is sent for a window begin a second early, whatever
+// the API has shown of ends.
+func overlap(w *offsets.Window) { w.From = max(0, w.Start-lead) }
+
 // neighbours are the windows that are asked for a second that w is asked for too,
 // the nearest first: one on either side, or two where they are a second long.
 // Behind them are windows that were cut (offsets.Window.Reach): what they have

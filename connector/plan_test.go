@@ -9,7 +9,7 @@ import (
 	"orderwalk/offsets"
 )
 
-func testPolicy() Policy {
+func standard() Policy {
 	return Policy{Range: wechat.CreateTime, PageSize: 100, MaxWindow: 168 * time.Hour, MinWindow: time.Second,
 		PollInterval: 10 * time.Second, SettleDelay: 15 * time.Second, Lookback: 10 * time.Minute, Concurrency: 8}
 }
@@ -72,7 +72,7 @@ func TestNext(t *testing.T) {
 			again:  2},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			p := testPolicy()
+			p := standard()
 			if c.policy != nil {
 				c.policy(&p)
 			}
@@ -94,7 +94,7 @@ func TestNext(t *testing.T) {
 func TestNextNeverStands(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(7, 7))
 	for range 20000 {
-		p := testPolicy()
+		p := standard()
 		p.PollInterval = time.Duration(1+rnd.Int64N(30_000)) * time.Millisecond
 		p.SettleDelay = time.Duration(rnd.Int64N(30_000)) * time.Millisecond
 		p.Lookback = time.Duration(rnd.Int64N(3)) * time.Duration(rnd.Int64N(100_000)) * time.Millisecond

@@ -67,6 +67,10 @@ func (p Policy) clamp(length int64) int64 {
 // the last one that is wanted.
 func (p Policy) last() int64 { return p.End + 1 }
 
+// liveFrom is the watermark from which a shop counts as live: the windows of a poll
+// or two behind the horizon.
+func (p Policy) liveFrom(horizon int64) int64 { return horizon - 2*max(1, seconds(p.PollInterval)) }
+
 // horizon is the latest end a window may have now.
 func (p Policy) horizon(now time.Time) int64 {
 	h := now.Add(-p.SettleDelay).Unix()
@@ -75,3 +79,6 @@ func (p Policy) horizon(now time.Time) int64 {
 	}
 	return h
 }
+
+// Horizon is how far a walk may read now: the last second of its first passes.
+func (p Policy) Horizon(now time.Time) int64 { return p.horizon(now) - 1 }

@@ -189,7 +189,7 @@ func (w *walker) halve(ctx context.Context, win *offsets.Window) error {
 		return nil
 	}
 	restart(win, w.policy())
-	win.From = max(0, win.Start-lead)
+	overlap(win)
 	w.mu.Unlock()
 	l := lister{client: w.shop.Client, window: win, kind: w.shop.Policy.Range}
 	listed, err := l.narrow(ctx)

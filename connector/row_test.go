@@ -26,7 +26,7 @@ type liveShop struct {
 var liveLookbacks = []time.Duration{10 * time.Minute, 24 * time.Hour, 7 * 24 * time.Hour}
 
 func newLiveShop(lookback time.Duration) *liveShop {
-	p := testPolicy()
+	p := standard()
 	p.Lookback = lookback
 	s := &liveShop{policy: p, now: time.Unix(1_700_000_000, 0), id: 3704612354559743232}
 	s.state = &offsets.Checkpoint{Watermark: s.now.Unix(), Length: 3600}
@@ -124,7 +124,7 @@ func BenchmarkLookback(b *testing.B) {
 // TestWhatIsSettledBehindAStuckWindowIsJoined: a window that never comes to its
 // end does not keep what is behind it in memory and on the topic.
 func TestWhatIsSettledBehindAStuckWindowIsJoined(t *testing.T) {
-	p := testPolicy()
+	p := standard()
 	s := &liveShop{policy: p, now: time.Unix(1_700_000_000, 0), id: 3704612354559743232}
 	s.state = &offsets.Checkpoint{Watermark: s.now.Unix(), Length: 3600}
 	// The first window, and one of an hour later, are stuck.
@@ -175,7 +175,7 @@ func TestWhatIsSettledBehindAStuckWindowIsJoined(t *testing.T) {
 // settled window behind one that never ended. Their checkpoint is read, and what
 // is not needed is forgotten at the first end of a window behind them.
 func TestARowOfAnOlderVersionIsCondensed(t *testing.T) {
-	p, part := testPolicy(), offsets.Partition{Shop: "s", Range: "create_time"}
+	p, part := standard(), offsets.Partition{Shop: "s", Range: "create_time"}
 	begin := int64(1_700_000_000)
 	older := &offsets.Checkpoint{Watermark: begin, Length: 60, Windows: []*offsets.Window{{Start: begin, End: begin + 10, State: offsets.Open, Pass: 1, PageSize: 50, Key: "k", Pages: 1}}}
 	const settled = 3000
@@ -226,7 +226,7 @@ func TestARowOfAnOlderVersionIsCondensed(t *testing.T) {
 func TestWhatAStuckWindowMayListIsKept(t *testing.T) {
 	const begin, windows = 1000, 12
 	for stuck := range windows {
-		p := testPolicy()
+		p := standard()
 		p.Lookback, p.Start, p.End, p.Concurrency = 0, begin, begin+windows-1, windows
 		c := &offsets.Checkpoint{Watermark: begin, Length: 1}
 		for i := range int64(windows) {

@@ -15,6 +15,20 @@ type sifted struct {
 	suspects []suspect
 }
 
+// suspect is an ID that a window lists and a window to its left has listed too,
+// with update times.
+type suspect struct {
+	id string
+	// edge is the end of the nearest window to the left that has listed it.
+	edge int64
+}
+
+// suspectOf is an ID that a window to the left has listed, also as part of a
+// longer one that it was cut from.
+func suspectOf(id string, by *offsets.Window) suspect {
+	return suspect{id, max(by.End, by.Reach)}
+}
+
 // verdict says of a suspect whether it is a change of its own. It holds for the
 // edge that was asked about: a nearer window may list the ID meanwhile.
 type verdict map[suspect]bool

@@ -231,7 +231,7 @@ func (w *walker) plan(reading map[*offsets.Window]bool) (start []*offsets.Window
 		w.sheet.opened(s.open[n-1])
 	}
 	horizon := w.shop.Policy.horizon(now)
-	w.sheet.planned(w.state, horizon, horizon-2*max(1, seconds(w.shop.Policy.PollInterval)), len(reading)+len(start))
+	w.sheet.planned(w.state, horizon, w.shop.Policy.liveFrom(horizon), len(reading)+len(start))
 	return start, s.wait, s.done
 }
 

@@ -63,7 +63,7 @@ func TestEachListedIDIsPublishedOnce(t *testing.T) {
 		if seed%3 == 0 && !short {
 			api.most = 40
 		}
-		p := testPolicy()
+		p := standard()
 		p.Start, p.End = 1000, 1000+span-1
 		p.PageSize, p.Concurrency = 1+rnd.IntN(20), 1+rnd.IntN(8)
 		if seed%5 == 0 {
@@ -235,7 +235,7 @@ func sameOnTopic(t *testing.T, topic map[string][]byte, state *offsets.Checkpoin
 // days, shrink when they are full, and an API that refuses a length is not
 // asked for it again at once.
 func TestLengthFollowsTheOrders(t *testing.T) {
-	p := testPolicy()
+	p := standard()
 	state := &offsets.Checkpoint{Length: p.clamp(0)}
 	var a pace
 	window := func(pages int) *offsets.Window {

@@ -1,0 +1,68 @@
+package connector
+
+import (
+	"testing"
+
+	"orderwalk/internal/wechat"
+	"orderwalk/offsets"
+)
+
+// TestTakeKnowsNeighbours: the table of take's comment.
+func TestTakeKnowsNeighbours(t *testing.T) {
+	win := func(start, end int64, ids ...string) *offsets.Window {
+		w := &offsets.Window{Start: start, End: end, State: offsets.Open, Pass: 1, PageSize: 10}
+		for _, id := range ids {
+			w.See(id)
+		}
+		return w
+	}
+	for _, kind := range []wechat.Range{wechat.CreateTime, wechat.UpdateTime} {
+		c := &offsets.Checkpoint{Windows: []*offsets.Window{win(0, 10, "left"), win(10, 20, "own"), win(20, 30, "right")}}
+		w := c.Windows[1]
+		ids := []string{"new", "left", "own", "right", "new"}
+		s := take(c, w, kind, ids, nil)
+		if kind == wechat.UpdateTime {
+			if len(s.suspects) != 1 || s.suspects[0] != (suspect{"left", 10}) || w.Seen.Has("new") {
+				t.Errorf("%s: got %+v, want left as a suspect and nothing taken", kind, s)
+			}
+			s = take(c, w, kind, ids, verdict{suspect{"left", 10}: true})
+			if len(s.fresh) != 2 || s.fresh[1] != "left" || s.repeats != 3 {
+				t.Errorf("%s: got %+v, want new and left", kind, s)
+			}
+			continue
+		}
+		if len(s.fresh) != 1 || s.fresh[0] != "new" || s.repeats != 4 {
+			t.Errorf("%s: got %+v, want new alone", kind, s)
+		}
+		for _, id := range ids {
+			if !w.Seen.Has(id) {
+				t.Errorf("%s: %s was listed and is not seen", kind, id)
+			}
+		}
+	}
+}
+
+// TestAVerdictHoldsForTheEdgeItIsAbout: while the API is asked about an ID that
+// the window before the last has listed, the last one lists it too. The verdict
+// says nothing about that.
+func TestAVerdictHoldsForTheEdgeItIsAbout(t *testing.T) {
+	win := func(start, end int64) *offsets.Window {
+		return &offsets.Window{Start: start, End: end, From: start - 1, State: offsets.Open, Pass: 1, PageSize: 10}
+	}
+	c := &offsets.Checkpoint{Windows: []*offsets.Window{win(41, 42), win(42, 43), win(43, 44)}}
+	w := c.Windows[2]
+	c.Windows[0].See("moved") // as it was at 41; it has changed at 43
+	s := take(c, w, wechat.UpdateTime, []string{"moved"}, nil)
+	if len(s.suspects) != 1 || s.suspects[0] != (suspect{"moved", 42}) {
+		t.Fatalf("got %+v, want a suspect of edge 42", s)
+	}
+	c.Windows[1].See("moved") // and has published the change at 43
+	known := verdict{suspect{"moved", 42}: true}
+	if s = take(c, w, wechat.UpdateTime, []string{"moved"}, known); len(s.fresh) > 0 || len(s.suspects) != 1 || s.suspects[0] != (suspect{"moved", 43}) {
+		t.Fatalf("got %+v, want a suspect of edge 43", s)
+	}
+	known[suspect{"moved", 43}] = false
+	if s = take(c, w, wechat.UpdateTime, []string{"moved"}, known); len(s.fresh) > 0 || s.repeats != 1 {
+		t.Fatalf("got %+v, want a repeat", s)
+	}
+}
