@@ -20,6 +20,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"orderwalk/connector/window"
 	"orderwalk/internal/kafkatest"
 	"orderwalk/internal/leaktest"
 	"orderwalk/internal/wechat"
@@ -118,7 +119,7 @@ func (a *arena) listed() []simulator.ListCall {
 }
 
 // policy is a shop that polls every second, close behind now.
-func (a *arena) policy() Policy {
+func (a *arena) policy() window.Policy {
 	p := testPolicy()
 	p.PollInterval, p.SettleDelay, p.Lookback = time.Second, time.Second, 3*time.Second
 	return p
@@ -129,7 +130,7 @@ type shop struct {
 	appID  string
 	name   string // "" = the app ID
 	topic  string // of its orders; "" = the story's
-	policy Policy
+	policy window.Policy
 	rate   float64
 	static func() (string, error) // reads the access token; nil = by the secret
 	auth   string                 // the way without static; "" = stable_token
@@ -259,7 +260,7 @@ func (a *arena) eachOnce(appID string, from, to int64) {
 
 // backlog is a world of one shop with n orders over the hours before now, long
 // enough ago that no second pass is due.
-func backlog(appID string, n int) (simulator.Shop, Policy) {
+func backlog(appID string, n int) (simulator.Shop, window.Policy) {
 	to := time.Now().Unix() - 3600
 	from := to - 6*3600
 	p := testPolicy()
@@ -299,7 +300,7 @@ func discard() *slog.Logger { return slog.New(slog.DiscardHandler) }
 func newRegistry() *prometheus.Registry { return prometheus.NewRegistry() }
 
 // testPolicy is that of a shop with the defaults.
-func testPolicy() Policy {
-	return Policy{Range: wechat.CreateTime, PageSize: 100, MaxWindow: 168 * time.Hour, MinWindow: time.Second,
+func testPolicy() window.Policy {
+	return window.Policy{Range: wechat.CreateTime, PageSize: 100, MaxWindow: 168 * time.Hour, MinWindow: time.Second,
 		PollInterval: 10 * time.Second, SettleDelay: 15 * time.Second, Lookback: 10 * time.Minute, Concurrency: 8}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"orderwalk/connector/window"
 	"orderwalk/internal/txn"
 )
 
@@ -41,7 +42,7 @@ type receipt struct {
 	orders, late int
 	ages         []float64 // of the windows late orders turned up in, seconds
 	watermark    int64
-	brought      []span // windows of a first pass with orders in them
+	brought      []window.Span // windows of a first pass with orders in them
 	kept         chan struct{}
 }
 
@@ -199,7 +200,7 @@ func (c *committer) collect(tx *txn.Transaction, w *walker, partitions int) (r r
 	var key, value, rest []byte
 	for _, d := range outbox {
 		<-c.space
-		rest = appendRest(rest[:0], part.Shop, w.shop.Policy.Range, span{d.asked, d.window.end}, d.readAt)
+		rest = appendRest(rest[:0], part.Shop, w.shop.Policy.Range, window.Span{Start: d.asked, End: d.window.End}, d.readAt)
 		for _, id := range d.ids {
 			key = append(key[:0], id...)
 			value = appendOrder(value[:0], id, rest)
@@ -213,7 +214,7 @@ func (c *committer) collect(tx *txn.Transaction, w *walker, partitions int) (r r
 		} else {
 			r.late += len(d.ids)
 			for range d.ids {
-				r.ages = append(r.ages, d.readAt.Sub(time.Unix(d.window.end, 0)).Seconds())
+				r.ages = append(r.ages, d.readAt.Sub(time.Unix(d.window.End, 0)).Seconds())
 			}
 		}
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/segmentio/kafka-go"
 
+	"orderwalk/connector/window"
 	"orderwalk/internal/group"
 	"orderwalk/internal/topics"
 	"orderwalk/internal/wechat"
@@ -63,7 +64,7 @@ type Shop struct {
 	Name   string // as shown; unique
 	AppID  string
 	Topic  string // where its orders go
-	Policy Policy
+	Policy window.Policy
 	Client *wechat.Client // one for each app ID
 	// OneRefresher says that a new token ends the one before: all shops of the
 	// app ID have to be walked by one worker.

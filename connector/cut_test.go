@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"orderwalk/connector/window"
 	"orderwalk/internal/wechat"
 	"orderwalk/offsets"
 	"orderwalk/simulator"
@@ -13,7 +14,7 @@ import (
 
 // quietThenDense is a shop without an order for two months and with n of them in
 // the two days after that, long ago.
-func quietThenDense(n int) (simulator.Shop, Policy) {
+func quietThenDense(n int) (simulator.Shop, window.Policy) {
 	const day = 24 * 3600
 	to := time.Now().Unix() - day
 	p := testPolicy()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"orderwalk/connector/window"
 	"orderwalk/internal/wechat"
 	"orderwalk/offsets"
 )
@@ -33,23 +34,23 @@ import (
 //
 // shown reports whether a range of one second has listed an order, which an API
 // that counts neither end in never does.
-func judge(ctx context.Context, client *wechat.Client, w *offsets.Window, suspects []suspect) (known verdict, shown bool, err error) {
+func judge(ctx context.Context, client *wechat.Client, w *offsets.Window, suspects []window.Ambiguous) (known window.Resolved, shown bool, err error) {
 	left := make(map[string]bool, len(suspects))
 	edges := make(map[int64]map[string]bool)
 	for _, s := range suspects {
-		left[s.id] = true
-		if edges[s.edge] == nil {
-			edges[s.edge] = make(map[string]bool)
+		left[s.ID] = true
+		if edges[s.Edge] == nil {
+			edges[s.Edge] = make(map[string]bool)
 		}
-		edges[s.edge][s.id] = true
+		edges[s.Edge][s.ID] = true
 	}
-	known = make(verdict, len(suspects))
+	known = make(window.Resolved, len(suspects))
 	l := lister{client: client, window: w, kind: wechat.UpdateTime}
 	settle := func(listed map[string]bool, wanted map[string]bool, change bool) {
 		for _, s := range suspects {
-			if wanted[s.id] && listed[s.id] {
+			if wanted[s.ID] && listed[s.ID] {
 				known[s] = change
-				delete(left, s.id)
+				delete(left, s.ID)
 			}
 		}
 	}
@@ -69,7 +70,7 @@ func judge(ctx context.Context, client *wechat.Client, w *offsets.Window, suspec
 		settle(listed, left, true)
 	}
 	for _, s := range suspects {
-		if left[s.id] {
+		if left[s.ID] {
 			known[s] = false
 		}
 	}
@@ -87,9 +88,9 @@ type lister struct {
 
 // list pages through a range and returns what it lists: all of it, or of what is
 // wanted what it finds.
-func (l *lister) list(ctx context.Context, s span, wanted map[string]bool) (map[string]bool, error) {
+func (l *lister) list(ctx context.Context, s window.Span, wanted map[string]bool) (map[string]bool, error) {
 	q := query(l.window, l.kind, "")
-	q.Start, q.End, q.PageSize, q.Edge = s.start, s.end, 100, true
+	q.Start, q.End, q.PageSize, q.Edge = s.Start, s.End, 100, true
 	listed := make(map[string]bool)
 	pass := newPass()
 	for refused := 0; ; {

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"orderwalk/connector/window"
 	"orderwalk/internal/wechat"
 	"orderwalk/offsets"
 	"orderwalk/simulator"
@@ -55,13 +56,13 @@ func TestJudge(t *testing.T) {
 									continue // the window cannot have listed it
 								}
 								id := strconv.FormatInt(at, 10)
-								got, shown, err := judge(context.Background(), cfg.Shops[0].Client, w, []suspect{{id, int64(edge)}})
+								got, shown, err := judge(context.Background(), cfg.Shops[0].Client, w, []window.Ambiguous{{ID: id, Edge: int64(edge)}})
 								if err != nil {
 									t.Fatal(err)
 								}
 								shows = shows || shown
 								want := !moved && !lists(shared-50, int64(edge), at)
-								if change, judged := got[suspect{id, int64(edge)}]; !judged || change != want {
+								if change, judged := got[window.Ambiguous{ID: id, Edge: int64(edge)}]; !judged || change != want {
 									t.Errorf("window %+v, edge %+d, update %+d: judged %v (%v), want %v", w, edge-shared, at-shared, judged, change, want)
 								}
 							}
@@ -87,7 +88,7 @@ func TestJudgeIsNotLedInCircles(t *testing.T) {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Hour)
 		defer cancel()
 		w := &offsets.Window{Start: 946_684_000, End: 946_684_100, PageSize: 100}
-		if _, _, err := judge(ctx, cfg.Shops[0].Client, w, []suspect{{"7", 946_684_000}}); !errors.Is(err, errCircles) {
+		if _, _, err := judge(ctx, cfg.Shops[0].Client, w, []window.Ambiguous{{ID: "7", Edge: 946_684_000}}); !errors.Is(err, errCircles) {
 			t.Errorf("judged with %v after %d calls", err, len(a.listed()))
 		}
 		web.CloseIdleConnections()
@@ -115,8 +116,8 @@ func TestJudgeBelievesNoSilence(t *testing.T) {
 					if _, err := cfg.Shops[0].Client.List(context.Background(), query(w, wechat.UpdateTime, "")); err != nil {
 						t.Error(err) // which is where the suspect comes from
 					}
-					got, _, err := judge(context.Background(), cfg.Shops[0].Client, w, []suspect{{"7", shared}})
-					if change, judged := got[suspect{"7", shared}]; err != nil || !judged || change != (j == 1) {
+					got, _, err := judge(context.Background(), cfg.Shops[0].Client, w, []window.Ambiguous{{ID: "7", Edge: shared}})
+					if change, judged := got[window.Ambiguous{ID: "7", Edge: shared}]; err != nil || !judged || change != (j == 1) {
 						t.Errorf("%v of %s: judged %v (%v), %v", length, form, change, judged, err)
 					}
 					web.CloseIdleConnections()

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"orderwalk/connector/window"
 	"orderwalk/internal/wechat"
 	"orderwalk/offsets"
 	"orderwalk/simulator"
@@ -86,14 +87,14 @@ func TestWhatStopsAShop(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		faults simulator.Faults
-		policy func(*Policy)
+		policy func(*window.Policy)
 		want   string
 	}{
 		{"wrong secret", simulator.Faults{TokenError: 40125}, nil, "40125"},
 		{"plain http where https is wanted", simulator.Faults{RequireHTTPS: true}, nil, "43003"},
 		{"an errcode nobody knows", simulator.Faults{UnknownErrcode: 12345}, nil, "12345"},
 		{"too many orders in one second", simulator.Faults{MaxOrdersPerRequest: 10}, nil, "31042"},
-		{"more windows than a second", simulator.Faults{MaxOrdersPerRequest: 10}, func(p *Policy) { p.MinWindow = time.Minute }, "ORDERWALK_MIN_WINDOW"},
+		{"more windows than a second", simulator.Faults{MaxOrdersPerRequest: 10}, func(p *window.Policy) { p.MinWindow = time.Minute }, "ORDERWALK_MIN_WINDOW"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			inBubble(t, func(a *arena) {

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"orderwalk/connector/window"
 	"orderwalk/offsets"
 )
 
@@ -55,9 +56,9 @@ type Pattern struct {
 // Forecast plays the walk of a shop that begins now, by the very functions that
 // the walk goes by, with p.Start and p.End set, against an API that answers by a
 // pattern. Nothing is called, and no time passes.
-func Forecast(p Policy, now time.Time, api Pattern) Effort {
+func Forecast(p window.Policy, now time.Time, api Pattern) Effort {
 	f := forecast{policy: p, api: api, begin: now, now: now, changed: true,
-		state: &offsets.Checkpoint{Watermark: p.Start, Length: p.clamp(0)}}
+		state: &offsets.Checkpoint{Watermark: p.Start, Length: p.Clamp(0)}}
 	for f.step() {
 	}
 	return f.effort
@@ -65,7 +66,7 @@ func Forecast(p Policy, now time.Time, api Pattern) Effort {
 
 // LiveCalls is about how many list calls a day it takes to follow a shop with so
 // many orders in a second: those of an hour that is played.
-func LiveCalls(p Policy, perSecond float64) int {
+func LiveCalls(p window.Policy, perSecond float64) int {
 	const hour = 3600
 	p.Start, p.End = hour, 2*hour-1
 	now := time.Unix(hour, 0).Add(p.SettleDelay)
@@ -75,10 +76,10 @@ func LiveCalls(p Policy, perSecond float64) int {
 
 // forecast is a walk as it is played.
 type forecast struct {
-	policy  Policy
+	policy  window.Policy
 	api     Pattern
 	state   *offsets.Checkpoint
-	pace    pace
+	pace    window.Sizer
 	begin   time.Time
 	now     time.Time
 	free    time.Time // when the next call may go out
@@ -121,23 +122,23 @@ func (f *forecast) step() bool {
 // when there is. It reports false at the end.
 func (f *forecast) plan() (more bool) {
 	f.changed = false
-	s := next(f.state, f.now, f.policy)
-	open(f.state, s.open, f.policy)
-	f.effort.Windows += len(s.open)
-	for _, w := range s.again {
-		again(f.state, w, f.policy)
+	s := window.Next(f.state, f.now, f.policy)
+	window.Open(f.state, s.Open, f.policy)
+	f.effort.Windows += len(s.Open)
+	for _, w := range s.Again {
+		window.Reopen(f.state, w, f.policy)
 	}
 	for i := 0; i < len(f.state.Open()) && len(f.reading) < f.policy.Concurrency; i++ {
 		w := f.state.Open()[i]
 		if !slices.ContainsFunc(f.reading, func(c call) bool { return c.window == w }) {
-			w = fit(f.state, w, f.policy)
+			w = window.Fit(f.state, w, f.policy)
 			w.Opened = cmp.Or(w.Opened, f.now.Unix())
 			f.call(w, f.pages(w))
 		}
 	}
 	if len(f.reading) == 0 {
-		f.now = f.now.Add(s.wait)
-		return !s.done && s.wait > 0
+		f.now = f.now.Add(s.Wait)
+		return !s.Done && s.Wait > 0
 	}
 	return true
 }
@@ -165,15 +166,15 @@ func (f *forecast) answer(c call) {
 		f.effort.Second++
 	}
 	if n := f.api.Density.Orders(w.Start, w.End); f.api.Most > 0 && n > f.api.Most && first {
-		f.pace.refused()
+		f.pace.Refused()
 		f.changed = true
-		if split(f.state, w, f.policy) {
+		if window.Halve(f.state, w, f.policy) {
 			f.effort.Windows++
 			return
 		}
 	}
 	if w.Pages++; w.Pages < c.pages {
-		if cut(f.state, w, f.policy) {
+		if window.Cut(f.state, w, f.policy) {
 			f.effort.Windows++
 			f.changed = true
 		} else {
@@ -186,8 +187,8 @@ func (f *forecast) answer(c call) {
 		if f.api.Density.Orders(w.Start, w.End) > 0 {
 			w.See("0") // any: what matters is that there are some
 		}
-		f.pace.adapt(f.state, w, f.policy)
+		f.pace.Adapt(f.state, w, f.policy)
 		f.effort.Read = f.now.Sub(f.begin)
 	}
-	finish(f.state, w, f.policy)
+	window.Finish(f.state, w, f.policy)
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"orderwalk/connector/window"
 	"orderwalk/simulator"
 )
 
@@ -23,7 +24,7 @@ func TestAForecastIsWhatRunMakes(t *testing.T) {
 		sleeps bool  // no orders at night
 		faults simulator.Faults
 		upTo   time.Duration // the range ends so long ago
-		policy func(*Policy)
+		policy func(*window.Policy)
 	}{
 		{name: "nothing", days: 30},
 		{name: "a few", orders: simulator.Backlog{Orders: 300}, days: 7},
@@ -33,9 +34,9 @@ func TestAForecastIsWhatRunMakes(t *testing.T) {
 		{name: "bursty, many", orders: simulator.Backlog{Orders: 60000, Bursts: 100, BurstSize: 300}, days: 30},
 		{name: "opened two days ago", orders: simulator.Backlog{Orders: 2738}, days: 23, opened: 2},
 		{name: "by day", orders: simulator.Backlog{Orders: 20000}, sleeps: true, days: 14},
-		{name: "small pages", orders: simulator.Backlog{Orders: 10000}, days: 7, policy: func(p *Policy) { p.PageSize = 10 }},
-		{name: "one window at a time", orders: simulator.Backlog{Orders: 10000}, days: 7, policy: func(p *Policy) { p.Concurrency = 1 }},
-		{name: "up to now", orders: simulator.Backlog{Orders: 20000}, days: 1, upTo: 20 * time.Second, policy: func(p *Policy) { p.Lookback = 4 * time.Hour }},
+		{name: "small pages", orders: simulator.Backlog{Orders: 10000}, days: 7, policy: func(p *window.Policy) { p.PageSize = 10 }},
+		{name: "one window at a time", orders: simulator.Backlog{Orders: 10000}, days: 7, policy: func(p *window.Policy) { p.Concurrency = 1 }},
+		{name: "up to now", orders: simulator.Backlog{Orders: 20000}, days: 1, upTo: 20 * time.Second, policy: func(p *window.Policy) { p.Lookback = 4 * time.Hour }},
 		{name: "small ranges only", orders: simulator.Backlog{Orders: 20000}, days: 7, faults: simulator.Faults{MaxOrdersPerRequest: 300}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"orderwalk/connector/window"
 	"orderwalk/internal/wechat"
 	"orderwalk/offsets"
 )
@@ -21,7 +22,7 @@ const recentSpan = time.Hour
 
 // recent says that a second is so close to now that the walk that reads it is
 // the live one. One that has come so far once stays live when it falls behind.
-func recent(second int64, now time.Time, p Policy) bool {
+func recent(second int64, now time.Time, p window.Policy) bool {
 	return now.Add(-p.SettleDelay-max(recentSpan, 2*p.PollInterval)).Unix() <= second
 }
 
@@ -45,7 +46,7 @@ func (w *walker) list(ctx context.Context, win *offsets.Window, key string) (wec
 
 // hold takes out of a step what has to wait for more of the day's list calls,
 // and returns which windows of the checkpoint have to. The caller holds mu.
-func (w *walker) hold(s *step, now time.Time) func(*offsets.Window) bool {
+func (w *walker) hold(s *window.Step, now time.Time) func(*offsets.Window) bool {
 	if recent(w.state.Watermark, now, w.shop.Policy) {
 		w.sheet.catchUp()
 	}
@@ -54,14 +55,14 @@ func (w *walker) hold(s *step, now time.Time) func(*offsets.Window) bool {
 		return !until.IsZero() && win.State == offsets.Open && !w.live(win, now)
 	}
 	some := false
-	if n := len(s.open); n > 0 && held(&offsets.Window{Start: s.open[0].start, State: offsets.Open, Pass: 1}) {
-		s.open, some = nil, true
+	if n := len(s.Open); n > 0 && held(&offsets.Window{Start: s.Open[0].Start, State: offsets.Open, Pass: 1}) {
+		s.Open, some = nil, true
 	}
 	for _, win := range w.state.Open() {
 		some = some || held(win)
 	}
-	if wait := time.Until(until); some && (s.wait == 0 || wait < s.wait) {
-		s.wait = max(wait, time.Millisecond)
+	if wait := time.Until(until); some && (s.Wait == 0 || wait < s.Wait) {
+		s.Wait = max(wait, time.Millisecond)
 	}
 	w.sheet.hold(some)
 	return held

@@ -5,6 +5,7 @@ import (
 	"runtime/debug"
 	"sync/atomic"
 
+	"orderwalk/connector/window"
 	"orderwalk/offsets"
 )
 
@@ -73,7 +74,7 @@ func (w *walker) uncount() {
 
 // policy is the shop's, as the process has room for it now and the API has shown
 // itself. The caller holds mu.
-func (w *walker) policy() Policy {
+func (w *walker) policy() window.Policy {
 	p := w.shop.Policy
 	p.Crowded, p.Tight = w.ids.crowded(), w.tight
 	return p

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"orderwalk/connector/window"
 	"orderwalk/internal/wechat"
 	"orderwalk/offsets"
 	"orderwalk/simulator"
@@ -92,26 +93,26 @@ func TestALeakyWindowIsReadUntilNothingIsNew(t *testing.T) {
 			p, now := testPolicy(), time.Unix(1_000_000, 0)
 			p.Range, p.Status, p.Lookback, p.Start, p.End = c.kind, c.status, c.look, 1000, 1099
 			state := &offsets.Checkpoint{Watermark: p.Start, Length: 100}
-			open(state, next(state, now, p).open[:1], p)
+			window.Open(state, window.Next(state, now, p).Open[:1], p)
 			w, read := state.Windows[0], 0
-			w.End = p.last()
+			w.End = p.LastEnd()
 			for w.State != offsets.Settled {
 				if w.State == offsets.Waiting {
-					if s := next(state, now, p); len(s.again) != 1 {
+					if s := window.Next(state, now, p); len(s.Again) != 1 {
 						t.Fatalf("after %d passes: %+v, want the window again", read, s)
 					}
-					again(state, w, p)
+					window.Reopen(state, w, p)
 				}
 				w.Opened = now.Unix()
-				take(state, w, p.Range, passes[read], nil)
+				window.Dedupe(state, w, p.Range, passes[read], nil)
 				w.Pages = c.pages
 				state = reloaded(t, state)
 				w = state.Windows[0]
-				finish(state, w, p)
+				window.Finish(state, w, p)
 				read++
 			}
-			if read != c.want || !next(state, now, p).done {
-				t.Errorf("%d passes, want %d; done: %v", read, c.want, next(state, now, p).done)
+			if read != c.want || !window.Next(state, now, p).Done {
+				t.Errorf("%d passes, want %d; done: %v", read, c.want, window.Next(state, now, p).Done)
 			}
 		})
 	}

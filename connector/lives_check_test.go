@@ -8,6 +8,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"orderwalk/connector/window"
 	"orderwalk/internal/wechat"
 	"orderwalk/offsets"
 	"orderwalk/simulator"
@@ -77,7 +78,7 @@ func (s *stage) check(calm time.Time) {
 }
 
 // policy is how a walk was configured at first.
-func (s *stage) policy(i int) Policy { return s.life.first.policies[i] }
+func (s *stage) policy(i int) window.Policy { return s.life.first.policies[i] }
 
 // mostEnd is the latest END_TIME that was ever in force; 0 = none.
 func (l *life) mostEnd() int64 { return max(l.first.end, l.last.end) }
@@ -217,7 +218,7 @@ type claim struct {
 	records  map[string][]taken
 	from, to int64 // seconds of which all has to be there
 	most     int64 // the latest second of which something may be there, 0 = any
-	slack    Policy
+	slack    window.Policy
 	bad      int
 }
 

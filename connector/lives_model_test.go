@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"orderwalk/connector/window"
 	"orderwalk/internal/wechat"
 	"orderwalk/simulator"
 )
@@ -47,8 +48,8 @@ type walk struct {
 
 // deploy is the configuration of all workers from some moment on.
 type deploy struct {
-	policies []Policy // by walk
-	absent   int      // the walk that is not configured, or -1
+	policies []window.Policy // by walk
+	absent   int             // the walk that is not configured, or -1
 	end      int64
 }
 
@@ -152,7 +153,7 @@ func (l *life) newDeploy(rnd *rand.Rand, end int64) deploy {
 	if l.lag > 0 {
 		lookback = l.lag + between(rnd, time.Second, 30*time.Second)
 	}
-	p := Policy{
+	p := window.Policy{
 		MaxWindow: draw(rnd, 168*time.Hour, 168*time.Hour, between(rnd, l.longest()/200, 168*time.Hour).Round(time.Second)), MinWindow: draw(rnd, time.Second, time.Second, 10*time.Second, time.Minute),
 		PollInterval: between(rnd, 500*time.Millisecond, 10*time.Second), SettleDelay: between(rnd, time.Second, 15*time.Second),
 		Lookback: lookback, Concurrency: draw(rnd, 1, 2, 4, 8),

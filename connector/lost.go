@@ -9,6 +9,7 @@ import (
 
 	"github.com/segmentio/kafka-go"
 
+	"orderwalk/connector/window"
 	"orderwalk/internal/topics"
 	"orderwalk/internal/txn"
 	"orderwalk/offsets"
@@ -154,7 +155,7 @@ func (c *Connector) published(ctx context.Context, topic string, partition int32
 // comesTo reports whether a walk from the beginning would come to the window of a
 // published order. Without a start it would not, and would leave out what came
 // since.
-func comesTo(p Policy, order []byte) bool {
+func comesTo(p window.Policy, order []byte) bool {
 	var v struct {
 		Start int64 `json:"window_start"`
 		End   int64 `json:"window_end"`
@@ -162,7 +163,7 @@ func comesTo(p Policy, order []byte) bool {
 	if p.Start == 0 || json.Unmarshal(order, &v) != nil || v.End == 0 {
 		return true
 	}
-	return v.End > p.Start && (p.End == 0 || v.Start < p.last())
+	return v.End > p.Start && (p.End == 0 || v.Start < p.LastEnd())
 }
 
 // gone returns the error of an offsets topic that was deleted under a lane. The

@@ -10,6 +10,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"orderwalk/connector/window"
 	"orderwalk/simulator"
 )
 
@@ -77,7 +78,7 @@ func offsetsDeleted(a *arena) {
 
 	open := p
 	open.Start, open.End = 0, 0
-	for name, policy := range map[string]Policy{"the range": p, "no range": open} {
+	for name, policy := range map[string]window.Policy{"the range": p, "no range": open} {
 		err := a.start(shop{appID: "wx1", policy: policy}).wait()
 		var lost *LostError
 		if !errors.As(err, &lost) || lost.Partition.Shop != "wx1" {
@@ -171,17 +172,17 @@ func TestComesTo(t *testing.T) {
 	record := []byte(`{"window_start":1000,"window_end":2000}`)
 	for _, c := range []struct {
 		name  string
-		p     Policy
+		p     window.Policy
 		order []byte
 		want  bool
 	}{
-		{"within", Policy{Start: 500}, record, true},
-		{"begins inside", Policy{Start: 1500, End: 9000}, record, true},
-		{"begins where it ends", Policy{Start: 2000}, record, false},
-		{"ends before", Policy{Start: 1, End: 900}, record, false},
-		{"ends inside", Policy{Start: 1, End: 1000}, record, true},
-		{"begins when it is started", Policy{}, record, true},
-		{"another form", Policy{Start: 5000}, []byte("\x00\x00"), true},
+		{"within", window.Policy{Start: 500}, record, true},
+		{"begins inside", window.Policy{Start: 1500, End: 9000}, record, true},
+		{"begins where it ends", window.Policy{Start: 2000}, record, false},
+		{"ends before", window.Policy{Start: 1, End: 900}, record, false},
+		{"ends inside", window.Policy{Start: 1, End: 1000}, record, true},
+		{"begins when it is started", window.Policy{}, record, true},
+		{"another form", window.Policy{Start: 5000}, []byte("\x00\x00"), true},
 	} {
 		if got := comesTo(c.p, c.order); got != c.want {
 			t.Errorf("%s: %v", c.name, got)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"maps"
 
+	"orderwalk/connector/window"
 	"orderwalk/internal/wechat"
 )
 
@@ -30,7 +31,7 @@ func (l *lister) narrow(ctx context.Context) (map[string]bool, error) {
 	all := make(map[string]bool)
 	whole := true
 	var full error
-	for _, s := range []span{{start, end}, {start - 1, end - 1}} {
+	for _, s := range []window.Span{{Start: start, End: end}, {Start: start - 1, End: end - 1}} {
 		listed, err := l.list(ctx, s, nil)
 		switch {
 		case tooFull(err):
@@ -82,7 +83,7 @@ func (l *lister) point(ctx context.Context, second int64) (listed map[string]boo
 // shows lists a range that ends where it begins. told reports whether there is
 // anything in it; such a range that is not allowed has nothing.
 func (l *lister) shows(ctx context.Context, second int64) (listed map[string]bool, told bool, err error) {
-	listed, err = l.list(ctx, span{second, second}, nil)
+	listed, err = l.list(ctx, window.Span{Start: second, End: second}, nil)
 	var refusal *wechat.Error
 	if errors.As(err, &refusal) && refusal.Class == wechat.Stop {
 		return nil, false, nil
@@ -93,7 +94,7 @@ func (l *lister) shows(ctx context.Context, second int64) (listed map[string]boo
 // edge lists [T−1, T], of which judge asks. If that is too full, the two seconds
 // are listed one by one, if the API has shown that it can.
 func (l *lister) edge(ctx context.Context, t int64, wanted map[string]bool) (map[string]bool, error) {
-	listed, err := l.list(ctx, span{t - 1, t}, wanted)
+	listed, err := l.list(ctx, window.Span{Start: t - 1, End: t}, wanted)
 	if !tooFull(err) {
 		return listed, err
 	}
@@ -113,7 +114,7 @@ func (l *lister) edge(ctx context.Context, t int64, wanted map[string]bool) (map
 
 // whole lists the window under its own range, or under narrower ones.
 func (l *lister) whole(ctx context.Context, wanted map[string]bool) (map[string]bool, error) {
-	listed, err := l.list(ctx, span{l.window.Asked(), l.window.End}, wanted)
+	listed, err := l.list(ctx, window.Span{Start: l.window.Asked(), End: l.window.End}, wanted)
 	if tooFull(err) {
 		return l.narrow(ctx)
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/cenkalti/backoff/v4"
 
+	"orderwalk/connector/window"
 	"orderwalk/internal/wechat"
 	"orderwalk/offsets"
 )
@@ -108,7 +109,7 @@ func (w *walker) circled(ctx context.Context, win *offsets.Window, pass *pass, c
 		"reason", cause, "times", pass.circles, "in", delay)
 	w.mu.Lock()
 	pass.clear()
-	restart(win, w.shop.Policy)
+	window.Restart(win, w.shop.Policy)
 	w.dirty = true
 	w.mu.Unlock()
 	return sleep(ctx, delay)

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"orderwalk/connector/window"
 	"orderwalk/internal/wechat"
 )
 
@@ -85,7 +86,7 @@ func (h *sheet) walked(frontier int64) {
 // those whose windows have not. The caller holds mu.
 func (h *sheet) recorded(r receipt, now time.Time) {
 	h.pushed = slices.DeleteFunc(h.pushed, func(at int64) bool {
-		brought := slices.ContainsFunc(r.brought, func(s span) bool { return s.start <= at && at < s.end })
+		brought := slices.ContainsFunc(r.brought, func(s window.Span) bool { return s.Start <= at && at < s.End })
 		if brought {
 			h.toRecord.Observe(max(0, now.Sub(time.Unix(at, 0)).Seconds()))
 		}

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"orderwalk/connector/window"
 	"orderwalk/internal/wechat"
 	"orderwalk/simulator"
 )
@@ -62,7 +63,7 @@ func TestAUsedUpDayPausesTheShop(t *testing.T) {
 
 // oldAndNew is one shop on one quota that is read from long ago by creation, as
 // "old" under the policy returned, and followed by change, as "new".
-func (a *arena) oldAndNew(seed uint64, orders, perDay int, liveShare float64) (*process, Policy) {
+func (a *arena) oldAndNew(seed uint64, orders, perDay int, liveShare float64) (*process, window.Policy) {
 	start := time.Now().Unix()
 	a.heartbeat, a.liveShare = time.Minute, liveShare
 	a.world(simulator.Config{Seed: seed, Faults: simulator.Faults{PerDayLimit: perDay}, Latency: 50 * time.Millisecond, Shops: []simulator.Shop{{AppID: "wx1", Secret: "secret-wx1",

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"orderwalk/connector/window"
 	"orderwalk/internal/wechat"
 	"orderwalk/offsets"
 )
@@ -78,22 +79,22 @@ func (w *walker) accept(ctx context.Context, win *offsets.Window, page wechat.Pa
 			return err
 		}
 	}
-	known := make(verdict)
+	known := make(window.Resolved)
 	for {
 		s, last := w.sift(win, page, known, broken)
-		if len(s.suspects) == 0 {
-			if len(page.IDs) > 0 && len(s.fresh) == 0 {
+		if len(s.Ambiguous) == 0 {
+			if len(page.IDs) > 0 && len(s.Fresh) == 0 {
 				<-w.space
 			}
 			w.sheet.page(s)
-			if len(s.fresh) > 0 || last {
+			if len(s.Fresh) > 0 || last {
 				poke(w.now)
 			} else {
 				poke(w.soon)
 			}
 			return nil
 		}
-		judged, shown, err := judge(ctx, w.shop.Client, win, s.suspects)
+		judged, shown, err := judge(ctx, w.shop.Client, win, s.Ambiguous)
 		if err != nil {
 			if len(page.IDs) > 0 {
 				<-w.space
@@ -111,28 +112,28 @@ func (w *walker) accept(ctx context.Context, win *offsets.Window, page wechat.Pa
 
 // sift is accept's one step on the state. It reports whether the walker's
 // range is now read to its end.
-func (w *walker) sift(win *offsets.Window, page wechat.Page, known verdict, broken bool) (s sifted, last bool) {
+func (w *walker) sift(win *offsets.Window, page wechat.Page, known window.Resolved, broken bool) (s window.Deduped, last bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	p := w.policy()
-	if s = take(w.state, win, p.Range, page.IDs, known); len(s.suspects) > 0 {
+	if s = window.Dedupe(w.state, win, p.Range, page.IDs, known); len(s.Ambiguous) > 0 {
 		return s, false
 	}
-	if len(s.fresh) > 0 {
-		w.outbox = append(w.outbox, delivery{window: span{win.Start, win.End}, asked: win.Asked(), ids: s.fresh, readAt: page.ReadAt, late: win.Pass == 2})
+	if len(s.Fresh) > 0 {
+		w.outbox = append(w.outbox, delivery{window: window.Span{Start: win.Start, End: win.End}, asked: win.Asked(), ids: s.Fresh, readAt: page.ReadAt, late: win.Pass == 2})
 	}
 	win.Pages++
 	win.Key = page.Next
 	w.dirty = true
 	if !page.More && !broken {
 		if win.Pass == 1 {
-			w.pace.adapt(w.state, win, p)
+			w.pace.Adapt(w.state, win, p)
 		}
-		finish(w.state, win, p)
+		window.Finish(w.state, win, p)
 	}
 	w.count()
 	w.goesOn()
-	return s, p.End > 0 && w.state.Watermark >= p.last()
+	return s, p.End > 0 && w.state.Watermark >= p.LastEnd()
 }
 
 // startAgain begins a window again whose page token is of no use. The second
@@ -142,9 +143,9 @@ func (w *walker) startAgain(ctx context.Context, win *offsets.Window, pass *pass
 	w.mu.Lock()
 	pass.restarts++
 	pass.clear()
-	restart(win, w.shop.Policy)
+	window.Restart(win, w.shop.Policy)
 	w.dirty = true
-	halved := pass.restarts > 1 && split(w.state, win, w.shop.Policy)
+	halved := pass.restarts > 1 && window.Halve(w.state, win, w.shop.Policy)
 	w.mu.Unlock()
 	w.log.Debug("window starts again", "window_start", win.Start, "window_end", win.End, "restarts", pass.restarts, "halved", halved, "reason", cause)
 	if halved || pass.restarts == 1 {
@@ -167,7 +168,7 @@ func (w *walker) cut(win *offsets.Window) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	pages := win.Pages
-	if !cut(w.state, win, w.policy()) {
+	if !window.Cut(w.state, win, w.policy()) {
 		return false
 	}
 	w.dirty = true
@@ -181,15 +182,15 @@ func (w *walker) cut(win *offsets.Window) bool {
 // skipping would lose orders.
 func (w *walker) halve(ctx context.Context, win *offsets.Window) error {
 	w.mu.Lock()
-	w.pace.refused()
-	if halved := split(w.state, win, w.shop.Policy); halved {
+	w.pace.Refused()
+	if halved := window.Halve(w.state, win, w.shop.Policy); halved {
 		w.dirty = true
 		w.mu.Unlock()
 		poke(w.soon)
 		return nil
 	}
-	restart(win, w.policy())
-	overlap(win)
+	window.Restart(win, w.policy())
+	window.Overlap(win)
 	w.mu.Unlock()
 	l := lister{client: w.shop.Client, window: win, kind: w.shop.Policy.Range}
 	listed, err := l.narrow(ctx)

@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"time"
 
+	"orderwalk/connector/window"
 	"orderwalk/internal/wechat"
 )
 
@@ -22,15 +23,15 @@ func appendOrder(b []byte, id string, rest []byte) []byte {
 }
 
 // appendRest appends what follows the ID in the values of a page's orders.
-func appendRest(b []byte, shop string, kind wechat.Range, s span, observed time.Time) []byte {
+func appendRest(b []byte, shop string, kind wechat.Range, s window.Span, observed time.Time) []byte {
 	b = append(b, `,"shop":`...)
 	b = appendText(b, shop)
 	b = append(b, `,"time_range":"`...)
 	b = append(b, kind...)
 	b = append(b, `","window_start":`...)
-	b = strconv.AppendInt(b, s.start, 10)
+	b = strconv.AppendInt(b, s.Start, 10)
 	b = append(b, `,"window_end":`...)
-	b = strconv.AppendInt(b, s.end, 10)
+	b = strconv.AppendInt(b, s.End, 10)
 	b = append(b, `,"observed_at":"`...)
 	b = observed.UTC().AppendFormat(b, "2006-01-02T15:04:05.000Z")
 	return append(b, `"}`...)

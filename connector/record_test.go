@@ -4,13 +4,14 @@ import (
 	"testing"
 	"time"
 
+	"orderwalk/connector/window"
 	"orderwalk/internal/wechat"
 )
 
 // TestOrderRecordGolden holds the bytes of the contract.
 func TestOrderRecordGolden(t *testing.T) {
 	at := time.Date(2026, 11, 23, 18, 0, 0, 123_900_000, time.FixedZone("", 8*3600))
-	rest := appendRest(nil, "wx1234567890abcdef", wechat.CreateTime, span{1658505600, 1658509200}, at)
+	rest := appendRest(nil, "wx1234567890abcdef", wechat.CreateTime, window.Span{Start: 1658505600, End: 1658509200}, at)
 	for id, want := range map[string]string{
 		"3704612354559743232": `{"order_id":"3704612354559743232","shop":"wx1234567890abcdef","time_range":"create_time","window_start":1658505600,"window_end":1658509200,"observed_at":"2026-11-23T10:00:00.123Z"}`,
 		`a"b\ü`:               `{"order_id":"a\"b\\ü","shop":"wx1234567890abcdef","time_range":"create_time","window_start":1658505600,"window_end":1658509200,"observed_at":"2026-11-23T10:00:00.123Z"}`,

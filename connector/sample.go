@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"orderwalk/connector/window"
 	"orderwalk/internal/wechat"
 )
 
@@ -37,7 +38,7 @@ func (s Sample) Wide() bool { return s.AtLeast || s.High > 3*s.Low/2+5 }
 // Measure estimates how many orders a range holds, and where. It makes no more
 // list calls than most, and after least of them as many as it takes for an
 // estimate that is not wide.
-func Measure(ctx context.Context, client *wechat.Client, p Policy, least, most int) (Sample, error) {
+func Measure(ctx context.Context, client *wechat.Client, p window.Policy, least, most int) (Sample, error) {
 	s := newSampler(p.Start, p.End+1)
 	var took []time.Duration
 	made := 0

@@ -3,6 +3,7 @@ package connector
 import (
 	"cmp"
 	"math"
+	"orderwalk/connector/window"
 	"slices"
 )
 
@@ -130,7 +131,7 @@ func (s *sampler) end() *stretch {
 // aim is the length of a window in a part that is not read: one that holds
 // sampleOrders, judging by its neighbours, but not over four times as long.
 func (s *sampler) aim(i int) int64 {
-	p, length := s.parts[i], float64(longest)
+	p, length := s.parts[i], float64(window.Longest)
 	before, after := s.neighbours(i)
 	s.aimed = false
 	for _, n := range []*stretch{before, after} {
@@ -143,7 +144,7 @@ func (s *sampler) aim(i int) int64 {
 		length = min(length, sampleOrders/p.perSecond())
 	}
 	whole := p.end - p.start
-	if whole <= longest && length > float64(whole)*2/3 {
+	if whole <= window.Longest && length > float64(whole)*2/3 {
 		return whole
 	}
 	return min(whole, max(sampleLeast, int64(length)))

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"orderwalk/connector/window"
 	"slices"
 	"testing"
 )
@@ -79,7 +80,7 @@ func sampleOf(t *testing.T, seconds []int64, start, length int64, calls int) (Sa
 		if w == nil {
 			break
 		}
-		if w.start < start || w.end > start+length || w.end <= w.start || w.end-w.start > longest {
+		if w.start < start || w.end > start+length || w.end <= w.start || w.end-w.start > window.Longest {
 			t.Fatalf("window %d to %d of a range of %d s", w.start-start, w.end-start, length)
 		}
 		from, _ := slices.BinarySearch(seconds, w.start)

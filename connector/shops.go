@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"orderwalk/connector/window"
 	"orderwalk/internal/topics"
 	"orderwalk/offsets"
 )
@@ -291,5 +292,5 @@ func (c *Connector) poke() {
 // checkpoint.
 func finished(lane offsets.Lane, shop Shop) bool {
 	known := lane.Shops[shop.partition()]
-	return known != nil && known.Checkpoint != nil && next(known.Checkpoint, time.Now(), shop.Policy).done
+	return known != nil && known.Checkpoint != nil && window.Next(known.Checkpoint, time.Now(), shop.Policy).Done
 }

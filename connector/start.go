@@ -55,7 +55,7 @@ func (w *walker) arrive(ctx context.Context) error {
 // mu.
 func (w *walker) beginAt(start int64) *offsets.Checkpoint {
 	w.dirty = true
-	return &offsets.Checkpoint{Watermark: start, Begin: start, Length: w.shop.Policy.clamp(0)}
+	return &offsets.Checkpoint{Watermark: start, Begin: start, Length: w.shop.Policy.Clamp(0)}
 }
 
 // begin hears the API's clock, before which no window is planned. A shop with a

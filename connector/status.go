@@ -7,6 +7,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"orderwalk/connector/window"
 	"orderwalk/offsets"
 )
 
@@ -146,7 +147,7 @@ func (h *sheet) placed(lane int) {
 }
 
 // due notes what the shop's lag counts from until it has been walked.
-func (h *sheet) due(p Policy) {
+func (h *sheet) due(p window.Policy) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.s.Since = cmp.Or(p.Start, h.s.Since, h.since)
@@ -164,10 +165,10 @@ func (h *sheet) started(watermark int64) {
 
 func (h *sheet) pagesRead() int64 { return h.snapshot().Pages }
 
-func (h *sheet) opened(last span) {
+func (h *sheet) opened(last window.Span) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.s.Length = last.end - last.start
+	h.s.Length = last.End - last.Start
 }
 
 // planned notes a plan. A shop is live when its watermark has come up to the
@@ -187,11 +188,11 @@ func (h *sheet) planned(c *offsets.Checkpoint, horizon, live int64, windows int)
 	}
 }
 
-func (h *sheet) page(s sifted) {
+func (h *sheet) page(s window.Deduped) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.s.Pages++
-	h.s.Repeats += int64(s.repeats)
+	h.s.Repeats += int64(s.Repeats)
 	if h.s.State == StateWaiting {
 		h.s.State, h.s.Reason = h.ahead, ""
 	}

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"orderwalk/connector/window"
 	"orderwalk/offsets"
 	"orderwalk/simulator"
 )
@@ -76,7 +77,7 @@ func TestLagCountsWhateverTheState(t *testing.T) {
 				if c.start > 0 {
 					p.Start = time.Now().Add(-c.start).Unix()
 				}
-				run := a.start(shop{appID: "wx1", policy: p}, shop{appID: "wx1", name: "other", policy: func() Policy { p := p; p.Range = "update_time"; p.Start = 1; return p }()})
+				run := a.start(shop{appID: "wx1", policy: p}, shop{appID: "wx1", name: "other", policy: func() window.Policy { p := p; p.Range = "update_time"; p.Start = 1; return p }()})
 				time.Sleep(20 * time.Minute)
 				lag, there := metric(t, run, "orderwalk_lag_seconds", "wx1")
 				if want := (c.start + 20*time.Minute).Seconds(); !there || lag < want-5 || lag > want+5 {
@@ -103,7 +104,7 @@ func TestLagOfADamagedCheckpoint(t *testing.T) {
 		start := a.opening(simulator.Faults{})
 		p := testPolicy()
 		p.Start = start - 7200
-		process := a.prepare(shop{appID: "wx1", policy: p}, shop{appID: "wx1", name: "other", policy: func() Policy { p := p; p.Range = "update_time"; return p }()})
+		process := a.prepare(shop{appID: "wx1", policy: p}, shop{appID: "wx1", name: "other", policy: func() window.Policy { p := p; p.Range = "update_time"; return p }()})
 		if err := process.topics(context.Background()); err != nil {
 			t.Fatal(err)
 		}

@@ -110,7 +110,7 @@ func (s *survey) done(ctx context.Context, lane int, shops []Shop) (done bool, m
 	if len(left) > 0 {
 		err = s.look(ctx, lane, left)
 	}
-	behind := func(shop Shop) bool { return l.marks[shop.partition()] < shop.Policy.last() }
+	behind := func(shop Shop) bool { return l.marks[shop.partition()] < shop.Policy.LastEnd() }
 	some := slices.ContainsFunc(slices.Collect(maps.Values(left)), behind)
 	for _, shop := range shops {
 		if _, open := left[shop.partition()]; open {
@@ -132,7 +132,7 @@ func (s *survey) look(ctx context.Context, lane int, left map[offsets.Partition]
 		return err
 	}
 	for p, shop := range left {
-		if l.marks[p] < shop.Policy.last() {
+		if l.marks[p] < shop.Policy.LastEnd() {
 			return nil
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/segmentio/kafka-go"
 	"golang.org/x/sync/errgroup"
 
+	"orderwalk/connector/window"
 	"orderwalk/internal/txn"
 	"orderwalk/offsets"
 )
@@ -53,7 +54,7 @@ func unread(c *offsets.Checkpoint, shop Shop) *UnreadError {
 // adopt notes where a walk began that an earlier version began, which did not
 // store it: at the start time that is configured now, if that can be. Where none
 // is configured it stays unknown. It reports whether the checkpoint has changed.
-func adopt(c *offsets.Checkpoint, p Policy) bool {
+func adopt(c *offsets.Checkpoint, p window.Policy) bool {
 	first := c.Watermark
 	if len(c.Windows) > 0 {
 		first = min(first, c.Windows[0].Start)

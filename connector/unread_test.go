@@ -8,13 +8,14 @@ import (
 	"testing"
 	"time"
 
+	"orderwalk/connector/window"
 	"orderwalk/offsets"
 	"orderwalk/simulator"
 )
 
 // setBack plays a first run over the second half of a range, by as many workers as
 // there are, and returns the policy of the whole range.
-func setBack(a *arena, workers int) (whole Policy, shops []shop, begin int64) {
+func setBack(a *arena, workers int) (whole window.Policy, shops []shop, begin int64) {
 	a.Helper()
 	var world []simulator.Shop
 	for i := range 3 {

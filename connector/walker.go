@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"orderwalk/connector/window"
 	"orderwalk/internal/wechat"
 	"orderwalk/offsets"
 )
@@ -40,7 +41,7 @@ type walker struct {
 	mu     sync.Mutex // guards what follows
 	state  *offsets.Checkpoint
 	stored offsets.Stored
-	pace   pace
+	pace   window.Sizer
 	outbox []delivery
 	dirty  bool // state has changed since it was handed over
 	tight  bool // see Policy.Tight
@@ -56,7 +57,7 @@ type walker struct {
 
 // delivery is one page's share of an outbox.
 type delivery struct {
-	window span
+	window window.Span
 	asked  int64 // the first second of the range that listed them
 	ids    []string
 	readAt time.Time
@@ -176,7 +177,7 @@ func (w *walker) walk(ctx context.Context) error {
 func (w *walker) finished() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.state != nil && next(w.state, time.Now(), w.shop.Policy).done
+	return w.state != nil && window.Next(w.state, time.Now(), w.shop.Policy).Done
 }
 
 // hear asks the API for its clock when nothing else has asked for anything
@@ -198,11 +199,11 @@ func (w *walker) plan(reading map[*offsets.Window]bool) (start []*offsets.Window
 	now, _ := w.host.Now()
 	policy := w.policy()
 	policy.Nudge = w.sheet.nudgedTo(w.state.Frontier())
-	s := next(w.state, now, policy)
+	s := window.Next(w.state, now, policy)
 	held := w.hold(&s, now)
-	open(w.state, s.open, policy)
-	for _, win := range s.again {
-		again(w.state, win, policy)
+	window.Open(w.state, s.Open, policy)
+	for _, win := range s.Again {
+		window.Reopen(w.state, win, policy)
 	}
 	slots := policy.Concurrency - len(reading)
 	if len(reading) < 2 {
@@ -217,8 +218,8 @@ func (w *walker) plan(reading map[*offsets.Window]bool) (start []*offsets.Window
 			break
 		}
 		if win.Key == "" {
-			win = fit(w.state, win, policy)
-			restart(win, policy)
+			win = window.Fit(w.state, win, policy)
+			window.Restart(win, policy)
 		}
 		if win.Opened == 0 {
 			win.Opened = now.Unix()
@@ -227,12 +228,12 @@ func (w *walker) plan(reading map[*offsets.Window]bool) (start []*offsets.Window
 		slots--
 	}
 	w.count()
-	if n := len(s.open); n > 0 {
-		w.sheet.opened(s.open[n-1])
+	if n := len(s.Open); n > 0 {
+		w.sheet.opened(s.Open[n-1])
 	}
-	horizon := w.shop.Policy.horizon(now)
-	w.sheet.planned(w.state, horizon, w.shop.Policy.liveFrom(horizon), len(reading)+len(start))
-	return start, s.wait, s.done
+	horizon := w.shop.Policy.LatestEnd(now)
+	w.sheet.planned(w.state, horizon, w.shop.Policy.LiveFrom(horizon), len(reading)+len(start))
+	return start, s.Wait, s.Done
 }
 
 // over notes that a window is not being read any more.

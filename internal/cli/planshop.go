@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"orderwalk/connector"
+	"orderwalk/connector/window"
 	"orderwalk/internal/config"
 	"orderwalk/internal/wechat"
 )
@@ -111,7 +112,7 @@ func (s *shopPlan) pace(ctx context.Context, client *wechat.Client, shop config.
 }
 
 // learn takes in a sample. open says that the walk goes on after the range.
-func (s *shopPlan) learn(policy connector.Policy, sample connector.Sample, now time.Time, open bool) {
+func (s *shopPlan) learn(policy window.Policy, sample connector.Sample, now time.Time, open bool) {
 	effort := connector.Forecast(policy, now, connector.Pattern{
 		Density: sample.Density, Most: sample.Most, Latency: sample.Latency, PerSecond: s.PerSecond,
 	})

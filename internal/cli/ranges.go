@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"orderwalk/connector"
+	"orderwalk/connector/window"
 	"orderwalk/internal/config"
 	"orderwalk/internal/kafkaconn"
 	"orderwalk/internal/wechat"
@@ -81,7 +82,7 @@ func (k *checkup) starts(ctx context.Context, cfg *config.Config, brokers *kafka
 	var shops []connector.Shop
 	for _, s := range cfg.Shops {
 		if s.Start > 0 {
-			shops = append(shops, connector.Shop{Name: s.Name, AppID: s.AppID, Policy: connector.Policy{Range: wechat.Range(s.TimeRange), Start: s.Start}})
+			shops = append(shops, connector.Shop{Name: s.Name, AppID: s.AppID, Policy: window.Policy{Range: wechat.Range(s.TimeRange), Start: s.Start}})
 		}
 	}
 	if len(shops) == 0 {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"orderwalk/connector"
+	"orderwalk/connector/window"
 	"orderwalk/internal/config"
 	"orderwalk/internal/ledger"
 	"orderwalk/internal/wechat"
@@ -71,7 +72,7 @@ func (b *shopBook) draft(cfg *config.Config) (shops []connector.Shop, keep func(
 		}
 		shops = append(shops, connector.Shop{
 			Name: s.Name, AppID: s.AppID, Topic: s.Topic, Client: k.client, OneRefresher: s.Auth == wechat.AuthToken,
-			Policy: connector.Policy{
+			Policy: window.Policy{
 				Range: wechat.Range(s.TimeRange), Start: s.Start, End: s.End, Status: s.Status, OpenID: s.OpenID,
 				PageSize: cfg.PageSize, MaxWindow: cfg.MaxWindow, MinWindow: cfg.MinWindow,
 				PollInterval: cfg.PollInterval, SettleDelay: cfg.SettleDelay, Lookback: cfg.Lookback,

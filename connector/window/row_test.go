@@ -1,4 +1,4 @@
-package connector
+package window
 
 import (
 	"fmt"
@@ -40,10 +40,10 @@ func newLiveShop(lookback time.Duration) *liveShop {
 // step is ten seconds: what is due is read, each page committed.
 func (s *liveShop) step() {
 	s.now = s.now.Add(s.policy.PollInterval)
-	plan := next(s.state, s.now, s.policy)
-	open(s.state, plan.open, s.policy)
-	for _, w := range plan.again {
-		again(s.state, w, s.policy)
+	plan := Next(s.state, s.now, s.policy)
+	Open(s.state, plan.Open, s.policy)
+	for _, w := range plan.Again {
+		Reopen(s.state, w, s.policy)
 	}
 	for _, w := range append([]*offsets.Window(nil), s.state.Open()...) {
 		var ids []string
@@ -54,9 +54,9 @@ func (s *liveShop) step() {
 				ids = append(ids, strconv.FormatUint(s.id, 10))
 			}
 		}
-		take(s.state, w, wechat.CreateTime, ids, nil)
+		Dedupe(s.state, w, wechat.CreateTime, ids, nil)
 		w.Pages++
-		finish(s.state, w, s.policy)
+		Finish(s.state, w, s.policy)
 		s.records, s.bytes = 0, 0
 		s.stored.Update("g", offsets.Partition{Shop: "wx0123456789abcdef", Range: "create_time"}, s.state, func(k, v []byte) {
 			s.records++
@@ -132,10 +132,10 @@ func TestWhatIsSettledBehindAStuckWindowIsJoined(t *testing.T) {
 	topic := make(map[string][]byte)
 	for round := range 2000 {
 		s.now = s.now.Add(p.PollInterval)
-		plan := next(s.state, s.now, p)
-		open(s.state, plan.open, p)
-		for _, w := range plan.again {
-			again(s.state, w, p)
+		plan := Next(s.state, s.now, p)
+		Open(s.state, plan.Open, p)
+		for _, w := range plan.Again {
+			Reopen(s.state, w, p)
 		}
 		for _, w := range append([]*offsets.Window(nil), s.state.Open()...) {
 			if w.Start == s.state.Watermark && len(stuck) == 0 || round == 360 && w.Pass == 1 {
@@ -146,9 +146,9 @@ func TestWhatIsSettledBehindAStuckWindowIsJoined(t *testing.T) {
 			}
 			s.id += 1 << 28
 			w.Opened = s.now.Unix()
-			take(s.state, w, wechat.CreateTime, []string{strconv.FormatUint(s.id, 10)}, nil)
+			Dedupe(s.state, w, wechat.CreateTime, []string{strconv.FormatUint(s.id, 10)}, nil)
 			w.Pages++
-			finish(s.state, w, p)
+			Finish(s.state, w, p)
 		}
 		s.stored.Update("g", offsets.Partition{Shop: "s", Range: "create_time"}, s.state, func(k, v []byte) {
 			if v == nil {
@@ -205,13 +205,13 @@ func TestARowOfAnOlderVersionIsCondensed(t *testing.T) {
 	}
 	shop := loader.Drain().Shops[part]
 	c := shop.Checkpoint
-	s := next(c, time.Unix(c.Frontier(), 0).Add(time.Hour), p)
-	if len(s.again) != 1 {
-		t.Fatalf("%d second passes are due, want one", len(s.again))
+	s := Next(c, time.Unix(c.Frontier(), 0).Add(time.Hour), p)
+	if len(s.Again) != 1 {
+		t.Fatalf("%d second passes are due, want one", len(s.Again))
 	}
-	again(c, s.again[0], p)
-	take(c, s.again[0], wechat.CreateTime, []string{strconv.Itoa(1000 + settled)}, nil)
-	finish(c, s.again[0], p)
+	Reopen(c, s.Again[0], p)
+	Dedupe(c, s.Again[0], wechat.CreateTime, []string{strconv.Itoa(1000 + settled)}, nil)
+	Finish(c, s.Again[0], p)
 	write(&shop.Stored, c)
 	sameOnTopic(t, topic, c)
 	// The stuck one, the settled one beside it, the last one, and all between.
@@ -230,17 +230,17 @@ func TestWhatAStuckWindowMayListIsKept(t *testing.T) {
 		p.Lookback, p.Start, p.End, p.Concurrency = 0, begin, begin+windows-1, windows
 		c := &offsets.Checkpoint{Watermark: begin, Length: 1}
 		for i := range int64(windows) {
-			open(c, []span{{begin + i, begin + i + 1}}, p)
+			Open(c, []Span{{begin + i, begin + i + 1}}, p)
 		}
 		all := append([]*offsets.Window(nil), c.Windows...)
-		read := func(w *offsets.Window) sifted {
+		read := func(w *offsets.Window) Deduped {
 			var ids []string
 			for at := w.Asked(); at <= w.End; at++ {
 				ids = append(ids, strconv.FormatInt(at, 10))
 			}
 			w.Opened, w.Pages = begin+10_000, 1
-			s := take(c, w, wechat.CreateTime, ids, nil)
-			finish(c, w, p)
+			s := Dedupe(c, w, wechat.CreateTime, ids, nil)
+			Finish(c, w, p)
 			return s
 		}
 		for i, w := range all {
@@ -251,7 +251,7 @@ func TestWhatAStuckWindowMayListIsKept(t *testing.T) {
 		if n := len(c.Windows); n > 8 {
 			t.Errorf("window %d is stuck: %d windows are tracked", stuck, n)
 		}
-		fresh := read(all[stuck]).fresh
+		fresh := read(all[stuck]).Fresh
 		// The first and the last list seconds that no other one is asked for.
 		if known := stuck == 0 && len(fresh) == 1 || stuck == windows-1 && len(fresh) <= 1 || len(fresh) == 0; !known {
 			t.Errorf("window %d lists %v as new", stuck, fresh)

@@ -1,4 +1,4 @@
-package connector
+package window
 
 import (
 	"orderwalk/offsets"
@@ -20,9 +20,9 @@ func askedFrom(start int64, p Policy) int64 {
 	return max(0, start-lead)
 }
 
-// overlap makes the range that is sent for a window begin a second early, whatever
+// Overlap makes the range that is sent for a window begin a second early, whatever
 // the API has shown of ends.
-func overlap(w *offsets.Window) { w.From = max(0, w.Start-lead) }
+func Overlap(w *offsets.Window) { w.From = max(0, w.Start-lead) }
 
 // neighbours are the windows that are asked for a second that w is asked for too,
 // the nearest first: one on either side, or two where they are a second long.

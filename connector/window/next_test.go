@@ -1,4 +1,4 @@
-package connector
+package window
 
 import (
 	"math/rand/v2"
@@ -24,7 +24,7 @@ func TestNext(t *testing.T) {
 		name   string
 		state  offsets.Checkpoint
 		policy func(*Policy)
-		open   []span
+		open   []Span
 		again  int
 		wait   time.Duration
 		done   bool
@@ -32,28 +32,28 @@ func TestNext(t *testing.T) {
 		{name: "backfill opens as many as it may, sharing edges",
 			state:  offsets.Checkpoint{Watermark: 0, Length: 3600},
 			policy: func(p *Policy) { p.Concurrency = 3 },
-			open:   []span{{0, 3600}, {3600, 7200}, {7200, 10800}}},
+			open:   []Span{{0, 3600}, {3600, 7200}, {7200, 10800}}},
 		{name: "never more than seven days",
 			state:  offsets.Checkpoint{Watermark: 0, Length: 900 * day},
 			policy: func(p *Policy) { p.Concurrency = 1 },
-			open:   []span{{0, 7*day - 2}}},
+			open:   []Span{{0, 7*day - 2}}},
 		{name: "the last window of a backfill ends at the horizon",
 			state: offsets.Checkpoint{Watermark: 100*day - 60, Length: 3600},
-			open:  []span{{100*day - 60, 100*day - 15}}},
+			open:  []Span{{100*day - 60, 100*day - 15}}},
 		{name: "live waits until a poll interval has settled",
 			state: offsets.Checkpoint{Watermark: 100*day - 20, Length: 3600},
 			wait:  5 * time.Second},
 		{name: "live closes a window each poll interval",
 			state: offsets.Checkpoint{Watermark: 100*day - 25, Length: 3600},
-			open:  []span{{100*day - 25, 100*day - 15}}},
+			open:  []Span{{100*day - 25, 100*day - 15}}},
 		{name: "a bounded range ends one second late",
 			state:  offsets.Checkpoint{Watermark: 1000, Length: 3600},
 			policy: func(p *Policy) { p.End, p.Concurrency = 1500, 1 },
-			open:   []span{{1000, 1501}}},
+			open:   []Span{{1000, 1501}}},
 		{name: "the last windows get shorter, so that they end together",
 			state:  offsets.Checkpoint{Watermark: 0, Length: 3600},
 			policy: func(p *Policy) { p.End, p.Concurrency = 7999, 2 },
-			open:   []span{{0, 3600}, {3600, 5800}}},
+			open:   []Span{{0, 3600}, {3600, 5800}}},
 		{name: "a bounded range that ends now waits for its last second",
 			state:  offsets.Checkpoint{Watermark: 100*day - 16, Length: 3600},
 			policy: func(p *Policy) { p.End = 100*day - 14 },
@@ -76,13 +76,13 @@ func TestNext(t *testing.T) {
 			if c.policy != nil {
 				c.policy(&p)
 			}
-			got := next(&c.state, now, p)
-			if len(got.open) != len(c.open) || len(got.again) != c.again || got.wait != c.wait || got.done != c.done {
+			got := Next(&c.state, now, p)
+			if len(got.Open) != len(c.open) || len(got.Again) != c.again || got.Wait != c.wait || got.Done != c.done {
 				t.Fatalf("got %+v", got)
 			}
 			for i := range c.open {
-				if got.open[i] != c.open[i] {
-					t.Errorf("window %d is %v, want %v", i, got.open[i], c.open[i])
+				if got.Open[i] != c.open[i] {
+					t.Errorf("window %d is %v, want %v", i, got.Open[i], c.open[i])
 				}
 			}
 		})
@@ -110,18 +110,18 @@ func TestNextNeverStands(t *testing.T) {
 			c.Windows = append(c.Windows, w)
 		}
 		c.Watermark = c.Frontier()
-		s := next(c, now, p)
-		if len(s.open) == 0 && len(s.again) == 0 && s.wait <= 0 && !s.done {
+		s := Next(c, now, p)
+		if len(s.Open) == 0 && len(s.Again) == 0 && s.Wait <= 0 && !s.Done {
 			t.Fatalf("stands: %+v\nnow %v policy %+v\nstate %+v", s, now, p, c)
 		}
-		if s.wait > 0 {
-			later := next(c, now.Add(s.wait), p)
-			if len(later.open) == 0 && len(later.again) == 0 && !later.done && later.wait <= 0 {
-				t.Fatalf("waited %v for nothing: %+v", s.wait, later)
+		if s.Wait > 0 {
+			later := Next(c, now.Add(s.Wait), p)
+			if len(later.Open) == 0 && len(later.Again) == 0 && !later.Done && later.Wait <= 0 {
+				t.Fatalf("waited %v for nothing: %+v", s.Wait, later)
 			}
 		}
-		for _, o := range s.open {
-			if o.end > now.Add(-p.SettleDelay).Unix() || p.End > 0 && o.end > p.last() || o.end-o.start > seconds(p.MaxWindow) || o.end <= o.start {
+		for _, o := range s.Open {
+			if o.End > now.Add(-p.SettleDelay).Unix() || p.End > 0 && o.End > p.LastEnd() || o.End-o.Start > seconds(p.MaxWindow) || o.End <= o.Start {
 				t.Fatalf("opens %v at %v with %+v", o, now, p)
 			}
 		}

@@ -1,4 +1,4 @@
-package connector
+package window
 
 import (
 	"math/rand/v2"
@@ -89,7 +89,7 @@ func runModel(t *testing.T, rnd *rand.Rand, api *world, p Policy, length int64) 
 	topic := make(map[string][]byte)
 	published := make(map[string]int) // committed
 	var outbox []string
-	var pace pace
+	var pace Sizer
 	commit := func() {
 		for _, id := range outbox {
 			published[id]++
@@ -126,16 +126,16 @@ func runModel(t *testing.T, rnd *rand.Rand, api *world, p Policy, length int64) 
 			last = state.Watermark
 			p.PageSize = 1 + rnd.IntN(20)
 		}
-		s := next(state, now, p)
-		open(state, s.open, p)
-		for _, w := range s.again {
-			again(state, w, p)
+		s := Next(state, now, p)
+		Open(state, s.Open, p)
+		for _, w := range s.Again {
+			Reopen(state, w, p)
 		}
-		if s.done {
+		if s.Done {
 			break
 		}
-		if len(s.open) == 0 && s.wait > 0 {
-			now = now.Add(s.wait)
+		if len(s.Open) == 0 && s.Wait > 0 {
+			now = now.Add(s.Wait)
 		}
 		var reading []*offsets.Window
 		for _, w := range state.Windows {
@@ -152,38 +152,38 @@ func runModel(t *testing.T, rnd *rand.Rand, api *world, p Policy, length int64) 
 		}
 		switch rnd.IntN(20) {
 		case 0:
-			restart(w, p)
+			Restart(w, p)
 			continue
 		case 2:
 			if w.Pages > 1 && divide(state, w, 1+rnd.Int64N(10), p) {
 				continue
 			}
 		case 3:
-			if fit(state, w, p) != w {
+			if Fit(state, w, p) != w {
 				continue
 			}
 		case 1:
 			if w.End-w.Start > 10 || w.End-w.Start > 1 && p.End-p.Start < 30 {
-				split(state, w, p)
+				Halve(state, w, p)
 				continue
 			}
 		}
 		ids, key, more, tooMany := api.list(w)
 		if tooMany {
-			pace.refused()
-			if !split(state, w, p) {
+			pace.Refused()
+			if !Halve(state, w, p) {
 				t.Fatalf("window %d–%d cannot be halved", w.Start, w.End)
 			}
 			continue
 		}
-		got := take(state, w, wechat.CreateTime, ids, nil)
-		outbox = append(outbox, got.fresh...)
+		got := Dedupe(state, w, wechat.CreateTime, ids, nil)
+		outbox = append(outbox, got.Fresh...)
 		w.Pages, w.Key = w.Pages+1, key
 		if !more {
 			if w.Pass == 1 {
-				pace.adapt(state, w, p)
+				pace.Adapt(state, w, p)
 			}
-			finish(state, w, p)
+			Finish(state, w, p)
 		}
 		if state.Watermark < last {
 			t.Fatalf("watermark went back from %d to %d", last, state.Watermark)
@@ -236,8 +236,8 @@ func sameOnTopic(t *testing.T, topic map[string][]byte, state *offsets.Checkpoin
 // asked for it again at once.
 func TestLengthFollowsTheOrders(t *testing.T) {
 	p := standard()
-	state := &offsets.Checkpoint{Length: p.clamp(0)}
-	var a pace
+	state := &offsets.Checkpoint{Length: p.Clamp(0)}
+	var a Sizer
 	window := func(pages int) *offsets.Window {
 		w := &offsets.Window{Start: 0, End: state.Length, Pages: pages}
 		if pages > 1 {
@@ -246,26 +246,26 @@ func TestLengthFollowsTheOrders(t *testing.T) {
 		return w
 	}
 	for range 10 {
-		a.adapt(state, window(1), p)
+		a.Adapt(state, window(1), p)
 	}
-	if state.Length != longest {
+	if state.Length != Longest {
 		t.Errorf("empty windows grew to %d s, want seven days", state.Length)
 	}
 	for range 40 {
-		a.adapt(state, window(manyPages(p)+1), p)
+		a.Adapt(state, window(manyPages(p)+1), p)
 	}
 	if state.Length != 1 {
 		t.Errorf("full windows shrank to %d s, want one second", state.Length)
 	}
-	a.refused()
-	a.refused()
+	a.Refused()
+	a.Refused()
 	for range 3 {
-		a.adapt(state, window(2), p)
+		a.Adapt(state, window(2), p)
 		if state.Length != 1 {
 			t.Fatal("grew again right after the API had refused that length")
 		}
 	}
-	a.adapt(state, window(2), p)
+	a.Adapt(state, window(2), p)
 	if state.Length != 2 {
 		t.Errorf("length is %d s after four sparse windows, want 2", state.Length)
 	}

@@ -1,4 +1,4 @@
-package connector
+package window
 
 import (
 	"time"
@@ -50,35 +50,35 @@ type Policy struct {
 // memory.
 func (p Policy) firstLength() int64 { return int64(time.Hour/time.Second) / int64(p.Concurrency) }
 
-// longest is the longest window. "May not exceed seven days" leaves open whether
+// Longest is the longest window. "May not exceed seven days" leaves open whether
 // seven days to the second are allowed, and the range that is sent is longer by
 // lead; two seconds less cost nothing.
-const longest = 7*24*3600 - 1 - lead
+const Longest = 7*24*3600 - 1 - lead
 
-func (p Policy) clamp(length int64) int64 {
+func (p Policy) Clamp(length int64) int64 {
 	if length <= 0 {
 		length = p.firstLength()
 	}
-	return max(1, seconds(p.MinWindow), min(length, int64(p.MaxWindow/time.Second), longest))
+	return max(1, seconds(p.MinWindow), min(length, int64(p.MaxWindow/time.Second), Longest))
 }
 
-// last is the end of the last window of a bounded range. Nobody documents
+// LastEnd is the end of the last window of a bounded range. Nobody documents
 // whether the end second of a range is inside, so it lies one second behind
 // the last one that is wanted.
-func (p Policy) last() int64 { return p.End + 1 }
+func (p Policy) LastEnd() int64 { return p.End + 1 }
 
-// liveFrom is the watermark from which a shop counts as live: the windows of a poll
+// LiveFrom is the watermark from which a shop counts as live: the windows of a poll
 // or two behind the horizon.
-func (p Policy) liveFrom(horizon int64) int64 { return horizon - 2*max(1, seconds(p.PollInterval)) }
+func (p Policy) LiveFrom(horizon int64) int64 { return horizon - 2*max(1, seconds(p.PollInterval)) }
 
-// horizon is the latest end a window may have now.
-func (p Policy) horizon(now time.Time) int64 {
+// LatestEnd is the latest end a window may have now.
+func (p Policy) LatestEnd(now time.Time) int64 {
 	h := now.Add(-p.SettleDelay).Unix()
 	if p.End > 0 {
-		h = min(h, p.last())
+		h = min(h, p.LastEnd())
 	}
 	return h
 }
 
 // Horizon is how far a walk may read now: the last second of its first passes.
-func (p Policy) Horizon(now time.Time) int64 { return p.horizon(now) - 1 }
+func (p Policy) Horizon(now time.Time) int64 { return p.LatestEnd(now) - 1 }

@@ -1,4 +1,4 @@
-package connector
+package window
 
 import (
 	"time"
@@ -6,29 +6,29 @@ import (
 	"orderwalk/offsets"
 )
 
-// span is a slice of time that no window covers yet.
-type span struct{ start, end int64 }
+// Span is a slice of time that no window covers yet.
+type Span struct{ Start, End int64 }
 
-// step is what a shop's walker has to do next.
-type step struct {
+// Step is what a shop's walker has to do next.
+type Step struct {
 	// Open are the windows to open now, in order, beginning at the frontier.
-	open []span
+	Open []Span
 	// Again are the windows whose second pass is due.
-	again []*offsets.Window
+	Again []*offsets.Window
 	// Wait is the time until there may be more to do; 0 when there is
 	// something to do now, or when only an open window can change anything.
-	wait time.Duration
+	Wait time.Duration
 	// Done says that a bounded range is read to its end and settled.
-	done bool
+	Done bool
 }
 
-// next is the whole policy of windows, as a pure function: which windows to
+// Next is the whole policy of windows, as a pure function: which windows to
 // open, which to read again, or how long to wait.
 //
 // Second passes go before new windows: a shop that never catches up would
 // otherwise keep every window of its last LOOKBACK for ever.
-func next(c *offsets.Checkpoint, now time.Time, p Policy) step {
-	var s step
+func Next(c *offsets.Checkpoint, now time.Time, p Policy) Step {
+	var s Step
 	var due []time.Time
 	open := len(c.Open())
 	slots := p.Concurrency - open
@@ -49,25 +49,25 @@ func next(c *offsets.Checkpoint, now time.Time, p Policy) step {
 		if slots <= 0 {
 			break
 		}
-		s.again = append(s.again, w)
+		s.Again = append(s.Again, w)
 		slots--
 	}
 
-	frontier, horizon, length := c.Frontier(), p.horizon(now), p.clamp(c.Length)
-	if p.End > 0 && frontier >= p.last() {
-		s.done = settled
+	frontier, horizon, length := c.Frontier(), p.LatestEnd(now), p.Clamp(c.Length)
+	if p.End > 0 && frontier >= p.LastEnd() {
+		s.Done = settled
 	} else {
 		for ; slots > 0 && worthReading(frontier, horizon, length, p); slots-- {
-			w := span{frontier, min(frontier+evenly(horizon-frontier, length, p), horizon)}
-			s.open = append(s.open, w)
-			frontier = w.end
+			w := Span{frontier, min(frontier+evenly(horizon-frontier, length, p), horizon)}
+			s.Open = append(s.Open, w)
+			frontier = w.End
 		}
 		due = append(due, opensAt(frontier, length, p))
 	}
-	if len(s.open) == 0 && len(s.again) == 0 && slots > 0 && !s.done {
+	if len(s.Open) == 0 && len(s.Again) == 0 && slots > 0 && !s.Done {
 		for _, at := range due {
-			if d := at.Sub(now); s.wait == 0 || d < s.wait {
-				s.wait = max(d, time.Millisecond)
+			if d := at.Sub(now); s.Wait == 0 || d < s.Wait {
+				s.Wait = max(d, time.Millisecond)
 			}
 		}
 	}
@@ -80,7 +80,7 @@ func next(c *offsets.Checkpoint, now time.Time, p Policy) step {
 // or two, and more of them would only be more calls. So would be windows shorter
 // than those of a live shop.
 func evenly(room, length int64, p Policy) int64 {
-	if p.Concurrency == 1 || length == p.clamp(longest) {
+	if p.Concurrency == 1 || length == p.Clamp(Longest) {
 		return length
 	}
 	return max(1, min(length, max(room/int64(p.Concurrency), length/64, seconds(p.PollInterval))))
@@ -92,7 +92,7 @@ func evenly(room, length int64, p Policy) int64 {
 // the rest of a bounded range.
 func worthReading(frontier, horizon, length int64, p Policy) bool {
 	room := horizon - frontier
-	return room > 0 && (room >= length || room >= seconds(p.PollInterval) || p.End > 0 && horizon == p.last() ||
+	return room > 0 && (room >= length || room >= seconds(p.PollInterval) || p.End > 0 && horizon == p.LastEnd() ||
 		frontier < p.Nudge && p.Nudge <= horizon)
 }
 
@@ -100,7 +100,7 @@ func worthReading(frontier, horizon, length int64, p Policy) bool {
 func opensAt(frontier, length int64, p Policy) time.Time {
 	end := frontier + max(1, min(length, seconds(p.PollInterval)))
 	if p.End > 0 {
-		end = min(end, p.last())
+		end = min(end, p.LastEnd())
 	}
 	if p.Nudge > frontier {
 		end = min(end, p.Nudge)

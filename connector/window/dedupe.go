@@ -1,39 +1,39 @@
-package connector
+package window
 
 import (
 	"orderwalk/internal/wechat"
 	"orderwalk/offsets"
 )
 
-// sifted is what a page comes to once repeats are dropped.
-type sifted struct {
-	fresh   []string // to be published, in the API's order, each once
-	repeats int      // listed before, dropped
+// Deduped is what a page comes to once repeats are dropped.
+type Deduped struct {
+	Fresh   []string // to be published, in the API's order, each once
+	Repeats int      // listed before, dropped
 	// suspects stand in a neighbour to the left too, and only the API can say
 	// whether that is one listing or two (update_time only). While there are
 	// any, nothing has been taken.
-	suspects []suspect
+	Ambiguous []Ambiguous
 }
 
-// suspect is an ID that a window lists and a window to its left has listed too,
+// Ambiguous is an ID that a window lists and a window to its left has listed too,
 // with update times.
-type suspect struct {
-	id string
+type Ambiguous struct {
+	ID string
 	// edge is the end of the nearest window to the left that has listed it.
-	edge int64
+	Edge int64
 }
 
 // suspectOf is an ID that a window to the left has listed, also as part of a
 // longer one that it was cut from.
-func suspectOf(id string, by *offsets.Window) suspect {
-	return suspect{id, max(by.End, by.Reach)}
+func ambiguousWith(id string, by *offsets.Window) Ambiguous {
+	return Ambiguous{id, max(by.End, by.Reach)}
 }
 
-// verdict says of a suspect whether it is a change of its own. It holds for the
+// Resolved says of a suspect whether it is a change of its own. It holds for the
 // edge that was asked about: a nearer window may list the ID meanwhile.
-type verdict map[suspect]bool
+type Resolved map[Ambiguous]bool
 
-// take sifts a page of w and notes all of it as seen. Repeats are:
+// Dedupe sifts a page of w and notes all of it as seen. Repeats are:
 //
 //   - an ID seen in w itself: another page, an earlier try, the first pass;
 //   - an ID seen in a neighbour to the right: listed there in a second that both
@@ -47,31 +47,31 @@ type verdict map[suspect]bool
 //     not within it. If w only begins where that ended, it is a left neighbour.
 //
 // See neighbours for the last three.
-func take(c *offsets.Checkpoint, w *offsets.Window, kind wechat.Range, ids []string, known verdict) sifted {
+func Dedupe(c *offsets.Checkpoint, w *offsets.Window, kind wechat.Range, ids []string, known Resolved) Deduped {
 	left, right := neighbours(c, w)
-	var s sifted
+	var s Deduped
 	if kind == wechat.UpdateTime {
 		for _, id := range ids {
 			by := seen(left, id)
 			if by == nil || w.Seen.Has(id) || seen(right, id) != nil {
 				continue
 			}
-			if _, judged := known[suspectOf(id, by)]; !judged {
-				s.suspects = append(s.suspects, suspectOf(id, by))
+			if _, judged := known[ambiguousWith(id, by)]; !judged {
+				s.Ambiguous = append(s.Ambiguous, ambiguousWith(id, by))
 			}
 		}
-		if len(s.suspects) > 0 {
+		if len(s.Ambiguous) > 0 {
 			return s
 		}
 	}
-	s.fresh = make([]string, 0, len(ids))
+	s.Fresh = make([]string, 0, len(ids))
 	for _, id := range ids {
 		by := seen(left, id)
-		if w.See(id) && seen(right, id) == nil && (by == nil || known[suspectOf(id, by)]) {
-			s.fresh = append(s.fresh, id)
+		if w.See(id) && seen(right, id) == nil && (by == nil || known[ambiguousWith(id, by)]) {
+			s.Fresh = append(s.Fresh, id)
 		}
 	}
-	s.repeats = len(ids) - len(s.fresh)
-	w.Late = w.Late || w.Pass == 2 && len(s.fresh) > 0
+	s.Repeats = len(ids) - len(s.Fresh)
+	w.Late = w.Late || w.Pass == 2 && len(s.Fresh) > 0
 	return s
 }

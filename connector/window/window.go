@@ -1,4 +1,4 @@
-package connector
+package window
 
 import (
 	"cmp"
@@ -27,31 +27,31 @@ func manyPages(p Policy) int {
 
 func fewPages(p Policy) int { return manyPages(p) / 2 }
 
-// open tracks new windows, with the parameters they will be read under until
+// Open tracks new windows, with the parameters they will be read under until
 // they are done, whatever the configuration becomes meanwhile.
-func open(c *offsets.Checkpoint, spans []span, p Policy) {
+func Open(c *offsets.Checkpoint, spans []Span, p Policy) {
 	for _, s := range spans {
-		c.Track(&offsets.Window{Start: s.start, End: s.end, From: askedFrom(s.start, p), State: offsets.Open, Pass: 1,
+		c.Track(&offsets.Window{Start: s.Start, End: s.End, From: askedFrom(s.Start, p), State: offsets.Open, Pass: 1,
 			PageSize: p.PageSize, Status: p.Status, OpenID: p.OpenID})
 	}
 }
 
-// again opens a window's second pass.
-func again(c *offsets.Checkpoint, w *offsets.Window, p Policy) {
+// Reopen opens a window's second pass.
+func Reopen(c *offsets.Checkpoint, w *offsets.Window, p Policy) {
 	c.Reopen(w)
 	w.Pass, w.Late = 2, false
-	restart(w, p)
+	Restart(w, p)
 }
 
-// restart begins a window's pass again. What was published of it stays in
+// Restart begins a window's pass again. What was published of it stays in
 // Seen, so nothing is published twice. Only a page token binds the page size:
 // without one the configured size counts. The filters say which orders belong
 // to the window, so they stay as they were when it was opened.
-func restart(w *offsets.Window, p Policy) { w.Key, w.Pages, w.PageSize = "", 0, p.PageSize }
+func Restart(w *offsets.Window, p Policy) { w.Key, w.Pages, w.PageSize = "", 0, p.PageSize }
 
-// split halves an open window and begins both halves from their first page.
+// Halve halves an open window and begins both halves from their first page.
 // It reports false when the window is already of the least length.
-func split(c *offsets.Checkpoint, w *offsets.Window, p Policy) bool {
+func Halve(c *offsets.Checkpoint, w *offsets.Window, p Policy) bool {
 	return divide(c, w, (w.End-w.Start)/2, p)
 }
 
@@ -75,8 +75,8 @@ func divide(c *offsets.Checkpoint, w *offsets.Window, length int64, p Policy) bo
 		first.Reach = max(w.Reach, w.End)
 		first.Seen.Pack()
 	}
-	restart(&first, p)
-	restart(&second, p)
+	Restart(&first, p)
+	Restart(&second, p)
 	c.Put(i, i+1, &first, &second)
 	c.Length = length
 	return true
@@ -92,18 +92,18 @@ func cutPages(p Policy) int {
 	return 4 * manyPages(p)
 }
 
-// cut makes a short window of the beginning of one that is not at its end after
+// Cut makes a short window of the beginning of one that is not at its end after
 // cutPages, and leaves the rest to be cut by fit. How many orders there are is
 // not known, only that there are many: a length that is too short costs a few
 // calls and grows again, one that is too long costs the pages read until now.
-func cut(c *offsets.Checkpoint, w *offsets.Window, p Policy) bool {
+func Cut(c *offsets.Checkpoint, w *offsets.Window, p Policy) bool {
 	return w.Pass == 1 && w.Pages >= cutPages(p) && divide(c, w, max((w.End-w.Start)/16, seconds(p.MinWindow), 1), p)
 }
 
-// fit cuts a window that has not been asked for yet to the length that windows
+// Fit cuts a window that has not been asked for yet to the length that windows
 // have by now, and returns the first part.
-func fit(c *offsets.Checkpoint, w *offsets.Window, p Policy) *offsets.Window {
-	length := p.clamp(c.Length)
+func Fit(c *offsets.Checkpoint, w *offsets.Window, p Policy) *offsets.Window {
+	length := p.Clamp(c.Length)
 	if w.Pass != 1 || w.Pages > 0 || w.Key != "" || w.Seen.Len() > 0 || w.Reach > 0 || (w.End-w.Start)/2 < length {
 		return w
 	}
@@ -114,9 +114,9 @@ func fit(c *offsets.Checkpoint, w *offsets.Window, p Policy) *offsets.Window {
 	return w
 }
 
-// finish ends a pass of a window whose last page has been read, moves the
+// Finish ends a pass of a window whose last page has been read, moves the
 // watermark, and lets go of what is not needed any more.
-func finish(c *offsets.Checkpoint, w *offsets.Window, p Policy) {
+func Finish(c *offsets.Checkpoint, w *offsets.Window, p Policy) {
 	w.Key = ""
 	switch {
 	case w.Pass == 1 && (p.Lookback > 0 && time.Unix(w.Opened, 0).Before(time.Unix(w.End, 0).Add(p.Lookback)) || leaky(w, p)):
@@ -163,7 +163,7 @@ func watermark(c *offsets.Checkpoint) int64 {
 // stay apart, because for update times it matters in which of two neighbours an
 // ID was seen.
 func merge(c *offsets.Checkpoint, w *offsets.Window, p Policy) {
-	longest := min(p.clamp(longest), seconds(p.Lookback/4))
+	longest := min(p.Clamp(Longest), seconds(p.Lookback/4))
 	i, _ := c.Find(w.Start)
 	for _, at := range []int{i, i - 1} { // with the right neighbour, then with the left one
 		if at < 0 || at+1 >= len(c.Windows) {
@@ -246,22 +246,22 @@ func condense(c *offsets.Checkpoint, w *offsets.Window) {
 	}
 }
 
-// pace is how the length of the next windows follows what the last ones held.
+// Sizer is how the length of the next windows follows what the last ones held.
 // It is not part of the checkpoint: forgetting it costs a call or two.
-type pace struct {
+type Sizer struct {
 	patience int // sparse windows in a row to be seen before the next growth
 	sparse   int // sparse windows in a row seen so far
 }
 
-// adapt takes a window whose first pass is over. Windows that were shorter
+// Adapt takes a window whose first pass is over. Windows that were shorter
 // than the length asked for say nothing about it unless they were full.
-func (a *pace) adapt(c *offsets.Checkpoint, w *offsets.Window, p Policy) {
-	length, span := p.clamp(c.Length), w.End-w.Start
+func (a *Sizer) Adapt(c *offsets.Checkpoint, w *offsets.Window, p Policy) {
+	length, span := p.Clamp(c.Length), w.End-w.Start
 	switch {
 	case w.Pages > manyPages(p):
 		a.sparse = 0
 		if span <= length {
-			c.Length = p.clamp(max(1, span/2))
+			c.Length = p.Clamp(max(1, span/2))
 		}
 	case span < length:
 	case w.Pages <= fewPages(p):
@@ -271,16 +271,16 @@ func (a *pace) adapt(c *offsets.Checkpoint, w *offsets.Window, p Policy) {
 			if w.Seen.Len() == 0 {
 				factor = 4
 			}
-			c.Length = p.clamp(length * factor)
+			c.Length = p.Clamp(length * factor)
 		}
 	default:
 		a.sparse = 0
 	}
 }
 
-// refused notes that the API called a window too full: the next growth waits
+// Refused notes that the API called a window too full: the next growth waits
 // for more windows each time.
-func (a *pace) refused() {
+func (a *Sizer) Refused() {
 	a.sparse = 0
 	a.patience = min(64, max(2, 2*a.patience))
 }

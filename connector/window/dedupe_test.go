@@ -1,4 +1,4 @@
-package connector
+package window
 
 import (
 	"testing"
@@ -20,18 +20,18 @@ func TestTakeKnowsNeighbours(t *testing.T) {
 		c := &offsets.Checkpoint{Windows: []*offsets.Window{win(0, 10, "left"), win(10, 20, "own"), win(20, 30, "right")}}
 		w := c.Windows[1]
 		ids := []string{"new", "left", "own", "right", "new"}
-		s := take(c, w, kind, ids, nil)
+		s := Dedupe(c, w, kind, ids, nil)
 		if kind == wechat.UpdateTime {
-			if len(s.suspects) != 1 || s.suspects[0] != (suspect{"left", 10}) || w.Seen.Has("new") {
+			if len(s.Ambiguous) != 1 || s.Ambiguous[0] != (Ambiguous{"left", 10}) || w.Seen.Has("new") {
 				t.Errorf("%s: got %+v, want left as a suspect and nothing taken", kind, s)
 			}
-			s = take(c, w, kind, ids, verdict{suspect{"left", 10}: true})
-			if len(s.fresh) != 2 || s.fresh[1] != "left" || s.repeats != 3 {
+			s = Dedupe(c, w, kind, ids, Resolved{Ambiguous{"left", 10}: true})
+			if len(s.Fresh) != 2 || s.Fresh[1] != "left" || s.Repeats != 3 {
 				t.Errorf("%s: got %+v, want new and left", kind, s)
 			}
 			continue
 		}
-		if len(s.fresh) != 1 || s.fresh[0] != "new" || s.repeats != 4 {
+		if len(s.Fresh) != 1 || s.Fresh[0] != "new" || s.Repeats != 4 {
 			t.Errorf("%s: got %+v, want new alone", kind, s)
 		}
 		for _, id := range ids {
@@ -52,17 +52,17 @@ func TestAVerdictHoldsForTheEdgeItIsAbout(t *testing.T) {
 	c := &offsets.Checkpoint{Windows: []*offsets.Window{win(41, 42), win(42, 43), win(43, 44)}}
 	w := c.Windows[2]
 	c.Windows[0].See("moved") // as it was at 41; it has changed at 43
-	s := take(c, w, wechat.UpdateTime, []string{"moved"}, nil)
-	if len(s.suspects) != 1 || s.suspects[0] != (suspect{"moved", 42}) {
+	s := Dedupe(c, w, wechat.UpdateTime, []string{"moved"}, nil)
+	if len(s.Ambiguous) != 1 || s.Ambiguous[0] != (Ambiguous{"moved", 42}) {
 		t.Fatalf("got %+v, want a suspect of edge 42", s)
 	}
 	c.Windows[1].See("moved") // and has published the change at 43
-	known := verdict{suspect{"moved", 42}: true}
-	if s = take(c, w, wechat.UpdateTime, []string{"moved"}, known); len(s.fresh) > 0 || len(s.suspects) != 1 || s.suspects[0] != (suspect{"moved", 43}) {
+	known := Resolved{Ambiguous{"moved", 42}: true}
+	if s = Dedupe(c, w, wechat.UpdateTime, []string{"moved"}, known); len(s.Fresh) > 0 || len(s.Ambiguous) != 1 || s.Ambiguous[0] != (Ambiguous{"moved", 43}) {
 		t.Fatalf("got %+v, want a suspect of edge 43", s)
 	}
-	known[suspect{"moved", 43}] = false
-	if s = take(c, w, wechat.UpdateTime, []string{"moved"}, known); len(s.fresh) > 0 || s.repeats != 1 {
+	known[Ambiguous{"moved", 43}] = false
+	if s = Dedupe(c, w, wechat.UpdateTime, []string{"moved"}, known); len(s.Fresh) > 0 || s.Repeats != 1 {
 		t.Fatalf("got %+v, want a repeat", s)
 	}
 }
