@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"orderwalk/connector/window"
+	"orderwalk/internal/forecast"
 	"orderwalk/simulator"
 )
 
@@ -64,7 +65,7 @@ func TestAForecastIsWhatRunMakes(t *testing.T) {
 				}
 				s := shop{appID: "wx1", policy: p, rate: 50}
 				measuring := a.prepare(s)
-				sample, err := Measure(context.Background(), measuring.cfg.Shops[0].Client, p, 20, 20)
+				sample, err := forecast.Measure(context.Background(), measuring.cfg.Shops[0].Client, p, 20, 20)
 				measuring.host.CloseIdleConnections()
 				if err != nil {
 					t.Fatal(err)
@@ -73,7 +74,7 @@ func TestAForecastIsWhatRunMakes(t *testing.T) {
 				if spent > 20 || spent != sample.Calls {
 					t.Errorf("%d list calls were made to learn that, and %d told of", spent, sample.Calls)
 				}
-				effort := Forecast(p, time.Now(), Pattern{Density: sample.Density, Most: sample.Most, Latency: sample.Latency, PerSecond: 50})
+				effort := forecast.Play(p, time.Now(), forecast.Pattern{Density: sample.Density, Most: sample.Most, Latency: sample.Latency, PerSecond: 50})
 
 				begun := time.Now()
 				run := a.start(s)
@@ -144,36 +145,9 @@ func TestLiveCallsAreWhatRunMakes(t *testing.T) {
 				if err := run.stop(); err != nil {
 					t.Error(err)
 				}
-				within(t, "list calls a day", float64(LiveCalls(p, rate)), float64(calls))
+				within(t, "list calls a day", float64(forecast.LiveCalls(p, rate)), float64(calls))
 			})
 		})
-	}
-}
-
-// TestDensityAddsUp: however a range is cut, its parts hold what it holds.
-func TestDensityAddsUp(t *testing.T) {
-	rnd := rand.New(rand.NewPCG(54, 54))
-	for range 1000 {
-		var d Density
-		at := rnd.Int64N(1000)
-		begin := at
-		for range 1 + rnd.IntN(8) {
-			next := at + 1 + rnd.Int64N(1000)
-			d = append(d, Piece{at, next, rnd.Float64() * rnd.Float64()})
-			at = next
-		}
-		sum, cut := 0, begin-10
-		for cut < at+10 {
-			next := cut + 1 + rnd.Int64N(300)
-			sum += d.Orders(cut, next)
-			cut = next
-		}
-		if whole := d.Orders(begin, at); sum != whole {
-			t.Fatalf("parts of %v hold %d, the whole %d", d, sum, whole)
-		}
-	}
-	if n := (Density{{100, 200, 0.5}}).Orders(120, 160); n != 20 {
-		t.Errorf("40 seconds of an order every two hold %d", n)
 	}
 }
 
@@ -189,7 +163,7 @@ func TestMeasuringAShopThatMisbehaves(t *testing.T) {
 			run := a.prepare(shop{appID: "wx1", policy: p, rate: 50})
 			ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 			defer cancel()
-			sample, err := Measure(ctx, run.cfg.Shops[0].Client, p, 20, 20)
+			sample, err := forecast.Measure(ctx, run.cfg.Shops[0].Client, p, 20, 20)
 			run.host.CloseIdleConnections()
 			if err != nil {
 				t.Fatal(err)

@@ -13,6 +13,7 @@ import (
 
 	"orderwalk/connector"
 	"orderwalk/internal/config"
+	"orderwalk/internal/forecast"
 	"orderwalk/internal/ledger"
 	"orderwalk/internal/wechat"
 )
@@ -189,7 +190,7 @@ func (p *planning) shop(ctx context.Context, shop connector.Shop, s config.Shop,
 	if out.Quota != nil { // a shop that is being walked needs the last ones more
 		most = max(1, int(min(int64(most), out.Quota.Remaining/10)))
 	}
-	sample, err := connector.Measure(ctx, shop.Client, policy, p.least, most)
+	sample, err := forecast.Measure(ctx, shop.Client, policy, p.least, most)
 	if err != nil {
 		return fail(errors.Join(context.Cause(ctx), err))
 	}

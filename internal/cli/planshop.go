@@ -5,9 +5,9 @@ import (
 	"math"
 	"time"
 
-	"orderwalk/connector"
 	"orderwalk/connector/window"
 	"orderwalk/internal/config"
+	"orderwalk/internal/forecast"
 	"orderwalk/internal/wechat"
 )
 
@@ -112,8 +112,8 @@ func (s *shopPlan) pace(ctx context.Context, client *wechat.Client, shop config.
 }
 
 // learn takes in a sample. open says that the walk goes on after the range.
-func (s *shopPlan) learn(policy window.Policy, sample connector.Sample, now time.Time, open bool) {
-	effort := connector.Forecast(policy, now, connector.Pattern{
+func (s *shopPlan) learn(policy window.Policy, sample forecast.Sample, now time.Time, open bool) {
+	effort := forecast.Play(policy, now, forecast.Pattern{
 		Density: sample.Density, Most: sample.Most, Latency: sample.Latency, PerSecond: s.PerSecond,
 	})
 	s.Orders, s.Windows = sample.Orders, effort.Windows
@@ -127,7 +127,7 @@ func (s *shopPlan) learn(policy window.Policy, sample connector.Sample, now time
 	s.Sample = &samplePlan{Calls: sample.Calls, Windows: sample.Windows, Orders: sample.Seen, Share: sample.Share, Most: sample.Most}
 	if open {
 		day := min(policy.End-policy.Start, 24*3600)
-		s.LiveCalls = connector.LiveCalls(policy, float64(sample.Density.Orders(policy.End-day, policy.End))/float64(day))
+		s.LiveCalls = forecast.LiveCalls(policy, float64(sample.Density.Orders(policy.End-day, policy.End))/float64(day))
 	}
 }
 

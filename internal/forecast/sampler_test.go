@@ -1,12 +1,13 @@
-package connector
+package forecast
 
 import (
 	"fmt"
 	"math"
 	"math/rand/v2"
-	"orderwalk/connector/window"
 	"slices"
 	"testing"
+
+	"orderwalk/connector/window"
 )
 
 const sampledDay = 24 * 3600

@@ -1,10 +1,11 @@
-package connector
+package forecast
 
 import (
 	"cmp"
 	"math"
-	"orderwalk/connector/window"
 	"slices"
+
+	"orderwalk/connector/window"
 )
 
 const (

@@ -1,4 +1,4 @@
-package connector
+package forecast
 
 import (
 	"cmp"
@@ -53,11 +53,11 @@ type Pattern struct {
 	PerSecond float64
 }
 
-// Forecast plays the walk of a shop that begins now, by the very functions that
+// Play plays the walk of a shop that begins now, by the very functions that
 // the walk goes by, with p.Start and p.End set, against an API that answers by a
 // pattern. Nothing is called, and no time passes.
-func Forecast(p window.Policy, now time.Time, api Pattern) Effort {
-	f := forecast{policy: p, api: api, begin: now, now: now, changed: true,
+func Play(p window.Policy, now time.Time, api Pattern) Effort {
+	f := player{policy: p, api: api, begin: now, now: now, changed: true,
 		state: &offsets.Checkpoint{Watermark: p.Start, Length: p.Clamp(0)}}
 	for f.step() {
 	}
@@ -70,12 +70,12 @@ func LiveCalls(p window.Policy, perSecond float64) int {
 	const hour = 3600
 	p.Start, p.End = hour, 2*hour-1
 	now := time.Unix(hour, 0).Add(p.SettleDelay)
-	effort := Forecast(p, now, Pattern{Density: Density{{hour, 2 * hour, perSecond}}, PerSecond: 1000})
+	effort := Play(p, now, Pattern{Density: Density{{hour, 2 * hour, perSecond}}, PerSecond: 1000})
 	return 24 * (effort.First + effort.Second)
 }
 
 // forecast is a walk as it is played.
-type forecast struct {
+type player struct {
 	policy  window.Policy
 	api     Pattern
 	state   *offsets.Checkpoint
@@ -97,7 +97,7 @@ type call struct {
 
 // step goes on to the next answer, or to when there is more to do; false when
 // there is nothing more.
-func (f *forecast) step() bool {
+func (f *player) step() bool {
 	if f.changed || len(f.reading) == 0 {
 		if more := f.plan(); !more {
 			return false
@@ -120,7 +120,7 @@ func (f *forecast) step() bool {
 
 // plan begins what there is to read now; if there is nothing, time goes on to
 // when there is. It reports false at the end.
-func (f *forecast) plan() (more bool) {
+func (f *player) plan() (more bool) {
 	f.changed = false
 	s := window.Next(f.state, f.now, f.policy)
 	window.Open(f.state, s.Open, f.policy)
@@ -144,12 +144,12 @@ func (f *forecast) plan() (more bool) {
 }
 
 // pages is how many pages a window has, the last of them not full.
-func (f *forecast) pages(w *offsets.Window) int {
+func (f *player) pages(w *offsets.Window) int {
 	return max(1, (f.api.Density.Orders(w.Start, w.End)+f.policy.PageSize-1)/f.policy.PageSize)
 }
 
 // call begins a list call, within the rate.
-func (f *forecast) call(w *offsets.Window, pages int) {
+func (f *player) call(w *offsets.Window, pages int) {
 	if f.free.Before(f.now) {
 		f.free = f.now
 	}
@@ -158,7 +158,7 @@ func (f *forecast) call(w *offsets.Window, pages int) {
 }
 
 // answer takes in what a call brings.
-func (f *forecast) answer(c call) {
+func (f *player) answer(c call) {
 	w, first := c.window, c.window.Pass == 1
 	if first {
 		f.effort.First++
