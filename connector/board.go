@@ -9,6 +9,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"orderwalk/internal/budget"
 	"orderwalk/offsets"
 )
 
@@ -16,7 +17,7 @@ import (
 // computed when they are asked for.
 type board struct {
 	metrics *Metrics
-	quotas  *quotas
+	quotas  *budget.Budgets
 	clocks  *clocks
 	quota   quotaSeries
 	series  []shopSeries
@@ -40,7 +41,7 @@ type shopSeries struct {
 	of   func(s ShopStatus, now time.Time) float64 // NaN = there is none
 }
 
-func newBoard(m *Metrics, quotas *quotas) *board {
+func newBoard(m *Metrics, quotas *budget.Budgets) *board {
 	desc := func(name, help string) *prometheus.Desc {
 		return prometheus.NewDesc("orderwalk_"+name, help, []string{"shop"}, nil)
 	}
@@ -101,7 +102,7 @@ func (b *board) Collect(ch chan<- prometheus.Metric) {
 			}
 		}
 		ch <- prometheus.MustNewConstMetric(b.state, prometheus.GaugeValue, 1, s.Name, string(s.State))
-		b.quota.collect(ch, s, b.quotas.of(s.AppID))
+		b.quota.collect(ch, s, b.quotas.Of(s.AppID))
 	}
 }
 
@@ -130,13 +131,17 @@ func (b *board) enlist(shops []Shop, changed func()) {
 			delete(b.unread, p)
 		}
 	}
-	b.quotas.enlist(shops)
+	callers := make([]budget.Caller, len(shops))
+	for i, shop := range shops {
+		callers[i] = budget.Caller{Name: shop.Name, AppID: shop.AppID, Client: shop.Client}
+	}
+	b.quotas.Enlist(callers)
 	b.sheets = make(map[offsets.Partition]*sheet, len(shops))
 	for _, shop := range shops {
 		h := before[shop.partition()]
 		if h == nil || h.name() != shop.Name {
 			h = newSheet(shop, b.metrics, changed)
-			h.quota = b.quotas.of(shop.AppID)
+			h.quota = b.quotas.Of(shop.AppID)
 			if since, known := b.unread[shop.partition()]; known {
 				h.since = since
 			}

@@ -16,6 +16,7 @@ import (
 	"github.com/segmentio/kafka-go"
 
 	"orderwalk/connector/window"
+	"orderwalk/internal/budget"
 	"orderwalk/internal/group"
 	"orderwalk/internal/topics"
 	"orderwalk/internal/wechat"
@@ -104,7 +105,7 @@ const spareWindows = 512
 
 // New makes a connector and its status board; nothing runs yet.
 func New(cfg Config, reg prometheus.Registerer) *Connector {
-	c := &Connector{cfg: cfg, board: newBoard(cfg.Metrics, newQuotas(cfg.QuotaLiveShare, cfg.Log)), changed: make(chan struct{}, 1), spare: make(chan struct{}, spareWindows), ids: newIDBudget()}
+	c := &Connector{cfg: cfg, board: newBoard(cfg.Metrics, budget.New(cfg.QuotaLiveShare, cfg.Log)), changed: make(chan struct{}, 1), spare: make(chan struct{}, spareWindows), ids: newIDBudget()}
 	c.stage(fmt.Sprintf("starting: waiting for Kafka at %v to answer", cfg.Addr))
 	c.board.enlist(cfg.Shops, c.poke)
 	c.outage = newOutage(cfg.Metrics, cfg.Log)
@@ -132,7 +133,7 @@ func (c *Connector) Run(ctx context.Context) error {
 	})
 	lanes, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var asking sync.WaitGroup
-	asking.Go(func() { c.board.quotas.run(lanes) })
+	asking.Go(func() { c.board.quotas.Run(lanes) })
 	defer asking.Wait()
 	crew := &crew{log: c.cfg.Log, current: member.Current, rest: member.Rest, open: c.open, changed: c.poke, ctx: lanes, stop: stop, shifts: make(map[int]*shift),
 		failed: func(err error) {

@@ -9,6 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"orderwalk/connector/window"
+	"orderwalk/internal/budget"
 	"orderwalk/internal/wechat"
 	"orderwalk/offsets"
 )
@@ -36,10 +37,10 @@ func (w *walker) live(win *offsets.Window, now time.Time) bool {
 // allow it.
 func (w *walker) list(ctx context.Context, win *offsets.Window, key string) (wechat.Page, error) {
 	now, _ := w.host.Now()
-	if !w.sheet.quota.take(w.live(win, now)) {
+	if !w.sheet.quota.Take(w.live(win, now)) {
 		return wechat.Page{}, errHeld
 	}
-	defer w.sheet.quota.give()
+	defer w.sheet.quota.Give()
 	defer w.calling(win)()
 	return w.shop.Client.List(ctx, query(win, w.shop.Policy.Range, key))
 }
@@ -50,7 +51,7 @@ func (w *walker) hold(s *window.Step, now time.Time) func(*offsets.Window) bool 
 	if recent(w.state.Watermark, now, w.shop.Policy) {
 		w.sheet.catchUp()
 	}
-	until := w.sheet.quota.opens()
+	until := w.sheet.quota.Opens()
 	held := func(win *offsets.Window) bool {
 		return !until.IsZero() && win.State == offsets.Open && !w.live(win, now)
 	}
@@ -86,6 +87,22 @@ func (h *sheet) hasCaughtUp() bool {
 	return h.caughtUp
 }
 
+// budgeted puts into a status what the day's calls have to do with it; held says
+// that the shop has windows that wait for calls.
+func (h *sheet) budgeted(s *ShopStatus, held bool) {
+	tries := s.State == StateWaiting && s.Windows > 0
+	if s.State != StateStarting && s.State != StateBackfill && s.State != StateLive && !tries {
+		return
+	}
+	if why := h.quota.Exhausted(); why != nil {
+		s.State, s.Reason = StateExhausted, why.Error()
+		return
+	}
+	if why := h.quota.Waits(); why != "" && held && s.State == StateBackfill {
+		s.Held, s.Reason = true, why
+	}
+}
+
 // quotaSeries are the series about the day's list calls.
 type quotaSeries struct{ remaining, paused, exhausted, held *prometheus.Desc }
 
@@ -109,7 +126,7 @@ func (s quotaSeries) describe(ch chan<- *prometheus.Desc) {
 }
 
 // collect is one shop's.
-func (s quotaSeries) collect(ch chan<- prometheus.Metric, shop ShopStatus, q *quota) {
+func (s quotaSeries) collect(ch chan<- prometheus.Metric, shop ShopStatus, q *budget.Budget) {
 	gauge := func(desc *prometheus.Desc, value float64) {
 		ch <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, value, shop.Name)
 	}
@@ -119,7 +136,7 @@ func (s quotaSeries) collect(ch chan<- prometheus.Metric, shop ShopStatus, q *qu
 	ends := 0.0
 	if q != nil && !shop.State.ended() {
 		var remaining float64
-		if remaining, ends = q.outlook(); !math.IsNaN(remaining) {
+		if remaining, ends = q.Outlook(); !math.IsNaN(remaining) {
 			gauge(s.remaining, remaining)
 		}
 	}

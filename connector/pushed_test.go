@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"orderwalk/internal/budget"
 	"orderwalk/simulator"
 )
 
@@ -28,7 +29,7 @@ func TestNudgesAreBounded(t *testing.T) {
 			for i := range 20_001 {
 				h.nudge(orderNew, at(i))
 				if i == 10_000 {
-					h.quota = newQuotas(0, discard()).of("wx1")
+					h.quota = budget.New(0, discard()).Of("wx1")
 					h.set(state, nil)
 				}
 			}

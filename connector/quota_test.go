@@ -212,30 +212,6 @@ func TestNoOrderWaitsForTheQuota(t *testing.T) {
 	})
 }
 
-// TestByCloudCallNobodyIsAsked: the vendor's quota call does not work there.
-func TestByCloudCallNobodyIsAsked(t *testing.T) {
-	qs := newQuotas(0.2, discard())
-	qs.enlist([]Shop{{Name: "wx1", AppID: "wx1", Client: wechat.New(wechat.Config{Host: &wechat.Host{URL: "http://127.0.0.1:1"}, Auth: wechat.AuthCloudOpen})}})
-	qs.resize("wx1", 1)
-	if _, next := qs.due(time.Now()); next.IsZero() {
-		t.Fatal("nothing is to be asked")
-	}
-	q := qs.of("wx1")
-	if news, err := q.ask(t.Context()); news || err != nil {
-		t.Errorf("asking: %v, %v", news, err)
-	}
-	if due, next := qs.due(time.Now().Add(24 * time.Hour)); len(due) > 0 || !next.IsZero() {
-		t.Error("it is asked again")
-	}
-	qs.resize("wx1", 0.5)
-	if due, next := qs.due(time.Now()); len(due) > 0 || !next.IsZero() {
-		t.Error("it is asked again")
-	}
-	if !q.take(false) || !q.opens().IsZero() {
-		t.Error("what is not known holds a backfill back")
-	}
-}
-
 // TestWorkersShareTheDaysCalls: two of them read a shop's two ranges from long
 // ago. Each has half of what backfill may have, and together they leave the
 // share.

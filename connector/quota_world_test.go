@@ -3,6 +3,8 @@ package connector
 import (
 	"strings"
 	"time"
+
+	"orderwalk/internal/wechat"
 )
 
 // gauge is a shop's value of a series; there says whether it has one.
@@ -66,8 +68,8 @@ const (
 // midnight is the time until the day ends in Shanghai. A bubble begins at 08:00
 // there.
 func midnight() time.Duration {
-	now := time.Now().In(shanghai)
-	return time.Date(now.Year(), now.Month(), now.Day()+1, 0, 0, 0, 0, shanghai).Sub(now)
+	now := time.Now().In(wechat.Zone)
+	return time.Date(now.Year(), now.Month(), now.Day()+1, 0, 0, 0, 0, wechat.Zone).Sub(now)
 }
 
 // createdOnce is eachOnce for records of creation times alone.

@@ -276,7 +276,7 @@ func (c *Connector) share(on []int) {
 		if n := ours[shop.AppID]; n > 0 {
 			shop.Client.Share(float64(n) / float64(all[shop.AppID]))
 		}
-		c.board.quotas.resize(shop.AppID, float64(ours[shop.AppID])/float64(max(1, all[shop.AppID])))
+		c.board.quotas.Resize(shop.AppID, float64(ours[shop.AppID])/float64(max(1, all[shop.AppID])))
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"orderwalk/connector/window"
+	"orderwalk/internal/budget"
 	"orderwalk/offsets"
 )
 
@@ -81,7 +82,7 @@ type sheet struct {
 	lateness prometheus.Observer
 	toRecord prometheus.Observer
 	onChange func()
-	quota    *quota // of the app ID
+	quota    *budget.Budget // of the app ID
 
 	// since is when this process came to know the shop; 0 once it has a checkpoint.
 	// Guarded by mu.
@@ -114,7 +115,7 @@ func (h *sheet) snapshot() ShopStatus {
 	s, held := h.s, h.held
 	missing := h.unread
 	h.mu.Unlock()
-	h.quota.tell(&s, held)
+	h.budgeted(&s, held)
 	if missing != nil && s.Reason == "" && s.State != StateElsewhere {
 		s.Reason = missing.Error()
 	}

@@ -119,7 +119,7 @@ func (e *Error) Error() string {
 	}
 	if !e.Until.IsZero() {
 		b.WriteString(": until ")
-		b.WriteString(e.Until.In(shanghai).Format("2006-01-02 15:04"))
+		b.WriteString(e.Until.In(Zone).Format("2006-01-02 15:04"))
 		b.WriteString(" Asia/Shanghai")
 	}
 	return strings.TrimRight(b.String(), " ")

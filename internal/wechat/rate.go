@@ -20,9 +20,9 @@ const (
 	resetRetry = 5 * time.Minute
 )
 
-// shanghai is the zone the vendor counts days in. It has had no daylight
+// Zone is the zone the vendor counts days in. It has had no daylight
 // saving since 1991, so no zone database is needed.
-var shanghai = time.FixedZone("Asia/Shanghai", 8*60*60)
+var Zone = time.FixedZone("Asia/Shanghai", 8*60*60)
 
 // pace says when the next call may go out: not before the minute of a 45011 or
 // the day of a 45009 is over, and within the rate.
@@ -185,8 +185,8 @@ func (p *pace) exhaust(api time.Time) (until time.Time, first bool) {
 
 // untilMidnight is the time left of the day in Shanghai, never 0.
 func untilMidnight(now time.Time) time.Duration {
-	year, month, day := now.In(shanghai).Date()
-	return time.Date(year, month, day+1, 0, 0, 0, 0, shanghai).Sub(now)
+	year, month, day := now.In(Zone).Date()
+	return time.Date(year, month, day+1, 0, 0, 0, 0, Zone).Sub(now)
 }
 
 // sleep waits for d or for the end of ctx.

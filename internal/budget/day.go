@@ -1,10 +1,10 @@
-package connector
+package budget
 
 import "time"
 
 // ration is what a worker knows of the list calls that an app ID has in a day
 // of the vendor's. The zero value knows nothing, and holds nothing back.
-type ration struct {
+type day struct {
 	// limit is how many there are in a whole day, left how many of them there
 	// were by the latest answer, made how many this worker has made since then.
 	limit, left, made int64
@@ -19,7 +19,7 @@ type ration struct {
 // than the live walk's share, 0 to 1; between answers, once this worker has used
 // its part of what there was above that. The share is one of the whole day: one
 // of what is left would melt away with each answer, restart and worker.
-func (r ration) opens(live bool, share float64) time.Time {
+func (r day) opens(live bool, share float64) time.Time {
 	if live || share <= 0 || r.ends.IsZero() || float64(r.made+1) <= (float64(r.left)-share*float64(r.limit))*r.part {
 		return time.Time{}
 	}
@@ -28,11 +28,11 @@ func (r ration) opens(live bool, share float64) time.Time {
 
 // heard takes in an answer: how many calls a whole day has, and how many of
 // them are left until ends.
-func (r *ration) heard(limit, left int64, ends time.Time) {
+func (r *day) heard(limit, left int64, ends time.Time) {
 	limit = max(limit, left)
 	if limit <= 0 {
 		// No number is no limit: nobody has a day without a call.
-		*r = ration{part: r.part}
+		*r = day{part: r.part}
 		return
 	}
 	r.limit, r.left, r.made, r.ends = limit, left, 0, ends
@@ -40,7 +40,7 @@ func (r *ration) heard(limit, left int64, ends time.Time) {
 
 // roll begins the days that have begun by now. A new one is believed to have
 // all its calls until an answer says otherwise.
-func (r *ration) roll(now time.Time) (rolled bool) {
+func (r *day) roll(now time.Time) (rolled bool) {
 	for !r.ends.IsZero() && !now.Before(r.ends) {
 		r.left, r.made = r.limit, 0
 		r.ends = r.ends.Add(24 * time.Hour)
@@ -50,14 +50,14 @@ func (r *ration) roll(now time.Time) (rolled bool) {
 }
 
 // resize makes another part of the calls this worker's, from now on.
-func (r *ration) resize(part float64) {
+func (r *day) resize(part float64) {
 	r.left, r.made = r.remaining(), 0
 	r.part = part
 }
 
 // remaining is how many calls of the day are left, if whoever has the other
 // parts has made as many for them since the latest answer.
-func (r ration) remaining() int64 {
+func (r day) remaining() int64 {
 	made := r.made
 	if r.part > 0 {
 		made = int64(float64(made) / r.part)
@@ -67,7 +67,7 @@ func (r ration) remaining() int64 {
 
 // exhausted forecasts when this worker's part of the day's calls ends, at so
 // many calls a second; zero when they last for the day, or nobody knows.
-func (r ration) exhausted(now time.Time, perSecond float64) time.Time {
+func (r day) exhausted(now time.Time, perSecond float64) time.Time {
 	left := float64(r.left)*r.part - float64(r.made)
 	switch {
 	case r.ends.IsZero() || left > perSecond*r.ends.Sub(now).Seconds():
@@ -80,7 +80,7 @@ func (r ration) exhausted(now time.Time, perSecond float64) time.Time {
 
 // tempo tells how fast calls have been made lately: over the last 5 to 10
 // minutes, if somebody notes their number now and then.
-type tempo struct {
+type rate struct {
 	before, latest mark
 }
 
@@ -96,7 +96,7 @@ const (
 )
 
 // note takes in how many calls have been made by now.
-func (t *tempo) note(now time.Time, calls int64) {
+func (t *rate) note(now time.Time, calls int64) {
 	switch {
 	case t.before.at.IsZero():
 		t.before, t.latest = mark{now, calls}, mark{now, calls}
@@ -106,7 +106,7 @@ func (t *tempo) note(now time.Time, calls int64) {
 }
 
 // perSecond is 0 until there is something to tell it by.
-func (t *tempo) perSecond(now time.Time, calls int64) float64 {
+func (t *rate) perSecond(now time.Time, calls int64) float64 {
 	over := now.Sub(t.before.at)
 	if t.before.at.IsZero() || over < tempoLeast {
 		return 0

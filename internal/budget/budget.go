@@ -1,4 +1,4 @@
-package connector
+package budget
 
 import (
 	"context"
@@ -25,22 +25,19 @@ const (
 	quotaTimeout = 30 * time.Second
 )
 
-// shanghai is the zone of the vendor's days.
-var shanghai = time.FixedZone("Asia/Shanghai", 8*60*60)
-
-// quota is the list calls that one app ID has in a day, as one worker knows
+// Budget is the list calls that one app ID has in a day, as one worker knows
 // them; its shops and lanes here share it. A nil one knows nothing and holds
 // nothing back.
-type quota struct {
+type Budget struct {
 	share float64 // of the live walk
 	log   *slog.Logger
 
 	mu     sync.Mutex
 	shop   string // a name for the log
 	client *wechat.Client
-	ration ration
+	ration day
 	base   int64 // calls of the client when ration.made was 0
-	tempo  tempo
+	tempo  rate
 	// underWay are calls of walkers that the client has not counted yet.
 	underWay int64
 	// holding says that backfill has used up its part. It stays so until the day
@@ -52,7 +49,7 @@ type quota struct {
 }
 
 // look is the ration as of now. The caller holds mu.
-func (q *quota) look(now time.Time) ration {
+func (q *Budget) look(now time.Time) day {
 	calls := q.client.Calls()
 	q.tempo.note(now, calls)
 	if q.ration.roll(now) {
@@ -64,8 +61,8 @@ func (q *quota) look(now time.Time) ration {
 	return r
 }
 
-// opens is when a call of a backfill may be made; zero = now.
-func (q *quota) opens() time.Time {
+// Opens is when a call of a backfill may be made; zero = now.
+func (q *Budget) Opens() time.Time {
 	if q == nil {
 		return time.Time{}
 	}
@@ -75,7 +72,7 @@ func (q *quota) opens() time.Time {
 }
 
 // check is opens. The caller holds mu.
-func (q *quota) check() time.Time {
+func (q *Budget) check() time.Time {
 	r := q.look(time.Now())
 	if q.holding {
 		return r.ends
@@ -91,9 +88,9 @@ func (q *quota) check() time.Time {
 	return at
 }
 
-// take reports whether one more call may be made, and counts it as under way if
+// Take reports whether one more call may be made, and counts it as under way if
 // so, until it is given back.
-func (q *quota) take(live bool) bool {
+func (q *Budget) Take(live bool) bool {
 	if q == nil {
 		return true
 	}
@@ -106,7 +103,7 @@ func (q *quota) take(live bool) bool {
 	return true
 }
 
-func (q *quota) give() {
+func (q *Budget) Give() {
 	if q == nil {
 		return
 	}
@@ -117,7 +114,7 @@ func (q *quota) give() {
 
 // release lets a backfill that was held go on, if there are calls for it now.
 // The caller holds mu.
-func (q *quota) release() {
+func (q *Budget) release() {
 	if q.holding && q.ration.opens(false, q.share).IsZero() {
 		q.holding = false
 		q.log.Info("backfill goes on", "shop", q.shop, "remaining", q.ration.remaining())
@@ -125,7 +122,7 @@ func (q *quota) release() {
 }
 
 // serve makes another client the one whose calls are counted.
-func (q *quota) serve(shop string, client *wechat.Client) {
+func (q *Budget) serve(shop string, client *wechat.Client) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.shop = shop
@@ -136,7 +133,7 @@ func (q *quota) serve(shop string, client *wechat.Client) {
 		q.ration = q.look(time.Now())
 		q.ration.resize(q.ration.part)
 	}
-	q.client, q.base, q.tempo, q.untold = client, client.Calls(), tempo{}, false
+	q.client, q.base, q.tempo, q.untold = client, client.Calls(), rate{}, false
 	if q.ration.part > 0 {
 		q.due = time.Now().Add(quotaFirst)
 	}
@@ -144,7 +141,7 @@ func (q *quota) serve(shop string, client *wechat.Client) {
 
 // resize makes another part of the calls this worker's; 0 = it has no lane of
 // the app ID. It reports whether there is something to ask now.
-func (q *quota) resize(part float64) bool {
+func (q *Budget) resize(part float64) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	before := q.ration.part
@@ -158,7 +155,7 @@ func (q *quota) resize(part float64) bool {
 	q.release()
 	switch {
 	case part == 0:
-		q.due, q.tempo = time.Time{}, tempo{}
+		q.due, q.tempo = time.Time{}, rate{}
 	case !q.untold:
 		// What others have called meanwhile is not known here.
 		q.due = now.Add(quotaFirst)
@@ -168,7 +165,7 @@ func (q *quota) resize(part float64) bool {
 
 // ask asks the vendor what is left. An error changes nothing; news says that
 // it is the first in a row.
-func (q *quota) ask(ctx context.Context) (news bool, err error) {
+func (q *Budget) ask(ctx context.Context) (news bool, err error) {
 	q.mu.Lock()
 	client := q.client
 	base := client.Calls()
@@ -207,8 +204,18 @@ func (q *quota) ask(ctx context.Context) (news bool, err error) {
 	return false, nil
 }
 
-// exhausted says that the vendor has refused calls for the rest of the day.
-func (q *quota) exhausted() (why error) {
+// Exhausted is the refusal of calls for the rest of the day; nil if there is none.
+func (q *Budget) Exhausted() (why error) {
+	if q == nil {
+		return nil
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.refusal()
+}
+
+// refusal is exhausted. The caller holds mu.
+func (q *Budget) refusal() (why error) {
 	state, _, why := q.client.State()
 	if state != wechat.StateQuotaExhausted {
 		return nil
@@ -216,34 +223,29 @@ func (q *quota) exhausted() (why error) {
 	return why
 }
 
-// tell puts into a shop's status what its quota has to do with it; held says
-// that the shop has windows that wait for calls.
-func (q *quota) tell(s *ShopStatus, held bool) {
-	tries := s.State == StateWaiting && s.Windows > 0
-	if q == nil || s.State != StateStarting && s.State != StateBackfill && s.State != StateLive && !tries {
-		return
+// Waits is why a backfill waits for more of the day's calls; empty when it does not.
+func (q *Budget) Waits() string {
+	if q == nil {
+		return ""
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if why := q.exhausted(); why != nil {
-		s.State, s.Reason = StateExhausted, why.Error()
-		return
+	if !q.holding {
+		return ""
 	}
-	if s.Held = held && q.holding && s.State == StateBackfill; s.Held {
-		r := q.look(time.Now())
-		s.Reason = fmt.Sprintf("backfill waits: %d of the day's %d list calls are left, which are the live walk's (ORDERWALK_QUOTA_LIVE_SHARE %v): until %s Asia/Shanghai, or for more calls",
-			r.remaining(), r.limit, q.share, r.ends.In(shanghai).Round(time.Minute).Format("2006-01-02 15:04"))
-	}
+	r := q.look(time.Now())
+	return fmt.Sprintf("backfill waits: %d of the day's %d list calls are left, which are the live walk's (ORDERWALK_QUOTA_LIVE_SHARE %v): until %s Asia/Shanghai, or for more calls",
+		r.remaining(), r.limit, q.share, r.ends.In(wechat.Zone).Round(time.Minute).Format("2006-01-02 15:04"))
 }
 
-// outlook is what the metrics say: how many calls of the day are left (NaN when
+// Outlook is what the metrics say: how many calls of the day are left (NaN when
 // nobody knows), and when they end, 0 when they last.
-func (q *quota) outlook() (remaining, ends float64) {
+func (q *Budget) Outlook() (remaining, ends float64) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	now := time.Now()
 	r := q.look(now)
-	if q.exhausted() != nil {
+	if q.refusal() != nil {
 		r.left = 0
 	}
 	remaining = float64(r.remaining())

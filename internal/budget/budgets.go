@@ -1,4 +1,4 @@
-package connector
+package budget
 
 import (
 	"context"
@@ -7,61 +7,77 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"orderwalk/internal/wechat"
 )
 
 // quotasAtOnce is how many questions are under way at a time.
 const quotasAtOnce = 4
 
-// quotas are those of all app IDs of a worker.
-type quotas struct {
+// Budgets are those of all app IDs of a worker.
+type Budgets struct {
 	share float64
 	log   *slog.Logger
 	wake  chan struct{} // something may have to be asked earlier
 
 	mu  sync.Mutex
-	all map[string]*quota // by app ID
+	all map[string]*Budget // by app ID
 }
 
-func newQuotas(share float64, log *slog.Logger) *quotas {
-	return &quotas{share: share, log: log, wake: make(chan struct{}, 1), all: make(map[string]*quota)}
+func New(share float64, log *slog.Logger) *Budgets {
+	return &Budgets{share: share, log: log, wake: make(chan struct{}, 1), all: make(map[string]*Budget)}
 }
 
-// enlist makes them those of these shops. One that stays keeps what it knows.
-func (qs *quotas) enlist(shops []Shop) {
+// Caller is an app ID, by a name for the log, and the client whose calls count.
+type Caller struct {
+	Name, AppID string
+	Client      *wechat.Client
+}
+
+// Enlist makes them those of these callers, of which each app ID's first counts.
+// One that stays keeps what it knows.
+func (qs *Budgets) Enlist(callers []Caller) {
 	qs.mu.Lock()
 	defer qs.mu.Unlock()
 	before := qs.all
-	qs.all = make(map[string]*quota)
-	for _, shop := range shops {
-		if qs.all[shop.AppID] != nil {
+	qs.all = make(map[string]*Budget)
+	for _, c := range callers {
+		if qs.all[c.AppID] != nil {
 			continue
 		}
-		q := before[shop.AppID]
+		q := before[c.AppID]
 		if q == nil {
-			q = &quota{share: qs.share, log: qs.log}
+			q = &Budget{share: qs.share, log: qs.log}
 		}
-		q.serve(shop.Name, shop.Client)
-		qs.all[shop.AppID] = q
+		q.serve(c.Name, c.Client)
+		qs.all[c.AppID] = q
 	}
-	poke(qs.wake)
+	qs.poke()
 }
 
-func (qs *quotas) of(appID string) *quota {
+func (qs *Budgets) poke() {
+	select {
+	case qs.wake <- struct{}{}:
+	default:
+	}
+}
+
+func (qs *Budgets) Of(appID string) *Budget {
 	qs.mu.Lock()
 	defer qs.mu.Unlock()
 	return qs.all[appID]
 }
 
-// resize sets this worker's part of an app ID's calls.
-func (qs *quotas) resize(appID string, part float64) {
-	if q := qs.of(appID); q != nil && q.resize(part) {
-		poke(qs.wake)
+// Resize sets this worker's part of an app ID's calls.
+func (qs *Budgets) Resize(appID string, part float64) {
+	if q := qs.Of(appID); q != nil && q.resize(part) {
+		qs.poke()
 	}
 }
 
-// run asks the vendor, for each app ID with a lane here, what is left of the
+// Run asks the vendor, for each app ID with a lane here, what is left of the
 // day: soon after it has come here, then every hour.
-func (qs *quotas) run(ctx context.Context) {
+func (qs *Budgets) Run(ctx context.Context) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
@@ -84,7 +100,7 @@ func (qs *quotas) run(ctx context.Context) {
 }
 
 // due lists what is to be asked now, and when there is more; zero = not known.
-func (qs *quotas) due(now time.Time) (due []*quota, next time.Time) {
+func (qs *Budgets) due(now time.Time) (due []*Budget, next time.Time) {
 	qs.mu.Lock()
 	defer qs.mu.Unlock()
 	for _, q := range qs.all {
@@ -104,12 +120,12 @@ func (qs *quotas) due(now time.Time) (due []*quota, next time.Time) {
 
 // ask asks for all of them. Errors that are new are one line in the log: no
 // order depends on the answer.
-func (qs *quotas) ask(ctx context.Context, due []*quota) {
+func (qs *Budgets) ask(ctx context.Context, due []*Budget) {
 	var asking errgroup.Group
 	asking.SetLimit(quotasAtOnce)
 	var mu sync.Mutex
 	var failed int
-	var first *quota
+	var first *Budget
 	var reason error
 	for _, q := range due {
 		asking.Go(func() error {
