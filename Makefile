@@ -27,7 +27,7 @@ ENGINE ?= $(firstword $(shell command -v docker podman buildah))
 
 # Tests that need a real Kafka, and where they are; the others gain nothing from a
 # second run. The package that takes longest begins first.
-LONGEST := ./internal/trial/
+LONGEST := ./test/trial/
 KAFKA_FILES = $(shell grep -rlE --exclude-dir=.cache --include='*_test.go' '^//go:build .*\bkafka\b' .)
 KAFKA_PACKAGES = $(LONGEST) $(filter-out $(LONGEST),$(sort $(dir $(KAFKA_FILES))))
 KAFKA_TESTS = $(shell sed -n 's/^func \(Test[A-Za-z0-9_]*\).*/\1/p' $(KAFKA_FILES) | sort -u | paste -sd '|')
@@ -96,7 +96,7 @@ test-kafka: need-java need-kcat ## tests against a real Apache Kafka, fetched by
 soak: need-java ## 200 shops, 3 workers and what befalls them, for SOAK seconds (600); SEED repeats one; logs in .cache/soak
 	@mkdir -p .cache/soak
 	@TRIAL_SOAK=$(SOAK) TRIAL_SEED=$(SEED) go test -tags kafka -count=1 -v -run '^TestSoak$$' \
-		-timeout $$(($(SOAK) + 1800))s -artifacts -outputdir "$(CURDIR)/.cache/soak" ./internal/trial
+		-timeout $$(($(SOAK) + 1800))s -artifacts -outputdir "$(CURDIR)/.cache/soak" ./test/trial
 
 lint-chart: $(CHART_TOOLS)/helm ## helm lint of the chart with every example of values, and its README
 	@for values in $(CHART)/ci/*.yaml; do \
@@ -109,20 +109,20 @@ docs-chart: $(CHART_TOOLS)/helm ## writes the chart's README from its template a
 	@$(CHART_TOOLS)/helm-docs --chart-search-root $(CHART) --sort-values-order file --log-level error
 
 test-chart: $(CHART_TOOLS)/helm ## the chart: its unit tests, Kubernetes' schemas, the program's own opinion of its environment
-	$(call say,go test -tags chart ./internal/deploy)
-	@go test -count=1 -tags chart ./internal/deploy
+	$(call say,go test -tags chart ./test/deploy)
+	@go test -count=1 -tags chart ./test/deploy
 
 test-rules: need-promtool ## the chart's alerts: their unit tests
 	@promtool check rules $(CHART)/files/rules.yaml
 	@cd $(CHART)/tests/rules && promtool test rules *.yaml
 
 test-kubernetes: kubernetes $(CHART_TOOLS)/helm ## the chart on a real control plane
-	$(call say,go test -tags kubernetes ./internal/deploy)
-	@go test -count=1 -tags kubernetes -run '^TestCluster' -timeout 20m -v ./internal/deploy
+	$(call say,go test -tags kubernetes ./test/deploy)
+	@go test -count=1 -tags kubernetes -run '^TestCluster' -timeout 20m -v ./test/deploy
 
 test-image: need-java need-buildah ## the image: built twice, then killed and restarted on a real Kafka (needs root)
-	$(call say,go test -tags image ./internal/deploy)
-	@go test -count=1 -tags image -run '^TestImage' -timeout 20m -v ./internal/deploy
+	$(call say,go test -tags image ./test/deploy)
+	@go test -count=1 -tags image -run '^TestImage' -timeout 20m -v ./test/deploy
 
 bench: need-java build ## orders a second, CPU and memory beside a bare client (BENCHFLAGS)
 	@go run ./bench -binary bin/orderwalk $(BENCHFLAGS)

@@ -11,7 +11,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"orderwalk/internal/kafkatest"
+	"orderwalk/test/kafkatest"
 )
 
 // broker is the Kafka of a suite, in a process whose CPU can be read.

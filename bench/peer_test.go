@@ -7,7 +7,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kfake"
 
-	"orderwalk/internal/kafkatest"
+	"orderwalk/test/kafkatest"
 )
 
 // The bare client publishes every order of the API once, by one window and by

@@ -21,11 +21,11 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"orderwalk/connector/window"
-	"orderwalk/internal/kafkatest"
-	"orderwalk/internal/leaktest"
 	"orderwalk/internal/wechat"
 	"orderwalk/offsets"
 	"orderwalk/simulator"
+	"orderwalk/test/kafkatest"
+	"orderwalk/test/leaktest"
 )
 
 // arena is where a story plays: a Kafka and the API's stand-in, joined by a

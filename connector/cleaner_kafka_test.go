@@ -11,8 +11,8 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kadm"
 
-	"orderwalk/internal/kafkatest"
 	"orderwalk/simulator"
+	"orderwalk/test/kafkatest"
 )
 
 // A real cleaner that goes over the offsets topic all the time, and keeps no

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"orderwalk/internal/kafkatest"
+	"orderwalk/test/kafkatest"
 )
 
 // TestStoriesOnKafka plays the stories on a real broker, over a real network

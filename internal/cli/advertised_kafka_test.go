@@ -11,8 +11,8 @@ import (
 	"testing"
 	"time"
 
-	"orderwalk/internal/kafkatest"
 	"orderwalk/simulator"
+	"orderwalk/test/kafkatest"
 )
 
 // A broker that answers where one starts from, and sends everybody on to an

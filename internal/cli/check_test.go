@@ -14,8 +14,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
-	"orderwalk/internal/leaktest"
 	"orderwalk/simulator"
+	"orderwalk/test/leaktest"
 )
 
 // checkWorld is an API and a Kafka on loopback, and the environment for both.

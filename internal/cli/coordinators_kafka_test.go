@@ -14,8 +14,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"orderwalk/internal/kafkatest"
 	"orderwalk/simulator"
+	"orderwalk/test/kafkatest"
 )
 
 // brokerWith starts a broker of these properties, and an environment for it and

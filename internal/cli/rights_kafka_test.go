@@ -17,8 +17,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"orderwalk/internal/kafkatest"
 	"orderwalk/simulator"
+	"orderwalk/test/kafkatest"
 )
 
 // guarded is a Kafka with the authorizer on, where everything is forbidden but

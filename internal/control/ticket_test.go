@@ -11,7 +11,7 @@ import (
 	"testing"
 
 	"orderwalk/internal/control"
-	"orderwalk/internal/leaktest"
+	"orderwalk/test/leaktest"
 )
 
 const (

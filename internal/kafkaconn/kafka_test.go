@@ -18,7 +18,7 @@ import (
 	"github.com/segmentio/kafka-go/protocol/findcoordinator"
 	"github.com/twmb/franz-go/pkg/kfake"
 
-	"orderwalk/internal/leaktest"
+	"orderwalk/test/leaktest"
 )
 
 // startKafka starts a broker on a network of its own, so that the tests can run

@@ -18,7 +18,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"orderwalk/internal/kafkatest"
+	"orderwalk/test/kafkatest"
 )
 
 // session is what the broker grants on SASL_PLAINTEXT: a fifth of it is all the

@@ -16,8 +16,8 @@ import (
 	"github.com/segmentio/kafka-go"
 	"github.com/segmentio/kafka-go/sasl/scram"
 
-	"orderwalk/internal/kafkatest"
 	"orderwalk/internal/txn"
+	"orderwalk/test/kafkatest"
 )
 
 // kafka-go alone loses a request when the broker's session is over; here the

@@ -17,9 +17,9 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"orderwalk/internal/leaktest"
 	"orderwalk/internal/wechat"
 	"orderwalk/simulator"
+	"orderwalk/test/leaktest"
 )
 
 // world is a Kafka and the vendor on a virtual network.

@@ -16,9 +16,9 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kfake"
 
-	"orderwalk/internal/leaktest"
 	"orderwalk/internal/push"
 	"orderwalk/simulator"
+	"orderwalk/test/leaktest"
 )
 
 const (

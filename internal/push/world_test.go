@@ -20,7 +20,7 @@ import (
 	"testing"
 	"time"
 
-	"orderwalk/internal/leaktest"
+	"orderwalk/test/leaktest"
 )
 
 const (

@@ -13,8 +13,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
-	"orderwalk/internal/kafkatest"
 	"orderwalk/internal/topics"
+	"orderwalk/test/kafkatest"
 )
 
 // Three brokers behind a network that loses, swallows and delays, one broker

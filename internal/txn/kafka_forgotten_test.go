@@ -11,7 +11,7 @@ import (
 	"github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
-	"orderwalk/internal/kafkatest"
+	"orderwalk/test/kafkatest"
 )
 
 // An owner is frozen at each point of a commit, or has nothing to do, for so

@@ -10,8 +10,8 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"orderwalk/internal/kafkatest"
 	"orderwalk/internal/topics"
+	"orderwalk/test/kafkatest"
 )
 
 // What the Reader makes of other producers' aborted and compacted records.

@@ -15,8 +15,8 @@ import (
 
 	"github.com/segmentio/kafka-go"
 
-	"orderwalk/internal/kafkatest"
 	"orderwalk/internal/topics"
+	"orderwalk/test/kafkatest"
 )
 
 // site is a pair of topics on a real Kafka, and the walkers that fill them.

@@ -12,8 +12,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"orderwalk/internal/leaktest"
 	"orderwalk/simulator"
+	"orderwalk/test/leaktest"
 )
 
 // vendor is the simulated service at the end of an in-memory network, for

@@ -15,7 +15,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"orderwalk/internal/leaktest"
+	"orderwalk/test/leaktest"
 )
 
 const (

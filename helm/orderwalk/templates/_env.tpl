@@ -9,7 +9,7 @@ own default holds. */}}
 {{- end }}
 {{- end }}
 
-{{- /* The environment of every pod of this chart. internal/deploy compares it
+{{- /* The environment of every pod of this chart. test/deploy compares it
 with `orderwalk config`: each variable is set here, or said there not to be. */}}
 {{- define "orderwalk.env" -}}
 {{- $v := .Values }}

@@ -1,0 +1,104 @@
+//go:build kafka
+
+package trial
+
+import (
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"orderwalk/simulator"
+	"orderwalk/test/kafkatest"
+)
+
+// TestFrozenProcessIsFenced freezes the owner in the middle of its work, and
+// another takes over. The first wakes, commits nothing of what it had, and is a
+// member like any other until it is told to stop. Then it is the other's turn
+// to freeze. In every second round the first sleeps for longer than its session
+// and its transaction last; in the others it wakes before that.
+func TestFrozenProcessIsFenced(t *testing.T) {
+	brokers := kafkatest.Start(t)
+	rounds := number(t, "TRIAL_ROUNDS", 6)
+	w := newWorld(t, brokers, func(w *world) simulator.Config {
+		cfg := fiveShops(w, 1500*(rounds+1))
+		// One has no end yet: there is always more to read, however long a round is.
+		w.sources[len(w.sources)-1].end = 0
+		cfg.Shops[len(cfg.Shops)-1].Live.Until = 0
+		return cfg
+	})
+	w.api.SetFaults(simulator.Chaos(0.2))
+	// Slowly, in small pages: there must be work left for the last owner, and
+	// many transactions to freeze in.
+	settings := func(worker int, more ...string) []string {
+		return append([]string{"WORKER_ID=worker-" + strconv.Itoa(worker), "SESSION_TIMEOUT=6s", "TRANSACTION_TIMEOUT=5s",
+			"RATE_LIMIT=20", "PAGE_SIZE=10", "LOOKBACK=8s", "SETTLE_DELAY=1s", "POLL_INTERVAL=1s"}, more...)
+	}
+
+	hit := 0
+	owner := w.run(settings(0)...)
+	for round := range rounds {
+		owner.published(1)
+		w.listedMore(owner, 200+w.dice.IntN(800))
+		var more []string
+		if round == rounds-1 {
+			more = []string{"RATE_LIMIT=1000", "PAGE_SIZE=100"}
+		}
+		next := w.run(settings(round+1, more...)...)
+		w.await(next, time.Duration(w.dice.Int64N(int64(2*time.Second))), func() bool { return false })
+		if w.freeze(owner, next) {
+			hit++
+		}
+		if round%2 == 0 {
+			// Every lane is the next one's only when the session is over.
+			before := next.metric("orderwalk_orders_published_total")
+			w.await(next, 7*time.Second, func() bool { return false })
+			w.eventually("the orders of the frozen one", next, func() bool { return next.metric("orderwalk_orders_published_total") > before })
+		} else {
+			w.await(next, time.Duration(w.dice.Int64N(int64(4*time.Second))), func() bool { return false })
+		}
+		owner.signal(syscall.SIGCONT)
+		if round%2 == 0 {
+			w.eventually("that it was lost to the group", owner, func() bool { return strings.Contains(owner.stderr.String(), "worker group") })
+		}
+		w.await(owner, time.Duration(w.dice.Int64N(int64(3*time.Second))), func() bool { return false })
+		owner.signal(syscall.SIGTERM)
+		if code := owner.exit(); code != 0 {
+			t.Errorf("round %d: the process that was frozen and then told to stop ended with %d\n%s", round, code, owner.tail())
+		}
+		owner = next
+	}
+	if hit < rounds/2 {
+		t.Errorf("only %d processes were frozen with a transaction open", hit)
+	}
+	w.sources[len(w.sources)-1].end = time.Now().Unix() + 3
+	w.writeShops(w.sources)
+	if code := owner.exit(); code != 0 {
+		t.Errorf("the last owner ended with %d\n%s", code, owner.tail())
+	}
+	t.Logf("%d rounds, %d frozen with transactions open; %d orders", rounds, hit, w.eachOnce())
+}
+
+// freeze stops a process at a moment when it has a transaction open, as far as
+// such a moment can be caught, and reports whether it was.
+func (w *world) freeze(p, other *process) bool {
+	w.Helper()
+	for range 30 {
+		p.signal(syscall.SIGSTOP)
+		// Those of the other one come and go; those of the frozen one stay.
+		before := w.openTransactions()
+		if len(before) > 0 {
+			w.await(other, 100*time.Millisecond, func() bool { return false })
+			for id, began := range w.openTransactions() {
+				if before[id] == began {
+					return true
+				}
+			}
+		}
+		p.signal(syscall.SIGCONT)
+		w.await(p, time.Duration(w.dice.Int64N(int64(50*time.Millisecond))), func() bool { return false })
+	}
+	p.signal(syscall.SIGSTOP)
+	return false
+}
