@@ -21,6 +21,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"orderwalk/connector/window"
+	"orderwalk/internal/record"
 	"orderwalk/internal/wechat"
 	"orderwalk/offsets"
 	"orderwalk/simulator"
@@ -49,6 +50,8 @@ type arena struct {
 	pod       string        // name of every worker, for stories of one container that is started again
 	heartbeat time.Duration // 0 = the default; long for stories of days
 	liveShare float64       // see Config.QuotaLiveShare
+	// open, if set, delays or refuses the encoder of a topic.
+	open func(ctx context.Context, topic string) error
 	// gateway, if set, may answer calls instead of the API; it reports whether
 	// it did.
 	gateway func(w http.ResponseWriter, r *http.Request) bool
@@ -150,7 +153,7 @@ func (a *arena) config(p *plug, log *slog.Logger, reg prometheus.Registerer, sho
 	worker := cmp.Or(a.pod, fmt.Sprintf("worker-%d", a.workers))
 	a.mu.Unlock()
 	cfg := Config{Group: a.name, WorkerID: worker, SessionTimeout: max(6*time.Second, 4*a.heartbeat), Heartbeat: a.heartbeat, Dialer: &kafka.Dialer{DialFunc: p.DialContext}, OffsetsTopic: a.name + ".offsets", TopicPartitions: 3, OffsetsPartitions: 4,
-		TransactionTimeout: 10 * time.Second, QuotaLiveShare: a.liveShare, Addr: kafka.TCP(a.brokers...), Transport: transport, Host: host, Metrics: metrics, Log: log}
+		TransactionTimeout: 10 * time.Second, QuotaLiveShare: a.liveShare, Format: a.format(), Addr: kafka.TCP(a.brokers...), Transport: transport, Host: host, Metrics: metrics, Log: log}
 	clients := make(map[string]*wechat.Client)
 	for _, s := range shops {
 		wc := wechat.Config{Host: host, AppID: s.appID, RateLimit: cmp.Or(s.rate, 1e6), Log: log, OnCall: func(_ wechat.Range, result string, took time.Duration) { metrics.OnCall(s.appID, result, took) }, OnTokenRefresh: metrics.OnTokenRefresh(s.appID)}
@@ -170,11 +173,24 @@ func (a *arena) config(p *plug, log *slog.Logger, reg prometheus.Registerer, sho
 	return cfg, transport, web
 }
 
-// published is the orders topic as a read_committed consumer of another make
-// sees it.
+// format is JSON, with an encoder that opens as the story has it.
+func (a *arena) format() record.Format {
+	format := record.JSON()
+	return record.Format{Name: format.Name, Open: func(ctx context.Context, topic string) (record.Encoder, error) {
+		if a.open != nil {
+			if err := a.open(ctx, topic); err != nil {
+				return nil, err
+			}
+		}
+		return format.Open(ctx, topic)
+	}}
+}
+
 // orders is the topic of the story's orders.
 func (a *arena) orders() string { return cmp.Or(a.ordersOf, a.name) + ".orders" }
 
+// published is the orders topic as a read_committed consumer of another make
+// sees it.
 func (a *arena) published() []*kgo.Record { return a.topic(a.orders()) }
 
 func (a *arena) topic(name string) []*kgo.Record {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"orderwalk/connector/window"
+	"orderwalk/internal/record"
 	"orderwalk/internal/txn"
 )
 
@@ -16,6 +17,8 @@ type committer struct {
 	lane    *lane
 	writer  *txn.Writer
 	walkers []*walker
+	// encoders are those of the orders topics of this life of the lane.
+	encoders map[string]record.Encoder
 
 	space     chan struct{}    // see walker.space
 	now, soon chan struct{}    // see walker.now
@@ -196,15 +199,16 @@ func (c *committer) collect(tx *txn.Transaction, w *walker, partitions int) (r r
 	if partitions == 0 {
 		return r, true, errNoPartitions(topic)
 	}
-	headers := []txn.Header{{Key: "shop", Value: []byte(part.Shop)}, {Key: "time_range", Value: []byte(part.Range)}}
-	var key, value, rest []byte
+	encoder := c.encoders[topic]
+	headers := []txn.Header{{Key: record.HeaderShop, Value: []byte(part.Shop)}, {Key: record.HeaderRange, Value: []byte(part.Range)}}
+	var key, value []byte
 	for _, d := range outbox {
 		<-c.space
-		rest = appendRest(rest[:0], part.Shop, w.shop.Policy.Range, window.Span{Start: d.asked, End: d.window.End}, d.readAt)
+		page := record.Page{Shop: part.Shop, Range: part.Range, Start: d.asked, End: d.window.End, ReadAt: d.readAt}
 		for _, id := range d.ids {
 			key = append(key[:0], id...)
-			value = appendOrder(value[:0], id, rest)
-			if err := tx.Append(topic, partitionOf(key, partitions), d.readAt, key, value, headers); err != nil {
+			value = encoder.Append(value[:0], id, &page)
+			if err := tx.Append(topic, record.Partition(key, partitions), d.readAt, key, value, headers); err != nil {
 				return r, true, fmt.Errorf("encode order %.40q of shop %s: %w", id, w.shop.Name, err)
 			}
 		}

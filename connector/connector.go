@@ -18,6 +18,7 @@ import (
 	"orderwalk/connector/window"
 	"orderwalk/internal/budget"
 	"orderwalk/internal/group"
+	"orderwalk/internal/record"
 	"orderwalk/internal/topics"
 	"orderwalk/internal/wechat"
 	"orderwalk/offsets"
@@ -45,6 +46,8 @@ type Config struct {
 	TransactionTimeout time.Duration
 	// Compression of every batch; 0 = none.
 	Compression kafka.Compression
+	// Format is how orders are written.
+	Format record.Format
 
 	// QuotaLiveShare is the share of the day's remaining list calls that a
 	// backfill leaves to the live walk, 0 to 1.
@@ -169,7 +172,7 @@ func (c *Connector) Run(ctx context.Context) error {
 	err := c.prepare(ctx, crew, there)
 	if err == nil {
 		if c.cfg.Aside != nil {
-			aside = &asides{Aside: c.cfg.Aside, crew: crew, lane: int(partitionOf(c.cfg.Aside.Key, c.lanes()))}
+			aside = &asides{Aside: c.cfg.Aside, crew: crew, lane: int(record.Partition(c.cfg.Aside.Key, c.lanes()))}
 			aside.group.Go(func() { aside.Follow(lanes, aside.lane) })
 			defer aside.group.Wait()
 		}

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"orderwalk/internal/record"
 	"orderwalk/internal/wechat"
 	"orderwalk/offsets"
 	"orderwalk/simulator"
@@ -30,7 +31,7 @@ func TestACheckpointOfAnEarlierVersionGoesOn(t *testing.T) {
 		if err := process.topics(context.Background()); err != nil {
 			t.Fatal(err)
 		}
-		a.produce(a.name+".offsets", partitionOf(key, 4), key, fmt.Appendf(nil,
+		a.produce(a.name+".offsets", record.Partition(key, 4), key, fmt.Appendf(nil,
 			`{"v":1,"watermark":%d,"window_start":%d,"window_end":%d,"next_key":%q,"page_size":7}`, from, from, from+30, page.Next))
 		first := len(a.listed())
 		if err := a.run(process).wait(); err != nil {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"orderwalk/connector/window"
+	"orderwalk/internal/record"
 	"orderwalk/internal/wechat"
 	"orderwalk/offsets"
 	"orderwalk/simulator"
@@ -332,7 +333,7 @@ func TestAFutureCheckpointIsNotStartedOver(t *testing.T) {
 			t.Fatal(err)
 		}
 		key := offsets.Key{Partition: offsets.Partition{Shop: "wx1", Range: "create_time"}}.Bytes(a.name)
-		a.produce(a.name+".offsets", partitionOf(key, 4), key, []byte(`{"v":2,"watermark":1,"shape":"new"}`))
+		a.produce(a.name+".offsets", record.Partition(key, 4), key, []byte(`{"v":2,"watermark":1,"shape":"new"}`))
 		err := a.start(shop{appID: "wx1", policy: p}).wait()
 		if err == nil || !strings.Contains(err.Error(), string(key)) || !strings.Contains(err.Error(), "newer orderwalk") {
 			t.Errorf("ended with %v", err)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"github.com/cenkalti/backoff/v4"
 	"github.com/segmentio/kafka-go"
 
+	"orderwalk/internal/record"
 	"orderwalk/internal/txn"
 	"orderwalk/offsets"
 )
@@ -141,7 +143,8 @@ func (l *lane) run(ctx context.Context) error {
 func (l *lane) once(ctx context.Context) (back bool, err error) {
 	life, end := context.WithCancel(ctx)
 	var watching sync.WaitGroup
-	walked := l.topics()
+	encoders := l.encoders(ctx, l.topics())
+	walked := slices.Sorted(maps.Keys(encoders))
 	patience := l.patience(walked)
 	watching.Go(func() {
 		if back = l.await(life); back {
@@ -149,7 +152,7 @@ func (l *lane) once(ctx context.Context) (back bool, err error) {
 		}
 	})
 	if len(walked) > 0 {
-		err = l.live(life, walked, patience)
+		err = l.live(life, walked, encoders, patience)
 	} else {
 		<-life.Done()
 	}
@@ -182,7 +185,7 @@ func (l *lane) confirm(ctx context.Context) error {
 // live is one life of the lane, for the shops whose orders go to the topics: fence older owners, ask whether it is still
 // ours, read what is committed, walk and commit until ctx ends, all shops have
 // ended, or something is in doubt.
-func (l *lane) live(ctx context.Context, walked []string, patience func(topic string) time.Duration) error {
+func (l *lane) live(ctx context.Context, walked []string, encoders map[string]record.Encoder, patience func(topic string) time.Duration) error {
 	writer, err := txn.Open(ctx, txn.Config{
 		Addr: l.cfg.Addr, Transport: l.cfg.Transport,
 		TransactionalID:    l.cfg.transactionalID(l.number),
@@ -212,7 +215,7 @@ func (l *lane) live(ctx context.Context, walked []string, patience func(topic st
 	}
 	l.outage.over(l.name())
 
-	c := &committer{lane: l, writer: writer, space: make(chan struct{}, spacePages), now: make(chan struct{}, 1), soon: make(chan struct{}, 1), endings: make(chan walkerEnded, len(l.shops))}
+	c := &committer{lane: l, writer: writer, encoders: encoders, space: make(chan struct{}, spacePages), now: make(chan struct{}, 1), soon: make(chan struct{}, 1), endings: make(chan walkerEnded, len(l.shops))}
 	walking, stop := context.WithCancel(ctx)
 	var group sync.WaitGroup
 	defer func() {
@@ -254,6 +257,25 @@ func (l *lane) live(ctx context.Context, walked []string, patience func(topic st
 		_, err = c.commit(ctx)
 	}
 	return err
+}
+
+// encoders opens those of orders topics, before anything is fenced, asked or read: a
+// schema registry may be slow. The shops of a topic that has none fail.
+func (l *lane) encoders(ctx context.Context, walked []string) map[string]record.Encoder {
+	encoders := make(map[string]record.Encoder, len(walked))
+	for _, topic := range walked {
+		encoder, err := l.cfg.Format.Open(ctx, topic)
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case err != nil:
+			l.bar(topic, fmt.Errorf("open format %s for topic %s: %w", l.cfg.Format.Name, topic, err))
+			l.tell(topic)
+		default:
+			encoders[topic] = encoder
+		}
+	}
+	return encoders
 }
 
 // transactionalID is what fences the owners of a lane.

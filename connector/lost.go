@@ -2,7 +2,6 @@ package connector
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -10,6 +9,7 @@ import (
 	"github.com/segmentio/kafka-go"
 
 	"orderwalk/connector/window"
+	"orderwalk/internal/record"
 	"orderwalk/internal/topics"
 	"orderwalk/internal/txn"
 	"orderwalk/offsets"
@@ -122,6 +122,10 @@ func (c *Connector) published(ctx context.Context, topic string, partition int32
 	who := "search for orders"
 	defer c.outage.over(who)
 	reader := txn.Reader{Addr: c.cfg.Addr, Transport: c.cfg.Transport, Log: c.cfg.Log, OnRetry: c.outage.of(who)}
+	encoder, err := c.cfg.Format.Open(ctx, topic)
+	if err != nil {
+		return nil, err
+	}
 	first, err := reader.First(ctx, topic, partition)
 	if err != nil {
 		return nil, err
@@ -134,13 +138,13 @@ func (c *Connector) published(ctx context.Context, topic string, partition int32
 		var p offsets.Partition
 		for _, h := range r.Headers {
 			switch h.Key {
-			case "shop":
+			case record.HeaderShop:
 				p.Shop = string(h.Value)
-			case "time_range":
+			case record.HeaderRange:
 				p.Range = string(h.Value)
 			}
 		}
-		if shop, ours := shops[p]; ours && comesTo(shop.Policy, r.Value) {
+		if shop, ours := shops[p]; ours && comesTo(shop.Policy, encoder, r.Value) {
 			found = &p
 			return errFound
 		}
@@ -154,16 +158,13 @@ func (c *Connector) published(ctx context.Context, topic string, partition int32
 
 // comesTo reports whether a walk from the beginning would come to the window of a
 // published order. Without a start it would not, and would leave out what came
-// since.
-func comesTo(p window.Policy, order []byte) bool {
-	var v struct {
-		Start int64 `json:"window_start"`
-		End   int64 `json:"window_end"`
-	}
-	if p.Start == 0 || json.Unmarshal(order, &v) != nil || v.End == 0 {
+// since. A value that is not of the format is taken for one that it comes to.
+func comesTo(p window.Policy, encoder record.Encoder, value []byte) bool {
+	order, err := encoder.Decode(value)
+	if p.Start == 0 || err != nil {
 		return true
 	}
-	return v.End > p.Start && (p.End == 0 || v.Start < p.LastEnd())
+	return order.End > p.Start && (p.End == 0 || order.Start < p.LastEnd())
 }
 
 // gone returns the error of an offsets topic that was deleted under a lane. The

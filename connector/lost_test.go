@@ -11,6 +11,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"orderwalk/connector/window"
+	"orderwalk/internal/record"
 	"orderwalk/simulator"
 )
 
@@ -169,6 +170,10 @@ func (p *process) committed() (n float64) {
 }
 
 func TestComesTo(t *testing.T) {
+	encoder, err := record.JSON().Open(t.Context(), "orders")
+	if err != nil {
+		t.Fatal(err)
+	}
 	record := []byte(`{"window_start":1000,"window_end":2000}`)
 	for _, c := range []struct {
 		name  string
@@ -184,7 +189,7 @@ func TestComesTo(t *testing.T) {
 		{"begins when it is started", window.Policy{}, record, true},
 		{"another form", window.Policy{Start: 5000}, []byte("\x00\x00"), true},
 	} {
-		if got := comesTo(c.p, c.order); got != c.want {
+		if got := comesTo(c.p, encoder, c.order); got != c.want {
 			t.Errorf("%s: %v", c.name, got)
 		}
 	}

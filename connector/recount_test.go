@@ -8,6 +8,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kadm"
 
+	"orderwalk/internal/record"
 	"orderwalk/internal/wechat"
 	"orderwalk/offsets"
 	"orderwalk/simulator"
@@ -48,7 +49,7 @@ func TestAddedPartitionsAreUsedByEveryWorker(t *testing.T) {
 		}
 		former := 0
 		for _, r := range a.published() {
-			before, after := partitionOf(r.Key, 3), partitionOf(r.Key, 8)
+			before, after := record.Partition(r.Key, 3), record.Partition(r.Key, 8)
 			switch {
 			case r.Timestamp.After(added.Add(5*time.Minute)) && r.Partition != after, r.Timestamp.Before(added) && r.Partition != before,
 				r.Partition != before && r.Partition != after:

@@ -13,6 +13,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"orderwalk/internal/record"
 	"orderwalk/offsets"
 	"orderwalk/simulator"
 )
@@ -173,7 +174,7 @@ func TestATopicThatWasDeletedIsUsedAgainWhenItIsBack(t *testing.T) {
 			if first[v.Shop] == 0 || v.WindowEnd < first[v.Shop] {
 				first[v.Shop] = v.WindowEnd
 			}
-			if want := partitionOf(r.Key, 5); want != r.Partition {
+			if want := record.Partition(r.Key, 5); want != r.Partition {
 				t.Fatalf("order %s is in partition %d, not %d", r.Key, r.Partition, want)
 			}
 		}

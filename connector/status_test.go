@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"orderwalk/connector/window"
+	"orderwalk/internal/record"
 	"orderwalk/offsets"
 	"orderwalk/simulator"
 )
@@ -109,7 +110,7 @@ func TestLagOfADamagedCheckpoint(t *testing.T) {
 			t.Fatal(err)
 		}
 		key := offsets.Key{Partition: offsets.Partition{Shop: "wx1", Range: "create_time"}}.Bytes(a.name)
-		a.produce(a.name+".offsets", partitionOf(key, 4), key, []byte(`{"v":1,"watermark":`))
+		a.produce(a.name+".offsets", record.Partition(key, 4), key, []byte(`{"v":1,"watermark":`))
 		run := a.run(process)
 		time.Sleep(10 * time.Minute)
 		if lag, there := metric(t, run, "orderwalk_lag_seconds", "wx1"); !there || lag < 7200+590 {

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"orderwalk/internal/record"
 	"orderwalk/offsets"
 	"orderwalk/simulator"
 )
@@ -311,7 +312,7 @@ func oneShopFails(a *arena) {
 		a.Fatal(err)
 	}
 	key := offsets.Key{Partition: offsets.Partition{Shop: "wx1", Range: "create_time"}}.Bytes(a.name)
-	a.produce(a.name+".offsets", partitionOf(key, 4), key, []byte(`{"v":1,"watermark":`))
+	a.produce(a.name+".offsets", record.Partition(key, 4), key, []byte(`{"v":1,"watermark":`))
 	err := a.start(shops...).wait()
 	if err == nil {
 		a.Fatal("ended as if all were well")

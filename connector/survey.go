@@ -14,6 +14,7 @@ import (
 	"github.com/segmentio/kafka-go"
 	"golang.org/x/sync/errgroup"
 
+	"orderwalk/internal/record"
 	"orderwalk/internal/txn"
 	"orderwalk/offsets"
 )
@@ -317,5 +318,5 @@ func (s *survey) strays(ctx context.Context) (map[offsets.Partition]int, error) 
 // laneOf is the lane of a source partition: where Java's default partitioner
 // would put its checkpoint's key.
 func laneOf(group string, p offsets.Partition, lanes int) int {
-	return int(partitionOf(offsets.Key{Kind: offsets.KindShop, Partition: p}.Bytes(group), lanes))
+	return int(record.Partition(offsets.Key{Kind: offsets.KindShop, Partition: p}.Bytes(group), lanes))
 }

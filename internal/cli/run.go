@@ -19,6 +19,7 @@ import (
 	"orderwalk/internal/config"
 	"orderwalk/internal/control"
 	"orderwalk/internal/kafkaconn"
+	"orderwalk/internal/record"
 	"orderwalk/internal/wechat"
 )
 
@@ -119,6 +120,7 @@ func (w *worker) run(ctx context.Context) error {
 		TransactionTimeout: cfg.TransactionTimeout,
 		Compression:        compression(cfg.Compression),
 		QuotaLiveShare:     cfg.QuotaLiveShare,
+		Format:             record.JSON(),
 		Host:               host, Shops: book.shops(cfg), Metrics: metrics, Log: log,
 		Aside: beside.connector(cfg, metrics, log),
 	}, registry)

@@ -1,23 +1,29 @@
-package connector
+package record
 
 import (
 	"testing"
 	"time"
-
-	"orderwalk/connector/window"
-	"orderwalk/internal/wechat"
 )
 
 // TestOrderRecordGolden holds the bytes of the contract.
 func TestOrderRecordGolden(t *testing.T) {
 	at := time.Date(2026, 11, 23, 18, 0, 0, 123_900_000, time.FixedZone("", 8*3600))
-	rest := appendRest(nil, "wx1234567890abcdef", wechat.CreateTime, window.Span{Start: 1658505600, End: 1658509200}, at)
+	page := Page{Shop: "wx1234567890abcdef", Range: "create_time", Start: 1658505600, End: 1658509200, ReadAt: at}
+	json, err := JSON().Open(t.Context(), "orders")
+	if err != nil {
+		t.Fatal(err)
+	}
 	for id, want := range map[string]string{
 		"3704612354559743232": `{"order_id":"3704612354559743232","shop":"wx1234567890abcdef","time_range":"create_time","window_start":1658505600,"window_end":1658509200,"observed_at":"2026-11-23T10:00:00.123Z"}`,
 		`a"b\ü`:               `{"order_id":"a\"b\\ü","shop":"wx1234567890abcdef","time_range":"create_time","window_start":1658505600,"window_end":1658509200,"observed_at":"2026-11-23T10:00:00.123Z"}`,
 	} {
-		if got := string(appendOrder(nil, id, rest)); got != want {
+		got := json.Append(nil, id, &page)
+		if string(got) != want {
 			t.Errorf("got  %s\nwant %s", got, want)
+		}
+		order, err := json.Decode(got)
+		if err != nil || order.ID != id || order.Shop != page.Shop || order.Start != page.Start || order.End != page.End || !order.ReadAt.Equal(at.Truncate(time.Millisecond)) {
+			t.Errorf("%s is read as %+v (%v)", got, order, err)
 		}
 	}
 }
@@ -32,7 +38,7 @@ func TestPartitionIsJavas(t *testing.T) {
 		if got := int32(murmur2([]byte(key))); got != want {
 			t.Errorf("murmur2(%q) = %d, want %d", key, got, want)
 		}
-		if got, want := partitionOf([]byte(key), 7), int32((uint32(want)&0x7fffffff)%7); got != want {
+		if got, want := Partition([]byte(key), 7), int32((uint32(want)&0x7fffffff)%7); got != want {
 			t.Errorf("partition of %q is %d, want %d", key, got, want)
 		}
 	}
