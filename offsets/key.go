@@ -61,9 +61,12 @@ func (k Key) Bytes(group string) []byte {
 }
 
 // ParseKey reads a key written by any version. Keys of other groups give
-// [ErrForeign]. A key of this group with fields this version does not know
-// gives a [*RecordError] and, as far as it could be read, the source partition
-// it belongs to.
+// [ErrForeign], and so do those of this group that are no checkpoint's: they have
+// one of the reserved fields "ledger" (what workers tell each other, internal/ledger)
+// and "kind" (whatever a later version keeps here, so that an earlier one passes it
+// over). A key with other fields that this version does not know may be part of a
+// checkpoint: it gives a [*RecordError] and, as far as it could be read, the source
+// partition it belongs to.
 func ParseKey(group string, raw []byte) (Key, error) {
 	var pair []json.RawMessage
 	if json.Unmarshal(raw, &pair) != nil || len(pair) != 2 {
@@ -74,17 +77,18 @@ func ParseKey(group string, raw []byte) (Key, error) {
 		return Key{}, ErrForeign
 	}
 	var f struct {
-		Ledger *string `json:"ledger"`
-		Shop   *string `json:"shop"`
-		Range  *string `json:"range"`
-		Window *int64  `json:"window"`
-		Part   *int    `json:"part"`
+		Kind   json.RawMessage `json:"kind"`
+		Ledger json.RawMessage `json:"ledger"`
+		Shop   *string         `json:"shop"`
+		Range  *string         `json:"range"`
+		Window *int64          `json:"window"`
+		Part   *int            `json:"part"`
 	}
 	dec := json.NewDecoder(bytes.NewReader(pair[1]))
 	dec.DisallowUnknownFields()
 	err := dec.Decode(&f)
-	if f.Ledger != nil {
-		return Key{}, ErrForeign // what workers tell each other: internal/ledger
+	if f.Kind != nil || f.Ledger != nil {
+		return Key{}, ErrForeign
 	}
 	var k Key
 	if f.Shop != nil && f.Range != nil {

@@ -96,6 +96,11 @@ func TestKeyRoundTrip(t *testing.T) {
 			t.Errorf("%s read by another group: %v, want ErrForeign", raw, err)
 		}
 	}
+	for _, raw := range []string{`["g",{"kind":"tally","shop":"wx1","range":"create_time"}]`, `["g",{"shop":"wx1","range":"create_time","window":5,"kind":1}]`, `["g",{"ledger":"later"}]`} {
+		if _, err := ParseKey("g", []byte(raw)); !errors.Is(err, ErrForeign) {
+			t.Errorf("%s: %v, want ErrForeign: the field is reserved", raw, err)
+		}
+	}
 }
 
 // TestLoadIsTheInverseOfUpdate walks random checkpoints through random

@@ -29,7 +29,8 @@ type name struct {
 // the topic.
 func (n name) bytes(group string) []byte { return encode([]any{group, n}) }
 
-// parseName reads a key of this group's ledger.
+// parseName reads a key of this group's ledger; one of a kind that this version
+// does not know is none.
 func parseName(group string, raw []byte) (name, bool) {
 	if !bytes.Contains(raw, []byte(`"ledger":`)) {
 		return name{}, false // most records of the topic
@@ -41,7 +42,11 @@ func parseName(group string, raw []byte) (name, bool) {
 		json.Unmarshal(pair[1], &n) != nil || !bytes.Equal(n.bytes(group), raw) {
 		return name{}, false
 	}
-	return n, true
+	switch n.Kind {
+	case kindTicket, kindToken, kindTokens, kindAuthorized, kindRefused, kindOrder:
+		return n, true
+	}
+	return name{}, false // of a later version, or no record of a partition: Key
 }
 
 // Key is the record whose partition has all of a group's ledger: where Java's
