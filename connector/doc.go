@@ -5,10 +5,7 @@
 //
 // # Where to look
 //
-//	plan.go       which window is next: a pure function of (checkpoint, now, policy)
-//	window.go     what can happen to a window: opened, halved, finished, retired
-//	sift.go       which listed IDs are repeats
-//	neighbours.go which windows list seconds twice
+//	window/       which window is next and what a page of it means: pure
 //	edge.go       the seconds two neighbours share, for update times
 //	narrow.go     windows that the API lists only under narrower ranges
 //	walker.go     the loop: ask what is next, read, wait
@@ -21,12 +18,7 @@
 //	load.go       reading a lane while the cleaner runs
 //	refused.go    orders topics that Kafka refuses: their shops fail, the lane goes on
 //	recount.go    partitions that are added to orders topics
-//	ration.go     a day's list calls, divided between backfill and live walk
-//	quota.go      the same of one app ID, asked of the vendor and counted down
-//	held.go       what a walker does with the verdict, and the series about it
-//	forecast.go   the walk played without calls, for `orderwalk plan`
-//	sample.go     a few calls that estimate how many orders there are, and where
-//	sampler.go    which windows those calls list, and the estimate: pure
+//	held.go       what a walker does with the day's budget, and the series about it
 //	clocks.go     the difference of this machine's clock and the API's: metric and log
 //	crew.go       the lanes this worker has, as the group assigns them
 //	shops.go      shops dealt out over lanes, and changed while it runs

@@ -62,7 +62,7 @@ func (k Key) Bytes(group string) []byte {
 
 // ParseKey reads a key written by any version. Keys of other groups give
 // [ErrForeign], and so do those of this group that are no checkpoint's: they have
-// one of the reserved fields "ledger" (what workers tell each other, internal/ledger)
+// one of the reserved fields "ledger" (what workers tell each other, internal/grouplog)
 // and "kind" (whatever a later version keeps here, so that an earlier one passes it
 // over). A key with other fields that this version does not know may be part of a
 // checkpoint: it gives a [*RecordError] and, as far as it could be read, the source

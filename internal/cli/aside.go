@@ -8,23 +8,27 @@ import (
 	"net"
 	"os"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"orderwalk/connector"
 	"orderwalk/internal/config"
+	"orderwalk/internal/grouplog"
 	"orderwalk/internal/kafkaconn"
-	"orderwalk/internal/ledger"
+	"orderwalk/internal/platform"
 	"orderwalk/internal/push"
 	"orderwalk/internal/wechat"
 )
 
-// aside is what a worker has beside its walk: the group's ledger, the platform's
-// desk and the listener for pushes. It has the parts the configuration asks for.
+// aside is what a worker has beside its walk: the group's log, the platform's
+// tokens and the listener for pushes. It has the parts the configuration asks for.
 type aside struct {
 	book     *shopBook
-	ledger   *ledger.Ledger
+	log      *grouplog.Log
+	orders   *push.Orders
+	state    *platform.State
 	platform *wechat.Platform // nil = none
 	listener net.Listener     // nil = no pushes
 	handler  *push.Handler
@@ -37,12 +41,13 @@ func newAside(cfg *config.Config, book *shopBook, brokers *kafkaconn.Kafka, regi
 	if cfg.Component.AppID == "" && cfg.Push.Listen == "" {
 		return nil, nil
 	}
-	a := &aside{book: book}
-	a.ledger = ledger.New(ledger.Config{
+	a := &aside{book: book, log: grouplog.New(grouplog.Config{
 		Group: cfg.Group, Topic: cfg.OffsetsTopic, Worker: workerName(cfg), Addr: brokers.Addr, Transport: brokers.Transport,
-		TransactionTimeout: cfg.TransactionTimeout, Keys: ledger.Keys(cfg.StateKeys), Component: cfg.Component.AppID,
-		Order: nudge, Log: log,
-	})
+		TransactionTimeout: cfg.TransactionTimeout, Log: log,
+	})}
+	a.orders = push.NewOrders(a.log, nudge)
+	a.state = platform.New(platform.Config{Log: a.log, Keys: platform.Keys(cfg.StateKeys), Component: cfg.Component.AppID, Logger: log,
+		OnProblem: func(shop string, at time.Time) { nudge(shop, "", at) }})
 	if cfg.Component.AppID != "" {
 		a.platform = &wechat.Platform{Host: book.host, AppID: cfg.Component.AppID, Secret: cfg.Component.AppSecret}
 	}
@@ -67,7 +72,7 @@ func newAside(cfg *config.Config, book *shopBook, brokers *kafkaconn.Kafka, regi
 			if book.shopOf(o.Shop) == nil {
 				return nil // a shop of the platform that is not walked
 			}
-			return a.ledger.Order(ctx, o.Shop, o.Event, o.Created)
+			return a.orders.Post(ctx, o.Shop, o.Event, o.Created)
 		},
 	}
 	if a.platform != nil {
@@ -78,10 +83,10 @@ func newAside(cfg *config.Config, book *shopBook, brokers *kafkaconn.Kafka, regi
 			return pushKeys(cfg.Push.Token, cfg.Push.AESKey)
 		}
 		a.handler.Ticket = func(ctx context.Context, t push.Ticket) error {
-			return a.ledger.Ticket(ctx, string(t.Ticket), t.Created)
+			return a.state.Ticket(ctx, string(t.Ticket), t.Created)
 		}
 		a.handler.Authorization = func(ctx context.Context, p push.Authorization) error {
-			return a.ledger.Authorization(ctx, p.Shop, string(p.Change), string(p.Code), p.Expires, p.Created)
+			return a.state.Authorization(ctx, p.Shop, string(p.Change), string(p.Code), p.Expires, p.Created)
 		}
 	}
 	log.Info("takes pushes", "listen", listener.Addr().String())
@@ -99,17 +104,22 @@ func (a *aside) connector(cfg *config.Config, metrics *connector.Metrics, log *s
 	if a == nil {
 		return nil
 	}
-	out := &connector.Aside{Key: ledger.Key(cfg.Group), Follow: a.ledger.Follow}
+	out := &connector.Aside{Key: grouplog.Key(cfg.Group), Follow: func(ctx context.Context, lane int) {
+		var watching sync.WaitGroup
+		defer watching.Wait()
+		watching.Go(func() { a.state.Watch(ctx) })
+		a.log.Follow(ctx, lane)
+	}}
 	if a.platform != nil {
 		out.Lead = func(ctx context.Context, mine func(context.Context) (bool, error)) error {
-			desk := &ledger.Desk{Ledger: a.ledger, Platform: a.platform, Log: log,
+			keeper := &platform.Keeper{State: a.state, Platform: a.platform, Log: log,
 				Given: func() (string, map[string]string) { return now(cfg.Component.VerifyTicket), a.book.tenants() },
 				OnRefresh: func(appID, result string) {
 					if s := a.book.shopOf(appID); s != nil {
 						metrics.OnTokenRefresh(s.Name)(result)
 					}
 				}}
-			return desk.Run(ctx, mine)
+			return keeper.Run(ctx, mine)
 		}
 	}
 	return out
@@ -121,7 +131,7 @@ func (a *aside) takeTicket() func(context.Context, string) error {
 	if a == nil || a.platform == nil {
 		return nil
 	}
-	return func(ctx context.Context, ticket string) error { return a.ledger.Ticket(ctx, ticket, time.Time{}) }
+	return func(ctx context.Context, ticket string) error { return a.state.Ticket(ctx, ticket, time.Time{}) }
 }
 
 // run serves pushes until ctx ends.

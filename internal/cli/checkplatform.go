@@ -8,8 +8,9 @@ import (
 	"github.com/segmentio/kafka-go"
 
 	"orderwalk/internal/config"
+	"orderwalk/internal/grouplog"
 	"orderwalk/internal/kafkaconn"
-	"orderwalk/internal/ledger"
+	"orderwalk/internal/platform"
 	"orderwalk/internal/wechat"
 )
 
@@ -18,7 +19,7 @@ import (
 // the token that run keeps, or sees whether the shop has authorised the platform.
 type tenants struct {
 	platform   string // app ID
-	known      ledger.Known
+	known      platform.Known
 	authorised map[string]bool
 }
 
@@ -79,7 +80,7 @@ func keptToken(access string) func(context.Context, string) (string, error) {
 }
 
 // lookAtLedger reads what the group keeps, if there is anything.
-func lookAtLedger(ctx context.Context, cfg *config.Config) (ledger.Known, error) {
+func lookAtLedger(ctx context.Context, cfg *config.Config) (platform.Known, error) {
 	quiet := slog.New(slog.DiscardHandler)
 	brokers := kafkaconn.New(kafkaConfig(cfg.Kafka, "orderwalk", quiet))
 	defer brokers.Close()
@@ -88,19 +89,19 @@ func lookAtLedger(ctx context.Context, cfg *config.Config) (ledger.Known, error)
 	client := kafka.Client{Addr: brokers.Addr, Transport: brokers.Transport}
 	answer, err := client.Metadata(ctx, &kafka.MetadataRequest{Topics: []string{cfg.OffsetsTopic}})
 	if err != nil {
-		return ledger.Known{}, fmt.Errorf("look at topic %s: %w", cfg.OffsetsTopic, err)
+		return platform.Known{}, fmt.Errorf("look at topic %s: %w", cfg.OffsetsTopic, err)
 	}
 	if len(answer.Topics) != 1 || answer.Topics[0].Error != nil {
-		return ledger.Known{}, nil // it is not there yet
+		return platform.Known{}, nil // it is not there yet
 	}
 	var partitions []int
 	for i := range answer.Topics[0].Partitions {
 		partitions = append(partitions, i)
 	}
 	// Java's default partitioner, as all keys of the topic have it.
-	lane := kafka.Murmur2Balancer{Consistent: true}.Balance(kafka.Message{Key: ledger.Key(cfg.Group)}, partitions...)
-	return ledger.New(ledger.Config{Group: cfg.Group, Topic: cfg.OffsetsTopic, Addr: brokers.Addr, Transport: brokers.Transport,
-		Keys: ledger.Keys(cfg.StateKeys), Component: cfg.Component.AppID, Log: quiet}).Look(ctx, lane)
+	lane := kafka.Murmur2Balancer{Consistent: true}.Balance(kafka.Message{Key: grouplog.Key(cfg.Group)}, partitions...)
+	return platform.New(platform.Config{Keys: platform.Keys(cfg.StateKeys), Component: cfg.Component.AppID, Logger: quiet, Log: grouplog.New(grouplog.Config{
+		Group: cfg.Group, Topic: cfg.OffsetsTopic, Addr: brokers.Addr, Transport: brokers.Transport, Log: quiet})}).Look(ctx, lane)
 }
 
 // shop gives what is found of a shop without a call for its orders, and whether

@@ -14,7 +14,7 @@ import (
 	"orderwalk/connector"
 	"orderwalk/internal/config"
 	"orderwalk/internal/forecast"
-	"orderwalk/internal/ledger"
+	"orderwalk/internal/platform"
 	"orderwalk/internal/wechat"
 )
 
@@ -104,7 +104,7 @@ type planning struct {
 	asking      *asking
 	// known is what run keeps of a platform's shops, unknown why that could not
 	// be read.
-	known   ledger.Known
+	known   platform.Known
 	unknown error
 }
 

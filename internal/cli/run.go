@@ -109,7 +109,7 @@ func (w *worker) run(ctx context.Context) error {
 		return err
 	}
 	if beside != nil {
-		book.ledger = beside.ledger
+		book.state = beside.state
 	}
 	conn = connector.New(connector.Config{
 		Group: cfg.Group, OffsetsTopic: cfg.OffsetsTopic, WorkerID: cfg.WorkerID,

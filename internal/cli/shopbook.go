@@ -12,7 +12,7 @@ import (
 	"orderwalk/connector"
 	"orderwalk/connector/window"
 	"orderwalk/internal/config"
-	"orderwalk/internal/ledger"
+	"orderwalk/internal/platform"
 	"orderwalk/internal/wechat"
 )
 
@@ -27,9 +27,9 @@ type shopBook struct {
 	metrics *connector.Metrics
 	log     *slog.Logger
 	// ledger, if any, has the tokens of a platform's shops.
-	ledger *ledger.Ledger
+	state *platform.State
 	// kept, instead of ledger, are those that run has put there.
-	kept ledger.Known
+	kept platform.Known
 
 	mu      sync.Mutex
 	clients map[string]known
@@ -138,9 +138,9 @@ func (b *shopBook) client(s config.Shop) known {
 		}
 	}
 	cfg.OnTokenRefresh = b.metrics.OnTokenRefresh(s.Name)
-	if s.Auth == wechat.AuthComponent && b.ledger != nil {
-		cfg.Tokens = b.ledger.Tokens(s.AppID)
-		cfg.Secret = func() (string, error) { return b.ledger.State(s.AppID), nil } // a shop that waits looks again when it changes
+	if s.Auth == wechat.AuthComponent && b.state != nil {
+		cfg.Tokens = b.state.Tokens(s.AppID)
+		cfg.Secret = func() (string, error) { return b.state.Version(s.AppID), nil } // a shop that waits looks again when it changes
 	}
 	if access, _, _ := b.kept.Shop(s.AppID); access != "" {
 		cfg.Tokens = keptToken(access)

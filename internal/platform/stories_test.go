@@ -1,4 +1,4 @@
-package ledger
+package platform
 
 import (
 	"bytes"
@@ -17,6 +17,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"orderwalk/internal/grouplog"
 	"orderwalk/internal/wechat"
 	"orderwalk/simulator"
 	"orderwalk/test/leaktest"
@@ -77,10 +78,11 @@ func story(t *testing.T, faults simulator.Faults, tell func(w *world)) {
 	})
 }
 
-// worker is one process's part of the ledger.
+// worker is one process's part of the log.
 type worker struct {
-	*Ledger
+	*State
 	*world
+	cfg     grouplog.Config
 	host    *wechat.Host
 	clients map[string]*wechat.Client
 	stop    func()
@@ -93,23 +95,26 @@ func (w *world) start(name string, leads bool) *worker {
 	web := &http.Transport{DialContext: w.network.DialContext}
 	log := slog.New(slog.NewTextHandler(&w.log, nil))
 	k := &worker{world: w, host: &wechat.Host{URL: "http://localhost:8080", Transport: web}, clients: map[string]*wechat.Client{}}
-	k.Ledger = New(Config{Group: "g", Topic: "offsets", Worker: name, Addr: kafka.TCP("localhost:9092"), Transport: transport,
-		TransactionTimeout: 30 * time.Second, Keys: func() ([][]byte, error) {
-			w.mu.Lock()
-			defer w.mu.Unlock()
-			if late := w.late[name]; late != nil {
-				return late()
-			}
-			return w.keys()
-		}, Component: "wxc", Log: log})
+	k.cfg = grouplog.Config{Group: "g", Topic: "offsets", Worker: name, Addr: kafka.TCP("localhost:9092"), Transport: transport,
+		TransactionTimeout: 30 * time.Second, Log: log}
+	followed := grouplog.New(k.cfg)
+	k.State = New(Config{Log: followed, Keys: func() ([][]byte, error) {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		if late := w.late[name]; late != nil {
+			return late()
+		}
+		return w.keys()
+	}, Component: "wxc", Logger: log})
 	for _, shop := range []string{"wx1", "wx2"} {
 		k.clients[shop] = wechat.New(wechat.Config{Host: k.host, AppID: shop, Auth: wechat.AuthComponent, Tokens: k.Tokens(shop), Log: log})
 	}
 	var group sync.WaitGroup
-	group.Go(func() { k.Follow(ctx, 0) })
+	group.Go(func() { followed.Follow(ctx, 0) })
+	group.Go(func() { k.Watch(ctx) })
 	if leads {
 		group.Go(func() {
-			desk := &Desk{Ledger: k.Ledger, Log: log,
+			desk := &Keeper{State: k.State, Log: log,
 				Platform: &wechat.Platform{Host: k.host, AppID: "wxc", Secret: w.secret},
 				Given: func() (string, map[string]string) {
 					w.mu.Lock()
@@ -216,7 +221,7 @@ func TestAuthorisationsComeAndGo(t *testing.T) {
 		if err := k.list("wx2"); !errors.As(err, &waits) || waits.Class != wechat.Wait || waits.Code != 61003 && waits.Code != 61023 {
 			w.Errorf("before it has authorised: %v", err)
 		}
-		before := k.State("wx2")
+		before := k.Version("wx2")
 		a, err := w.api.Authorize("wx2")
 		if err != nil {
 			w.Fatal(err)
@@ -225,7 +230,7 @@ func TestAuthorisationsComeAndGo(t *testing.T) {
 			w.Fatal(err)
 		}
 		time.Sleep(2 * time.Second)
-		if k.State("wx2") == before {
+		if k.Version("wx2") == before {
 			w.Error("nothing for a waiting shop to notice")
 		}
 		k.works("wx2")
@@ -314,31 +319,5 @@ func TestStateKeysChange(t *testing.T) {
 		if strings.Contains(w.log.String(), "cannot be read") {
 			w.Errorf("something was sealed under the old key:\n%s", w.log.String())
 		}
-	})
-}
-
-// TestOrdersReachTheOtherWorker: what is posted is heard everywhere, at once.
-func TestOrdersReachTheOtherWorker(t *testing.T) {
-	story(t, simulator.Faults{}, func(w *world) {
-		heard := make(chan string, 10)
-		k := w.start("a", false)
-		other := New(Config{Group: "g", Topic: "offsets", Worker: "b", Addr: k.cfg.Addr, Transport: k.cfg.Transport,
-			Order: func(shop, event string, at time.Time) { heard <- fmt.Sprint(shop, " ", event, " ", at.Unix()) }})
-		if err := other.Order(w.Context(), "wx1", "channels_ec_order_new", time.Unix(5, 0)); err == nil {
-			w.Error("kept before Kafka was reached")
-		}
-		ctx, cancel := context.WithCancel(w.Context())
-		var group sync.WaitGroup
-		group.Go(func() { other.Follow(ctx, 0) })
-		start := time.Now()
-		if err := k.Order(w.Context(), "wx1", "channels_ec_order_new", time.Unix(1700000000, 0)); err != nil {
-			w.Fatal(err)
-		}
-		if got := <-heard; got != "wx1 channels_ec_order_new 1700000000" || time.Since(start) > time.Second {
-			w.Errorf("heard %s after %v", got, time.Since(start))
-		}
-		cancel()
-		group.Wait()
-		k.stop()
 	})
 }

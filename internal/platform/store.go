@@ -1,4 +1,4 @@
-package ledger
+package platform
 
 import (
 	"encoding/json"
@@ -9,28 +9,26 @@ import (
 	"sync"
 	"time"
 
-	"orderwalk/internal/txn"
+	"orderwalk/internal/grouplog"
 )
 
-// book is what the ledger says as far as it has been read.
-type book struct {
-	group string
-	keys  Keys
-	log   *slog.Logger
-	order func(shop, event string, at time.Time) // hears of what is to be looked at
+// store is what the log says as far as it has been read.
+type store struct {
+	group   string
+	keys    Keys
+	log     *slog.Logger
+	problem func(shop string, at time.Time) // hears of shops that have lost their tokens; nil = of no concern
 
 	mu      sync.Mutex
-	next    int64           // offset to read on from
-	wrong   map[name]unread // records that cannot be read; older ones than the last do no harm
-	seen    map[name]int64
-	present map[name]bool // records that have been sealed in the present form
+	wrong   map[grouplog.Name]unread // records that cannot be read; older ones than the last do no harm
+	present map[grouplog.Name]bool   // records that have been sealed in the present form
 	state   state
 	changed chan struct{} // closed at the next change
 }
 
 // unread is a record that cannot be read, and why.
 type unread struct {
-	record txn.Record
+	record grouplog.Record
 	err    error
 }
 
@@ -74,30 +72,21 @@ type tenant struct {
 	refused     string // fingerprint of the access token refused last
 }
 
-func newBook(group string, keys Keys, log *slog.Logger, order func(string, string, time.Time)) *book {
-	return &book{group: group, keys: keys, log: log, order: order, seen: make(map[name]int64), present: make(map[name]bool), wrong: make(map[name]unread),
+func newStore(group string, keys Keys, log *slog.Logger, problem func(string, time.Time)) *store {
+	return &store{group: group, keys: keys, log: log, problem: problem, present: make(map[grouplog.Name]bool), wrong: make(map[grouplog.Name]unread),
 		state: state{tenants: make(map[string]tenant)}, changed: make(chan struct{})}
 }
 
-// add takes a committed record. The same may come several times, and older ones
-// after newer: the latest of each key counts. A reader that goes on from an offset
-// may miss older values of a key, which the cleaner has removed for a newer one,
-// and tombstones; no worker writes any here.
-func (b *book) add(r txn.Record) error {
-	n, ours := parseName(b.group, r.Key)
+// add takes a record of the log.
+func (b *store) add(r grouplog.Record) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.next = max(b.next, r.Offset+1)
-	if last, ok := b.seen[n]; !ours || ok && r.Offset <= last {
-		return nil
-	}
-	b.seen[n] = r.Offset
-	b.read(n, r)
-	return nil
+	b.read(r)
 }
 
 // read takes what a record says. The caller holds mu.
-func (b *book) read(n name, r txn.Record) {
+func (b *store) read(r grouplog.Record) {
+	n := r.Name
 	var v value
 	var text []byte
 	var by keyID
@@ -129,7 +118,7 @@ func (b *book) read(n name, r txn.Record) {
 }
 
 // openSeal opens what is sealed in a record. The caller holds mu.
-func (b *book) openSeal(n name, key []byte, v value) (text []byte, by keyID, err error) {
+func (b *store) openSeal(n grouplog.Name, key []byte, v value) (text []byte, by keyID, err error) {
 	text, by, err = b.keys.open(key, v)
 	switch {
 	case err != nil:
@@ -143,7 +132,7 @@ func (b *book) openSeal(n name, key []byte, v value) (text []byte, by keyID, err
 
 // again tries the records that could not be read: the keys may have changed
 // elsewhere before they did here.
-func (b *book) again() {
+func (b *store) again() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for n, u := range maps.Clone(b.wrong) {
@@ -153,24 +142,20 @@ func (b *book) again() {
 		var v value
 		if u.record.Value != nil && json.Unmarshal(u.record.Value, &v) == nil {
 			if _, _, err := b.openSeal(n, u.record.Key, v); err == nil {
-				b.read(n, u.record)
+				b.read(u.record)
 			}
 		}
 	}
 }
 
 // take applies a record. The caller holds mu.
-func (b *book) take(n name, v value, text []byte, by keyID) {
+func (b *store) take(n grouplog.Name, v value, text []byte, by keyID) {
 	s := secret{text: string(text), at: v.At, expires: v.Expires, given: v.Given, by: by}
 	switch n.Kind {
 	case kindTicket:
 		b.state.ticket = s
 	case kindToken:
 		b.state.token = s
-	case kindOrder:
-		if b.order != nil && v.At > 0 {
-			b.order(n.Shop, v.Event, time.Unix(v.At, 0))
-		}
 	case kindTokens, kindAuthorized, kindRefused:
 		t := b.state.tenants[n.Shop]
 		switch n.Kind {
@@ -179,8 +164,8 @@ func (b *book) take(n name, v value, text []byte, by keyID) {
 			_ = json.Unmarshal(text, &t.pair) // ours: it was sealed
 			t.at, t.handled, t.expires, t.problem, t.errcode, t.by = v.At, v.Handled, v.Expires, v.Problem, v.Errcode, by
 			t.known = v.Known
-			if b.order != nil && v.Problem != "" {
-				b.order(n.Shop, "", time.Unix(v.At, 0)) // so that a shop at rest finds out
+			if b.problem != nil && v.Problem != "" {
+				b.problem(n.Shop, time.Unix(v.At, 0))
 			}
 		case kindAuthorized:
 			t.hear(v, string(text))
@@ -205,14 +190,14 @@ func (t *tenant) hear(v value, code string) {
 
 // tenant is what is known of a shop, with a channel that is closed when
 // anything changes.
-func (b *book) tenant(shop string) (tenant, <-chan struct{}) {
+func (b *store) tenant(shop string) (tenant, <-chan struct{}) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.state.tenants[shop], b.changed
 }
 
 // snapshot is all of it.
-func (b *book) snapshot() (state, <-chan struct{}) {
+func (b *store) snapshot() (state, <-chan struct{}) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	s := b.state
@@ -233,16 +218,10 @@ func (s *state) age(first keyID) {
 
 // complain tells of the records that cannot be read, which is as if they were
 // not there.
-func (b *book) complain() {
+func (b *store) complain() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for n, u := range b.wrong {
-		b.log.Error("a record of the offsets topic cannot be read, as if it were not there", "record", string(n.bytes(b.group)), "reason", u.err)
+		b.log.Error("a record of the offsets topic cannot be read, as if it were not there", "record", string(n.Bytes(b.group)), "reason", u.err)
 	}
-}
-
-func (b *book) position() int64 {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.next
 }

@@ -1,4 +1,4 @@
-package ledger
+package platform
 
 import (
 	"context"
@@ -25,7 +25,7 @@ func TestTheLastTicketGivenHolds(t *testing.T) {
 			w.Helper()
 			for range 3 { // desks
 				time.Sleep(15 * time.Minute)
-				if s, _ := reader.book.snapshot(); s.ticket.text != want {
+				if s, _ := reader.store.snapshot(); s.ticket.text != want {
 					w.Errorf("%s: the ticket is %q, want %q", what, s.ticket.text, want)
 				}
 				desk.stop()

@@ -1,4 +1,4 @@
-package ledger
+package platform
 
 import (
 	"crypto/aes"
@@ -9,6 +9,8 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+
+	"orderwalk/internal/grouplog"
 )
 
 // Keys returns the state keys as they are now, 32 bytes each: the first seals,
@@ -52,7 +54,7 @@ func bound(form byte, record []byte, v value) []byte {
 		return record
 	}
 	v.Sealed = ""
-	return append(append(append([]byte(nil), record...), 0), encode(v)...)
+	return append(append(append([]byte(nil), record...), 0), grouplog.Encode(v)...)
 }
 
 // seal encrypts a text that belongs to a record's key and value and to no other.

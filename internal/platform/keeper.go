@@ -1,4 +1,4 @@
-package ledger
+package platform
 
 import (
 	"context"
@@ -10,7 +10,7 @@ import (
 
 	"github.com/cenkalti/backoff/v4"
 
-	"orderwalk/internal/txn"
+	"orderwalk/internal/grouplog"
 	"orderwalk/internal/wechat"
 )
 
@@ -37,10 +37,10 @@ const (
 	takenBackCode = 61003
 )
 
-// Desk does what one worker of the group does at a time: it keeps the platform's
+// Keeper does what one worker of the group does at a time: it keeps the platform's
 // token and those of its shops fresh, and answers notices.
-type Desk struct {
-	Ledger   *Ledger
+type Keeper struct {
+	State    *State
 	Platform *wechat.Platform
 	// Given is what the configuration has now: a verify ticket, if any, and the
 	// shops to care for with their refresh tokens, if any.
@@ -68,8 +68,8 @@ type pause struct {
 
 // Run works until ctx ends (nil) or another worker has the desk. Mine asks the
 // group whether it is still this one's.
-func (d *Desk) Run(ctx context.Context, mine func(context.Context) (bool, error)) error {
-	w, err := d.Ledger.open(ctx, "desk")
+func (d *Keeper) Run(ctx context.Context, mine func(context.Context) (bool, error)) error {
+	w, err := d.State.cfg.Log.Own(ctx, "desk")
 	if err != nil {
 		return fmt.Errorf("open the desk: %w", err)
 	}
@@ -88,10 +88,10 @@ func (d *Desk) Run(ctx context.Context, mine func(context.Context) (bool, error)
 		}
 	}
 	// Whoever had the desk before is fenced: what it has kept is all there is.
-	if err := d.Ledger.catchUp(ctx); err != nil {
+	if err := d.State.cfg.Log.CatchUp(ctx); err != nil {
 		return fmt.Errorf("open the desk: %w", err)
 	}
-	d.Ledger.book.complain()
+	d.State.store.complain()
 	d.pauses = make(map[string]*pause)
 	d.Log.Info("this worker keeps the platform's tokens", "component", d.Platform.AppID)
 	tick := time.NewTicker(lookEvery)
@@ -104,7 +104,7 @@ func (d *Desk) Run(ctx context.Context, mine func(context.Context) (bool, error)
 		if some {
 			continue
 		}
-		_, changed := d.Ledger.book.snapshot()
+		_, changed := d.State.store.snapshot()
 		select {
 		case <-ctx.Done():
 			return nil
@@ -117,10 +117,10 @@ func (d *Desk) Run(ctx context.Context, mine func(context.Context) (bool, error)
 
 // work does the most urgent of what is due and keeps what came of it. It
 // reports whether there was anything.
-func (d *Desk) work(ctx context.Context, w *txn.Writer) (some bool, err error) {
-	s, _ := d.Ledger.book.snapshot()
+func (d *Keeper) work(ctx context.Context, w *grouplog.Owner) (some bool, err error) {
+	s, _ := d.State.store.snapshot()
 	ticket, shops := d.Given()
-	if first, err := d.Ledger.cfg.Keys.first(); err == nil { // who cannot seal will see
+	if first, err := d.State.cfg.Keys.first(); err == nil { // who cannot seal will see
 		s.age(first)
 	}
 	if d.stale {
@@ -154,20 +154,26 @@ func (d *Desk) work(ctx context.Context, w *txn.Writer) (some bool, err error) {
 	// A commit that is under way when the lane goes comes to its end.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
-	if err := d.Ledger.write(ctx, w, records...); err != nil {
+	entries := make([]grouplog.Entry, len(records))
+	for i, r := range records {
+		if entries[i], err = r.entry(d.State.cfg.Log.Group(), d.State.cfg.Keys); err != nil {
+			return false, err
+		}
+	}
+	if err := w.Commit(ctx, entries...); err != nil {
 		return false, err
 	}
-	return true, d.Ledger.catchUp(ctx)
+	return true, d.State.cfg.Log.CatchUp(ctx)
 }
 
 // about is what the platform's own token is asked for with.
-func (d *Desk) about(s state) string {
+func (d *Keeper) about(s state) string {
 	secret, _ := d.Platform.Secret() // what cannot be read changes when it can
 	return fingerprint(s.ticket.text + secret)
 }
 
 // token fetches the platform's own.
-func (d *Desk) token(ctx context.Context, s state) []record {
+func (d *Keeper) token(ctx context.Context, s state) []record {
 	got, err := d.Platform.ComponentToken(ctx, s.ticket.text)
 	if err != nil {
 		var refusal *wechat.Error
@@ -187,7 +193,7 @@ func (d *Desk) token(ctx context.Context, s state) []record {
 }
 
 // shops gets tokens for shops that need some, several at once.
-func (d *Desk) shops(ctx context.Context, s state, given map[string]string, todo duties) []record {
+func (d *Keeper) shops(ctx context.Context, s state, given map[string]string, todo duties) []record {
 	var mu sync.Mutex
 	var records []record
 	var group sync.WaitGroup
@@ -251,7 +257,7 @@ func (d *Desk) shops(ctx context.Context, s state, given map[string]string, todo
 
 // refresh asks with the refresh token that is known, and with the one of the
 // vendor's list if that is refused or there is none.
-func (d *Desk) refresh(ctx context.Context, token, shop string, t tenant, file string) (wechat.Authorization, error) {
+func (d *Keeper) refresh(ctx context.Context, token, shop string, t tenant, file string) (wechat.Authorization, error) {
 	known := refreshToken(t, file)
 	var refused error
 	if known != "" {

@@ -1,4 +1,4 @@
-package ledger
+package platform
 
 import (
 	"context"
@@ -9,6 +9,7 @@ import (
 
 	"github.com/cenkalti/backoff/v4"
 
+	"orderwalk/internal/grouplog"
 	"orderwalk/internal/wechat"
 )
 
@@ -37,10 +38,10 @@ func (l *listing) fromList(ctx context.Context, p *wechat.Platform, token, shop 
 	return l.tokens[shop], nil
 }
 
-func (d *Desk) of(shop string, k kind) name { return d.Ledger.of(shop, k) }
+func (d *Keeper) of(shop string, k grouplog.Kind) grouplog.Name { return d.State.of(shop, k) }
 
 // entry is a shop's record: its tokens, or why there are none.
-func (d *Desk) entry(shop string, t tenant, p pair, life time.Duration, problem string, errcode int) record {
+func (d *Keeper) entry(shop string, t tenant, p pair, life time.Duration, problem string, errcode int) record {
 	text, _ := json.Marshal(p) // three strings
 	now := time.Now()
 	v := value{At: now.Unix(), Handled: t.changedAt, Known: t.told, Problem: problem, Errcode: errcode}
@@ -51,13 +52,13 @@ func (d *Desk) entry(shop string, t tenant, p pair, life time.Duration, problem 
 }
 
 // reseal writes records again under the first key.
-func (d *Desk) reseal(s state, names []name) []record {
+func (d *Keeper) reseal(s state, names []grouplog.Name) []record {
 	var records []record
 	for _, n := range names {
-		if len(records) == mostNotices {
+		if len(records) == grouplog.MostEntries {
 			break
 		}
-		if alone, ok := map[kind]secret{kindTicket: s.ticket, kindToken: s.token}[n.Kind]; ok {
+		if alone, ok := map[grouplog.Kind]secret{kindTicket: s.ticket, kindToken: s.token}[n.Kind]; ok {
 			records = append(records, record{name: n, value: value{At: alone.at, Expires: alone.expires, Given: alone.given}, text: []byte(alone.text)})
 			continue
 		}
@@ -71,14 +72,14 @@ func (d *Desk) reseal(s state, names []name) []record {
 
 // ready says whether something may be tried: it has not failed lately, or there
 // is news about it.
-func (d *Desk) ready(what, about string) bool {
+func (d *Keeper) ready(what, about string) bool {
 	p := d.pauses[what]
 	return p == nil || p.about != about || !time.Now().Before(p.until)
 }
 
 // failed notes that something is to be tried again later. It reports whether
 // that takes somebody's act.
-func (d *Desk) failed(ctx context.Context, what, about string, err error) (lasting bool) {
+func (d *Keeper) failed(ctx context.Context, what, about string, err error) (lasting bool) {
 	var refusal *wechat.Error
 	lasting = errors.As(err, &refusal) && (refusal.Class == wechat.Wait || refusal.Class == wechat.Stop)
 	p := d.pauses[what]
@@ -108,7 +109,7 @@ func (d *Desk) failed(ctx context.Context, what, about string, err error) (lasti
 
 // problem notes that there are no tokens for a shop. If that takes somebody's
 // act, the shop is told, by the record it returns.
-func (d *Desk) problem(ctx context.Context, shop, about string, t tenant, err error) (record, bool) {
+func (d *Keeper) problem(ctx context.Context, shop, about string, t tenant, err error) (record, bool) {
 	var refusal *wechat.Error
 	if errors.As(err, &refusal) && refusal.Class == wechat.Token {
 		// The platform's own token: it is fetched again before this is tried, which

@@ -1,9 +1,11 @@
-package ledger
+package platform
 
 import (
 	"reflect"
 	"testing"
 	"time"
+
+	"orderwalk/internal/grouplog"
 )
 
 func TestDue(t *testing.T) {
@@ -62,7 +64,7 @@ func TestDue(t *testing.T) {
 		{what: "taken back, and noted", state: state{ticket: ticket, token: token, tenants: with(func(s *tenant) { s.changedAt, s.handled, s.change = t0, t0, "unauthorized" })},
 			given: map[string]string{"wx1": ""}},
 		{what: "sealed under an older key", state: state{ticket: secret{text: "T", at: t0 - 60, aged: true}, token: token, tenants: with(func(s *tenant) { s.aged = true })},
-			given: map[string]string{"wx1": ""}, want: duties{reseal: []name{{Component: "wxc", Kind: kindTicket}, {Component: "wxc", Shop: "wx1", Kind: kindTokens}}}},
+			given: map[string]string{"wx1": ""}, want: duties{reseal: []grouplog.Name{{Component: "wxc", Kind: kindTicket}, {Component: "wxc", Shop: "wx1", Kind: kindTokens}}}},
 	} {
 		if got := due(c.state, "wxc", c.ticket, c.given, now); !reflect.DeepEqual(got, c.want) {
 			t.Errorf("%s: %+v, want %+v", c.what, got, c.want)

@@ -1,30 +1,30 @@
-package ledger
+package platform
 
 import (
 	"context"
 	"time"
 )
 
-// Known is what a ledger keeps, for somebody who looks and changes nothing.
+// Known is what the group keeps, for somebody who looks and changes nothing.
 type Known struct {
 	// Ticket and Token are the platform's; empty if there is none that is good.
 	Ticket, Token string
 	shops         map[string]tenant
 }
 
-// Look reads the ledger's partition once. It is for those who do not Follow.
-func (l *Ledger) Look(ctx context.Context, partition int) (Known, error) {
-	l.find(partition)
-	if err := l.catchUp(ctx); err != nil {
+// Look reads the log's partition once. It is for those who do not follow it.
+func (s *State) Look(ctx context.Context, partition int) (Known, error) {
+	s.cfg.Log.At(partition)
+	if err := s.cfg.Log.CatchUp(ctx); err != nil {
 		return Known{}, err
 	}
-	s, _ := l.book.snapshot()
-	k := Known{shops: s.tenants}
-	if time.Since(time.Unix(s.ticket.at, 0)) < ticketLife {
-		k.Ticket = s.ticket.text
+	now, _ := s.store.snapshot()
+	k := Known{shops: now.tenants}
+	if time.Since(time.Unix(now.ticket.at, 0)) < ticketLife {
+		k.Ticket = now.ticket.text
 	}
-	if time.Now().Unix() < s.token.expires {
-		k.Token = s.token.text
+	if time.Now().Unix() < now.token.expires {
+		k.Token = now.token.text
 	}
 	return k, nil
 }

@@ -1,9 +1,11 @@
-package ledger
+package platform
 
 import (
 	"cmp"
 	"slices"
 	"time"
+
+	"orderwalk/internal/grouplog"
 )
 
 // Tokens are fetched early, before they end, but not in the first half of a life
@@ -28,7 +30,7 @@ type duties struct {
 	// taken their authorisation back, refresh those that need an access token.
 	exchange, revoke, refresh []string
 	// reseal are records sealed under a key that is to go.
-	reseal []name
+	reseal []grouplog.Name
 }
 
 // due is what there is to do, as a pure function of what the ledger says, what
@@ -64,19 +66,19 @@ func due(s state, component, fileTicket string, given map[string]string, now tim
 			d.refresh = append(d.refresh, shop)
 		}
 		if t.aged {
-			d.reseal = append(d.reseal, name{Component: component, Shop: shop, Kind: kindTokens})
+			d.reseal = append(d.reseal, grouplog.Name{Component: component, Shop: shop, Kind: kindTokens})
 		}
 	}
 	if s.ticket.aged {
-		d.reseal = append(d.reseal, name{Component: component, Kind: kindTicket})
+		d.reseal = append(d.reseal, grouplog.Name{Component: component, Kind: kindTicket})
 	}
 	if s.token.aged {
-		d.reseal = append(d.reseal, name{Component: component, Kind: kindToken})
+		d.reseal = append(d.reseal, grouplog.Name{Component: component, Kind: kindToken})
 	}
 	for _, list := range [][]string{d.exchange, d.revoke, d.refresh} {
 		slices.Sort(list)
 	}
-	slices.SortFunc(d.reseal, func(a, b name) int { return cmp.Compare(a.Shop, b.Shop) })
+	slices.SortFunc(d.reseal, func(a, b grouplog.Name) int { return cmp.Compare(a.Shop, b.Shop) })
 	return d
 }
 

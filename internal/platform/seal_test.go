@@ -1,4 +1,4 @@
-package ledger
+package platform
 
 import (
 	"bytes"
@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"orderwalk/internal/txn"
+	"orderwalk/internal/grouplog"
 )
 
 func keysOf(fill ...byte) Keys {
@@ -98,9 +98,9 @@ func TestSealBindsTheWholeValue(t *testing.T) {
 }
 
 // firstSealed is a record as the first version sealed it.
-func firstSealed(t *testing.T, n name, v value, text string) txn.Record {
+func firstSealed(t *testing.T, n grouplog.Name, v value, text string) grouplog.Record {
 	t.Helper()
-	key := n.bytes("g")
+	key := n.Bytes("g")
 	gcm, err := newGCM(bytes.Repeat([]byte{1}, 32))
 	if err != nil {
 		t.Fatal(err)
@@ -109,22 +109,18 @@ func firstSealed(t *testing.T, n name, v value, text string) txn.Record {
 	nonce := make([]byte, gcm.NonceSize())
 	out := append(id[:], nonce...)
 	v.V, v.Sealed = 1, base64.StdEncoding.EncodeToString(gcm.Seal(out, nonce, []byte(text), key))
-	return txn.Record{Key: key, Value: encode(v)}
+	return grouplog.Record{Key: key, Value: grouplog.Encode(v)}
 }
 
 // Records that an older version has sealed are read and sealed again; after that
 // such a one is not believed any more, nor one without a seal.
 func TestSealsOfTheFirstForm(t *testing.T) {
-	n := name{Component: "wxc", Kind: kindToken}
-	b := newBook("g", keysOf(1), slog.New(slog.DiscardHandler), nil)
-	offset := int64(0)
-	add := func(r txn.Record) secret {
+	n := grouplog.Name{Component: "wxc", Kind: kindToken}
+	b := newStore("g", keysOf(1), slog.New(slog.DiscardHandler), nil)
+	add := func(r grouplog.Record) secret {
 		t.Helper()
-		r.Offset = offset
-		offset++
-		if err := b.add(r); err != nil {
-			t.Fatal(err)
-		}
+		r.Name = n
+		b.add(r)
 		s, _ := b.snapshot()
 		first, err := keysOf(1).first()
 		if err != nil {
@@ -136,50 +132,21 @@ func TestSealsOfTheFirstForm(t *testing.T) {
 	if got := add(firstSealed(t, n, value{At: 5, Expires: 6}, "old")); got.text != "old" || got.at != 5 || !got.aged {
 		t.Errorf("of the first form: %+v", got)
 	}
-	key, val, err := record{name: n, value: value{At: 5, Expires: 6}, text: []byte("old")}.encode("g", keysOf(1))
+	sealed, err := record{name: n, value: value{At: 5, Expires: 6}, text: []byte("old")}.entry("g", keysOf(1))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := add(txn.Record{Key: key, Value: val}); got.text != "old" || got.at != 5 || got.aged {
+	key := n.Bytes("g")
+	if got := add(grouplog.Record{Key: key, Value: sealed.Value}); got.text != "old" || got.at != 5 || got.aged {
 		t.Errorf("sealed again: %+v", got)
 	}
 	if got := add(firstSealed(t, n, value{At: 50, Expires: 60}, "old")); got.text != "" {
 		t.Errorf("of the first form again: %+v", got)
 	}
-	if got := add(txn.Record{Key: key, Value: val}); got.text != "old" {
+	if got := add(grouplog.Record{Key: key, Value: sealed.Value}); got.text != "old" {
 		t.Errorf("sealed once more: %+v", got)
 	}
-	if got := add(txn.Record{Key: key, Value: []byte(`{"v":1,"at":9,"expires":10,"problem":"none"}`)}); got.text != "" || got.at != 0 {
+	if got := add(grouplog.Record{Key: key, Value: []byte(`{"v":1,"at":9,"expires":10,"problem":"none"}`)}); got.text != "" || got.at != 0 {
 		t.Errorf("without a seal: %+v", got)
-	}
-}
-
-// The bytes of keys are promised: compaction goes by them.
-func TestKeyBytes(t *testing.T) {
-	for want, n := range map[string]name{
-		`["g",{"component":"wxc","ledger":"ticket"}]`:                  {Component: "wxc", Kind: kindTicket},
-		`["g",{"component":"wxc","ledger":"token"}]`:                   {Component: "wxc", Kind: kindToken},
-		`["g",{"component":"wxc","shop":"wx1","ledger":"tokens"}]`:     {Component: "wxc", Shop: "wx1", Kind: kindTokens},
-		`["g",{"component":"wxc","shop":"wx1","ledger":"authorized"}]`: {Component: "wxc", Shop: "wx1", Kind: kindAuthorized},
-		`["g",{"component":"wxc","shop":"wx1","ledger":"refused"}]`:    {Component: "wxc", Shop: "wx1", Kind: kindRefused},
-		`["g",{"shop":"wx1","ledger":"order"}]`:                        {Shop: "wx1", Kind: kindOrder},
-	} {
-		if got := string(n.bytes("g")); got != want {
-			t.Errorf("%s, want %s", got, want)
-		}
-		if got, ok := parseName("g", []byte(want)); !ok || got != n {
-			t.Errorf("parse %s = %+v, %v", want, got, ok)
-		}
-		if _, ok := parseName("other", []byte(want)); ok {
-			t.Errorf("%s is another group's", want)
-		}
-	}
-	if got := string(Key("g")); got != `["g",{"ledger":"ledger"}]` {
-		t.Error(got)
-	}
-	for _, foreign := range []string{`["g",{"shop":"wx1","range":"create_time"}]`, `["g",{"ledger":"ticket","component":"wxc"}]`, `"ledger":`, `[]`} {
-		if n, ok := parseName("g", []byte(foreign)); ok {
-			t.Errorf("%s is %+v", foreign, n)
-		}
 	}
 }

@@ -1,4 +1,4 @@
-package ledger
+package platform
 
 import (
 	"context"
@@ -16,13 +16,13 @@ const (
 
 // Tokens is where a shop's client gets its access tokens: see
 // [wechat.Config.Tokens].
-func (l *Ledger) Tokens(shop string) func(ctx context.Context, refused string) (string, error) {
+func (s *State) Tokens(shop string) func(ctx context.Context, refused string) (string, error) {
 	return func(ctx context.Context, refused string) (string, error) {
 		deadline := time.NewTimer(askPatience)
 		defer deadline.Stop()
 		told := false
 		for {
-			t, changed := l.book.tenant(shop)
+			t, changed := s.store.tenant(shop)
 			usable := t.Access != "" && time.Now().Unix() < t.expires
 			news, _ := t.news()
 			switch {
@@ -34,7 +34,7 @@ func (l *Ledger) Tokens(shop string) func(ctx context.Context, refused string) (
 				return t.Access, nil
 			case usable && !told && t.refused != fingerprint(refused):
 				told = true
-				err := l.notice(ctx, record{name: l.of(shop, kindRefused), value: value{At: time.Now().Unix(), Token: fingerprint(refused)}})
+				err := s.post(ctx, record{name: s.of(shop, kindRefused), value: value{At: time.Now().Unix(), Token: fingerprint(refused)}})
 				if err != nil {
 					return "", &wechat.Error{Op: tokensOp, Class: wechat.Retry, Message: "ask for another token: " + err.Error()}
 				}
@@ -42,7 +42,7 @@ func (l *Ledger) Tokens(shop string) func(ctx context.Context, refused string) (
 			select {
 			case <-changed:
 			case <-deadline.C:
-				return "", l.missing()
+				return "", s.missing()
 			case <-ctx.Done():
 				return "", ctx.Err()
 			}
@@ -51,21 +51,21 @@ func (l *Ledger) Tokens(shop string) func(ctx context.Context, refused string) (
 }
 
 // missing says what there is no token for.
-func (l *Ledger) missing() *wechat.Error {
-	s, _ := l.book.snapshot()
+func (s *State) missing() *wechat.Error {
+	known, _ := s.store.snapshot()
 	e := &wechat.Error{Op: tokensOp, Class: wechat.Retry, Message: "no access token yet", Hint: "the worker that has the group's ledger fetches it; see its log"}
 	switch now := time.Now().Unix(); {
-	case s.ticket.text == "":
+	case known.ticket.text == "":
 		e.Message = "the platform has no verify ticket yet"
-		e.Hint = "the vendor pushes one every 10 minutes to /push/component/" + l.cfg.Component + "; or give ORDERWALK_COMPONENT_VERIFY_TICKET_FILE"
-	case s.token.text == "" || now >= s.token.expires:
+		e.Hint = "the vendor pushes one every 10 minutes to /push/component/" + s.cfg.Component + "; or give ORDERWALK_COMPONENT_VERIFY_TICKET_FILE"
+	case known.token.text == "" || now >= known.token.expires:
 		e.Message = "the platform has no token of its own yet"
 	}
 	return e
 }
 
-// State is something that changes when there may be news for a shop that waits.
-func (l *Ledger) State(shop string) string {
-	t, _ := l.book.tenant(shop)
+// Version is something that changes when there may be news for a shop that waits.
+func (s *State) Version(shop string) string {
+	t, _ := s.store.tenant(shop)
 	return fingerprint(t.Access+t.problem) + t.told
 }

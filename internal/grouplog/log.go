@@ -1,0 +1,206 @@
+package grouplog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+
+	"orderwalk/internal/txn"
+)
+
+// Config says where a group's log is.
+type Config struct {
+	Group string // as in the keys of the checkpoints
+	Topic string // the offsets topic
+	// Worker names the transactional ID of what this worker posts; it must be that
+	// of no other worker alive.
+	Worker             string
+	Addr               net.Addr
+	Transport          *kafka.Transport
+	TransactionTimeout time.Duration
+	Log                *slog.Logger // nil discards
+}
+
+// Record is a record as it is delivered. A nil Value is a tombstone.
+type Record struct {
+	Name   Name
+	Key    []byte
+	Value  []byte
+	Offset int64
+}
+
+// Log is one worker's access to the log. Its methods may be called by several
+// goroutines, On only before the first record is read.
+type Log struct {
+	cfg     Config
+	readers map[Kind]func(Record)
+	posting chan posting
+
+	found     chan struct{} // closed when the partition is known
+	partition int32
+
+	mu   sync.Mutex
+	next int64          // offset to read on from
+	seen map[Name]int64 // offset of the last record of each name
+}
+
+// ErrNotYet is what posting gives before Kafka has been reached.
+var ErrNotYet = errors.New("not ready yet: Kafka has not been reached")
+
+// New makes a log; nothing is read before Follow or CatchUp.
+func New(cfg Config) *Log {
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	return &Log{cfg: cfg, readers: make(map[Kind]func(Record)), posting: make(chan posting), found: make(chan struct{}), seen: make(map[Name]int64)}
+}
+
+// On has records of some kinds delivered, one after the other. The function must
+// neither block nor call the log.
+func (l *Log) On(deliver func(Record), kinds ...Kind) {
+	for _, kind := range kinds {
+		l.readers[kind] = deliver
+	}
+}
+
+// Group is that of the configuration.
+func (l *Log) Group() string { return l.cfg.Group }
+
+// At tells the log its partition, once: Follow does it too.
+func (l *Log) At(partition int) {
+	l.partition = int32(partition)
+	close(l.found)
+}
+
+// Follow reads the log's partition and posts what is given to Post, until ctx
+// ends.
+func (l *Log) Follow(ctx context.Context, partition int) {
+	l.At(partition)
+	var posting sync.WaitGroup
+	defer posting.Wait()
+	posting.Go(func() { l.post(ctx) })
+	for {
+		err := l.reader().Follow(ctx, l.cfg.Topic, l.partition, l.position(), l.add)
+		if ctx.Err() != nil {
+			return
+		}
+		l.cfg.Log.Warn("cannot follow the group's log, trying again", "topic", l.cfg.Topic, "partition", l.partition, "reason", err)
+		select {
+		case <-ctx.Done():
+		case <-time.After(5 * time.Second):
+		}
+	}
+}
+
+// CatchUp reads all that is committed by now. It waits until the partition is
+// known.
+func (l *Log) CatchUp(ctx context.Context) error {
+	select {
+	case <-l.found:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	_, err := l.reader().ReadToEnd(ctx, l.cfg.Topic, l.partition, l.position(), l.add)
+	return err
+}
+
+// Latest is CatchUp for those who cannot wait: ErrNotYet if the partition is not
+// known.
+func (l *Log) Latest(ctx context.Context) error {
+	select {
+	case <-l.found:
+		return l.CatchUp(ctx)
+	default:
+		return ErrNotYet
+	}
+}
+
+func (l *Log) reader() *txn.Reader {
+	return &txn.Reader{Addr: l.cfg.Addr, Transport: l.cfg.Transport, Log: l.cfg.Log, Wanted: func(key []byte) bool {
+		n, ours := Parse(l.cfg.Group, key)
+		return ours && l.readers[n.Kind] != nil
+	}}
+}
+
+// add takes a committed record. The same may come several times, and older ones
+// after newer: the latest of each name counts. A reader that goes on from an offset
+// may miss older values of a name, which the cleaner has removed for a newer one,
+// and tombstones; no worker writes any here.
+func (l *Log) add(r txn.Record) error {
+	n, ours := Parse(l.cfg.Group, r.Key)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.next = max(l.next, r.Offset+1)
+	last, known := l.seen[n]
+	deliver := l.readers[n.Kind]
+	if !ours || deliver == nil || known && r.Offset <= last {
+		return nil
+	}
+	l.seen[n] = r.Offset
+	deliver(Record{Name: n, Key: r.Key, Value: r.Value, Offset: r.Offset})
+	return nil
+}
+
+func (l *Log) position() int64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.next
+}
+
+// Owner writes what only one worker at a time may write.
+type Owner struct {
+	log    *Log
+	writer *txn.Writer
+}
+
+// Own fences the owner of that name before, in whatever worker: it commits nothing
+// any more.
+func (l *Log) Own(ctx context.Context, name string) (*Owner, error) {
+	w, err := l.open(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	return &Owner{l, w}, nil
+}
+
+// Entry is a record to be written.
+type Entry struct {
+	Name  Name
+	Value []byte
+}
+
+// Commit writes entries in one transaction.
+func (o *Owner) Commit(ctx context.Context, entries ...Entry) error {
+	return o.log.write(ctx, o.writer, entries)
+}
+
+func (l *Log) open(ctx context.Context, id string) (*txn.Writer, error) {
+	select {
+	case <-l.found:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	return txn.Open(ctx, txn.Config{
+		Addr: l.cfg.Addr, Transport: l.cfg.Transport, TransactionalID: l.cfg.Group + "-" + id,
+		AnchorTopic: l.cfg.Topic, AnchorPartition: l.partition,
+		TransactionTimeout: l.cfg.TransactionTimeout, Log: l.cfg.Log,
+	})
+}
+
+func (l *Log) write(ctx context.Context, w *txn.Writer, entries []Entry) error {
+	tx := w.Begin()
+	now := time.Now()
+	for _, e := range entries {
+		key := e.Name.Bytes(l.cfg.Group)
+		if err := tx.Append(l.cfg.Topic, l.partition, now, key, e.Value, nil); err != nil {
+			return fmt.Errorf("encode %s: %w", key, err)
+		}
+	}
+	return w.Commit(ctx, tx)
+}

@@ -1,0 +1,207 @@
+package grouplog
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"orderwalk/internal/txn"
+)
+
+// The bytes of keys are promised: compaction goes by them.
+func TestKeyBytes(t *testing.T) {
+	for want, n := range map[string]Name{
+		`["g",{"component":"wxc","ledger":"ticket"}]`:              {Component: "wxc", Kind: "ticket"},
+		`["g",{"component":"wxc","shop":"wx1","ledger":"tokens"}]`: {Component: "wxc", Shop: "wx1", Kind: "tokens"},
+		`["g",{"shop":"wx1","ledger":"order"}]`:                    {Shop: "wx1", Kind: "order"},
+	} {
+		if got := string(n.Bytes("g")); got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
+		if got, ok := Parse("g", []byte(want)); !ok || got != n {
+			t.Errorf("parse %s = %+v, %v", want, got, ok)
+		}
+		if _, ok := Parse("other", []byte(want)); ok {
+			t.Errorf("%s is another group's", want)
+		}
+	}
+	if got := string(Key("g")); got != `["g",{"ledger":"ledger"}]` {
+		t.Error(got)
+	}
+	for _, foreign := range []string{`["g",{"shop":"wx1","range":"create_time"}]`, `["g",{"ledger":"ticket","component":"wxc"}]`, `"ledger":`, `[]`} {
+		if n, ok := Parse("g", []byte(foreign)); ok {
+			t.Errorf("%s is %+v", foreign, n)
+		}
+	}
+}
+
+// FuzzAdd: whatever stands in the topic, a key that is taken is the one encoding of
+// its name, and of a name the latest record is the last that is delivered, in
+// whichever order they are read.
+func FuzzAdd(f *testing.F) {
+	f.Add([]byte(`["g",{"component":"wxc","ledger":"ticket"}]`), []byte(`{"v":1}`), []byte(`["g",{"component":"wxc","ledger":"ticket"}]`), []byte(`{"v":2}`))
+	f.Add([]byte(`["g",{"shop":"wx1","range":"create_time"}]`), []byte(`{"v":1}`), []byte(`["g",{"ledger":"new"}]`), []byte(nil))
+	f.Fuzz(func(t *testing.T, k1, v1, k2, v2 []byte) {
+		for _, key := range [][]byte{k1, k2} {
+			if n, ours := Parse("g", key); ours && !bytes.Equal(n.Bytes("g"), key) {
+				t.Fatalf("%q was taken as %+v", key, n)
+			}
+		}
+		first, second := txn.Record{Offset: 3, Key: k1, Value: v1}, txn.Record{Offset: 7, Key: k2, Value: v2}
+		read := func(records ...txn.Record) (latest map[Name][]byte, l *Log) {
+			latest = make(map[Name][]byte)
+			l = New(Config{Group: "g"})
+			l.On(func(r Record) { latest[r.Name] = r.Value }, "ticket", "tokens", "order", "new")
+			for _, r := range records {
+				if err := l.add(r); err != nil {
+					t.Fatal(err)
+				}
+			}
+			return latest, l
+		}
+		straight, l := read(first, second, first)
+		back, m := read(second, first)
+		if l.position() != 8 || m.position() != 8 {
+			t.Fatalf("positions %d and %d", l.position(), m.position())
+		}
+		if bytes.Equal(k1, k2) && fmt.Sprint(straight) != fmt.Sprint(back) {
+			t.Fatalf("%v, and the other way round %v", straight, back)
+		}
+	})
+}
+
+// world is a Kafka on a virtual network.
+type world struct {
+	*testing.T
+	kafka   *kfake.Cluster
+	network *kfake.VirtualNetwork
+}
+
+func inBubble(t *testing.T, story func(w *world)) {
+	synctest.Test(t, func(t *testing.T) {
+		network := new(kfake.VirtualNetwork)
+		cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.Ports(9092), kfake.ListenFn(network.Listen), kfake.SeedTopics(1, "offsets"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		story(&world{T: t, kafka: cluster, network: network})
+		cluster.Close()
+		synctest.Wait()
+	})
+}
+
+// worker is one process's log; heard are the records of kind "order", as text.
+type worker struct {
+	*Log
+	heard chan string
+	stop  func()
+}
+
+func (w *world) start(name string, follows bool) *worker {
+	ctx, cancel := context.WithCancel(context.Background())
+	transport := &kafka.Transport{Dial: w.network.DialContext}
+	k := &worker{heard: make(chan string, 100), Log: New(Config{Group: "g", Topic: "offsets", Worker: name,
+		Addr: kafka.TCP("localhost:9092"), Transport: transport, TransactionTimeout: 30 * time.Second})}
+	k.On(func(r Record) { k.heard <- r.Name.Shop + " " + string(r.Value) }, "order")
+	var following sync.WaitGroup
+	if follows {
+		following.Go(func() { k.Follow(ctx, 0) })
+	}
+	k.stop = func() {
+		cancel()
+		following.Wait()
+		transport.CloseIdleConnections()
+	}
+	synctest.Wait()
+	return k
+}
+
+func order(shop, value string) Entry {
+	return Entry{Name: Name{Shop: shop, Kind: "order"}, Value: []byte(value)}
+}
+
+// TestWhatOneWorkerPostsAllHear, at once, and one that starts later too; kinds that
+// it has not asked for it does not hear.
+func TestWhatOneWorkerPostsAllHear(t *testing.T) {
+	inBubble(t, func(w *world) {
+		early := w.start("early", false)
+		if err := early.Post(w.Context(), order("wx1", "0")); !errors.Is(err, ErrNotYet) {
+			w.Errorf("before Kafka was reached: %v", err)
+		}
+		one, other := w.start("one", true), w.start("other", true)
+		began := time.Now()
+		if err := one.Post(w.Context(), Entry{Name: Name{Shop: "wx1", Kind: "later"}, Value: []byte("?")}); err != nil {
+			w.Fatal(err)
+		}
+		if err := one.Post(w.Context(), order("wx1", "1")); err != nil {
+			w.Fatal(err)
+		}
+		if got := <-other.heard; got != "wx1 1" || time.Since(began) > time.Second {
+			w.Errorf("heard %q after %v", got, time.Since(began))
+		}
+		late := w.start("late", true)
+		if got := <-late.heard; got != "wx1 1" {
+			w.Errorf("heard %q later", got)
+		}
+		for _, k := range []*worker{early, one, other, late} {
+			k.stop()
+		}
+	})
+}
+
+// TestAPostAfterALongSilence: Kafka has forgotten the transactional ID of a worker
+// that has posted nothing for a week. The next record is kept.
+func TestAPostAfterALongSilence(t *testing.T) {
+	inBubble(t, func(w *world) {
+		k := w.start("a", true)
+		if err := k.Post(w.Context(), order("wx1", "1")); err != nil {
+			w.Fatal(err)
+		}
+		w.kafka.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.AddPartitionsToTxn}, Err: kerr.InvalidProducerIDMapping, Count: 1})
+		if err := k.Post(w.Context(), order("wx1", "2")); err != nil {
+			w.Errorf("it was not kept: %v", err)
+		}
+		k.stop()
+	})
+}
+
+// TestANewOwnerFencesTheOneBefore, in another worker.
+func TestANewOwnerFencesTheOneBefore(t *testing.T) {
+	inBubble(t, func(w *world) {
+		a, b := w.start("a", true), w.start("b", true)
+		first, err := a.Own(w.Context(), "desk")
+		if err != nil {
+			w.Fatal(err)
+		}
+		if err := first.Commit(w.Context(), order("wx1", "1"), order("wx2", "1")); err != nil {
+			w.Fatal(err)
+		}
+		second, err := b.Own(w.Context(), "desk")
+		if err != nil {
+			w.Fatal(err)
+		}
+		if err := first.Commit(w.Context(), order("wx1", "2")); !errors.Is(err, txn.ErrFenced) {
+			w.Errorf("the fenced owner commits: %v", err)
+		}
+		if err := second.Commit(w.Context(), order("wx1", "3")); err != nil {
+			w.Error(err)
+		}
+		for _, want := range []string{"wx1 1", "wx2 1", "wx1 3"} {
+			if got := <-a.heard; got != want {
+				w.Errorf("heard %q, want %q", got, want)
+			}
+		}
+		a.stop()
+		b.stop()
+	})
+}

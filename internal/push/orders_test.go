@@ -1,0 +1,19 @@
+package push
+
+import (
+	"testing"
+
+	"orderwalk/internal/grouplog"
+)
+
+// The bytes are promised: workers of several versions read them.
+func TestOrderValueBytes(t *testing.T) {
+	for want, v := range map[string]orderValue{
+		`{"v":1,"at":1700000000,"event":"channels_ec_order_new"}`: {V: 1, At: 1_700_000_000, Event: "channels_ec_order_new"},
+		`{"v":1,"at":1700000000}`:                                 {V: 1, At: 1_700_000_000},
+	} {
+		if got := string(grouplog.Encode(v)); got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
+	}
+}
