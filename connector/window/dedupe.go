@@ -5,35 +5,38 @@ import (
 	"orderwalk/offsets"
 )
 
-// Deduped is what a page comes to once repeats are dropped.
+// Deduped is a page without its repeats.
 type Deduped struct {
-	Fresh   []string // to be published, in the API's order, each once
-	Repeats int      // listed before, dropped
-	// suspects stand in a neighbour to the left too, and only the API can say
-	// whether that is one listing or two (update_time only). While there are
-	// any, nothing has been taken.
+	// Fresh lists the IDs to publish, in the API's order, each once.
+	Fresh []string
+	// Repeats is how many listed IDs were dropped.
+	Repeats int
+	// Ambiguous lists IDs that a neighbour to the left has listed too. By update time
+	// that may be one change or two, which only the API can tell. While there are
+	// any, Fresh is empty and the checkpoint is unchanged.
 	Ambiguous []Ambiguous
 }
 
-// Ambiguous is an ID that a window lists and a window to its left has listed too,
-// with update times.
+// Ambiguous is an ID that a window lists by update time and a window to its left has
+// listed too.
 type Ambiguous struct {
 	ID string
-	// edge is the end of the nearest window to the left that has listed it.
+	// Edge is the end of the nearest window to the left that has listed it, unix
+	// seconds.
 	Edge int64
 }
 
-// suspectOf is an ID that a window to the left has listed, also as part of a
-// longer one that it was cut from.
+// ambiguousWith returns the ID as listed by a window to the left, which may be part of
+// a longer one that was cut.
 func ambiguousWith(id string, by *offsets.Window) Ambiguous {
 	return Ambiguous{id, max(by.End, by.Reach)}
 }
 
-// Resolved says of a suspect whether it is a change of its own. It holds for the
-// edge that was asked about: a nearer window may list the ID meanwhile.
+// Resolved tells of ambiguous IDs whether each is a change of its own. An answer holds
+// for the edge it was asked for: a nearer window may list the ID meanwhile.
 type Resolved map[Ambiguous]bool
 
-// Dedupe sifts a page of w and notes all of it as seen. Repeats are:
+// Dedupe drops the repeats of a page of w, and notes its IDs as seen. Repeats are:
 //
 //   - an ID seen in w itself: another page, an earlier try, the first pass;
 //   - an ID seen in a neighbour to the right: listed there in a second that both
@@ -41,7 +44,7 @@ type Resolved map[Ambiguous]bool
 //     or in the one before it while the window was read;
 //   - an ID seen in a neighbour to the left. A creation time does not move, so
 //     that is a second they share again. An update time moves, so it may be a
-//     change of its own: a suspect, until a verdict is given;
+//     change of its own: it is ambiguous until known tells;
 //   - an ID seen in a longer window that w was cut from. All of that lay in the
 //     past when it was listed: an update time can have moved out of it since, but
 //     not within it. If w only begins where that ended, it is a left neighbour.

@@ -4,32 +4,32 @@ import (
 	"orderwalk/offsets"
 )
 
-// lead is how many seconds before its own start a window is asked for. Nobody
-// documents whether the API counts a range's first and last second in. A window
-// has the seconds from Start to End−1; asked for from a second earlier to End it
-// lists them whatever the API makes of ends. Two neighbours then list up to two
-// seconds twice, which drop out by their IDs (take).
+// lead is how many seconds before its own start a window is asked for. The API's
+// documentation does not say whether a range counts its first and its last second in.
+// A window has the seconds from Start to End−1; asked for from a second earlier to End
+// it lists them whatever the API counts in. Two neighbours then list up to two seconds
+// twice, which drop out by their IDs (Dedupe).
 const lead = 1
 
-// askedFrom is where the range begins that is sent for a window. One end that is
-// known to be counted in is enough for windows that share their edges.
+// askedFrom returns where the range begins that is sent for a window; 0 = at its own
+// start, which is enough once one end is known to be counted in, because windows share
+// their edges.
 func askedFrom(start int64, p Policy) int64 {
 	if p.Tight {
-		return 0 // the start itself
+		return 0
 	}
 	return max(0, start-lead)
 }
 
-// Overlap makes the range that is sent for a window begin a second early, whatever
-// the API has shown of ends.
+// Overlap makes the range that is sent for a window begin a second early, even if the
+// API is known to count one end in.
 func Overlap(w *offsets.Window) { w.From = max(0, w.Start-lead) }
 
-// neighbours are the windows that are asked for a second that w is asked for too,
-// the nearest first: one on either side, or two where they are a second long.
-// Behind them are windows that were cut (offsets.Window.Reach): what they have
-// listed counts for all of the longer window. If w is a part of that, none of it
-// can be a change of its own, as with a neighbour to the right; if w begins where
-// that ended, they are to its left.
+// neighbours returns the windows whose ranges share a second with that of w, the nearest
+// first: one on either side, or two where they are a second long. Windows that were cut
+// follow (offsets.Window.Reach): what they have listed counts for all of the longer
+// window. If w is a part of that, none of its listings can be a change of its own, as
+// with a neighbour to the right; if w begins where that ended, they are to its left.
 func neighbours(c *offsets.Checkpoint, w *offsets.Window) (left, right []*offsets.Window) {
 	at, _ := c.Find(w.Start)
 	for i := at - 1; i >= 0 && c.Windows[i].End >= w.Asked(); i-- {
@@ -50,7 +50,7 @@ func neighbours(c *offsets.Checkpoint, w *offsets.Window) (left, right []*offset
 	return left, right
 }
 
-// seen is the nearest of the windows that has listed an ID; nil if none has.
+// seen returns the nearest of the windows that has listed an ID; nil if none has.
 func seen(windows []*offsets.Window, id string) *offsets.Window {
 	for _, w := range windows {
 		if w.Seen.Has(id) {

@@ -6,35 +6,34 @@ import (
 	"orderwalk/offsets"
 )
 
-// Span is a slice of time that no window covers yet.
+// Span is a slice of time, [Start, End) in unix seconds.
 type Span struct{ Start, End int64 }
 
 // Step is what a shop's walker has to do next.
 type Step struct {
-	// Open are the windows to open now, in order, beginning at the frontier.
+	// Open lists the windows to open now, in order; the first begins at the frontier.
 	Open []Span
-	// Again are the windows whose second pass is due.
+	// Again lists the windows whose second pass is due.
 	Again []*offsets.Window
-	// Wait is the time until there may be more to do; 0 when there is
-	// something to do now, or when only an open window can change anything.
+	// Wait is the time until there may be more to do. It is 0 if there is something
+	// to do now, or if only an open window can change what is next.
 	Wait time.Duration
-	// Done says that a bounded range is read to its end and settled.
+	// Done reports that a bounded range is read to its end and settled.
 	Done bool
 }
 
-// Next is the whole policy of windows, as a pure function: which windows to
-// open, which to read again, or how long to wait.
+// Next decides which windows to open, which to read again, or how long to wait.
 //
-// Second passes go before new windows: a shop that never catches up would
-// otherwise keep every window of its last LOOKBACK for ever.
+// Second passes go before new windows. Otherwise a shop that never catches up would
+// keep every window of its last LOOKBACK.
 func Next(c *offsets.Checkpoint, now time.Time, p Policy) Step {
 	var s Step
 	var due []time.Time
 	open := len(c.Open())
 	slots := p.Concurrency - open
-	// Windows wait in the order of time: behind the first one that is not due
-	// there is none that is. Before it there are open windows, at most a few
-	// settled ones beside each of them, and those that are due.
+	// Windows wait in the order of time, so the loop ends at the first one that is not
+	// due. Before it stand open windows, a few settled ones beside each, and those
+	// that are due.
 	settled := open == 0
 	for _, w := range c.Windows {
 		if w.State != offsets.Waiting {
@@ -74,11 +73,10 @@ func Next(c *offsets.Checkpoint, now time.Time, p Policy) Step {
 	return s
 }
 
-// evenly shortens the last windows of a backfill that is read several windows
-// at once, so that all of them come to an end at about the same time. It leaves
-// the lengths alone that have grown as far as they can: their windows are a page
-// or two, and more of them would only be more calls. So would be windows shorter
-// than those of a live shop.
+// evenly shortens the last windows of a backfill that reads several windows at once,
+// so that they end at about the same time. It leaves windows of the greatest length
+// alone, which hold a page or two: more of them would only be more calls. For the same
+// reason none becomes shorter than those of a live shop.
 func evenly(room, length int64, p Policy) int64 {
 	if p.Concurrency == 1 || length == p.Clamp(Longest) {
 		return length
@@ -86,17 +84,16 @@ func evenly(room, length int64, p Policy) int64 {
 	return max(1, min(length, max(room/int64(p.Concurrency), length/64, seconds(p.PollInterval))))
 }
 
-// worthReading says whether there is a whole window between frontier and
-// horizon: one of the length asked for while backfilling, one of a poll
-// interval when live, one with an order in it that the vendor has told us of, or
-// the rest of a bounded range.
+// worthReading reports whether a whole window fits between frontier and horizon: one
+// of the given length while backfilling, one of a poll interval when live, one that
+// holds an order the vendor has pushed an event of, or the rest of a bounded range.
 func worthReading(frontier, horizon, length int64, p Policy) bool {
 	room := horizon - frontier
 	return room > 0 && (room >= length || room >= seconds(p.PollInterval) || p.End > 0 && horizon == p.LastEnd() ||
 		frontier < p.Nudge && p.Nudge <= horizon)
 }
 
-// opensAt is when worthReading turns true for the next window.
+// opensAt returns when worthReading becomes true for the next window.
 func opensAt(frontier, length int64, p Policy) time.Time {
 	end := frontier + max(1, min(length, seconds(p.PollInterval)))
 	if p.End > 0 {

@@ -6,55 +6,58 @@ import (
 	"orderwalk/internal/wechat"
 )
 
-// Policy says what of a shop is read, and how.
+// Policy is what of a shop is read, and how: its configuration, and below that what the
+// walker has found out.
 type Policy struct {
-	// Range is the kind of time that windows are about.
+	// Range is the kind of time that windows are slices of.
 	Range wechat.Range
 	// Start is the first second to read, unix; 0 = the moment of the shop's first
-	// start (see walker.begin). Once anything was read it has no effect.
+	// start. It has no effect once the shop has a checkpoint.
 	Start int64
-	// End is the last second to read, unix; 0 = none, walk on for ever.
+	// End is the last second to read, unix; 0 = no end.
 	End int64
-	// Status and OpenID are passed on as filters; zero = not sent.
+	// Status and OpenID are filters of the list call; zero = not sent.
 	Status int
 	OpenID string
 	// PageSize is 1 to 100.
 	PageSize int
 	// MaxWindow and MinWindow bound a window's length, in whole seconds.
 	MaxWindow, MinWindow time.Duration
-	// PollInterval is how often a live shop's next window closes.
+	// PollInterval is the length of a live shop's windows.
 	PollInterval time.Duration
-	// SettleDelay keeps the first pass this far behind now.
+	// SettleDelay is how far behind now the first pass stays.
 	SettleDelay time.Duration
-	// Lookback is how old a window is when it is read a second time; 0 = no
-	// second pass.
+	// Lookback is the age at which a window is read a second time; 0 = no second
+	// pass, but for windows that orders can leave (leaky).
 	Lookback time.Duration
-	// Concurrency is how many windows of a shop are read at once.
+	// Concurrency is how many windows of a shop are read at once, 1 or more.
 	Concurrency int
+
 	// Nudge, if past the last window, is a second by which there is an order to
-	// read: no need to wait for PollInterval. The walker sets it.
+	// read, so that a window opens before PollInterval is over. Set by the walker.
 	Nudge int64
-	// Tight says that the API has shown that it counts one end of a range in, so
-	// that new windows need not be asked for a second earlier (lead). The walker
-	// sets it.
+	// Tight reports that the API has been seen to count one end of a range in, so
+	// that new windows need not be asked for a second earlier (lead). Set by the
+	// walker.
 	Tight bool
-	// Crowded says that the process holds as many order IDs as it may: windows
-	// are kept short. The walker sets it.
+	// Crowded reports that the process holds as many order IDs as it may, so that
+	// windows are kept short. Set by the walker.
 	Crowded bool
 }
 
-// firstLength is the length of a shop's first windows, an hour for all that are
-// read at once: nothing is known yet of how many orders it holds. Windows that
-// are too short cost a few calls, and grow fourfold while they are empty; one
-// that is too long is read to its end by one caller, with all of its IDs in
-// memory.
+// firstLength is the length of a shop's first windows, an hour for all that are read
+// at once: how many orders there are is not known yet. Windows that are too short cost
+// a few calls and grow fourfold while they are empty; one that is too long is read by
+// one caller, with all of its IDs in memory.
 func (p Policy) firstLength() int64 { return int64(time.Hour/time.Second) / int64(p.Concurrency) }
 
-// Longest is the longest window. "May not exceed seven days" leaves open whether
-// seven days to the second are allowed, and the range that is sent is longer by
-// lead; two seconds less cost nothing.
+// Longest is the greatest length of a window in seconds. The API's "may not exceed
+// seven days" leaves open whether seven days to the second are allowed, and the range
+// that is sent is longer by lead.
 const Longest = 7*24*3600 - 1 - lead
 
+// Clamp bounds a length in seconds by the least and the greatest; 0 becomes the length
+// of first windows.
 func (p Policy) Clamp(length int64) int64 {
 	if length <= 0 {
 		length = p.firstLength()
@@ -62,9 +65,8 @@ func (p Policy) Clamp(length int64) int64 {
 	return max(1, seconds(p.MinWindow), min(length, int64(p.MaxWindow/time.Second), Longest))
 }
 
-// LastEnd is the end of the last window of a bounded range. Nobody documents
-// whether the end second of a range is inside, so it lies one second behind
-// the last one that is wanted.
+// LastEnd is the end of the last window of a bounded range: a second after the last
+// one that is wanted, because a range may not count its end second in.
 func (p Policy) LastEnd() int64 { return p.End + 1 }
 
 // LiveFrom is the watermark from which a shop counts as live: the windows of a poll
@@ -80,5 +82,5 @@ func (p Policy) LatestEnd(now time.Time) int64 {
 	return h
 }
 
-// Horizon is how far a walk may read now: the last second of its first passes.
+// Horizon is the last second that a first pass may read now.
 func (p Policy) Horizon(now time.Time) int64 { return p.LatestEnd(now) - 1 }

@@ -9,15 +9,11 @@ import (
 	"orderwalk/offsets"
 )
 
-// What follows are the changes a checkpoint can go through, each a small step
-// on the state alone. The walker calls them; none of them waits, fetches or
-// commits.
-
-// A window of more than manyPages is longer than it needs to be: work lost to
-// a restart grows with it, and so does the memory for its IDs, with each window
-// that is read beside it. One of fewPages or less wastes calls, because the last
-// page of a window is seldom full. When the process holds as many IDs as it may,
-// windows are kept short.
+// manyPages is how many pages make a window longer than it needs to be: the work that a
+// restart loses grows with its length, and so does the memory for its IDs, for each
+// window that is read beside it. A window of fewPages or less wastes calls, because
+// the last page of a window is seldom full. Windows are kept short while the process
+// holds as many IDs as it may.
 func manyPages(p Policy) int {
 	if p.Crowded {
 		return 10
@@ -27,8 +23,8 @@ func manyPages(p Policy) int {
 
 func fewPages(p Policy) int { return manyPages(p) / 2 }
 
-// Open tracks new windows, with the parameters they will be read under until
-// they are done, whatever the configuration becomes meanwhile.
+// Open adds windows to the checkpoint. The parameters they get now apply until they
+// are done, whatever the configuration becomes meanwhile.
 func Open(c *offsets.Checkpoint, spans []Span, p Policy) {
 	for _, s := range spans {
 		c.Track(&offsets.Window{Start: s.Start, End: s.End, From: askedFrom(s.Start, p), State: offsets.Open, Pass: 1,
@@ -36,30 +32,29 @@ func Open(c *offsets.Checkpoint, spans []Span, p Policy) {
 	}
 }
 
-// Reopen opens a window's second pass.
+// Reopen begins the second pass of a window.
 func Reopen(c *offsets.Checkpoint, w *offsets.Window, p Policy) {
 	c.Reopen(w)
 	w.Pass, w.Late = 2, false
 	Restart(w, p)
 }
 
-// Restart begins a window's pass again. What was published of it stays in
-// Seen, so nothing is published twice. Only a page token binds the page size:
-// without one the configured size counts. The filters say which orders belong
-// to the window, so they stay as they were when it was opened.
+// Restart begins the current pass of a window again at its first page. The IDs that
+// were published stay in Seen, so none is published twice. The page size becomes the
+// configured one, since only a page token is bound to it. The filters stay, since they
+// say which orders belong to the window.
 func Restart(w *offsets.Window, p Policy) { w.Key, w.Pages, w.PageSize = "", 0, p.PageSize }
 
-// Halve halves an open window and begins both halves from their first page.
-// It reports false when the window is already of the least length.
+// Halve replaces an open window by two of half its length, both at their first page.
+// It reports false if the window is of the least length already.
 func Halve(c *offsets.Checkpoint, w *offsets.Window, p Policy) bool {
 	return divide(c, w, (w.End-w.Start)/2, p)
 }
 
-// divide makes two windows of one, the first of them so many seconds long, and
-// begins both from their first page. It reports false when one of them would be
-// shorter than the least length. The API does not tell which of the two an ID
-// that was seen belongs to: the first keeps them all, and they count for the
-// second too (Reach).
+// divide replaces a window by two, the first of them length seconds long, both at
+// their first page. It reports false if one of them would be shorter than the least
+// length. Which of the two an ID that was seen belongs to is unknown: the first keeps
+// them all, and they count for the second too (Reach).
 func divide(c *offsets.Checkpoint, w *offsets.Window, length int64, p Policy) bool {
 	if least := max(1, seconds(p.MinWindow)); length < least || w.End-w.Start-length < least {
 		return false
@@ -82,9 +77,8 @@ func divide(c *offsets.Checkpoint, w *offsets.Window, length int64, p Policy) bo
 	return true
 }
 
-// cutPages is when a window that is being read turns out to be much longer than
-// it should be: quiet months are read in windows of days, and the first day of a
-// sale has more orders than all of them.
+// cutPages is after how many pages a window counts as far too long. Quiet months are
+// read in windows of days; the first day of a sale has more orders than all of them.
 func cutPages(p Policy) int {
 	if p.Crowded {
 		return 10 * manyPages(p)
@@ -92,16 +86,16 @@ func cutPages(p Policy) int {
 	return 4 * manyPages(p)
 }
 
-// Cut makes a short window of the beginning of one that is not at its end after
-// cutPages, and leaves the rest to be cut by fit. How many orders there are is
-// not known, only that there are many: a length that is too short costs a few
-// calls and grows again, one that is too long costs the pages read until now.
+// Cut replaces a window that is not at its end after cutPages by a short one at its
+// beginning and the rest, which Fit cuts later. It reports whether it has. How many
+// orders there are is unknown: a length that is too short costs a few calls and grows
+// again, one that is too long costs the pages read until then.
 func Cut(c *offsets.Checkpoint, w *offsets.Window, p Policy) bool {
 	return w.Pass == 1 && w.Pages >= cutPages(p) && divide(c, w, max((w.End-w.Start)/16, seconds(p.MinWindow), 1), p)
 }
 
-// Fit cuts a window that has not been asked for yet to the length that windows
-// have by now, and returns the first part.
+// Fit cuts a window of which nothing has been read to the length that windows have by
+// now, and returns the first part.
 func Fit(c *offsets.Checkpoint, w *offsets.Window, p Policy) *offsets.Window {
 	length := p.Clamp(c.Length)
 	if w.Pass != 1 || w.Pages > 0 || w.Key != "" || w.Seen.Len() > 0 || w.Reach > 0 || (w.End-w.Start)/2 < length {
@@ -114,8 +108,8 @@ func Fit(c *offsets.Checkpoint, w *offsets.Window, p Policy) *offsets.Window {
 	return w
 }
 
-// Finish ends a pass of a window whose last page has been read, moves the
-// watermark, and lets go of what is not needed any more.
+// Finish ends the pass of a window whose last page has been read, moves the watermark,
+// and drops the IDs that are not needed any more.
 func Finish(c *offsets.Checkpoint, w *offsets.Window, p Policy) {
 	w.Key = ""
 	switch {
@@ -135,18 +129,17 @@ func Finish(c *offsets.Checkpoint, w *offsets.Window, p Policy) {
 	}
 }
 
-// leaky says that orders could leave the window while its pages were read:
-// because their update time moved on, or their status was no longer the one that
-// is asked for. Nobody knows what a page token means; if it counts orders, each
-// that leaves hides one behind it. Such a window is read a second time however old
-// it is, also where no second pass is wanted for late orders, and until that finds
-// nothing new.
+// leaky reports whether orders could leave the window while its pages were read,
+// because their update time moved on or their status changed from the one that is
+// asked for. What a page token means is not documented; if it counts orders, each
+// order that leaves hides one behind it. Such a window is read a second time whatever
+// its age, even with LOOKBACK=0, until a pass finds nothing new.
 func leaky(w *offsets.Window, p Policy) bool {
 	return w.Pages > 1 && (p.Range == wechat.UpdateTime || w.Status != 0)
 }
 
-// watermark is the end of the prefix of windows that have been read to their
-// end once. It never goes back, so it is looked for from where it is.
+// watermark returns the end of the prefix of windows whose first pass is over. It
+// never goes back, so the search begins where it is.
 func watermark(c *offsets.Checkpoint) int64 {
 	i, _ := slices.BinarySearchFunc(c.Windows, c.Watermark, func(w *offsets.Window, at int64) int { return cmp.Compare(w.End, at+1) })
 	for ; i < len(c.Windows); i++ {
@@ -157,11 +150,10 @@ func watermark(c *offsets.Checkpoint) int64 {
 	return c.Frontier()
 }
 
-// merge joins a window with neighbours that wait for their second pass as it
-// does and hold no orders either: an idle shop would otherwise be read a second
-// time window by window, and twice the calls find no more. Windows with orders
-// stay apart, because for update times it matters in which of two neighbours an
-// ID was seen.
+// merge joins a window with neighbours that wait for their second pass too and hold no
+// orders either: an idle shop would otherwise be read a second time window by window.
+// Windows with orders stay apart, because for update times it matters in which of two
+// neighbours an ID was seen.
 func merge(c *offsets.Checkpoint, w *offsets.Window, p Policy) {
 	longest := min(p.Clamp(Longest), seconds(p.Lookback/4))
 	i, _ := c.Find(w.Start)
@@ -182,7 +174,7 @@ func idle(w *offsets.Window) bool {
 	return w.State == offsets.Waiting && w.Seen.Len() == 0 && w.Reach == 0
 }
 
-// retire lets go of what is not needed any more once w is settled.
+// retire drops the IDs that are not needed any more once w is settled.
 func retire(c *offsets.Checkpoint, w *offsets.Window) {
 	condense(c, w)
 	for _, r := range slices.Clone(c.Reaching()) {
@@ -193,8 +185,8 @@ func retire(c *offsets.Checkpoint, w *offsets.Window) {
 	}
 }
 
-// reached reports whether the IDs of a window that reaches beyond itself may be
-// listed again: where it has been cut, or in the seconds at the end of that.
+// reached reports whether the IDs of a window that was cut may be listed again, in any
+// part of it or in the seconds at its former end.
 func reached(c *offsets.Checkpoint, r *offsets.Window) bool {
 	i, _ := c.Find(r.Start)
 	for ; i < len(c.Windows) && c.Windows[i].Start-lead <= r.Reach; i++ {
@@ -205,11 +197,11 @@ func reached(c *offsets.Checkpoint, r *offsets.Window) bool {
 	return false
 }
 
-// condense makes as few windows as can be of the row of settled windows that w
-// stands in. Those at its ends keep their IDs, which drop what the windows beside
-// the row list for the seconds they share; so do those that reach further. What
-// is between will not be listed again: it is one window without IDs. At the
-// beginning nothing is kept but the end, and not that if it has no IDs.
+// condense joins the row of settled windows that w stands in. The windows at its ends
+// keep their IDs, which drop what the windows beside the row list for the seconds they
+// share; so do windows that were cut. The rest will not be listed again: it becomes one
+// window without IDs. A row at the beginning of the checkpoint keeps its right end
+// only, and not that if it has no IDs.
 func condense(c *offsets.Checkpoint, w *offsets.Window) {
 	from, ok := c.Find(w.Start)
 	if !ok {
@@ -246,15 +238,15 @@ func condense(c *offsets.Checkpoint, w *offsets.Window) {
 	}
 }
 
-// Sizer is how the length of the next windows follows what the last ones held.
-// It is not part of the checkpoint: forgetting it costs a call or two.
+// Sizer makes the length of the next windows follow from what the last ones held. Its
+// zero value is ready. It is not part of the checkpoint: losing it costs a call or two.
 type Sizer struct {
-	patience int // sparse windows in a row to be seen before the next growth
-	sparse   int // sparse windows in a row seen so far
+	patience int // sparse windows in a row before the next growth; 0 counts as 1
+	sparse   int // sparse windows in a row so far
 }
 
-// Adapt takes a window whose first pass is over. Windows that were shorter
-// than the length asked for say nothing about it unless they were full.
+// Adapt takes a window whose first pass is over into account. A window shorter than the
+// current length says nothing about it unless it was full.
 func (a *Sizer) Adapt(c *offsets.Checkpoint, w *offsets.Window, p Policy) {
 	length, span := p.Clamp(c.Length), w.End-w.Start
 	switch {
@@ -278,8 +270,8 @@ func (a *Sizer) Adapt(c *offsets.Checkpoint, w *offsets.Window, p Policy) {
 	}
 }
 
-// Refused notes that the API called a window too full: the next growth waits
-// for more windows each time.
+// Refused notes that the API has refused a window as too full (31042): from then on it
+// takes twice as many sparse windows to grow, up to 64.
 func (a *Sizer) Refused() {
 	a.sparse = 0
 	a.patience = min(64, max(2, 2*a.patience))
