@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"orderwalk/internal/forecast"
 	"orderwalk/simulator"
 )
 
@@ -16,7 +17,7 @@ func TestMeasuringTakesAsManyCallsAsItTakes(t *testing.T) {
 			inBubble(t, func(a *arena) {
 				const orders, least, most = 30000, 20, 100
 				to := time.Now().Unix() - 3600
-				from := to - 30*sampledDay
+				from := to - 30*86400
 				one := simulator.Shop{AppID: "wx1", Secret: "secret-wx1"}
 				if !sleeps {
 					one.Backlog = simulator.Backlog{Orders: orders, From: from, To: to}
@@ -28,8 +29,8 @@ func TestMeasuringTakesAsManyCallsAsItTakes(t *testing.T) {
 				p := testPolicy()
 				p.Start, p.End = from, to
 				run := a.prepare(shop{appID: "wx1", policy: p, rate: 50})
-				measure := func(most int) Sample {
-					sample, err := Measure(context.Background(), run.cfg.Shops[0].Client, p, least, most)
+				measure := func(most int) forecast.Sample {
+					sample, err := forecast.Measure(context.Background(), run.cfg.Shops[0].Client, p, least, most)
 					if err != nil {
 						t.Fatal(err)
 					}
