@@ -3,11 +3,13 @@ package connector
 import (
 	"context"
 	"fmt"
+	"sync"
 	"time"
 
 	"orderwalk/connector/window"
 	"orderwalk/internal/record"
 	"orderwalk/internal/txn"
+	"orderwalk/offsets"
 )
 
 // committer turns what a lane's walkers have read into transactions, one after
@@ -23,12 +25,20 @@ type committer struct {
 	space     chan struct{}    // see walker.space
 	now, soon chan struct{}    // see walker.now
 	endings   chan walkerEnded // a walker that ends says so; its last orders may not be committed yet
+
+	// walking is the context of the walkers and of the shops that come, group all of
+	// them. running counts the walkers that run; the others are paused.
+	walking  context.Context
+	group    sync.WaitGroup
+	running  int
+	fetching map[offsets.Partition]*member // shops that come
+	arrivals chan arrival
 }
 
 // walkerEnded is how a walker ended: nil when its range is done.
 type walkerEnded struct {
-	shop int
-	err  error
+	walker *walker
+	err    error
 }
 
 // Transactions cost the broker and us the same whatever is in them. So those of
@@ -49,7 +59,7 @@ type receipt struct {
 	kept         chan struct{}
 }
 
-// run commits until ctx ends or every walker has ended and all of it is
+// run commits until ctx ends or no walker runs, none is about to, and all of it is
 // committed (nil), or a transaction is not known to be committed (its error;
 // the writer is of no more use).
 func (c *committer) run(ctx context.Context) error {
@@ -59,7 +69,6 @@ func (c *committer) run(ctx context.Context) error {
 	due := time.NewTimer(0)
 	defer due.Stop()
 	var begun time.Time
-	running := len(c.walkers)
 	for {
 		var ended []walkerEnded
 		select {
@@ -79,6 +88,20 @@ func (c *committer) run(ctx context.Context) error {
 		case <-due.C:
 		case <-flush.C:
 			flushing = false
+		case <-c.lane.changed:
+			c.reconcile()
+			if c.running+len(c.fetching) == 0 {
+				return nil
+			}
+			continue
+		case a := <-c.arrivals:
+			if err := c.arrive(a); err != nil {
+				return err
+			}
+			if c.running+len(c.fetching) == 0 {
+				return nil
+			}
+			continue
 		case e := <-c.endings:
 			ended = append(ended, e)
 		}
@@ -94,11 +117,13 @@ func (c *committer) run(ctx context.Context) error {
 			begun = began
 		}
 		for _, e := range ended {
-			c.lane.end(e.shop, e.err)
-			running--
+			c.left(e)
 		}
-		if running == 0 && len(ended) > 0 {
-			return nil
+		if len(ended) > 0 {
+			c.reconcile()
+			if c.running+len(c.fetching) == 0 {
+				return nil
+			}
 		}
 	}
 }

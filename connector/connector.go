@@ -91,7 +91,8 @@ type Connector struct {
 	ids    *idBudget
 
 	mu         sync.Mutex
-	shops      map[int][]Shop   // by lane; nil until the lanes are known
+	shops      map[int][]Shop // by lane; nil until the lanes are known
+	paused     map[offsets.Partition]bool
 	partitions map[string]int   // of each topic; the offsets topic's are the lanes; replaced, never changed
 	refused    map[string]error // orders topics that could not be used when they were looked at, and why
 	crew       *crew            // nil until Run
@@ -108,7 +109,7 @@ const spareWindows = 512
 
 // New makes a connector and its status board; nothing runs yet.
 func New(cfg Config, reg prometheus.Registerer) *Connector {
-	c := &Connector{cfg: cfg, board: newBoard(cfg.Metrics, budget.New(cfg.QuotaLiveShare, cfg.Log)), changed: make(chan struct{}, 1), spare: make(chan struct{}, spareWindows), ids: newIDBudget()}
+	c := &Connector{cfg: cfg, board: newBoard(cfg.Metrics, budget.New(cfg.QuotaLiveShare, cfg.Log)), changed: make(chan struct{}, 1), paused: make(map[offsets.Partition]bool), spare: make(chan struct{}, spareWindows), ids: newIDBudget()}
 	c.stage(fmt.Sprintf("starting: waiting for Kafka at %v to answer", cfg.Addr))
 	c.board.enlist(cfg.Shops, c.poke)
 	c.outage = newOutage(cfg.Metrics, cfg.Log)

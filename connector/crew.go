@@ -162,11 +162,17 @@ func (c *crew) lost() {
 	c.assign(group.Assignment{})
 }
 
-// restart begins lanes anew whose shops have changed.
-func (c *crew) restart(numbers []int) {
+// change gives lanes the shops they have by now. A lane that has none any more is
+// stopped, one that had none is started.
+func (c *crew) change(numbers []int, shops func(number int) ([]*member, map[string]error)) {
 	c.mu.Lock()
 	for _, number := range numbers {
-		if s := c.shifts[number]; s != nil {
+		s := c.shifts[number]
+		members, refused := shops(number)
+		if s != nil && !s.leaving() && len(members) > 0 && s.lane.set(members, refused) {
+			continue
+		}
+		if s != nil {
 			s.stop()
 		}
 		if slices.Contains(c.assigned.Lanes, number) {

@@ -38,8 +38,6 @@ var errNotMine = errors.New("the lane belongs to another worker")
 type lane struct {
 	number int
 	cfg    *Config
-	shops  []Shop
-	sheets []*sheet
 	log    *slog.Logger
 	outage *outage
 	spare  spares      // see walker.spare
@@ -56,10 +54,15 @@ type lane struct {
 	// misplaced finds shops whose checkpoint stands in another lane.
 	misplaced func(context.Context, []offsets.Partition) (map[offsets.Partition]int, error)
 
-	flush time.Duration              // see flushInterval
-	ended map[offsets.Partition]bool // shops that are done or failed
-	// refused are the orders topics that Kafka has refused. Between two lives only
-	// run uses it, during one only await writes to it.
+	flush time.Duration // see flushInterval
+	// changed is poked when members or refused have changed; rebarred when there is
+	// another barred topic to look at.
+	changed, rebarred chan struct{}
+
+	mu      sync.Mutex
+	members []*member // in the order of the configuration
+	over    bool      // the lane has ended; nothing changes any more
+	// refused are the orders topics that Kafka has refused.
 	refused map[string]*refusal
 }
 
@@ -71,21 +74,20 @@ func (l *lane) name() string { return fmt.Sprintf("lane %d", l.number) }
 // (any other error).
 //
 // Each life of the lane ends at the first doubt and the next begins with what
-// is committed. So it does when one shop has failed in the middle of a
-// transaction, and when a topic that was refused can be used again.
+// is committed. So it does when one shop has failed in the middle of a transaction.
+// Shops that come, go and change do not end it: see coming.go.
 func (l *lane) run(ctx context.Context) error {
 	defer l.outage.over(l.name())
-	for topic := range l.refused {
-		l.tell(topic)
-	}
+	defer l.close()
+	l.tellAll()
 	pause := backoff.NewExponentialBackOff(backoff.WithInitialInterval(100*time.Millisecond),
 		backoff.WithMaxInterval(10*time.Second), backoff.WithMaxElapsedTime(0))
 	for {
 		opened := time.Now()
-		if len(l.topics()) == 0 && l.waiting() == "" {
+		if l.finish() {
 			return nil
 		}
-		back, err := l.once(ctx)
+		err := l.once(ctx)
 		var refusal *txn.Error
 		var fault *shopFault
 		now := false // the next life need not wait
@@ -94,7 +96,7 @@ func (l *lane) run(ctx context.Context) error {
 			return nil
 		case errors.Is(err, errNotMine):
 			return err
-		case back || err == nil:
+		case err == nil:
 			now = true
 		case errors.Is(err, txn.ErrFenced):
 			l.cfg.Metrics.fenced.Inc()
@@ -103,14 +105,14 @@ func (l *lane) run(ctx context.Context) error {
 			}
 		case errors.Is(err, txn.ErrInDoubt):
 		case errors.As(err, &fault):
-			l.end(slices.IndexFunc(l.shops, func(s Shop) bool { return s.partition() == fault.shop }), fault.err)
+			l.fail(fault.shop, fault.err)
 			now = true
 		case errors.As(err, &refusal) && l.refuse(refusal):
 			now = true
 		case refusal != nil && !refusal.Retriable:
 			return fmt.Errorf("lane %d: %w", l.number, l.gone(refusal, err))
 		}
-		if len(l.topics()) == 0 {
+		if len(l.toWalk()) == 0 {
 			continue
 		}
 		if time.Since(opened) > time.Minute {
@@ -138,27 +140,23 @@ func (l *lane) run(ctx context.Context) error {
 	}
 }
 
-// once is one life of the lane, or a wait if it has no shop to walk now. It ends
-// early, with all committed, when a refused topic can be used again (back).
-func (l *lane) once(ctx context.Context) (back bool, err error) {
+// once is one life of the lane, or a wait if it has no shop to walk now.
+func (l *lane) once(ctx context.Context) (err error) {
 	life, end := context.WithCancel(ctx)
 	var watching sync.WaitGroup
-	encoders := l.encoders(ctx, l.topics())
-	walked := slices.Sorted(maps.Keys(encoders))
-	patience := l.patience(walked)
-	watching.Go(func() {
-		if back = l.await(life); back {
-			end()
-		}
-	})
-	if len(walked) > 0 {
-		err = l.live(life, walked, encoders, patience)
+	encoders := l.encoders(ctx, l.toWrite())
+	watching.Go(func() { l.await(life) })
+	if len(encoders) > 0 {
+		err = l.live(life, encoders)
 	} else {
-		<-life.Done()
+		select {
+		case <-life.Done():
+		case <-l.changed:
+		}
 	}
 	end()
 	watching.Wait()
-	return back, err
+	return err
 }
 
 // confirm waits for an answer to whose lane it is. Opening a lane fences its
@@ -182,17 +180,17 @@ func (l *lane) confirm(ctx context.Context) error {
 	}
 }
 
-// live is one life of the lane, for the shops whose orders go to the topics: fence older owners, ask whether it is still
-// ours, read what is committed, walk and commit until ctx ends, all shops have
-// ended, or something is in doubt.
-func (l *lane) live(ctx context.Context, walked []string, encoders map[string]record.Encoder, patience func(topic string) time.Duration) error {
+// live is one life of the lane, for the shops whose topics have encoders: fence older
+// owners, ask whether the lane is still ours, read what is committed, walk and commit
+// until ctx ends, all shops have ended, or something is in doubt.
+func (l *lane) live(ctx context.Context, encoders map[string]record.Encoder) error {
 	writer, err := txn.Open(ctx, txn.Config{
 		Addr: l.cfg.Addr, Transport: l.cfg.Transport,
 		TransactionalID:    l.cfg.transactionalID(l.number),
 		AnchorTopic:        l.cfg.OffsetsTopic,
 		AnchorPartition:    int32(l.number),
-		Topics:             walked,
-		TopicPatience:      patience,
+		Topics:             slices.Sorted(maps.Keys(encoders)),
+		TopicPatience:      l.patience,
 		Memory:             l.memory,
 		TransactionTimeout: l.cfg.TransactionTimeout,
 		Compression:        l.cfg.Compression,
@@ -205,53 +203,43 @@ func (l *lane) live(ctx context.Context, walked []string, encoders map[string]re
 	if err := l.confirm(ctx); err != nil {
 		return err
 	}
-	loaded, end, err := l.load(ctx)
+	loaded, end, err := l.load(ctx, nil)
 	if err != nil {
 		return err
 	}
 	writer.Relies(l.cfg.OffsetsTopic, int32(l.number), end)
-	if err := l.place(ctx, &loaded); err != nil {
+	members := l.toWalk()
+	if err := l.place(ctx, &loaded, members); err != nil {
 		return err
 	}
 	l.outage.over(l.name())
 
-	c := &committer{lane: l, writer: writer, encoders: encoders, space: make(chan struct{}, spacePages), now: make(chan struct{}, 1), soon: make(chan struct{}, 1), endings: make(chan walkerEnded, len(l.shops))}
 	walking, stop := context.WithCancel(ctx)
-	var group sync.WaitGroup
+	c := &committer{lane: l, writer: writer, encoders: encoders, space: make(chan struct{}, spacePages), now: make(chan struct{}, 1), soon: make(chan struct{}, 1),
+		endings: make(chan walkerEnded), walking: walking, fetching: make(map[offsets.Partition]*member), arrivals: make(chan arrival)}
 	defer func() {
-		group.Wait()
+		stop()
+		c.group.Wait()
 		for _, w := range c.walkers {
 			w.uncount()
 		}
 	}()
-	defer stop()
-	for i, shop := range l.shops {
-		part := shop.partition()
-		if l.ended[part] || !slices.Contains(walked, shop.Topic) {
-			continue
+	for _, m := range members {
+		switch p := m.shop.partition(); {
+		case encoders[m.shop.Topic] == nil: // it has come meanwhile: see reconcile
+		case loaded.Faults[p] != nil:
+			l.end(m, loaded.Faults[p])
+		default:
+			c.start(m, loaded.Shops[p])
 		}
-		if fault := loaded.Faults[part]; fault != nil {
-			l.end(i, fault)
-			continue
-		}
-		w := &walker{shop: shop, host: l.cfg.Host, sheet: l.sheets[i], log: l.log.With("shop", shop.Name), space: c.space, spare: l.spare, ids: l.ids, now: c.now, soon: c.soon}
-		if known := loaded.Shops[part]; known != nil {
-			w.state, w.stored = known.Checkpoint, known.Stored
-			if w.state != nil {
-				l.sheets[i].checkpointed()
-				l.sheets[i].started(w.state.Watermark)
-			}
-		}
-		c.walkers = append(c.walkers, w)
-		group.Go(func() { c.endings <- walkerEnded{i, w.run(walking)} })
 	}
-	if len(c.walkers) == 0 {
+	if c.running == 0 {
 		return nil
 	}
 	l.log.Debug("lane opened", "producer_id", writer.ProducerID(), "epoch", writer.Epoch(), "shops", len(c.walkers))
 	err = c.run(ctx)
 	stop()
-	group.Wait()
+	c.group.Wait()
 	if err == nil && ctx.Err() != nil {
 		// Two steps: the walkers have stopped, now what they had read.
 		_, err = c.commit(ctx)
@@ -269,8 +257,7 @@ func (l *lane) encoders(ctx context.Context, walked []string) map[string]record.
 		case ctx.Err() != nil:
 			return nil
 		case err != nil:
-			l.bar(topic, fmt.Errorf("open format %s for topic %s: %w", l.cfg.Format.Name, topic, err))
-			l.tell(topic)
+			l.refuseTopic(topic, fmt.Errorf("open format %s for topic %s: %w", l.cfg.Format.Name, topic, err))
 		default:
 			encoders[topic] = encoder
 		}
@@ -281,26 +268,14 @@ func (l *lane) encoders(ctx context.Context, walked []string) map[string]record.
 // transactionalID is what fences the owners of a lane.
 func (c *Config) transactionalID(lane int) string { return fmt.Sprintf("%s-%d", c.Group, lane) }
 
-// topics are those of the orders of shops that are to be walked now.
-func (l *lane) topics() []string {
-	var names []string
-	for _, shop := range l.shops {
-		if !l.ended[shop.partition()] && !l.barred(shop) {
-			names = append(names, shop.Topic)
-		}
-	}
-	slices.Sort(names)
-	return slices.Compact(names)
-}
-
-// place makes a fault of every shop without a checkpoint here that has one in
+// place makes a fault of every member without a checkpoint here that has one in
 // another lane: the offsets topic has another number of partitions than when
 // the shop was walked, and starting over would publish everything again.
-func (l *lane) place(ctx context.Context, loaded *offsets.Lane) error {
+func (l *lane) place(ctx context.Context, loaded *offsets.Lane, members []*member) error {
 	var unknown []offsets.Partition
-	for _, shop := range l.shops {
-		p := shop.partition()
-		if known := loaded.Shops[p]; (known == nil || known.Checkpoint == nil) && loaded.Faults[p] == nil && !l.ended[p] {
+	for _, m := range members {
+		p := m.shop.partition()
+		if known := loaded.Shops[p]; (known == nil || known.Checkpoint == nil) && loaded.Faults[p] == nil {
 			unknown = append(unknown, p)
 		}
 	}
@@ -323,29 +298,4 @@ func (l *lane) place(ctx context.Context, loaded *offsets.Lane) error {
 		loaded.Faults[p] = &MisplacedError{Partition: p, Topic: l.cfg.OffsetsTopic, Lane: l.number, Found: other}
 	}
 	return nil
-}
-
-// end notes how a shop ended.
-func (l *lane) end(i int, err error) {
-	shop := l.shops[i]
-	l.ended[shop.partition()] = true
-	if err == nil {
-		l.sheets[i].set(StateDone, nil)
-		l.log.Info("shop is done", "shop", shop.Name)
-		return
-	}
-	l.log.Error("shop failed", "shop", shop.Name, "reason", err)
-	l.sheets[i].set(StateFailed, err)
-}
-
-// handOver says on the board that the lane's shops are not walked here any
-// more. When the worker ends, those that have ended stay as they ended: that is
-// what it ends with.
-func (l *lane) handOver(ending bool) {
-	for _, h := range l.sheets {
-		s := h.snapshot()
-		if s.Lane == l.number && !(ending && (s.State == StateDone || s.State == StateFailed)) {
-			h.set(StateElsewhere, nil)
-		}
-	}
 }

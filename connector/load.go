@@ -27,11 +27,12 @@ var errCleaned = errors.New("the cleaner removes tombstones while the partition 
 // so the second does not have it. Nothing else changes meanwhile, since the older
 // owners are fenced.
 //
-// It returns the offset behind what it has read, too.
-func (l *lane) load(ctx context.Context) (offsets.Lane, int64, error) {
+// It returns the offset behind what it has read, too. wanted says whose records are
+// read; nil = all of the group's.
+func (l *lane) load(ctx context.Context, wanted func(offsets.Partition) bool) (offsets.Lane, int64, error) {
 	var before *offsets.Loader
 	for range mostReadings {
-		loader := &offsets.Loader{Group: l.cfg.Group}
+		loader := &offsets.Loader{Group: l.cfg.Group, Of: wanted}
 		reader := txn.Reader{Addr: l.cfg.Addr, Transport: l.cfg.Transport, Log: l.log, OnRetry: l.outage.of(l.name()),
 			Wanted: loader.Wants, OnUnread: func(key []byte, err *txn.UnreadError) { loader.Refuse(key, err) }}
 		began := time.Now()

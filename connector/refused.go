@@ -36,7 +36,6 @@ func (f *shopFault) Unwrap() error { return f.err }
 type refusal struct {
 	err    error
 	barred bool
-	shops  []int // indexes in lane.shops of those it fails
 	delay  time.Duration
 	at     time.Time // of the next look; of the last change of barred, if it is not
 }
@@ -53,35 +52,23 @@ func (r *refusal) bar(err error) {
 	r.err, r.barred, r.at = err, true, now.Add(r.delay)
 }
 
-// barred reports whether the topic of a shop cannot be used now.
-func (l *lane) barred(shop Shop) bool {
-	r := l.refused[shop.Topic]
-	return r != nil && r.barred
-}
-
 // ailingPatience is how long a lane with several orders topics waits for the
 // leaders and replicas of one of them before it goes on with the others.
 const ailingPatience = time.Minute
 
-// patience is a lane's patience with its orders topics: for ever with the only one,
-// without which there is nothing to go on with, and none that counts with one that
-// was refused not long ago.
-func (l *lane) patience(walked []string) func(topic string) time.Duration {
-	if len(walked) < 2 {
-		return nil
+// patience is a lane's patience with its orders topics: for ever (0) with the only
+// one, without which there is nothing to go on with, and none that counts with one
+// that was refused not long ago.
+func (l *lane) patience(topic string) time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.topics()) < 2 {
+		return 0
 	}
-	probation := make(map[string]time.Time) // copied: await changes refused
-	for topic, r := range l.refused {
-		if !r.barred {
-			probation[topic] = r.at.Add(maxWait)
-		}
+	if r := l.refused[topic]; r != nil && !r.barred && time.Now().Before(r.at.Add(maxWait)) {
+		return time.Second
 	}
-	return func(topic string) time.Duration {
-		if time.Now().Before(probation[topic]) {
-			return time.Second
-		}
-		return ailingPatience
-	}
+	return ailingPatience
 }
 
 // refuse fails the shops of an orders topic that Kafka has refused, and reports
@@ -90,95 +77,143 @@ func (l *lane) patience(walked []string) func(topic string) time.Duration {
 // are only ever refused before the commit is sent, so the next life of the lane
 // finds what was committed before, of all its shops.
 func (l *lane) refuse(err *txn.Error) bool {
-	topic := err.Topic
+	topic, written := err.Topic, l.toWrite()
 	switch {
-	case topic == l.cfg.OffsetsTopic || !slices.Contains(l.topics(), topic):
+	case topic == l.cfg.OffsetsTopic || !slices.Contains(written, topic):
 		return false
 	case err.Code == 0 || err.Code == kafka.TransactionalIDAuthorizationFailed || err.Code == kafka.ClusterAuthorizationFailed:
 		return false
-	case err.Retriable && len(l.topics()) < 2:
+	case err.Retriable && len(written) < 2:
 		return false
 	}
-	l.bar(topic, err)
 	l.outage.over(l.name())
-	l.tell(topic)
+	l.refuseTopic(topic, err)
 	return true
 }
 
+// refuseTopic bars a topic and fails its shops until it can be used.
+func (l *lane) refuseTopic(topic string, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.bar(topic, err)
+	l.tell(topic)
+}
+
+// bar notes that a topic cannot be used. The caller holds mu.
 func (l *lane) bar(topic string, err error) {
 	r := l.refused[topic]
 	if r == nil {
 		r = &refusal{}
 		l.refused[topic] = r
 	}
-	r.shops = nil
-	for i, shop := range l.shops {
-		if shop.Topic == topic && !l.ended[shop.partition()] {
-			r.shops = append(r.shops, i)
-		}
-	}
 	r.bar(err)
+	poke(l.rebarred)
 }
 
-// tell shows that the shops of a barred topic are failed, and why.
+// tell shows that the shops of a barred topic are failed, and why. The caller holds
+// mu.
 func (l *lane) tell(topic string) {
 	r := l.refused[topic]
-	for _, i := range r.shops {
-		if s := l.sheets[i].snapshot(); s.State != StateFailed || s.Reason != r.err.Error() {
-			l.log.Error("shop failed", "shop", l.shops[i].Name, "topic", topic, "reason", r.err, "topic_looked_at_again_in", r.delay)
-			l.sheets[i].set(StateFailed, r.err)
+	for _, m := range l.of(topic) {
+		if s := m.sheet.snapshot(); s.State != StateFailed || s.Reason != r.err.Error() {
+			l.log.Error("shop failed", "shop", m.shop.Name, "topic", topic, "reason", r.err, "topic_looked_at_again_in", r.delay)
+			m.sheet.set(StateFailed, r.err)
 		}
 	}
 }
 
-// unbar lets the shops of a topic go on in the next life of the lane.
+// tellAll is tell for all topics that were barred before the lane began.
+func (l *lane) tellAll() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for topic := range l.refused {
+		l.tell(topic)
+	}
+}
+
+// of lists the members of a topic that have not ended. The caller holds mu.
+func (l *lane) of(topic string) []*member {
+	var members []*member
+	for _, m := range l.members {
+		if m.shop.Topic == topic && !m.ended {
+			members = append(members, m)
+		}
+	}
+	return members
+}
+
+// unbar lets the shops of a topic go on.
 func (l *lane) unbar(topic string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	r := l.refused[topic]
 	r.barred, r.at = false, time.Now()
 	l.log.Info("orders topic can be used again", "topic", topic)
-	for _, i := range r.shops {
-		l.sheets[i].set(StateStarting, nil)
+	for _, m := range l.of(topic) {
+		m.sheet.set(StateStarting, nil)
 	}
+	poke(l.changed)
 }
 
-// waiting is the barred topic that is looked at next; empty if there is none.
+// waiting returns the barred topic that is looked at next; empty if there is none.
+// The caller holds mu.
 func (l *lane) waiting() (next string) {
 	for topic, r := range l.refused {
-		if r.barred && (next == "" || r.at.Before(l.refused[next].at)) {
+		if r.barred && len(l.of(topic)) > 0 && (next == "" || r.at.Before(l.refused[next].at)) {
 			next = topic
 		}
 	}
 	return next
 }
 
-// await looks at the barred topics, each at its time, until one can be used again
-// (true) or ctx ends.
-func (l *lane) await(ctx context.Context) bool {
+// nextLook is waiting with the time of the look, for callers without mu.
+func (l *lane) nextLook() (topic string, at time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if topic = l.waiting(); topic != "" {
+		at = l.refused[topic].at
+	}
+	return topic, at
+}
+
+// await looks at the barred topics, each at its time, until ctx ends.
+func (l *lane) await(ctx context.Context) {
 	for {
-		topic := l.waiting()
-		if topic == "" {
-			<-ctx.Done()
-			return false
+		topic, at := l.nextLook()
+		var due <-chan time.Time
+		if topic != "" {
+			due = time.After(time.Until(at))
 		}
-		r := l.refused[topic]
 		select {
 		case <-ctx.Done():
-			return false
-		case <-time.After(time.Until(r.at)):
+			return
+		case <-l.rebarred:
+			continue
+		case <-due:
 		}
 		err := l.look(ctx, topic)
 		switch {
 		case ctx.Err() != nil:
-			return false
+			return
 		case err == nil:
 			l.unbar(topic)
-			return true
-		case errors.Is(err, errNoChange):
-			err = r.err
+		default:
+			l.stillBarred(topic, err)
 		}
-		r.bar(err)
-		l.tell(topic)
 	}
+}
+
+// stillBarred notes that a look has found a topic unusable; errNoChange for the same
+// reason as before.
+func (l *lane) stillBarred(topic string, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	r := l.refused[topic]
+	if errors.Is(err, errNoChange) {
+		err = r.err
+	}
+	r.bar(err)
+	l.tell(topic)
 }
 
 // lookAgain looks whether a refused topic can be used now. One that has been there

@@ -191,7 +191,7 @@ func (c *Connector) SetShops(ctx context.Context, shops []Shop) error {
 	}
 	if crew != nil && len(changed) > 0 {
 		c.cfg.Log.Info("shops changed", "shops", len(shops), "lanes", changed)
-		crew.restart(changed)
+		crew.change(changed, c.members)
 	}
 	return nil
 }
@@ -205,22 +205,54 @@ func (c *Connector) dealt() map[int][]Shop {
 // open makes a lane with the shops it has now; nil when it has none, and
 // nothing is to be owned.
 func (c *Connector) open(number int) *lane {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if len(c.shops[number]) == 0 {
+	members, refused := c.members(number)
+	if len(members) == 0 {
 		return nil
 	}
-	l := &lane{number: number, flush: flushInterval, cfg: &c.cfg, partitions: c.counts, look: c.lookAgain, tombstones: c.tombstones, shops: c.shops[number], misplaced: c.survey.misplaced, outage: c.outage, spare: spares{c.spare, &c.demand}, ids: c.ids,
-		log: c.cfg.Log.With("lane", number), ended: make(map[offsets.Partition]bool), refused: make(map[string]*refusal)}
-	for _, shop := range l.shops {
-		h := c.board.sheet(shop.partition())
-		h.set(StateStarting, nil)
-		l.sheets = append(l.sheets, h)
-		if err := c.refused[shop.Topic]; err != nil && l.refused[shop.Topic] == nil {
-			l.bar(shop.Topic, err)
+	l := &lane{number: number, flush: flushInterval, cfg: &c.cfg, partitions: c.counts, look: c.lookAgain, tombstones: c.tombstones, misplaced: c.survey.misplaced, outage: c.outage, spare: spares{c.spare, &c.demand}, ids: c.ids,
+		log: c.cfg.Log.With("lane", number), refused: make(map[string]*refusal), changed: make(chan struct{}, 1), rebarred: make(chan struct{}, 1)}
+	l.set(members, refused)
+	return l
+}
+
+// members are a lane's shops as they are now, and the orders topics that cannot be
+// used.
+func (c *Connector) members(number int) ([]*member, map[string]error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	members := make([]*member, len(c.shops[number]))
+	for i, shop := range c.shops[number] {
+		p := shop.partition()
+		members[i] = &member{shop: shop, sheet: c.board.sheet(p), paused: c.paused[p]}
+	}
+	return members, c.refused
+}
+
+// Pause stops walking a shop until Resume. What has been read is committed, a call
+// that is under way ends, and other shops do not notice. It reports false if there
+// is no such shop.
+func (c *Connector) Pause(shop string) bool { return c.pause(shop, true) }
+
+// Resume walks a paused shop on from where it stands.
+func (c *Connector) Resume(shop string) bool { return c.pause(shop, false) }
+
+func (c *Connector) pause(name string, paused bool) bool {
+	c.mu.Lock()
+	var changed []int
+	for number, shops := range c.shops {
+		for _, shop := range shops {
+			if shop.Name == name {
+				changed = append(changed, number)
+				c.paused[shop.partition()] = paused
+			}
 		}
 	}
-	return l
+	crew := c.crew
+	c.mu.Unlock()
+	if crew != nil {
+		crew.change(changed, c.members)
+	}
+	return len(changed) > 0
 }
 
 // load is what each lane costs its owner: its shops.

@@ -22,6 +22,7 @@ const (
 	StateLive      State = "live"      // caught up
 	StateWaiting   State = "waiting"   // somebody must act at the vendor's side; looked at again
 	StateExhausted State = "exhausted" // the day's list calls are used up; goes on at midnight
+	StatePaused    State = "paused"    // told not to go on
 	StateDone      State = "done"      // a bounded range is published
 	StateFailed    State = "failed"    // stopped; the reason says why
 	StateElsewhere State = "elsewhere" // its lane is another worker's, or nobody's yet

@@ -22,6 +22,12 @@ const minWait, maxWait = time.Minute, 10 * time.Minute
 // commit; reading runs ahead of the commits, never of the checkpoint that goes
 // with them.
 type walker struct {
+	member *member
+	// stop ends its run. leaving says that it was called, running that the run has
+	// not ended yet. The committer alone uses the three.
+	stop             context.CancelFunc
+	leaving, running bool
+
 	shop  Shop
 	host  *wechat.Host
 	log   *slog.Logger

@@ -33,17 +33,19 @@ type Shop struct {
 // Loader takes the records of one lane in the order of the topic and keeps the
 // last value of each key, as compaction would.
 type Loader struct {
-	Group   string
+	Group string
+	// Of, if set, says of which source partitions records are wanted; nil = of all.
+	Of      func(Partition) bool
 	latest  map[string][]byte
 	refused map[string]error // by key: why the latest record could not be read
 	unread  error
 }
 
-// Wants reports whether a key is one of the group's checkpoints: records of
-// others need not be read.
+// Wants reports whether a key is one of the checkpoints to load: other records need
+// not be read.
 func (l *Loader) Wants(key []byte) bool {
-	_, err := ParseKey(l.Group, key)
-	return !errors.Is(err, ErrForeign)
+	k, err := ParseKey(l.Group, key)
+	return !errors.Is(err, ErrForeign) && (l.Of == nil || l.Of(k.Partition))
 }
 
 // Add takes one committed record; a nil value forgets the key. Key and value

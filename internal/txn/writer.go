@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"slices"
 	"sync"
 	"time"
 
@@ -114,6 +115,17 @@ func Open(ctx context.Context, cfg Config) (*Writer, error) {
 		return nil, fmt.Errorf("open transactional ID %q: %w", cfg.TransactionalID, w.failure(ctx, o))
 	}
 	return w, nil
+}
+
+// Cover adds a topic to Config.Topics: the next commit looks what Kafka has left open
+// there, too.
+func (w *Writer) Cover(topic string) {
+	w.committing.Lock()
+	defer w.committing.Unlock()
+	if !slices.Contains(w.cfg.Topics, topic) {
+		w.cfg.Topics = append(slices.Clone(w.cfg.Topics), topic)
+		w.unsure = true
+	}
 }
 
 // ProducerID is the number Kafka gave to the transactional ID, the same for the
