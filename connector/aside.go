@@ -75,7 +75,5 @@ func (s *asides) lead(ctx context.Context) {
 // at a time: they look as soon as it has left SETTLE_DELAY. The event is the
 // vendor's name of it; empty if the vendor has told of none.
 func (c *Connector) Nudge(appID, event string, at time.Time) {
-	for _, h := range c.board.of(appID) {
-		h.nudge(event, at.Unix())
-	}
+	c.board.nudge(appID, event, at.Unix())
 }

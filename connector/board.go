@@ -25,6 +25,9 @@ type board struct {
 
 	mu     sync.Mutex
 	sheets map[offsets.Partition]*sheet
+	// inboxes and histories are those of the same shops.
+	inboxes   map[offsets.Partition]*inbox
+	histories map[offsets.Partition]*history
 	// unread are shops without a checkpoint, by when this process came to know
 	// them, also those that a list of shops has left out meanwhile: one that could
 	// not be taken is tried again.
@@ -119,12 +122,11 @@ func (b *board) meet(shops []Shop) {
 	}
 }
 
-// enlist makes the board that of these shops. Sheets of shops that stay, stay.
+// enlist makes the board that of these shops. What is known of shops that stay, stays.
 func (b *board) enlist(shops []Shop, changed func()) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	before := b.sheets
-	for p, h := range before {
+	for p, h := range b.histories {
 		if since := h.unreadSince(); since > 0 {
 			b.unread[p] = since
 		} else {
@@ -136,43 +138,60 @@ func (b *board) enlist(shops []Shop, changed func()) {
 		callers[i] = budget.Caller{Name: shop.Name, AppID: shop.AppID, Client: shop.Client}
 	}
 	b.quotas.Enlist(callers)
+	sheets, inboxes, histories := b.sheets, b.inboxes, b.histories
 	b.sheets = make(map[offsets.Partition]*sheet, len(shops))
+	b.inboxes = make(map[offsets.Partition]*inbox, len(shops))
+	b.histories = make(map[offsets.Partition]*history, len(shops))
 	for _, shop := range shops {
-		h := before[shop.partition()]
+		p := shop.partition()
+		b.inboxes[p], b.histories[p] = inboxes[p], histories[p]
+		if b.inboxes[p] == nil {
+			b.inboxes[p], b.histories[p] = newInbox(), &history{since: time.Now().Unix()}
+			if since, known := b.unread[p]; known {
+				b.histories[p].since = since
+			}
+		}
+		h := sheets[p]
 		if h == nil || h.name() != shop.Name {
 			h = newSheet(shop, b.metrics, changed)
 			h.quota = b.quotas.Of(shop.AppID)
-			if since, known := b.unread[shop.partition()]; known {
-				h.since = since
-			}
 		}
-		h.due(shop.Policy)
-		b.sheets[shop.partition()] = h
+		h.due(shop.Policy, b.histories[p].unreadSince())
+		b.sheets[p] = h
 	}
 }
 
-// sheet is a shop's line. A shop that has been removed meanwhile has one that
-// nobody sees.
-func (b *board) sheet(p offsets.Partition) *sheet {
+// of returns what belongs to a source partition. A shop that has been removed
+// meanwhile has a sheet that is not on the board.
+func (b *board) of(p offsets.Partition, shop Shop) (*sheet, *inbox, *history) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if h := b.sheets[p]; h != nil {
-		return h
+		return h, b.inboxes[p], b.histories[p]
 	}
-	return newSheet(Shop{Name: p.Shop, AppID: p.Shop}, b.metrics, func() {})
+	return newSheet(shop, b.metrics, func() {}), newInbox(), &history{since: time.Now().Unix()}
 }
 
-// of lists the sheets of an app ID.
-func (b *board) of(appID string) []*sheet {
+// placed shows the lane of a shop.
+func (b *board) placed(p offsets.Partition, lane int) {
+	b.mu.Lock()
+	h := b.sheets[p]
+	b.mu.Unlock()
+	if h != nil {
+		h.placed(lane)
+	}
+}
+
+// nudge tells the walkers of an app ID of an event.
+func (b *board) nudge(appID, event string, at int64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	var found []*sheet
 	for p, h := range b.sheets {
 		if p.Shop == appID {
-			found = append(found, h)
+			b.inboxes[p].nudge(at)
+			h.expect(event, at)
 		}
 	}
-	return found
 }
 
 // withOthers notes whether the group has other workers.

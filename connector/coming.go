@@ -27,11 +27,11 @@ type arrival struct {
 // start adds a walker of a shop that nothing in this life knows yet, and runs it.
 func (c *committer) start(m *member, known *offsets.Shop) {
 	l := c.lane
-	w := &walker{member: m, shop: m.shop, host: l.cfg.Host, sheet: m.sheet, log: l.log.With("shop", m.shop.Name), space: c.space, spare: l.spare, ids: l.ids, now: c.now, soon: c.soon}
+	w := &walker{member: m, shop: m.shop, host: l.cfg.Host, sheet: m.sheet, inbox: m.inbox, history: m.history, log: l.log.With("shop", m.shop.Name), space: c.space, spare: l.spare, ids: l.ids, now: c.now, soon: c.soon}
 	if known != nil {
 		w.state, w.stored = known.Checkpoint, known.Stored
 		if w.state != nil {
-			m.sheet.checkpointed()
+			m.history.checkpointed()
 			m.sheet.started(w.state.Watermark)
 		}
 	}
@@ -42,6 +42,7 @@ func (c *committer) start(m *member, known *offsets.Shop) {
 // launch runs a walker that does not run.
 func (c *committer) launch(w *walker) {
 	ctx, stop := context.WithCancel(c.walking)
+	w.member.wait(nil)
 	w.stop, w.leaving, w.running = stop, false, true
 	c.running++
 	c.group.Go(func() {

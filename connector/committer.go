@@ -52,6 +52,7 @@ const (
 // receipt is one walker's share of a transaction.
 type receipt struct {
 	sheet        *sheet
+	history      *history
 	orders, late int
 	ages         []float64 // of the windows late orders turned up in, seconds
 	watermark    int64
@@ -169,6 +170,7 @@ func (c *committer) commit(ctx context.Context) (some bool, err error) {
 		c.rewrite()
 	}
 	for _, r := range receipts {
+		r.history.checkpointed()
 		r.sheet.committed(r)
 		if r.kept != nil {
 			close(r.kept)
@@ -207,7 +209,7 @@ func (c *committer) collect(tx *txn.Transaction, w *walker, partitions int) (r r
 	}
 	outbox := w.outbox
 	w.outbox, w.dirty = nil, false
-	r = receipt{sheet: w.sheet, watermark: w.state.Watermark, kept: w.kept}
+	r = receipt{sheet: w.sheet, history: w.history, watermark: w.state.Watermark, kept: w.kept}
 	w.kept = nil
 	part := w.shop.partition()
 	w.stored.Update(l.cfg.Group, part, w.state, func(key, value []byte) {

@@ -259,23 +259,24 @@ func (c *Connector) verdict(ctx context.Context, crew *crew) (ended bool, err er
 		return false, nil
 	}
 	shops := c.dealt()
-	bounded := true
+	bounded, all := true, 0
 	var open []string
 	for number, dealt := range shops {
 		for _, shop := range dealt {
 			bounded = bounded && shop.Policy.End > 0
-			s := c.board.sheet(shop.partition()).snapshot()
+			all++
+			s, here := crew.standing(number, shop.partition())
 			switch {
-			case !slices.Contains(on, number):
+			case !here:
 				if crew.members() == 1 {
 					return false, nil // between two assignments
 				}
-			case s.State == StateWaiting && shop.Policy.End > 0, s.State == StateFailed:
-				open = append(open, fmt.Sprintf("shop %s: %s: %s", s.Name, s.State, s.Reason))
-			case s.State != StateDone:
+			case s.open != "":
+				open = append(open, fmt.Sprintf("shop %s: %s", shop.Name, s.open))
+			case !s.done:
 				return false, nil
-			case c.board.sheet(shop.partition()).missed() != nil:
-				open = append(open, fmt.Sprintf("shop %s: done in part: %s", s.Name, s.Reason))
+			case s.missing != nil:
+				open = append(open, fmt.Sprintf("shop %s: done in part: %s", shop.Name, s.missing))
 			}
 		}
 	}
@@ -301,7 +302,7 @@ func (c *Connector) verdict(ctx context.Context, crew *crew) (ended bool, err er
 		return true, nil
 	}
 	slices.Sort(open)
-	return true, unfinished(open, len(c.board.snapshot()), bounded)
+	return true, unfinished(open, all, bounded)
 }
 
 // othersDone reads the checkpoints of the lanes that other workers have, and tells

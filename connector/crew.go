@@ -11,6 +11,7 @@ import (
 
 	"orderwalk/internal/group"
 	"orderwalk/internal/txn"
+	"orderwalk/offsets"
 )
 
 // retakeDelay is how long a lane that was given up, and is assigned all the
@@ -181,6 +182,17 @@ func (c *crew) change(numbers []int, shops func(number int) ([]*member, map[stri
 	}
 	c.mu.Unlock()
 	c.changed()
+}
+
+// standing returns that of a shop of a lane, if the lane is in the care of this worker.
+func (c *crew) standing(number int, p offsets.Partition) (s standing, here bool) {
+	c.mu.Lock()
+	shift := c.shifts[number]
+	c.mu.Unlock()
+	if shift == nil {
+		return standing{}, false
+	}
+	return shift.lane.standing(p), true
 }
 
 // on lists the lanes that are in the care of this worker.

@@ -30,7 +30,7 @@ func recent(second int64, now time.Time, p window.Policy) bool {
 // live says that a window is read by the live walk: as second passes are, which
 // only windows have that were opened soon after their end.
 func (w *walker) live(win *offsets.Window, now time.Time) bool {
-	return win.Pass == 2 || w.sheet.hasCaughtUp() || recent(win.Start, now, w.shop.Policy)
+	return win.Pass == 2 || w.history.hasCaughtUp() || recent(win.Start, now, w.shop.Policy)
 }
 
 // list asks for the page of a window that a key stands for, if the day's calls
@@ -49,7 +49,7 @@ func (w *walker) list(ctx context.Context, win *offsets.Window, key string) (wec
 // and returns which windows of the checkpoint have to. The caller holds mu.
 func (w *walker) hold(s *window.Step, now time.Time) func(*offsets.Window) bool {
 	if recent(w.state.Watermark, now, w.shop.Policy) {
-		w.sheet.catchUp()
+		w.history.catchUp()
 	}
 	until := w.sheet.quota.Opens()
 	held := func(win *offsets.Window) bool {
@@ -66,6 +66,9 @@ func (w *walker) hold(s *window.Step, now time.Time) func(*offsets.Window) bool 
 		s.Wait = max(wait, time.Millisecond)
 	}
 	w.sheet.hold(some)
+	if some {
+		w.member.wait(nil) // it does not even try
+	}
 	return held
 }
 
@@ -73,18 +76,6 @@ func (h *sheet) hold(held bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.held = held
-}
-
-func (h *sheet) catchUp() {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.caughtUp = true
-}
-
-func (h *sheet) hasCaughtUp() bool {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.caughtUp
 }
 
 // budgeted puts into a status what the day's calls have to do with it; held says

@@ -79,7 +79,6 @@ func (l *lane) name() string { return fmt.Sprintf("lane %d", l.number) }
 func (l *lane) run(ctx context.Context) error {
 	defer l.outage.over(l.name())
 	defer l.close()
-	l.tellAll()
 	pause := backoff.NewExponentialBackOff(backoff.WithInitialInterval(100*time.Millisecond),
 		backoff.WithMaxInterval(10*time.Second), backoff.WithMaxElapsedTime(0))
 	for {

@@ -1,7 +1,9 @@
 package connector
 
 import (
+	"fmt"
 	"slices"
+	"sync"
 
 	"orderwalk/offsets"
 )
@@ -9,11 +11,63 @@ import (
 // member is a shop of a lane for as long as its configuration stays as it is: a
 // shop that changes becomes another member.
 type member struct {
-	shop  Shop
-	sheet *sheet
+	shop    Shop
+	sheet   *sheet
+	inbox   *inbox
+	history *history
 	// ended reports that the shop is done or has failed, paused that it is not to be
 	// walked. Both are guarded by lane.mu.
 	ended, paused bool
+
+	mu      sync.Mutex
+	failed  error        // why it has
+	waits   error        // what has to change at the vendor's side, while the walker waits for it
+	missing *UnreadError // what of the shop is not read although its start time says so
+}
+
+// wait notes what has to change at the vendor's side; nil = nothing.
+func (m *member) wait(err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.waits = err
+}
+
+func (m *member) miss(e *UnreadError) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.missing = e
+}
+
+// standing is how far a shop has come, for the decision that all is done.
+type standing struct {
+	done    bool
+	open    string       // what keeps it from being done although nothing will change that soon
+	missing *UnreadError // of one that is done
+}
+
+// standing returns that of the shop of a source partition; of one that is still
+// walked, or none of the lane's, it is zero.
+func (l *lane) standing(p offsets.Partition) standing {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	m := l.member(p)
+	if m == nil {
+		return standing{}
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	r := l.refused[m.shop.Topic]
+	switch {
+	case m.ended && m.failed == nil:
+		return standing{done: true, missing: m.missing}
+	case m.failed != nil:
+		return standing{open: fmt.Sprintf("%s: %s", StateFailed, m.failed)}
+	case r != nil && r.barred:
+		return standing{open: fmt.Sprintf("%s: %s", StateFailed, r.err)}
+	case m.waits != nil && m.shop.Policy.End > 0:
+		return standing{open: fmt.Sprintf("%s: %s", StateWaiting, m.waits)}
+	}
+	return standing{}
 }
 
 // set makes these the lane's shops; refused are orders topics that cannot be used.
@@ -36,11 +90,15 @@ func (l *lane) set(members []*member, refused map[string]error) bool {
 		}
 	}
 	l.members = members
+	for _, r := range l.refused {
+		r.told = "" // some of them may be new
+	}
 	for topic, err := range refused {
 		if l.refused[topic] == nil && slices.ContainsFunc(members, func(m *member) bool { return m.shop.Topic == topic }) {
 			l.bar(topic, err)
 		}
 	}
+	l.tellAll()
 	poke(l.changed)
 	return true
 }
@@ -123,6 +181,9 @@ func (l *lane) end(m *member, err error) {
 	l.mu.Lock()
 	m.ended = true
 	l.mu.Unlock()
+	m.mu.Lock()
+	m.failed = err
+	m.mu.Unlock()
 	if err == nil {
 		m.sheet.set(StateDone, nil)
 		l.log.Info("shop is done", "shop", m.shop.Name)
@@ -146,11 +207,9 @@ func (l *lane) fail(p offsets.Partition, err error) {
 // ends, those that have ended stay as they ended: that is what it ends with.
 func (l *lane) handOver(ending bool) {
 	l.mu.Lock()
-	members := slices.Clone(l.members)
-	l.mu.Unlock()
-	for _, m := range members {
-		s := m.sheet.snapshot()
-		if s.Lane == l.number && !(ending && (s.State == StateDone || s.State == StateFailed)) {
+	defer l.mu.Unlock()
+	for _, m := range l.members {
+		if !ending || !m.ended {
 			m.sheet.set(StateElsewhere, nil)
 		}
 	}

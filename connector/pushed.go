@@ -14,10 +14,6 @@ const (
 	// mostPushed bounds the events of a shop whose records are awaited; the time
 	// of more than these is not measured.
 	mostPushed = 1000
-	// mostNudges bounds the seconds that a shop is to be looked at, fewNudges those
-	// of a shop that is not walked here. The latest are kept: a walk that begins, or
-	// goes on, reads up to now before it waits for one of them.
-	mostNudges, fewNudges = 256, 16
 )
 
 // awaits reports whether an event is one that a window of the shop's range has
@@ -27,50 +23,13 @@ func (h *sheet) awaits(event string) bool {
 	return event == orderNew || event != "" && h.s.Range == string(wechat.UpdateTime)
 }
 
-// nudge takes in what has happened at a second, and wakes the walker.
-func (h *sheet) nudge(event string, at int64) {
+// expect takes in an event whose record is awaited, to measure how long that takes.
+func (h *sheet) expect(event string, at int64) {
 	h.mu.Lock()
-	// A window's end may be outside of it.
-	if i, known := slices.BinarySearch(h.nudges, at+1); !known {
-		h.nudges = slices.Insert(h.nudges, i, at+1)
-	}
-	h.trim()
+	defer h.mu.Unlock()
 	if h.awaits(event) && !h.s.State.ended() && at >= max(h.from, h.s.Watermark) && len(h.pushed) < mostPushed {
 		h.pushed = append(h.pushed, at)
 	}
-	h.mu.Unlock()
-	poke(h.wake)
-}
-
-// trim bounds the nudges. The caller holds mu.
-func (h *sheet) trim() {
-	most := mostNudges
-	if h.s.State.ended() {
-		most = fewNudges
-	}
-	if n := len(h.nudges) - most; n > 0 {
-		h.nudges = slices.Delete(h.nudges, 0, n)
-	}
-	if cap(h.nudges) > 4*most {
-		h.nudges = slices.Clip(slices.Clone(h.nudges))
-	}
-}
-
-// leastNudged is how long a window is that is read for an order the vendor has
-// told of: a shop with orders at every second is not read every second.
-const leastNudged = 2
-
-// nudgedTo is the second of the first order behind the frontier that the vendor
-// has told of, or a little later; 0 if there is none. Not that of the last one:
-// where orders keep coming, that is always too near to be read.
-func (h *sheet) nudgedTo(frontier int64) int64 {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.nudges = slices.DeleteFunc(h.nudges, func(at int64) bool { return at <= frontier })
-	if len(h.nudges) == 0 {
-		return 0
-	}
-	return max(h.nudges[0], frontier+leastNudged)
 }
 
 // walked notes that there are windows up to a frontier: what they have brought

@@ -6,41 +6,39 @@ import (
 	"testing"
 	"time"
 
-	"orderwalk/internal/budget"
 	"orderwalk/simulator"
 )
 
-// A shop keeps a bounded number of nudges, in whichever state it is and in whichever
-// order they come, few where it is not walked, and among them the latest: a walk
-// that begins here with its first plan has read what is before them.
+// A shop keeps a bounded number of nudges, in whichever order they come, few where it
+// is not walked, and among them the latest: a walk that begins here with its first plan
+// has read what is before them.
 func TestNudgesAreBounded(t *testing.T) {
-	for state, most := range map[State]int{
-		StateElsewhere: fewNudges, StateDone: fewNudges, StateFailed: fewNudges,
-		StateLive: mostNudges, StateWaiting: mostNudges, StateExhausted: mostNudges, StateBackfill: mostNudges,
-	} {
+	for walked, most := range map[bool]int{false: fewNudges, true: mostNudges} {
 		for name, at := range map[string]func(i int) int64{
 			"in order": func(i int) int64 { return int64(i) },
 			"backward": func(i int) int64 { return int64(20_000 - i) },
 			"mixed":    func(i int) int64 { return int64(i * 7919 % 20_001) },
 			"repeated": func(i int) int64 { return int64(i % 2 * 20_000) },
 		} {
+			b := newInbox()
 			h := newSheet(Shop{Name: "one", AppID: "wx1"}, NewMetrics(newRegistry()), func() {})
-			h.s.State = StateLive // the state comes after them
+			h.s.State = StateLive
+			b.attend(true) // what holds comes after them
 			for i := range 20_001 {
-				h.nudge(orderNew, at(i))
+				b.nudge(at(i))
+				h.expect(orderNew, at(i))
 				if i == 10_000 {
-					h.quota = budget.New(0, discard()).Of("wx1")
-					h.set(state, nil)
+					b.attend(walked)
 				}
 			}
-			if n := len(h.nudges); n > most || cap(h.nudges) > 4*most || len(h.pushed) > mostPushed {
-				t.Errorf("%s, %s: %d nudges in room for %d, %d events are kept", state, name, n, cap(h.nudges), len(h.pushed))
+			if n := len(b.nudges); n > most || cap(b.nudges) > 4*most || len(h.pushed) > mostPushed {
+				t.Errorf("walked %v, %s: %d nudges in room for %d, %d events are kept", walked, name, n, cap(b.nudges), len(h.pushed))
 			}
-			if last := h.nudges[len(h.nudges)-1]; last != 20_001 || !slices.IsSorted(h.nudges) {
-				t.Errorf("%s, %s: the last nudge is %d", state, name, last)
+			if last := b.nudges[len(b.nudges)-1]; last != 20_001 || !slices.IsSorted(b.nudges) {
+				t.Errorf("walked %v, %s: the last nudge is %d", walked, name, last)
 			}
-			if got := h.nudgedTo(20_000 - 1); got != 20_001 {
-				t.Errorf("%s, %s: nudged to %d", state, name, got)
+			if got := b.nudgedTo(20_000 - 1); got != 20_001 {
+				t.Errorf("walked %v, %s: nudged to %d", walked, name, got)
 			}
 		}
 	}

@@ -86,6 +86,8 @@ func (w *walker) accept(ctx context.Context, win *offsets.Window, page wechat.Pa
 			if len(page.IDs) > 0 && len(s.Fresh) == 0 {
 				<-w.space
 			}
+			w.pages.Add(1)
+			w.member.wait(nil)
 			w.sheet.page(s)
 			if len(s.Fresh) > 0 || last {
 				poke(w.now)

@@ -35,6 +35,7 @@ func (f *shopFault) Unwrap() error { return f.err }
 // to maxWait.
 type refusal struct {
 	err    error
+	told   string // what the shops were said to have failed for
 	barred bool
 	delay  time.Duration
 	at     time.Time // of the next look; of the last change of barred, if it is not
@@ -114,20 +115,22 @@ func (l *lane) bar(topic string, err error) {
 // mu.
 func (l *lane) tell(topic string) {
 	r := l.refused[topic]
+	if r.told == r.err.Error() {
+		return
+	}
+	r.told = r.err.Error()
 	for _, m := range l.of(topic) {
-		if s := m.sheet.snapshot(); s.State != StateFailed || s.Reason != r.err.Error() {
-			l.log.Error("shop failed", "shop", m.shop.Name, "topic", topic, "reason", r.err, "topic_looked_at_again_in", r.delay)
-			m.sheet.set(StateFailed, r.err)
-		}
+		l.log.Error("shop failed", "shop", m.shop.Name, "topic", topic, "reason", r.err, "topic_looked_at_again_in", r.delay)
+		m.sheet.set(StateFailed, r.err)
 	}
 }
 
-// tellAll is tell for all topics that were barred before the lane began.
+// tellAll is tell for all barred topics. The caller holds mu.
 func (l *lane) tellAll() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for topic := range l.refused {
-		l.tell(topic)
+	for topic, r := range l.refused {
+		if r.barred {
+			l.tell(topic)
+		}
 	}
 }
 
@@ -147,7 +150,7 @@ func (l *lane) unbar(topic string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	r := l.refused[topic]
-	r.barred, r.at = false, time.Now()
+	r.barred, r.told, r.at = false, "", time.Now()
 	l.log.Info("orders topic can be used again", "topic", topic)
 	for _, m := range l.of(topic) {
 		m.sheet.set(StateStarting, nil)

@@ -142,7 +142,7 @@ func (c *Connector) deal() {
 			c.shops[number] = make([]Shop, 0, 1+len(c.cfg.Shops)/lanes)
 		}
 		c.shops[number] = append(c.shops[number], shop)
-		c.board.sheet(shop.partition()).placed(number)
+		c.board.placed(shop.partition(), number)
 	}
 }
 
@@ -223,7 +223,8 @@ func (c *Connector) members(number int) ([]*member, map[string]error) {
 	members := make([]*member, len(c.shops[number]))
 	for i, shop := range c.shops[number] {
 		p := shop.partition()
-		members[i] = &member{shop: shop, sheet: c.board.sheet(p), paused: c.paused[p]}
+		sheet, inbox, history := c.board.of(p, shop)
+		members[i] = &member{shop: shop, sheet: sheet, inbox: inbox, history: history, paused: c.paused[p]}
 	}
 	return members, c.refused
 }

@@ -20,7 +20,7 @@ func (w *walker) arrive(ctx context.Context) error {
 	kept := make(chan struct{})
 	switch {
 	case w.state == nil && w.shop.Policy.Start == 0:
-		w.state = w.beginAt(w.sheet.firstSeen())
+		w.state = w.beginAt(w.history.firstSeen())
 		w.state.Unheard = true
 		w.kept = kept
 		poke(w.now)
@@ -39,6 +39,7 @@ func (w *walker) arrive(ctx context.Context) error {
 		w.sheet.started(w.state.Watermark)
 	}
 	missing := unread(w.state, w.shop)
+	w.member.miss(missing)
 	w.mu.Unlock()
 	if w.sheet.miss(missing) {
 		w.log.Warn("the start time is earlier than where the walk began", "reason", missing)
@@ -90,32 +91,4 @@ func (w *walker) begin(ctx context.Context) error {
 	}
 	w.sheet.started(w.state.Watermark)
 	return nil
-}
-
-// firstSeen is when this process came to know the shop, by the local clock, as
-// long as no checkpoint of it is known; then it is now, for a shop whose
-// checkpoint was forgotten on purpose.
-func (h *sheet) firstSeen() int64 {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	now := time.Now().Unix()
-	if h.since == 0 {
-		return now
-	}
-	return min(h.since, now)
-}
-
-// unreadSince is when this process came to know a shop without a checkpoint; 0 of
-// one that has one.
-func (h *sheet) unreadSince() int64 {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.since
-}
-
-// checkpointed notes that there is a checkpoint of the shop.
-func (h *sheet) checkpointed() {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.since = 0
 }

@@ -85,17 +85,10 @@ type sheet struct {
 	onChange func()
 	quota    *budget.Budget // of the app ID
 
-	// since is when this process came to know the shop; 0 once it has a checkpoint.
-	// Guarded by mu.
-	since int64
-	// wake is poked when the shop is nudged.
-	wake chan struct{}
-
-	mu     sync.Mutex
-	s      ShopStatus
-	nudges []int64 // there are orders before these seconds, in order; see Policy.Nudge
-	// held and caughtUp are about the day's list calls: see walker.hold and live.
-	held, caughtUp bool
+	mu sync.Mutex
+	s  ShopStatus
+	// held reports that the shop has windows that wait for calls: see walker.hold.
+	held bool
 	// unread is what of the shop is not read although its start time says so.
 	unread *UnreadError
 	// ahead is the state of a shop that waits, once a page shows that it need not.
@@ -107,7 +100,7 @@ type sheet struct {
 
 func newSheet(shop Shop, m *Metrics, changed func()) *sheet {
 	m.of(shop.Name)
-	return &sheet{lateness: m.lateness, toRecord: m.pushToRecord, onChange: changed, wake: make(chan struct{}, 1), since: time.Now().Unix(),
+	return &sheet{lateness: m.lateness, toRecord: m.pushToRecord, onChange: changed,
 		s: ShopStatus{Name: shop.Name, AppID: shop.AppID, Range: string(shop.Policy.Range), State: StateElsewhere}}
 }
 
@@ -133,7 +126,6 @@ func (h *sheet) set(state State, reason error) {
 	}
 	if state.ended() {
 		h.pushed = nil
-		h.trim()
 	}
 	if state.ended() || state == StateWaiting {
 		h.s.Windows = 0
@@ -149,10 +141,11 @@ func (h *sheet) placed(lane int) {
 }
 
 // due notes what the shop's lag counts from until it has been walked.
-func (h *sheet) due(p window.Policy) {
+// since is when this process came to know it.
+func (h *sheet) due(p window.Policy, since int64) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.s.Since = cmp.Or(p.Start, h.s.Since, h.since)
+	h.s.Since = cmp.Or(p.Start, h.s.Since, since)
 }
 
 // started notes where a walk goes on.
@@ -164,8 +157,6 @@ func (h *sheet) started(watermark int64) {
 	}
 	h.s.Watermark = watermark
 }
-
-func (h *sheet) pagesRead() int64 { return h.snapshot().Pages }
 
 func (h *sheet) opened(last window.Span) {
 	h.mu.Lock()
@@ -207,7 +198,6 @@ func (h *sheet) committed(r receipt) {
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.since = 0
 	h.s.Published += int64(r.orders)
 	h.s.Late += int64(r.late)
 	h.s.Watermark = r.watermark

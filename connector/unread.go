@@ -75,13 +75,6 @@ func (h *sheet) miss(e *UnreadError) (news bool) {
 	return e != nil && (before == nil || *before != *e)
 }
 
-// missed is what of the shop is not read; nil if nothing is known to be missing.
-func (h *sheet) missed() *UnreadError {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.unread
-}
-
 // Checkpoints are where the shops of a group stand, for Unread.
 type Checkpoints struct {
 	Group, Topic string // the worker group, the offsets topic

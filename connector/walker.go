@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"orderwalk/connector/window"
@@ -31,7 +32,10 @@ type walker struct {
 	shop  Shop
 	host  *wechat.Host
 	log   *slog.Logger
-	sheet *sheet
+	sheet *sheet // what is shown of the shop; nothing is decided by it
+	// inbox is what others tell the walker, history what walkers before it knew.
+	inbox   *inbox
+	history *history
 
 	// space takes a token for each page that waits in an outbox of the lane;
 	// it is full when commits do not keep up.
@@ -59,6 +63,8 @@ type walker struct {
 	// sharing and starving are this walker's part of the demand for windows.
 	sharing, starving bool
 	counted           int64 // IDs of state, as the budget knows them
+
+	pages atomic.Int64 // read by this walker
 }
 
 // delivery is one page's share of an outbox.
@@ -79,6 +85,8 @@ type ending struct {
 // run walks until ctx ends, a bounded range is done (nil), or the shop fails.
 // What only somebody at the vendor's side can change is waited for.
 func (w *walker) run(ctx context.Context) error {
+	w.inbox.attend(true)
+	defer w.inbox.attend(false)
 	delay := minWait
 	if err := w.arrive(ctx); err != nil {
 		return err
@@ -94,15 +102,16 @@ func (w *walker) run(ctx context.Context) error {
 	}
 	w.sheet.walked(frontier)
 	for {
-		before, given := w.sheet.pagesRead(), w.shop.Client.Given()
+		before, given := w.pages.Load(), w.shop.Client.Given()
 		err := w.walk(ctx)
 		var refusal *wechat.Error
 		if ctx.Err() != nil || !errors.As(err, &refusal) || refusal.Class != wechat.Wait {
 			return err
 		}
-		if w.sheet.pagesRead() > before {
+		if w.pages.Load() > before {
 			delay = minWait
 		}
+		w.member.wait(err)
 		w.sheet.set(StateWaiting, err)
 		pause := max(delay, refusal.RetryAfter)
 		w.log.Warn("shop waits", "reason", err, "again_in", pause)
@@ -164,7 +173,7 @@ func (w *walker) walk(ctx context.Context) error {
 		case <-look.C:
 			looking = false
 			w.yield(time.Now())
-		case <-w.sheet.wake:
+		case <-w.inbox.wake:
 		case <-timer.C:
 			if err := w.hear(ctx); err != nil {
 				return err
@@ -204,7 +213,7 @@ func (w *walker) plan(reading map[*offsets.Window]bool) (start []*offsets.Window
 	defer w.mu.Unlock()
 	now, _ := w.host.Now()
 	policy := w.policy()
-	policy.Nudge = w.sheet.nudgedTo(w.state.Frontier())
+	policy.Nudge = w.inbox.nudgedTo(w.state.Frontier())
 	s := window.Next(w.state, now, policy)
 	held := w.hold(&s, now)
 	window.Open(w.state, s.Open, policy)

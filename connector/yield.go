@@ -222,7 +222,7 @@ func (w *walker) room(ctx context.Context, win *offsets.Window) error {
 func (w *walker) goesOn() {
 	if w.stalled {
 		w.stalled = false
-		poke(w.sheet.wake)
+		poke(w.inbox.wake)
 	}
 }
 
