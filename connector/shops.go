@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"orderwalk/connector/window"
+	"orderwalk/internal/kafkawire"
 	"orderwalk/internal/topics"
 	"orderwalk/offsets"
 )
@@ -169,7 +170,7 @@ func (c *Connector) SetShops(ctx context.Context, shops []Shop) error {
 	}
 	c.board.meet(shops)
 	// What the transport remembers may be older than the topics are.
-	if err := topics.Refresh(ctx, c.cfg.Addr, c.cfg.Transport); err != nil {
+	if err := (kafkawire.Wire{Addr: c.cfg.Addr, Transport: c.cfg.Transport}).Refresh(ctx); err != nil {
 		return err
 	}
 	found, err := c.find(ctx, shops)

@@ -7,12 +7,15 @@ import (
 	"time"
 
 	"github.com/segmentio/kafka-go"
+	"github.com/segmentio/kafka-go/protocol"
 	"github.com/segmentio/kafka-go/protocol/addpartitionstotxn"
 	"github.com/segmentio/kafka-go/protocol/createtopics"
 	"github.com/segmentio/kafka-go/protocol/endtxn"
 	"github.com/segmentio/kafka-go/protocol/fetch"
 	"github.com/segmentio/kafka-go/protocol/heartbeat"
 	"github.com/segmentio/kafka-go/protocol/metadata"
+
+	"orderwalk/internal/kafkawire"
 )
 
 // questionLimit bounds one question.
@@ -24,15 +27,17 @@ type client struct {
 	transport *kafka.Transport
 }
 
-func (c client) ask(ctx context.Context, m *bare) (bareAnswer, error) {
-	ctx, cancel := context.WithTimeout(ctx, questionLimit)
-	defer cancel()
-	m.clientID = c.transport.ClientID
-	res, err := c.transport.RoundTrip(ctx, c.addr, m)
-	if err != nil {
-		return bareAnswer{}, err
-	}
-	return res.(bareAnswer), nil
+// ask sends a question to any broker, and not as a request that kafka-go recognises.
+// It would answer Metadata from its cache, which has neither the authorized operations
+// nor topics one may not see; and after a CreateTopics request that succeeds it would
+// wait for the topic, which a validation does not create. Rights are looked at before
+// the question whether the broker is the one to answer.
+func (c client) ask(ctx context.Context, m protocol.Message) (kafkawire.Answer, error) {
+	return c.send(ctx, kafkawire.Request{Message: m, Limit: questionLimit})
+}
+
+func (c client) send(ctx context.Context, r kafkawire.Request) (kafkawire.Answer, error) {
+	return kafkawire.Wire{Addr: c.addr, Transport: c.transport}.ToAny(ctx, r)
 }
 
 const (
@@ -43,13 +48,13 @@ const (
 )
 
 func (c client) describe(ctx context.Context, names []string) (map[string]metadata.ResponseTopic, error) {
-	res, err := c.ask(ctx, &bare{Message: &metadata.Request{TopicNames: names, IncludeTopicAuthorizedOperations: true}})
+	res, err := c.ask(ctx, &metadata.Request{TopicNames: names, IncludeTopicAuthorizedOperations: true})
 	if err != nil {
 		return nil, err
 	}
 	found := make(map[string]metadata.ResponseTopic, len(names))
 	for _, t := range res.Message.(*metadata.Response).Topics {
-		if res.version < 8 { // authorized operations came with Kafka 2.3
+		if res.Version < 8 { // authorized operations came with Kafka 2.3
 			t.TopicAuthorizedOperations = untold
 		}
 		found[t.Name] = t
@@ -61,11 +66,11 @@ func (c client) describe(ctx context.Context, names []string) (map[string]metada
 // the right itself, such as a policy of the cluster, is for the creation to
 // meet.
 func (c client) mayCreate(ctx context.Context, name string) (bool, error) {
-	res, err := c.ask(ctx, &bare{Message: &createtopics.Request{
+	res, err := c.ask(ctx, &createtopics.Request{
 		Topics:       []createtopics.RequestTopic{{Name: name, NumPartitions: -1, ReplicationFactor: -1}},
 		TimeoutMs:    int32(questionLimit.Milliseconds()),
 		ValidateOnly: true,
-	}})
+	})
 	if err != nil {
 		return false, err
 	}
@@ -82,7 +87,7 @@ func (c client) mayCreate(ctx context.Context, name string) (bool, error) {
 const nobody = 1 << 62
 
 func (c client) mayWriteAs(ctx context.Context, id string) (bool, error) {
-	res, err := c.ask(ctx, &bare{Message: &endtxn.Request{TransactionalID: id, ProducerID: nobody}})
+	res, err := c.ask(ctx, &endtxn.Request{TransactionalID: id, ProducerID: nobody})
 	if err != nil {
 		return false, err
 	}
@@ -102,7 +107,7 @@ func (c client) mayWriteTo(ctx context.Context, id string, found map[string]meta
 	if len(may) == 0 {
 		return may, nil
 	}
-	res, err := c.ask(ctx, &bare{Message: req})
+	res, err := c.ask(ctx, req)
 	if err != nil {
 		return nil, err
 	}
@@ -121,12 +126,12 @@ func (c client) mayWriteTo(ctx context.Context, id string, found map[string]meta
 }
 
 func (c client) mayRead(ctx context.Context, name string) (bool, error) {
-	res, err := c.ask(ctx, &bare{Message: &fetch.Request{
+	res, err := c.ask(ctx, &fetch.Request{
 		ReplicaID: -1, MinBytes: 0, MaxBytes: 1, SessionEpoch: -1, // no session
 		Topics: []fetch.RequestTopic{{Topic: name, Partitions: []fetch.RequestPartition{{
 			CurrentLeaderEpoch: -1, LogStartOffset: -1, PartitionMaxBytes: 1, FetchOffset: math.MaxInt64,
 		}}}},
-	}})
+	})
 	if err != nil {
 		return false, err
 	}
@@ -143,7 +148,7 @@ func (c client) mayRead(ctx context.Context, name string) (bool, error) {
 // mayJoin takes the first version: of later ones kafka-go reads the answer's
 // fields in the wrong order, so that every error comes out as success.
 func (c client) mayJoin(ctx context.Context, id string) (bool, error) {
-	res, err := c.ask(ctx, &bare{Message: &heartbeat.Request{GroupID: id, MemberID: "nobody"}, first: true})
+	res, err := c.send(ctx, kafkawire.Request{Message: &heartbeat.Request{GroupID: id, MemberID: "nobody"}, Limit: questionLimit, FirstVersion: true})
 	if err != nil {
 		return false, err
 	}

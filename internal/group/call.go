@@ -3,14 +3,14 @@ package group
 import (
 	"context"
 	"errors"
-	"io"
 	"net"
 	"time"
 
 	"github.com/segmentio/kafka-go"
-	"github.com/segmentio/kafka-go/protocol"
 	"github.com/segmentio/kafka-go/protocol/describegroups"
 	"github.com/segmentio/kafka-go/protocol/heartbeat"
+
+	"orderwalk/internal/kafkawire"
 )
 
 // call sends requests to the coordinator of the group.
@@ -20,40 +20,17 @@ type call struct {
 	group     string
 }
 
-// beat is a heartbeat that finds its way: kafka-go's own would go to whichever
-// broker it is connected to. Its Transport sends a GroupMessage to the group's
-// coordinator, and lets a RawExchanger write and read for itself.
-type beat struct {
-	*heartbeat.Request
-	clientID string
-}
-
-func (b *beat) Group() string { return b.GroupID }
-
-// Required agrees on the first version whatever is offered: kafka-go reads the
-// later ones' answers with their fields exchanged, so that every error comes
-// out as success.
-func (b *beat) Required(map[protocol.ApiKey]int16) bool { return true }
-
-func (b *beat) RawExchange(rw io.ReadWriter) (protocol.Message, error) {
-	const (
-		correlation  = 1 // there is one request in flight on a connection
-		firstVersion = 0
-	)
-	return protocol.RoundTrip(rw, firstVersion, correlation, b.clientID, b.Request)
-}
+func (c call) wire() kafkawire.Wire { return kafkawire.Wire{Addr: c.addr, Transport: c.transport} }
 
 // heartbeat returns nil, an *Error, a code of Kafka, or why there was no
 // answer within limit.
 func (c call) heartbeat(ctx context.Context, limit time.Duration, generation int32, member string) error {
-	ctx, cancel := context.WithTimeout(ctx, limit)
-	defer cancel()
-	answer, err := c.transport.RoundTrip(ctx, c.addr, &beat{
-		Request:  &heartbeat.Request{GroupID: c.group, GenerationID: generation, MemberID: member},
-		clientID: c.transport.ClientID,
-	})
+	// The first version: kafka-go reads the later ones' answers with their fields
+	// exchanged, so that every error comes out as success.
+	answer, err := c.wire().ToGroup(ctx, c.group, kafkawire.Request{Limit: limit, FirstVersion: true,
+		Message: &heartbeat.Request{GroupID: c.group, GenerationID: generation, MemberID: member}})
 	if err == nil {
-		if code := answer.(*heartbeat.Response).ErrorCode; code != 0 {
+		if code := answer.Message.(*heartbeat.Response).ErrorCode; code != 0 {
 			err = kafka.Error(code)
 		}
 	}

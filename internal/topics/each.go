@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/segmentio/kafka-go"
+
+	"orderwalk/internal/kafkawire"
 )
 
 // looked is what one look at the topics has found.
@@ -65,7 +67,7 @@ func CreateEach(ctx context.Context, addr net.Addr, transport *kafka.Transport, 
 // that are not there, may not be seen, or have a partition without a leader.
 // It asks the cluster once, and creates nothing.
 func Usable(ctx context.Context, addr net.Addr, transport *kafka.Transport, names ...string) (map[string]int, error) {
-	if err := Refresh(ctx, addr, transport); err != nil {
+	if err := (kafkawire.Wire{Addr: addr, Transport: transport}).Refresh(ctx); err != nil {
 		return nil, err
 	}
 	e := ensuring{addr: addr, transport: transport}

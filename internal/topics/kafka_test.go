@@ -10,6 +10,7 @@ import (
 	"github.com/segmentio/kafka-go"
 	"github.com/segmentio/kafka-go/protocol/metadata"
 
+	"orderwalk/internal/kafkawire"
 	"orderwalk/test/kafkatest"
 )
 
@@ -57,7 +58,7 @@ func TestKafka(t *testing.T) {
 	}
 
 	for range 5 {
-		if err := Refresh(t.Context(), addr, transport); err != nil {
+		if err := (kafkawire.Wire{Addr: addr, Transport: transport}).Refresh(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -20,6 +20,8 @@ import (
 	"github.com/segmentio/kafka-go"
 	"github.com/segmentio/kafka-go/protocol/createtopics"
 	"github.com/segmentio/kafka-go/protocol/metadata"
+
+	"orderwalk/internal/kafkawire"
 )
 
 // requestLimit bounds one request, so that a lost answer is noticed.
@@ -116,7 +118,7 @@ func (e *ensuring) insist(ctx context.Context, do func() error) error {
 			return fmt.Errorf("ensure topics: %w: %w", ctx.Err(), err)
 		case <-time.After(pause.NextBackOff()):
 		}
-		if refreshErr := Refresh(ctx, e.addr, e.transport); refreshErr != nil && ctx.Err() == nil && refused(refreshErr) {
+		if refreshErr := (kafkawire.Wire{Addr: e.addr, Transport: e.transport}).Refresh(ctx); refreshErr != nil && ctx.Err() == nil && refused(refreshErr) {
 			return fmt.Errorf("ensure topics: %w", refreshErr)
 		}
 	}

@@ -10,10 +10,11 @@ import (
 	"time"
 
 	"github.com/segmentio/kafka-go"
-	"github.com/segmentio/kafka-go/protocol/metadata"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"orderwalk/internal/kafkawire"
 )
 
 // world is a Kafka and a transport to it inside a synctest bubble.
@@ -185,7 +186,7 @@ func TestEnsureWithoutRightToCreate(t *testing.T) {
 	})
 	t.Run("made meanwhile", func(t *testing.T) {
 		inBubble(t, func(t *testing.T, w world) {
-			if err := Refresh(t.Context(), w.addr, w.transport); err != nil {
+			if err := (kafkawire.Wire{Addr: w.addr, Transport: w.transport}).Refresh(t.Context()); err != nil {
 				t.Fatal(err)
 			}
 			w.CreateTopic("orders", 4, nil)
@@ -210,28 +211,4 @@ func TestEnsureEndsWithContext(t *testing.T) {
 			t.Errorf("Ensure = %v, want the deadline and the reason", err)
 		}
 	})
-}
-
-func TestRefreshSeesMovedLeader(t *testing.T) {
-	inBubble(t, func(t *testing.T, w world) {
-		leader := func() int32 {
-			m, err := w.transport.RoundTrip(t.Context(), w.addr, &metadata.Request{TopicNames: []string{"orders"}})
-			if err != nil {
-				t.Fatal(err)
-			}
-			return m.(*metadata.Response).Topics[0].Partitions[0].LeaderID
-		}
-		for node := range int32(3) {
-			w.MoveTopicPartition("orders", 0, node)
-			if err := Refresh(t.Context(), w.addr, w.transport); err != nil {
-				t.Fatal(err)
-			}
-			if got := leader(); got != node {
-				t.Errorf("leader = %d, want %d", got, node)
-			}
-		}
-		if w.TopicInfo(nowhere) != nil {
-			t.Errorf("topic %q was created", nowhere)
-		}
-	}, kfake.NumBrokers(3), kfake.Ports(9092, 9093, 9094), kfake.SeedTopics(1, "orders"))
 }

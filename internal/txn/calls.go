@@ -14,8 +14,6 @@ import (
 	"github.com/segmentio/kafka-go/protocol/initproducerid"
 	"github.com/segmentio/kafka-go/protocol/produce"
 	"github.com/segmentio/kafka-go/protocol/rawproduce"
-
-	"orderwalk/internal/topics"
 )
 
 // How long one request may take before it counts as unanswered. The leader
@@ -70,7 +68,7 @@ func (w *Writer) toCoordinator(ctx context.Context, until time.Time, m protocol.
 	if err != nil {
 		a := silent(err)
 		if a.code == kafka.BrokerNotAvailable { // a broker the transport has not heard of yet
-			a.err = errors.Join(err, topics.Refresh(ctx, w.cfg.Addr, w.cfg.Transport))
+			a.err = errors.Join(err, w.cluster.Refresh(ctx))
 		}
 		return nil, a
 	}

@@ -8,8 +8,6 @@ import (
 	"time"
 
 	"github.com/segmentio/kafka-go"
-
-	"orderwalk/internal/topics"
 )
 
 const (
@@ -237,7 +235,7 @@ func (w *Writer) send(ctx context.Context, until time.Time, t *Transaction, batc
 		}
 		if refresh {
 			// Without fresh leaders the next try fails like this one.
-			_ = topics.Refresh(ctx, w.cfg.Addr, w.cfg.Transport)
+			_ = w.cluster.Refresh(ctx)
 		}
 	}
 }

@@ -175,7 +175,7 @@
 // Four habits of its Transport shape this package. It answers metadata requests
 // from a cache (topics.Refresh renews it). It would look up the coordinator
 // before each transactional request and ignore a failure of that; requests are
-// routed here instead (cluster.go). It closes a connection whose answer is
+// routed here instead (internal/kafkawire). It closes a connection whose answer is
 // overdue, so a late answer is never taken for another's; but when a context is
 // cancelled the request lives on until its deadline, so every request has one,
 // and buffers that such a request may still be reading are not used again. And

@@ -4,12 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"time"
 
 	"github.com/segmentio/kafka-go"
 	"github.com/segmentio/kafka-go/protocol"
 	"github.com/segmentio/kafka-go/protocol/fetch"
+
+	"orderwalk/internal/kafkawire"
 )
 
 // fetched is what a broker has of one partition.
@@ -25,31 +26,21 @@ type abortedTransaction struct {
 	firstOffset int64
 }
 
-// fetchMessage is a Fetch request whose answer is kept as bytes: kafka-go would
-// decode it, and not tell where a batch ends from which compaction has taken
-// the last records.
-type fetchMessage struct{ message }
-
-// maxAnswer bounds what is believed of an answer's size.
-const maxAnswer = 256 << 20
-
-func (m *fetchMessage) RawExchange(rw io.ReadWriter) (protocol.Message, error) {
-	if err := protocol.WriteRequest(rw, m.version, correlation, m.clientID, m.Message); err != nil {
-		return nil, err
-	}
-	body, err := readAnswer(rw)
-	if err != nil {
-		return nil, err
-	}
-	return &fetchAnswer{version: m.version, body: body}, nil
-}
-
+// fetchAnswer is an answer as bytes: kafka-go would decode it, and not tell where a
+// batch ends from which compaction has taken the last records.
 type fetchAnswer struct {
 	version int16
 	body    []byte
 }
 
 func (*fetchAnswer) ApiKey() protocol.ApiKey { return protocol.Fetch }
+
+func readFetch(version int16, body []byte) (protocol.Message, error) {
+	return &fetchAnswer{version, body}, nil
+}
+
+// maxAnswer is asked for, and never the limit that counts: see fetch.
+const maxAnswer = 256 << 20
 
 // How a partition is fetched: a broker that has nothing new answers after
 // fetchWait, and one answer carries about fetchBytes.
@@ -63,8 +54,6 @@ const readCommitted = 1
 
 // fetch asks the leader for what is committed from an offset on.
 func (c cluster) fetch(ctx context.Context, node int32, topic string, partition int32, offset int64) (fetched, error) {
-	ctx, cancel := context.WithTimeout(ctx, fetchLimit)
-	defer cancel()
 	req := &fetch.Request{
 		ReplicaID:   -1,
 		MaxWaitTime: int32(fetchWait.Milliseconds()),
@@ -82,12 +71,11 @@ func (c cluster) fetch(ctx context.Context, node int32, topic string, partition 
 			PartitionMaxBytes:  fetchBytes,
 		}}}},
 	}
-	m := &fetchMessage{message{Message: req, node: node, clientID: c.transport.ClientID}}
-	res, err := c.transport.RoundTrip(ctx, c.addr, m)
+	res, err := c.ToBroker(ctx, node, kafkawire.Request{Message: req, Limit: fetchLimit, Read: readFetch})
 	if err != nil {
 		return fetched{}, err
 	}
-	answer := res.(*fetchAnswer)
+	answer := res.Message.(*fetchAnswer)
 	return parseFetch(answer.version, answer.body, partition)
 }
 

@@ -10,8 +10,6 @@ import (
 	"time"
 
 	"github.com/segmentio/kafka-go"
-
-	"orderwalk/internal/topics"
 )
 
 // remains is a partition in which Kafka has left a transaction of ours open
@@ -136,7 +134,7 @@ func (w *Writer) judge(left []remains) (toCommit, toAbort []topicPartition) {
 // now, but then it is not the whole, and not enough if it is written to next.
 func (w *Writer) leftOpen(ctx context.Context, next []topicPartition) (left []remains, whole bool, a answer) {
 	if w.unsure {
-		_ = topics.Refresh(ctx, w.cfg.Addr, w.cfg.Transport) // without it the next request fails, and is made again
+		_ = w.cluster.Refresh(ctx) // without it the next request fails, and is made again
 	}
 	known, err := w.cluster.leaders(ctx, append(slices.Clone(w.cfg.Topics), w.cfg.AnchorTopic))
 	if err != nil {

@@ -4,12 +4,13 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"io"
 
 	"github.com/segmentio/kafka-go"
 	"github.com/segmentio/kafka-go/protocol"
 	"github.com/segmentio/kafka-go/protocol/apiversions"
+
+	"orderwalk/internal/kafkawire"
 )
 
 // describeProducers is an API that kafka-go does not know: who writes to a
@@ -24,33 +25,21 @@ type producing struct {
 	open     bool        // a transaction is
 }
 
-// producersMessage is a DescribeProducers request, version 0, for one producer
-// ID: of all that the leader tells the answer keeps that one's part.
-type producersMessage struct {
-	node       int32
-	clientID   string
-	producerID int64
-	partitions []topicPartition
-}
+// producersQuestion is a DescribeProducers request, version 0.
+type producersQuestion struct{ partitions []topicPartition }
 
 type producersAnswer map[topicPartition]producing
 
-func (*producersMessage) ApiKey() protocol.ApiKey { return describeProducers }
+func (producersQuestion) ApiKey() protocol.ApiKey { return describeProducers }
 func (producersAnswer) ApiKey() protocol.ApiKey   { return describeProducers }
 
-func (m *producersMessage) Broker(protocol.Cluster) (protocol.Broker, error) {
-	return protocol.Broker{ID: m.node}, nil
-}
-
-func (*producersMessage) Required(map[protocol.ApiKey]int16) bool { return true }
-
-func (m *producersMessage) RawExchange(rw io.ReadWriter) (protocol.Message, error) {
+func (m producersQuestion) write(w io.Writer, correlation int32, clientID string) error {
 	b := make([]byte, 4, 256) // the size comes last
 	b = binary.BigEndian.AppendUint16(b, uint16(describeProducers))
 	b = binary.BigEndian.AppendUint16(b, 0) // version
-	b = binary.BigEndian.AppendUint32(b, correlation)
-	b = binary.BigEndian.AppendUint16(b, uint16(len(m.clientID)))
-	b = append(b, m.clientID...)
+	b = binary.BigEndian.AppendUint32(b, uint32(correlation))
+	b = binary.BigEndian.AppendUint16(b, uint16(len(clientID)))
+	b = append(b, clientID...)
 	b = append(b, 0) // tagged fields
 	byTopic := make(map[string][]int32)
 	for _, p := range m.partitions {
@@ -68,29 +57,8 @@ func (m *producersMessage) RawExchange(rw io.ReadWriter) (protocol.Message, erro
 	}
 	b = append(b, 0)
 	binary.BigEndian.PutUint32(b, uint32(len(b)-4))
-	if _, err := rw.Write(b); err != nil {
-		return nil, err
-	}
-	body, err := readAnswer(rw)
-	if err != nil {
-		return nil, err
-	}
-	return parseProducers(body, m.producerID)
-}
-
-// readAnswer reads an answer's bytes, which its size goes before.
-func readAnswer(r io.Reader) ([]byte, error) {
-	var size [4]byte
-	if _, err := io.ReadFull(r, size[:]); err != nil {
-		return nil, err
-	}
-	n := binary.BigEndian.Uint32(size[:])
-	if n > maxAnswer {
-		return nil, fmt.Errorf("an answer of %d bytes", n)
-	}
-	body := make([]byte, n)
-	_, err := io.ReadFull(r, body)
-	return body, err
+	_, err := w.Write(b)
+	return err
 }
 
 var errProducers = errors.New("DescribeProducers answer cannot be understood")
@@ -144,11 +112,11 @@ func (c cluster) producers(ctx context.Context, node int32, producerID int64, pa
 	if !knows {
 		return nil, kafka.UnsupportedVersion
 	}
-	ctx, cancel := context.WithTimeout(ctx, coordinatorLimit)
-	defer cancel()
-	res, err = c.transport.RoundTrip(ctx, c.addr, &producersMessage{node, c.transport.ClientID, producerID, partitions})
+	m := producersQuestion{partitions}
+	answer, err := c.ToBroker(ctx, node, kafkawire.Request{Message: m, Limit: coordinatorLimit, Write: m.write,
+		Read: func(_ int16, body []byte) (protocol.Message, error) { return parseProducers(body, producerID) }})
 	if err != nil {
 		return nil, err
 	}
-	return res.(producersAnswer), nil
+	return answer.Message.(producersAnswer), nil
 }

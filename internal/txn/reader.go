@@ -12,8 +12,6 @@ import (
 	"github.com/cenkalti/backoff/v4"
 	"github.com/segmentio/kafka-go"
 	"github.com/segmentio/kafka-go/protocol/listoffsets"
-
-	"orderwalk/internal/topics"
 )
 
 // Record is a committed record. Key, Value and Headers may be kept; nil is a
@@ -226,7 +224,7 @@ func (r *Reader) listOffset(ctx context.Context, topic string, partition int32, 
 // definite or ctx ends. A code that asking again does not change is returned:
 // OffsetOutOfRange bare, others as *Error.
 func (r *Reader) atLeader(ctx context.Context, topic string, partition int32, request func(cluster, int32) (kafka.Error, error)) error {
-	c := cluster{r.Addr, r.Transport}
+	c := clusterAt(r.Addr, r.Transport)
 	var pause *backoff.ExponentialBackOff
 	started := time.Now()
 	warned := started
@@ -276,7 +274,7 @@ func (r *Reader) atLeader(ctx context.Context, topic string, partition int32, re
 			return ctx.Err()
 		}
 		// Without fresh leaders the next try fails like this one.
-		_ = topics.Refresh(ctx, r.Addr, r.Transport)
+		_ = clusterAt(r.Addr, r.Transport).Refresh(ctx)
 	}
 }
 

@@ -99,7 +99,7 @@ func Open(ctx context.Context, cfg Config) (*Writer, error) {
 	}
 	w := &Writer{
 		cfg:         cfg,
-		cluster:     cluster{cfg.Addr, cfg.Transport},
+		cluster:     clusterAt(cfg.Addr, cfg.Transport),
 		coordinator: -1,
 		sequences:   map[topicPartition]int32{},
 		ends:        map[topicPartition]int64{},

@@ -1,12 +1,10 @@
-package topics
+package kafkawire
 
 import (
 	"context"
 	"fmt"
-	"net"
 	"time"
 
-	"github.com/segmentio/kafka-go"
 	"github.com/segmentio/kafka-go/protocol/metadata"
 )
 
@@ -28,12 +26,12 @@ const refreshLimit = 5 * time.Second
 // When the transport has not reached any broker so far it answers even that
 // from its cache, with the error of its first try; then it has nothing worth
 // keeping and starts again from its bootstrap addresses.
-func Refresh(ctx context.Context, addr net.Addr, transport *kafka.Transport) error {
+func (w Wire) Refresh(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, refreshLimit)
 	defer cancel()
 	var err error
 	for range 2 { // the first may meet a connection that has died meanwhile
-		_, err = transport.RoundTrip(ctx, addr, &metadata.Request{
+		_, err = w.Transport.RoundTrip(ctx, w.Addr, &metadata.Request{
 			TopicNames:             []string{nowhere},
 			AllowAutoTopicCreation: true,
 		})
@@ -42,7 +40,7 @@ func Refresh(ctx context.Context, addr net.Addr, transport *kafka.Transport) err
 		}
 	}
 	if ctx.Err() == nil {
-		transport.CloseIdleConnections()
+		w.Transport.CloseIdleConnections()
 	}
 	return fmt.Errorf("refresh metadata: %w", err)
 }
