@@ -14,7 +14,7 @@ import (
 
 // bombs puts records into a partition of the offsets topic that are small there
 // and large when they are unpacked.
-func (a *arena) bombs(lane int32, keys ...[]byte) {
+func (a *testbed) bombs(lane int32, keys ...[]byte) {
 	a.Helper()
 	client, err := kgo.NewClient(kgo.SeedBrokers(a.brokers...), kgo.Dialer(a.dial), kgo.RecordPartitioner(kgo.ManualPartitioner()),
 		kgo.ProducerBatchCompression(kgo.GzipCompression()), kgo.ProducerBatchMaxBytes(64<<20), kgo.BrokerMaxWriteBytes(128<<20))
@@ -36,10 +36,10 @@ func (a *arena) bombs(lane int32, keys ...[]byte) {
 // nothing for any shop; one with a shop's own key fails that shop, and says what
 // to do.
 func TestBombsInTheOffsetsTopic(t *testing.T) {
-	inBubble(t, func(a *arena) {
+	inBubble(t, func(a *testbed) {
 		one, p := backlog("wx1", 200)
 		two, _ := backlog("wx2", 200)
-		a.world(simulator.Config{Seed: 3, Shops: []simulator.Shop{one, two}})
+		a.simulate(simulator.Config{Seed: 3, Shops: []simulator.Shop{one, two}})
 		a.createOffsetsTopic()
 		other := offsets.Partition{Shop: "wx2", Range: "create_time"}
 		for lane := range int32(4) {

@@ -7,19 +7,19 @@ import (
 	"orderwalk/simulator"
 )
 
-func changesOnce(a *arena)             { changes(a, simulator.Faults{}) }
-func changesOnceEndOutside(a *arena)   { changes(a, simulator.Faults{EndExclusive: true}) }
-func changesOnceStartOutside(a *arena) { changes(a, simulator.Faults{StartExclusive: true}) }
-func changesOnceBothOutside(a *arena) {
+func changesOnce(a *testbed)             { changes(a, simulator.Faults{}) }
+func changesOnceEndOutside(a *testbed)   { changes(a, simulator.Faults{EndExclusive: true}) }
+func changesOnceStartOutside(a *testbed) { changes(a, simulator.Faults{StartExclusive: true}) }
+func changesOnceBothOutside(a *testbed) {
 	changes(a, simulator.Faults{StartExclusive: true, EndExclusive: true})
 }
 
 // changes walks by update time while orders keep changing. For each (order,
 // update second) that any answer has shown there is one record, no more and no
 // less.
-func changes(a *arena, faults simulator.Faults) {
+func changes(a *testbed, faults simulator.Faults) {
 	start := time.Now().Unix() - 30
-	a.world(simulator.Config{Seed: 6, Faults: faults, Latency: 5 * time.Millisecond,
+	a.simulate(simulator.Config{Seed: 6, Faults: faults, Latency: 5 * time.Millisecond,
 		Shops: []simulator.Shop{{AppID: "wx1", Secret: "secret-wx1", Live: simulator.Live{Rate: 4, Since: start, Changes: 3, ChangeWithin: 6 * time.Second}}}})
 	p := a.policy()
 	p.Range, p.Start, p.End, p.PageSize = wechat.UpdateTime, start, start+50, 5
@@ -36,7 +36,7 @@ func changes(a *arena, faults simulator.Faults) {
 
 // changesAsShown holds what is published against what any answer has shown. It
 // wants so many orders with several changes of which each was published.
-func (a *arena) changesAsShown(enough int) {
+func (a *testbed) changesAsShown(enough int) {
 	a.Helper()
 	history := make(map[string][]int64) // ID → seconds at which it changed
 	for _, c := range a.api.Changes("wx1", time.Time{}, time.Time{}) {

@@ -24,12 +24,12 @@ func TestPagesThatOnlyRepeatFailTheirShop(t *testing.T) {
 		"empty":   `{"errcode":0,"order_id_list":[],"next_key":"K%d","has_more":true}`,
 	} {
 		t.Run(name, func(t *testing.T) {
-			inBubble(t, func(a *arena) {
+			inBubble(t, func(a *testbed) {
 				one, p := backlog("wx1", 500)
 				two, _ := backlog("wx2", 500)
 				one.Token, two.Token = "bad", "good"
 				a.heartbeat = time.Minute
-				a.world(simulator.Config{Seed: 1, Shops: []simulator.Shop{one, two}, Latency: 10 * time.Millisecond})
+				a.simulate(simulator.Config{Seed: 1, Shops: []simulator.Shop{one, two}, Latency: 10 * time.Millisecond})
 				var n atomic.Int64
 				a.gateway = func(w http.ResponseWriter, r *http.Request) bool {
 					bad := strings.HasSuffix(r.URL.Path, "/list/get") && r.URL.Query().Get("access_token") == "bad"
@@ -82,12 +82,12 @@ func TestAnAnswerThatFitsNoRecordFailsItsShop(t *testing.T) {
 	} {
 		for _, always := range []bool{true, false} {
 			t.Run(fmt.Sprint(name, "/", always), func(t *testing.T) {
-				inBubble(t, func(a *arena) {
+				inBubble(t, func(a *testbed) {
 					one, p := backlog("wx1", 500)
 					two, _ := backlog("wx2", 500)
 					one.Token, two.Token = "bad", "good"
 					a.heartbeat = time.Minute
-					a.world(simulator.Config{Seed: 1, Shops: []simulator.Shop{one, two}, Latency: 10 * time.Millisecond})
+					a.simulate(simulator.Config{Seed: 1, Shops: []simulator.Shop{one, two}, Latency: 10 * time.Millisecond})
 					var n atomic.Int64
 					a.gateway = func(w http.ResponseWriter, r *http.Request) bool {
 						bad := strings.HasSuffix(r.URL.Path, "/list/get") && r.URL.Query().Get("access_token") == "bad" && (n.Add(1) == 3 || always)
@@ -118,10 +118,10 @@ func TestAnAnswerThatFitsNoRecordFailsItsShop(t *testing.T) {
 
 // TestThePageThatFitsIsPublished: IDs and tokens of the greatest length.
 func TestThePageThatFitsIsPublished(t *testing.T) {
-	inBubble(t, func(a *arena) {
+	inBubble(t, func(a *testbed) {
 		sh, p := backlog("wx1", 1)
 		p.Concurrency = 1
-		a.world(simulator.Config{Seed: 1, Shops: []simulator.Shop{sh}})
+		a.simulate(simulator.Config{Seed: 1, Shops: []simulator.Shop{sh}})
 		var all []string
 		a.gateway = func(w http.ResponseWriter, r *http.Request) bool {
 			if !strings.HasSuffix(r.URL.Path, "/list/get") {

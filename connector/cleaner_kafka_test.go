@@ -30,9 +30,9 @@ func TestWorkersEndBesideAHastyCleaner(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := &arena{TB: t, dial: new(net.Dialer).DialContext, brokers: cluster.Brokers(), apiURL: "http://" + listener.Addr().String(),
+	a := &testbed{TB: t, dial: new(net.Dialer).DialContext, brokers: cluster.Brokers(), apiURL: "http://" + listener.Addr().String(),
 		name: "cleaned", listen: func() net.Listener { return listener }}
-	a.play(func(a *arena) {
+	a.play(func(a *testbed) {
 		config := make(map[string]*string)
 		for name, value := range map[string]string{"cleanup.policy": "compact", "segment.ms": "200", "min.cleanable.dirty.ratio": "0", "delete.retention.ms": "0", "max.compaction.lag.ms": "1"} {
 			config[name] = &value
@@ -48,7 +48,7 @@ func TestWorkersEndBesideAHastyCleaner(t *testing.T) {
 			world = append(world, simulator.Shop{AppID: id, Secret: "secret-" + id, Live: simulator.Live{Rate: 1, Since: start}})
 			shops = append(shops, shop{appID: id, policy: p, rate: 10})
 		}
-		a.world(simulator.Config{Seed: 43, Shops: world})
+		a.simulate(simulator.Config{Seed: 43, Shops: world})
 		// What is there when the workers look for the first time is forgotten later:
 		// shops that are new make them look at all lanes.
 		first := a.start(shops[:9]...)

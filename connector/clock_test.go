@@ -11,9 +11,9 @@ import (
 // old, as of a gateway with a wrong clock, leaves no window to read and so no
 // call that would tell better. The API is asked for its clock then.
 func TestAnOldDateDoesNotHoldWindowsBackForLong(t *testing.T) {
-	inBubble(t, func(a *arena) {
+	inBubble(t, func(a *testbed) {
 		start := time.Now().Unix()
-		a.world(simulator.Config{Seed: 17, Shops: []simulator.Shop{{AppID: "wx1", Secret: "secret-wx1", Live: simulator.Live{Rate: 0.5, Since: start}}}})
+		a.simulate(simulator.Config{Seed: 17, Shops: []simulator.Shop{{AppID: "wx1", Secret: "secret-wx1", Live: simulator.Live{Rate: 0.5, Since: start}}}})
 		p := a.policy()
 		p.Start = start
 		run := a.start(shop{appID: "wx1", policy: p})
@@ -51,9 +51,9 @@ func TestAnOldDateDoesNotHoldWindowsBackForLong(t *testing.T) {
 func TestClocksThatDifferAreTold(t *testing.T) {
 	for name, skew := range map[string]time.Duration{"ours is behind": 10 * time.Minute, "the API's is behind": -time.Hour} {
 		t.Run(name, func(t *testing.T) {
-			inBubble(t, func(a *arena) {
+			inBubble(t, func(a *testbed) {
 				start := time.Now().Unix()
-				a.world(simulator.Config{Seed: 18, Shops: []simulator.Shop{{AppID: "wx1", Secret: "secret-wx1", Live: simulator.Live{Rate: 0.5, Since: start}}}})
+				a.simulate(simulator.Config{Seed: 18, Shops: []simulator.Shop{{AppID: "wx1", Secret: "secret-wx1", Live: simulator.Live{Rate: 0.5, Since: start}}}})
 				p := a.policy()
 				p.Start = start
 				run := a.start(shop{appID: "wx1", policy: p})

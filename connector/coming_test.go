@@ -15,7 +15,7 @@ import (
 // added, changed, removed, added again, paused and resumed. The lane lives once, and
 // no page of the other 599 is asked for twice.
 func TestShopsComeAndGoAndTheirNeighboursDoNotNotice(t *testing.T) {
-	inBubble(t, func(a *arena) {
+	inBubble(t, func(a *testbed) {
 		const neighbours = 599
 		start := time.Now().Unix()
 		world := simulator.Config{Seed: 71}
@@ -33,14 +33,14 @@ func TestShopsComeAndGoAndTheirNeighboursDoNotNotice(t *testing.T) {
 		}
 		world.Shops = append(world.Shops, simulator.Shop{AppID: "guest", Secret: "secret-guest",
 			Backlog: simulator.Backlog{Orders: 300, From: start - 3600, To: start - 60}, Live: simulator.Live{Rate: 0.2}})
-		a.world(world)
+		a.simulate(world)
 		run := a.prepare(shops...)
 		run.cfg.OffsetsPartitions = 1
 		a.run(run)
 		settled := func() { time.Sleep(3 * time.Minute) }
 		settled()
 		config := func(with ...shop) []Shop {
-			cfg, transport, web := a.config(run.plug, discard(), newRegistry(), append(append([]shop(nil), shops...), with...)...)
+			cfg, transport, web := a.config(run.plug, discard(), newGatherer(), append(append([]shop(nil), shops...), with...)...)
 			transport.CloseIdleConnections()
 			web.CloseIdleConnections()
 			for i := range cfg.Shops { // those that stay are the same to the letter
@@ -127,7 +127,7 @@ func TestShopsComeAndGoAndTheirNeighboursDoNotNotice(t *testing.T) {
 func TestALaneWithoutShopsThatWalkTakesUpNewOnes(t *testing.T) {
 	for _, state := range []State{StateDone, StateFailed, StatePaused} {
 		t.Run(string(state), func(t *testing.T) {
-			inBubble(t, func(a *arena) {
+			inBubble(t, func(a *testbed) {
 				keeps, only, comes := a.inLane(0, 1)[0], a.inLane(1, 2)[0], a.inLane(1, 2)[1]
 				var world []simulator.Shop
 				shops := make(map[string]shop)
@@ -141,7 +141,7 @@ func TestALaneWithoutShopsThatWalkTakesUpNewOnes(t *testing.T) {
 				if state == StateFailed {
 					world[1].Secret = "another"
 				}
-				a.world(simulator.Config{Seed: 72, Shops: world})
+				a.simulate(simulator.Config{Seed: 72, Shops: world})
 				one := shops[only]
 				run := a.prepare(shops[keeps], one)
 				if state == StatePaused {
@@ -157,7 +157,7 @@ func TestALaneWithoutShopsThatWalkTakesUpNewOnes(t *testing.T) {
 						t.Errorf("the only shop is %s: %s", s.State, s.Reason)
 					}
 				}
-				cfg, transport, web := a.config(run.plug, discard(), newRegistry(), shops[keeps], one, shops[comes])
+				cfg, transport, web := a.config(run.plug, discard(), newGatherer(), shops[keeps], one, shops[comes])
 				transport.CloseIdleConnections()
 				web.CloseIdleConnections()
 				if err := run.SetShops(context.Background(), cfg.Shops); err != nil {

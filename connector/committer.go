@@ -51,7 +51,7 @@ const (
 
 // receipt is one walker's share of a transaction.
 type receipt struct {
-	sheet        *sheet
+	sheet        *shopState
 	history      *history
 	orders, late int
 	ages         []float64 // of the windows late orders turned up in, seconds

@@ -57,7 +57,7 @@ type Config struct {
 	Transport *kafka.Transport // shared by all lanes
 	Dialer    *kafka.Dialer    // for the group
 	Host      *wechat.Host     // shared by all shops' clients
-	Aside     *Aside           // nil = nothing
+	Sidecar   *Sidecar         // nil = nothing
 	Shops     []Shop           // see SetShops
 	Metrics   *Metrics
 	Log       *slog.Logger
@@ -82,24 +82,24 @@ func (s Shop) partition() offsets.Partition {
 // Connector walks the shops of the lanes that are assigned to this worker, and
 // publishes their orders.
 type Connector struct {
-	cfg    Config
-	board  *board
-	outage *outage
-	clocks *clocks
-	spare  chan struct{} // see spares.tokens
-	demand demand        // for spare windows
-	ids    *idBudget
+	cfg      Config
+	registry *registry
+	outage   *outage
+	clocks   *clocks
+	spare    chan struct{} // see spares.tokens
+	demand   demand        // for spare windows
+	ids      *idBudget
 
-	mu         sync.Mutex
-	shops      map[int][]Shop // by lane; nil until the lanes are known
-	paused     map[offsets.Partition]bool
-	partitions map[string]int   // of each topic; the offsets topic's are the lanes; replaced, never changed
-	refused    map[string]error // orders topics that could not be used when they were looked at, and why
-	crew       *crew            // nil until Run
-	survey     *survey
-	tombstones time.Duration // how long the offsets topic keeps those; 0 = unknown yet
-	ready      error
-	changed    chan struct{} // something may have ended
+	mu          sync.Mutex
+	shops       map[int][]Shop // by lane; nil until the lanes are known
+	paused      map[offsets.Partition]bool
+	partitions  map[string]int   // of each topic; the offsets topic's are the lanes; replaced, never changed
+	refused     map[string]error // orders topics that could not be used when they were looked at, and why
+	set         *laneSet         // nil until Run
+	checkpoints *checkpointReader
+	tombstones  time.Duration // how long the offsets topic keeps those; 0 = unknown yet
+	ready       error
+	changed     chan struct{} // something may have ended
 }
 
 // spareWindows is how many windows a process reads at once beyond one of each
@@ -107,20 +107,20 @@ type Connector struct {
 // that is being read has a call and its answer in memory. See yield.go.
 const spareWindows = 512
 
-// New makes a connector and its status board; nothing runs yet.
+// New makes a connector and its registry of shop states; nothing runs yet.
 func New(cfg Config, reg prometheus.Registerer) *Connector {
-	c := &Connector{cfg: cfg, board: newBoard(cfg.Metrics, budget.New(cfg.QuotaLiveShare, cfg.Log)), changed: make(chan struct{}, 1), paused: make(map[offsets.Partition]bool), spare: make(chan struct{}, spareWindows), ids: newIDBudget()}
+	c := &Connector{cfg: cfg, registry: newRegistry(cfg.Metrics, budget.New(cfg.QuotaLiveShare, cfg.Log)), changed: make(chan struct{}, 1), paused: make(map[offsets.Partition]bool), spare: make(chan struct{}, spareWindows), ids: newIDBudget()}
 	c.stage(fmt.Sprintf("starting: waiting for Kafka at %v to answer", cfg.Addr))
-	c.board.enlist(cfg.Shops, c.poke)
+	c.registry.register(cfg.Shops, c.poke)
 	c.outage = newOutage(cfg.Metrics, cfg.Log)
 	c.clocks = newClocks(cfg.Host, cfg.Log)
-	c.board.clocks = c.clocks
-	reg.MustRegister(c.board, c.outage, c.clocks)
+	c.registry.clocks = c.clocks
+	reg.MustRegister(c.registry, c.outage, c.clocks)
 	return c
 }
 
 // Status is every shop's line, by name.
-func (c *Connector) Status() []ShopStatus { return c.board.snapshot() }
+func (c *Connector) Status() []ShopStatus { return c.registry.snapshot() }
 
 // Run joins the group and walks until ctx ends (nil) or until every shop has
 // ended, here or at another worker: nil when all of them are done, otherwise an
@@ -137,9 +137,9 @@ func (c *Connector) Run(ctx context.Context) error {
 	})
 	lanes, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var asking sync.WaitGroup
-	asking.Go(func() { c.board.quotas.Run(lanes) })
+	asking.Go(func() { c.registry.quotas.Run(lanes) })
 	defer asking.Wait()
-	crew := &crew{log: c.cfg.Log, current: member.Current, rest: member.Rest, open: c.open, changed: c.poke, ctx: lanes, stop: stop, shifts: make(map[int]*shift),
+	set := &laneSet{log: c.cfg.Log, current: member.Current, rest: member.Rest, open: c.open, changed: c.poke, ctx: lanes, stop: stop, lanes: make(map[int]*runningLane),
 		failed: func(err error) {
 			select {
 			case failed <- err:
@@ -149,7 +149,7 @@ func (c *Connector) Run(ctx context.Context) error {
 	// The membership outlives the lanes: others get them when they are drained.
 	joined, leave := context.WithCancel(context.WithoutCancel(ctx))
 	left := make(chan error, 1)
-	var aside *asides // set before the first assignment
+	var sidecar *sidecars // set before the first assignment
 	go func() {
 		left <- member.Run(joined, func(a group.Assignment) {
 			select {
@@ -158,31 +158,31 @@ func (c *Connector) Run(ctx context.Context) error {
 				return
 			}
 			if n := len(a.Lanes); n > 0 && a.Lanes[n-1] >= c.lanes() {
-				crew.failed(&GrownError{Topic: c.cfg.OffsetsTopic, Had: c.lanes()})
+				set.failed(&GrownError{Topic: c.cfg.OffsetsTopic, Had: c.lanes()})
 				return
 			}
-			crew.assign(a)
-			if aside != nil {
-				aside.assign(lanes, a)
+			set.assign(a)
+			if sidecar != nil {
+				sidecar.assign(lanes, a)
 			}
 			c.mu.Lock()
 			c.ready = nil
 			c.mu.Unlock()
-		}, crew.lost)
+		}, set.lost)
 	}()
-	err := c.prepare(ctx, crew, there)
+	err := c.prepare(ctx, set, there)
 	if err == nil {
-		if c.cfg.Aside != nil {
-			aside = &asides{Aside: c.cfg.Aside, crew: crew, lane: int(record.Partition(c.cfg.Aside.Key, c.lanes()))}
-			aside.group.Go(func() { aside.Follow(lanes, aside.lane) })
-			defer aside.group.Wait()
+		if c.cfg.Sidecar != nil {
+			sidecar = &sidecars{Sidecar: c.cfg.Sidecar, lanes: set, lane: int(record.Partition(c.cfg.Sidecar.Key, c.lanes()))}
+			sidecar.group.Go(func() { sidecar.Follow(lanes, sidecar.lane) })
+			defer sidecar.group.Wait()
 		}
 		close(known)
 		asking.Go(func() { c.recount(lanes) })
-		err = c.watch(ctx, crew, failed, left)
+		err = c.wait(ctx, set, failed, left)
 	}
 	c.stage("stopping")
-	crew.drain()
+	set.drain()
 	leave()
 	if gone := <-left; err == nil && ctx.Err() == nil && gone != nil {
 		err = gone
@@ -192,7 +192,7 @@ func (c *Connector) Run(ctx context.Context) error {
 
 // prepare makes sure of the topics, and knows what the first lane to open will
 // ask. It says when the topics are there, before it knows that they are fit.
-func (c *Connector) prepare(ctx context.Context, crew *crew, there chan<- struct{}) error {
+func (c *Connector) prepare(ctx context.Context, set *laneSet, there chan<- struct{}) error {
 	c.stage("starting: looking at the topics")
 	err := c.lost(ctx)
 	if err == nil {
@@ -201,12 +201,12 @@ func (c *Connector) prepare(ctx context.Context, crew *crew, there chan<- struct
 	if err == nil {
 		c.stage("starting: waiting for the group " + c.cfg.Group + " to assign lanes")
 		c.mu.Lock()
-		c.crew = crew
-		c.survey = newSurvey(&c.cfg, c.partitions[c.cfg.OffsetsTopic], c.cfg.Log, c.outage)
+		c.set = set
+		c.checkpoints = newCheckpointReader(&c.cfg, c.partitions[c.cfg.OffsetsTopic], c.cfg.Log, c.outage)
 		c.mu.Unlock()
 		close(there)
 		var looking sync.WaitGroup
-		looking.Go(func() { c.survey.prepare(ctx) })
+		looking.Go(func() { c.checkpoints.prepare(ctx) })
 		looking.Go(func() {
 			kept := topics.Tombstones(ctx, c.cfg.Addr, c.cfg.Transport, c.cfg.OffsetsTopic)
 			c.mu.Lock()
@@ -222,8 +222,8 @@ func (c *Connector) prepare(ctx context.Context, crew *crew, there chan<- struct
 	return err
 }
 
-// watch waits for a reason to end.
-func (c *Connector) watch(ctx context.Context, crew *crew, failed, left chan error) error {
+// wait waits for a reason to end.
+func (c *Connector) wait(ctx context.Context, set *laneSet, failed, left chan error) error {
 	tick := time.NewTicker(2 * time.Second)
 	defer tick.Stop()
 	for {
@@ -239,23 +239,23 @@ func (c *Connector) watch(ctx context.Context, crew *crew, failed, left chan err
 			c.clocks.look()
 		case <-c.changed:
 		}
-		if ended, err := c.verdict(ctx, crew); ended {
+		if ended, err := c.result(ctx, set); ended {
 			return err
 		}
 	}
 }
 
-// verdict looks whether there is nothing left to do: with a bounded range, when
+// result looks whether there is nothing left to do: with a bounded range, when
 // every shop of this worker has ended or can only wait, and every other is
 // done, or with a worker that is as far; without, when this worker is alone and all
 // shops have failed.
-func (c *Connector) verdict(ctx context.Context, crew *crew) (ended bool, err error) {
+func (c *Connector) result(ctx context.Context, set *laneSet) (ended bool, err error) {
 	rest := group.Busy
-	defer func() { crew.rest(rest) }()
-	on := crew.on()
+	defer func() { set.rest(rest) }()
+	on := set.numbers()
 	c.share(on)
-	c.board.withOthers(crew.members() > 1)
-	if crew.members() == 0 {
+	c.registry.withOthers(set.members() > 1)
+	if set.members() == 0 {
 		return false, nil
 	}
 	shops := c.dealt()
@@ -265,10 +265,10 @@ func (c *Connector) verdict(ctx context.Context, crew *crew) (ended bool, err er
 		for _, shop := range dealt {
 			bounded = bounded && shop.Policy.End > 0
 			all++
-			s, here := crew.standing(number, shop.partition())
+			s, here := set.standing(number, shop.partition())
 			switch {
 			case !here:
-				if crew.members() == 1 {
+				if set.members() == 1 {
 					return false, nil // between two assignments
 				}
 			case s.open != "":
@@ -280,11 +280,11 @@ func (c *Connector) verdict(ctx context.Context, crew *crew) (ended bool, err er
 			}
 		}
 	}
-	if !bounded && (crew.members() > 1 || len(open) == 0) {
+	if !bounded && (set.members() > 1 || len(open) == 0) {
 		return false, nil
 	}
-	if crew.members() > 1 {
-		done, missing, err := c.othersDone(ctx, shops, on, crew.others() != group.Busy)
+	if set.members() > 1 {
+		done, missing, err := c.othersDone(ctx, shops, on, set.others() != group.Busy)
 		switch {
 		case done:
 		case len(open) > 0:
@@ -293,7 +293,7 @@ func (c *Connector) verdict(ctx context.Context, crew *crew) (ended bool, err er
 			rest = group.Idle
 		}
 		// If no worker is stuck all shops are done, and the others have only to see it.
-		if !done && (err != nil || crew.others() == group.Busy || max(crew.others(), rest) != group.Stuck) {
+		if !done && (err != nil || set.others() == group.Busy || max(set.others(), rest) != group.Stuck) {
 			return false, nil
 		}
 		open = append(open, missing...)
@@ -314,7 +314,7 @@ func (c *Connector) othersDone(ctx context.Context, shops map[int][]Shop, on []i
 		if slices.Contains(on, number) {
 			continue
 		}
-		all, lacking, failed := c.survey.done(ctx, number, dealt)
+		all, lacking, failed := c.checkpoints.done(ctx, number, dealt)
 		if failed != nil && !errors.Is(failed, errLater) && ctx.Err() == nil {
 			c.cfg.Log.Warn("cannot see how far other workers are", "reason", failed)
 		}

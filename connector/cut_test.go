@@ -36,10 +36,10 @@ func TestALongWindowThatIsDenseIsCut(t *testing.T) {
 		{"end outside", simulator.Faults{EndExclusive: true}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			inBubble(t, func(a *arena) {
+			inBubble(t, func(a *testbed) {
 				const orders = 12_000
 				sh, p := quietThenDense(orders)
-				a.world(simulator.Config{Seed: 9, Shops: []simulator.Shop{sh}, Latency: 20 * time.Millisecond, Faults: c.faults})
+				a.simulate(simulator.Config{Seed: 9, Shops: []simulator.Shop{sh}, Latency: 20 * time.Millisecond, Faults: c.faults})
 				a.pod = "pod"
 				rnd := rand.New(rand.NewPCG(9, 9))
 				most := 0
@@ -82,13 +82,13 @@ func TestALongWindowThatIsDenseIsCut(t *testing.T) {
 // TestAWindowThatIsCutMissesNoChange is the same by update time, while orders go
 // on to change.
 func TestAWindowThatIsCutMissesNoChange(t *testing.T) {
-	inBubble(t, func(a *arena) {
+	inBubble(t, func(a *testbed) {
 		a.heartbeat = time.Minute
 		sh, p := quietThenDense(3500)
 		sh.Backlog.From, sh.Backlog.To = time.Now().Unix()-3600, time.Now().Unix()-60
 		sh.Backlog.Changes, sh.Backlog.ChangeWithin = 3, 30*time.Minute
 		p.Range, p.End = wechat.UpdateTime, time.Now().Unix()+600
-		a.world(simulator.Config{Seed: 10, Shops: []simulator.Shop{sh}, Latency: 100 * time.Millisecond})
+		a.simulate(simulator.Config{Seed: 10, Shops: []simulator.Shop{sh}, Latency: 100 * time.Millisecond})
 		a.pod = "pod"
 		run := a.start(shop{appID: "wx1", policy: p})
 		time.Sleep(45 * time.Second)

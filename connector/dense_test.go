@@ -12,10 +12,10 @@ import (
 
 // dense is a shop with so many orders in the seconds after from, IDs that say
 // their second, from an API that lists ten for one range at most.
-func (a *arena) dense(faults simulator.Faults, from int64, orders ...int) {
+func (a *testbed) dense(faults simulator.Faults, from int64, orders ...int) {
 	a.Helper()
 	faults.MaxOrdersPerRequest = 10
-	a.world(simulator.Config{Faults: faults, Shops: []simulator.Shop{{AppID: "wx1", Secret: "secret-wx1"}}})
+	a.simulate(simulator.Config{Faults: faults, Shops: []simulator.Shop{{AppID: "wx1", Secret: "secret-wx1"}}})
 	for i, n := range orders {
 		at := from + int64(i)
 		for k := range n {
@@ -49,7 +49,7 @@ func TestSecondsThatCanBeListedAloneAreRead(t *testing.T) {
 	} {
 		for _, kind := range []wechat.Range{wechat.CreateTime, wechat.UpdateTime} {
 			t.Run(name+", "+string(kind), func(t *testing.T) {
-				inBubble(t, func(a *arena) {
+				inBubble(t, func(a *testbed) {
 					from := time.Now().Unix() - 3600
 					a.dense(c.faults, from, c.orders...)
 					p := testPolicy()
@@ -79,7 +79,7 @@ func TestASecondThatCannotBeListedStopsItsShop(t *testing.T) {
 		"both in, a range that begins at its end is empty": {simulator.Faults{PointRange: "empty"}, []int{0, 7, 8, 9, 0}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			inBubble(t, func(a *arena) {
+			inBubble(t, func(a *testbed) {
 				from := time.Now().Unix() - 3600
 				a.dense(c.faults, from, c.orders...)
 				p := testPolicy()

@@ -20,10 +20,10 @@
 //	recount.go    partitions that are added to orders topics
 //	held.go       what a walker does with the day's budget, and the series about it
 //	clocks.go     the difference of this machine's clock and the API's: metric and log
-//	crew.go       the lanes this worker has, as the group assigns them
+//	laneset.go    the lanes this worker has, as the group assigns them
 //	shops.go      shops dealt out over lanes, and changed while it runs
 //	outage.go     what is being waited for from Kafka: metric and log
-//	survey.go     what other workers have done, by their checkpoints
+//	checkpoints.go what other workers have done, by their checkpoints
 //	connector.go  beginning and end
 //
 // # Why nothing is lost and nothing comes twice
@@ -35,7 +35,7 @@
 //
 //  1. An order and the checkpoint that covers it commit together or not at all.
 //     A page's orders go to the outbox and its token into the checkpoint under
-//     one lock (walker.sift); both leave it under one lock (committer.collect)
+//     one lock (walker.dedupe); both leave it under one lock (committer.collect)
 //     for one transaction. Any doubt about a transaction ends the life of the
 //     lane, and the next begins with what is read back (lane.run).
 //

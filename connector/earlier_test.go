@@ -16,7 +16,7 @@ import (
 // TestACheckpointOfAnEarlierVersionGoesOn: a window that was opened when windows
 // were asked for from their own start goes on with its token under that very range.
 func TestACheckpointOfAnEarlierVersionGoesOn(t *testing.T) {
-	inBubble(t, func(a *arena) {
+	inBubble(t, func(a *testbed) {
 		from := time.Now().Unix() - 3600
 		to := from + 60
 		a.everySecond(simulator.Config{}, from-3, to+3)

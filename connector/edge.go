@@ -9,7 +9,7 @@ import (
 	"orderwalk/offsets"
 )
 
-// judge asks the API about IDs that w and a window to its left both list, with
+// resolveEdge asks the API about IDs that w and a window to its left both list, with
 // update times: is that one change, or two? The answer must be right whether the
 // API counts a range's first second in or not, and its last second in or not.
 //
@@ -34,7 +34,7 @@ import (
 //
 // shown reports whether a range of one second has listed an order, which an API
 // that counts neither end in never does.
-func judge(ctx context.Context, client *wechat.Client, w *offsets.Window, suspects []window.Ambiguous) (known window.Resolved, shown bool, err error) {
+func resolveEdge(ctx context.Context, client *wechat.Client, w *offsets.Window, suspects []window.Ambiguous) (known window.Resolved, shown bool, err error) {
 	left := make(map[string]bool, len(suspects))
 	edges := make(map[int64]map[string]bool)
 	for _, s := range suspects {

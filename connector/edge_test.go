@@ -24,8 +24,8 @@ func TestJudge(t *testing.T) {
 		for ends := range 4 {
 			startOut, endOut := ends/2 == 1, ends%2 == 1
 			t.Run(fmt.Sprintf("start out %v, end out %v, %s", startOut, endOut, point), func(t *testing.T) {
-				inBubble(t, func(a *arena) {
-					a.world(simulator.Config{Seed: 1, Shops: []simulator.Shop{{AppID: "wx1", Token: "token"}},
+				inBubble(t, func(a *testbed) {
+					a.simulate(simulator.Config{Seed: 1, Shops: []simulator.Shop{{AppID: "wx1", Token: "token"}},
 						Faults: simulator.Faults{StartExclusive: startOut, EndExclusive: endOut, PointRange: point}})
 					for i := range 250 { // others, so that answers have pages
 						at := int64(shared - 2 + i%110)
@@ -39,7 +39,7 @@ func TestJudge(t *testing.T) {
 						}
 					}
 					time.Sleep(time.Until(time.Unix(shared+200, 0)))
-					cfg, transport, web := a.config(&plug{dial: a.dial}, discard(), newRegistry(), shop{appID: "wx1", static: func() (string, error) { return "token", nil }})
+					cfg, transport, web := a.config(&plug{dial: a.dial}, discard(), newGatherer(), shop{appID: "wx1", static: func() (string, error) { return "token", nil }})
 					lists := func(from, to, at int64) bool {
 						return (at > from || !startOut && at == from) && (at < to || !endOut && at == to)
 					}
@@ -56,7 +56,7 @@ func TestJudge(t *testing.T) {
 									continue // the window cannot have listed it
 								}
 								id := strconv.FormatInt(at, 10)
-								got, shown, err := judge(context.Background(), cfg.Shops[0].Client, w, []window.Ambiguous{{ID: id, Edge: int64(edge)}})
+								got, shown, err := resolveEdge(context.Background(), cfg.Shops[0].Client, w, []window.Ambiguous{{ID: id, Edge: int64(edge)}})
 								if err != nil {
 									t.Fatal(err)
 								}
@@ -82,13 +82,13 @@ func TestJudge(t *testing.T) {
 // TestJudgeIsNotLedInCircles: an API that gives empty pages for ever has no
 // verdict, and the window starts again.
 func TestJudgeIsNotLedInCircles(t *testing.T) {
-	inBubble(t, func(a *arena) {
-		a.world(simulator.Config{Shops: []simulator.Shop{{AppID: "wx1", Token: "token"}}, Faults: simulator.Faults{EmptyPageRate: 1}})
-		cfg, transport, web := a.config(&plug{dial: a.dial}, discard(), newRegistry(), shop{appID: "wx1", static: func() (string, error) { return "token", nil }})
+	inBubble(t, func(a *testbed) {
+		a.simulate(simulator.Config{Shops: []simulator.Shop{{AppID: "wx1", Token: "token"}}, Faults: simulator.Faults{EmptyPageRate: 1}})
+		cfg, transport, web := a.config(&plug{dial: a.dial}, discard(), newGatherer(), shop{appID: "wx1", static: func() (string, error) { return "token", nil }})
 		ctx, cancel := context.WithTimeout(context.Background(), time.Hour)
 		defer cancel()
 		w := &offsets.Window{Start: 946_684_000, End: 946_684_100, PageSize: 100}
-		if _, _, err := judge(ctx, cfg.Shops[0].Client, w, []window.Ambiguous{{ID: "7", Edge: 946_684_000}}); !errors.Is(err, errCircles) {
+		if _, _, err := resolveEdge(ctx, cfg.Shops[0].Client, w, []window.Ambiguous{{ID: "7", Edge: 946_684_000}}); !errors.Is(err, errCircles) {
 			t.Errorf("judged with %v after %d calls", err, len(a.listed()))
 		}
 		web.CloseIdleConnections()
@@ -103,20 +103,20 @@ func TestJudgeBelievesNoSilence(t *testing.T) {
 	for _, length := range []time.Duration{2 * time.Second, time.Minute, 10 * time.Minute} {
 		for i, form := range successes {
 			for j, updated := range []int64{shared, shared + 50} {
-				inBubble(t, func(a *arena) {
-					a.world(simulator.Config{Shops: []simulator.Shop{{AppID: "wx1", Token: "token"}}, Faults: []simulator.Faults{{}, terse}[i%2]})
+				inBubble(t, func(a *testbed) {
+					a.simulate(simulator.Config{Shops: []simulator.Shop{{AppID: "wx1", Token: "token"}}, Faults: []simulator.Faults{{}, terse}[i%2]})
 					if err := a.api.Add("wx1", simulator.Order{ID: "7", Created: shared - 10, Updated: updated}); err != nil {
 						t.Fatal(err)
 					}
 					time.Sleep(time.Until(time.Unix(end+100, 0)))
 					g := &glitch{length: length, form: form, begins: func(n int, _ asked) bool { return n > 1 }}
 					g.play(a)
-					cfg, transport, web := a.config(&plug{dial: a.dial}, discard(), newRegistry(), shop{appID: "wx1", static: func() (string, error) { return "token", nil }})
+					cfg, transport, web := a.config(&plug{dial: a.dial}, discard(), newGatherer(), shop{appID: "wx1", static: func() (string, error) { return "token", nil }})
 					w := &offsets.Window{Start: shared, End: end, PageSize: 100}
 					if _, err := cfg.Shops[0].Client.List(context.Background(), query(w, wechat.UpdateTime, "")); err != nil {
 						t.Error(err) // which is where the suspect comes from
 					}
-					got, _, err := judge(context.Background(), cfg.Shops[0].Client, w, []window.Ambiguous{{ID: "7", Edge: shared}})
+					got, _, err := resolveEdge(context.Background(), cfg.Shops[0].Client, w, []window.Ambiguous{{ID: "7", Edge: shared}})
 					if change, judged := got[window.Ambiguous{ID: "7", Edge: shared}]; err != nil || !judged || change != (j == 1) {
 						t.Errorf("%v of %s: judged %v (%v), %v", length, form, change, judged, err)
 					}

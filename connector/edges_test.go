@@ -17,10 +17,10 @@ func ends(n int) simulator.Faults {
 
 // everySecond is a shop with orders in each second from before the start to after
 // the end, IDs that say their second.
-func (a *arena) everySecond(cfg simulator.Config, from, to int64) {
+func (a *testbed) everySecond(cfg simulator.Config, from, to int64) {
 	a.Helper()
 	cfg.Shops = []simulator.Shop{{AppID: "wx1", Secret: "secret-wx1"}}
-	a.world(cfg)
+	a.simulate(cfg)
 	for at := from; at <= to; at++ {
 		for i := range 2 {
 			if err := a.api.Add("wx1", simulator.Order{ID: strconv.FormatInt(10*at+int64(i), 10), Created: at, Updated: at}); err != nil {
@@ -33,7 +33,7 @@ func (a *arena) everySecond(cfg simulator.Config, from, to int64) {
 // everySecondOnce checks that the orders of each second of a range are published
 // once, and of no others than those of the seconds before and after, if it has an
 // end.
-func (a *arena) everySecondOnce(from, to int64, bounded bool) {
+func (a *testbed) everySecondOnce(from, to int64, bounded bool) {
 	a.Helper()
 	count := make(map[int64]int)
 	for _, r := range a.published() {
@@ -61,7 +61,7 @@ func TestEverySecondIsInWhateverEndsMean(t *testing.T) {
 		for _, kind := range []wechat.Range{wechat.CreateTime, wechat.UpdateTime} {
 			for _, length := range []time.Duration{time.Second, 2 * time.Second, 7 * time.Second, time.Hour} {
 				t.Run(fmt.Sprintf("%+v %s %v", n, kind, length), func(t *testing.T) {
-					inBubble(t, func(a *arena) {
+					inBubble(t, func(a *testbed) {
 						to := time.Now().Unix() - 3600
 						from := to - 45
 						a.everySecond(simulator.Config{Faults: ends(n)}, from-3, to+3)
@@ -84,7 +84,7 @@ func TestEverySecondIsInLive(t *testing.T) {
 	for n := range 4 {
 		for _, kind := range []wechat.Range{wechat.CreateTime, wechat.UpdateTime} {
 			t.Run(fmt.Sprintf("%d %s", n, kind), func(t *testing.T) {
-				inBubble(t, func(a *arena) {
+				inBubble(t, func(a *testbed) {
 					from := time.Now().Unix() - 20
 					a.everySecond(simulator.Config{Faults: ends(n)}, from-3, from+200)
 					p := a.policy()

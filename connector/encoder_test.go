@@ -15,10 +15,10 @@ import (
 // for anything, so no page is listed twice for it; other lanes go on meanwhile.
 func TestASlowEncoderDelaysItsLaneAlone(t *testing.T) {
 	const slow = 20 * time.Minute
-	inBubble(t, func(a *arena) {
+	inBubble(t, func(a *testbed) {
 		prompt, p := backlog("wx1", 500)
 		delayed, q := backlog("wx2", 500)
-		a.world(simulator.Config{Seed: 61, Shops: []simulator.Shop{prompt, delayed}})
+		a.simulate(simulator.Config{Seed: 61, Shops: []simulator.Shop{prompt, delayed}})
 		a.open = func(ctx context.Context, topic string) error {
 			if !strings.HasSuffix(topic, ".slow") {
 				return nil
@@ -63,10 +63,10 @@ func TestASlowEncoderDelaysItsLaneAlone(t *testing.T) {
 // TestARefusedEncoderFailsItsShop, and no other; when it can be opened the shop goes
 // on.
 func TestARefusedEncoderFailsItsShop(t *testing.T) {
-	inBubble(t, func(a *arena) {
+	inBubble(t, func(a *testbed) {
 		good, p := backlog("wx1", 200)
 		bad, q := backlog("wx2", 200)
-		a.world(simulator.Config{Seed: 62, Shops: []simulator.Shop{good, bad}})
+		a.simulate(simulator.Config{Seed: 62, Shops: []simulator.Shop{good, bad}})
 		mended := make(chan struct{})
 		a.open = func(_ context.Context, topic string) error {
 			select {

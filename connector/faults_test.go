@@ -47,7 +47,7 @@ func TestEverySwitchLosesAndRepeatsNothing(t *testing.T) {
 			continue
 		}
 		t.Run(f.Name, func(t *testing.T) {
-			inBubble(t, func(a *arena) {
+			inBubble(t, func(a *testbed) {
 				v := value[f.Name]
 				if v == "" {
 					v = map[string]string{"bool": "true", "rate": "0.2"}[f.Type]
@@ -68,7 +68,7 @@ func TestEverySwitchLosesAndRepeatsNothing(t *testing.T) {
 					p.Start -= 200 * 86400 // long and empty: windows grow to seven days
 				}
 				a.heartbeat = time.Minute
-				a.world(simulator.Config{Seed: 11, Shops: []simulator.Shop{sh}, Faults: faults})
+				a.simulate(simulator.Config{Seed: 11, Shops: []simulator.Shop{sh}, Faults: faults})
 				run := a.start(shop{appID: "wx1", policy: p})
 				<-run.ended
 				if run.err != nil {
@@ -98,12 +98,12 @@ func TestWhatStopsAShop(t *testing.T) {
 		{"more windows than a second", simulator.Faults{MaxOrdersPerRequest: 10}, func(p *window.Policy) { p.MinWindow = time.Minute }, "ORDERWALK_MIN_WINDOW"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			inBubble(t, func(a *arena) {
+			inBubble(t, func(a *testbed) {
 				sh, p := backlog("wx1", 500)
 				if c.policy != nil {
 					c.policy(&p)
 				}
-				a.world(simulator.Config{Seed: 12, Shops: []simulator.Shop{sh}, Faults: c.faults})
+				a.simulate(simulator.Config{Seed: 12, Shops: []simulator.Shop{sh}, Faults: c.faults})
 				err := a.start(shop{appID: "wx1", policy: p}).wait()
 				if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), "shop wx1") {
 					t.Fatalf("ended with %v; want the shop and %q", err, c.want)
@@ -123,10 +123,10 @@ func TestWhatOnlyTheVendorCanChangeIsWaitedFor(t *testing.T) {
 		"48001": {Unauthorised: true}, "45035": {Whitelist: 45035}, "40164": {Whitelist: 40164}, "HTTP 403": {HTTP403: true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			inBubble(t, func(a *arena) {
+			inBubble(t, func(a *testbed) {
 				start := time.Now().Unix() - 3600
 				a.heartbeat = time.Minute
-				a.world(simulator.Config{Seed: 13, Faults: faults, Shops: []simulator.Shop{{AppID: "wx1", Secret: "secret-wx1", Live: simulator.Live{Rate: 0.1, Since: start}}}})
+				a.simulate(simulator.Config{Seed: 13, Faults: faults, Shops: []simulator.Shop{{AppID: "wx1", Secret: "secret-wx1", Live: simulator.Live{Rate: 0.1, Since: start}}}})
 				p := a.policy()
 				p.Start = start
 				run := a.start(shop{appID: "wx1", policy: p})
@@ -170,11 +170,11 @@ func TestWhatOnlyTheVendorCanChangeIsWaitedFor(t *testing.T) {
 // for an hour and look again every ten minutes. One gets a token that lives, the
 // other another entry in the shops file: both go on within seconds.
 func TestAShopThatWaitsLooksAgainWhenItsFilesChange(t *testing.T) {
-	inBubble(t, func(a *arena) {
+	inBubble(t, func(a *testbed) {
 		start := time.Now().Unix() - 3600
 		a.heartbeat = time.Minute
 		live := simulator.Live{Rate: 0.1, Since: start}
-		a.world(simulator.Config{Seed: 14, Faults: simulator.Faults{Whitelist: 40164}, Shops: []simulator.Shop{
+		a.simulate(simulator.Config{Seed: 14, Faults: simulator.Faults{Whitelist: 40164}, Shops: []simulator.Shop{
 			{AppID: "wx1", Secret: "secret-wx1", Token: "fresh", Live: live}, {AppID: "wx2", Secret: "secret-wx2", Live: live}}})
 		p := a.policy()
 		p.Start = start
@@ -199,7 +199,7 @@ func TestAShopThatWaitsLooksAgainWhenItsFilesChange(t *testing.T) {
 
 		a.api.SetFaults(simulator.Faults{})
 		asked.rate = 1000
-		all, _, _ := a.config(run.plug, discard(), newRegistry(), asked)
+		all, _, _ := a.config(run.plug, discard(), newGatherer(), asked)
 		before := run.cfg.Shops[0]
 		if err := run.SetShops(context.Background(), []Shop{before, all.Shops[0]}); err != nil {
 			t.Fatal(err)
@@ -223,11 +223,11 @@ func TestAShopThatWaitsLooksAgainWhenItsFilesChange(t *testing.T) {
 // TestQuotaPausesUntilMidnightInShanghai: nothing is asked until then, and
 // then the walk goes on.
 func TestQuotaPausesUntilMidnightInShanghai(t *testing.T) {
-	inBubble(t, func(a *arena) {
+	inBubble(t, func(a *testbed) {
 		sh, p := backlog("wx1", 3000)
 		p.PageSize = 10
 		a.heartbeat = time.Minute
-		a.world(simulator.Config{Seed: 14, Shops: []simulator.Shop{sh}, Faults: simulator.Faults{PerDayLimit: 120}})
+		a.simulate(simulator.Config{Seed: 14, Shops: []simulator.Shop{sh}, Faults: simulator.Faults{PerDayLimit: 120}})
 		run := a.start(shop{appID: "wx1", policy: p})
 		<-run.ended
 		if run.err != nil {
@@ -250,11 +250,11 @@ func TestQuotaPausesUntilMidnightInShanghai(t *testing.T) {
 // TestARefusedTokenRestartsTheWindow: page tokens that died while the process
 // was away cost the window's pages, not its orders.
 func TestARefusedTokenRestartsTheWindow(t *testing.T) {
-	inBubble(t, func(a *arena) {
+	inBubble(t, func(a *testbed) {
 		sh, p := backlog("wx1", 1000)
 		p.PageSize = 5
 		a.heartbeat = time.Minute
-		a.world(simulator.Config{Seed: 15, Shops: []simulator.Shop{sh}, Faults: simulator.Faults{KeyTTL: time.Minute}, Latency: 200 * time.Millisecond})
+		a.simulate(simulator.Config{Seed: 15, Shops: []simulator.Shop{sh}, Faults: simulator.Faults{KeyTTL: time.Minute}, Latency: 200 * time.Millisecond})
 		run := a.start(shop{appID: "wx1", policy: p})
 		time.Sleep(2 * time.Second)
 		run.kill()
@@ -280,9 +280,9 @@ func TestARefusedTokenRestartsTheWindow(t *testing.T) {
 func TestClocks(t *testing.T) {
 	for _, skew := range []time.Duration{-10 * time.Minute, 10 * time.Minute} {
 		t.Run(fmt.Sprint(skew), func(t *testing.T) {
-			inBubble(t, func(a *arena) {
+			inBubble(t, func(a *testbed) {
 				start := time.Now().Unix() - 3600
-				a.world(simulator.Config{Seed: 16, Faults: simulator.Faults{ClockSkew: skew}, Shops: []simulator.Shop{{AppID: "wx1", Secret: "secret-wx1", Live: simulator.Live{Rate: 0.5, Since: start}}}})
+				a.simulate(simulator.Config{Seed: 16, Faults: simulator.Faults{ClockSkew: skew}, Shops: []simulator.Shop{{AppID: "wx1", Secret: "secret-wx1", Live: simulator.Live{Rate: 0.5, Since: start}}}})
 				p := a.policy()
 				p.Start = start
 				run := a.start(shop{appID: "wx1", policy: p})
@@ -308,9 +308,9 @@ func TestClocks(t *testing.T) {
 
 // TestAnUnusableOffsetsTopicIsRefused before anything is read.
 func TestAnUnusableOffsetsTopicIsRefused(t *testing.T) {
-	inBubble(t, func(a *arena) {
+	inBubble(t, func(a *testbed) {
 		sh, p := backlog("wx1", 10)
-		a.world(simulator.Config{Shops: []simulator.Shop{sh}})
+		a.simulate(simulator.Config{Shops: []simulator.Shop{sh}})
 		if err := a.cluster.CreateTopic(a.name+".offsets", 4, map[string]string{"cleanup.policy": "delete"}); err != nil {
 			t.Fatal(err)
 		}
@@ -326,9 +326,9 @@ func TestAnUnusableOffsetsTopicIsRefused(t *testing.T) {
 
 // TestAFutureCheckpointIsNotStartedOver.
 func TestAFutureCheckpointIsNotStartedOver(t *testing.T) {
-	inBubble(t, func(a *arena) {
+	inBubble(t, func(a *testbed) {
 		sh, p := backlog("wx1", 10)
-		a.world(simulator.Config{Shops: []simulator.Shop{sh}})
+		a.simulate(simulator.Config{Shops: []simulator.Shop{sh}})
 		if err := a.cluster.CreateTopic(a.name+".offsets", 4, map[string]string{"cleanup.policy": "compact"}); err != nil {
 			t.Fatal(err)
 		}

@@ -41,7 +41,7 @@ func TestAForecastIsWhatRunMakes(t *testing.T) {
 		{name: "small ranges only", orders: simulator.Backlog{Orders: 20000}, days: 7, faults: simulator.Faults{MaxOrdersPerRequest: 300}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			inBubble(t, func(a *arena) {
+			inBubble(t, func(a *testbed) {
 				a.heartbeat = time.Minute
 				to := time.Now().Add(-max(c.upTo, time.Hour)).Unix()
 				if c.upTo > 0 {
@@ -53,10 +53,10 @@ func TestAForecastIsWhatRunMakes(t *testing.T) {
 					c.orders.From = to - c.opened*24*3600
 				}
 				if c.sleeps {
-					a.world(simulator.Config{Latency: 100 * time.Millisecond, Shops: []simulator.Shop{{AppID: "wx1", Secret: "secret-wx1"}}})
+					a.simulate(simulator.Config{Latency: 100 * time.Millisecond, Shops: []simulator.Shop{{AppID: "wx1", Secret: "secret-wx1"}}})
 					a.byDay("wx1", from, to, c.orders.Orders)
 				} else {
-					a.world(simulator.Config{Seed: 51, Faults: c.faults, Latency: 100 * time.Millisecond, Shops: []simulator.Shop{{AppID: "wx1", Secret: "secret-wx1", Backlog: c.orders}}})
+					a.simulate(simulator.Config{Seed: 51, Faults: c.faults, Latency: 100 * time.Millisecond, Shops: []simulator.Shop{{AppID: "wx1", Secret: "secret-wx1", Backlog: c.orders}}})
 				}
 				p := testPolicy()
 				p.Start, p.End = from, to
@@ -112,7 +112,7 @@ func within(t *testing.T, what string, forecast, truth float64) {
 }
 
 // byDay adds orders that come by day, most of them at noon.
-func (a *arena) byDay(appID string, from, to int64, n int) {
+func (a *testbed) byDay(appID string, from, to int64, n int) {
 	a.Helper()
 	rnd := rand.New(rand.NewPCG(52, 52))
 	for i := 0; i < n; {
@@ -131,10 +131,10 @@ func (a *arena) byDay(appID string, from, to int64, n int) {
 func TestLiveCallsAreWhatRunMakes(t *testing.T) {
 	for name, rate := range map[string]float64{"idle": 0, "slow": 0.005, "busy": 1} {
 		t.Run(name, func(t *testing.T) {
-			inBubble(t, func(a *arena) {
+			inBubble(t, func(a *testbed) {
 				a.heartbeat = time.Minute
 				start := time.Now().Unix() - 3600
-				a.world(simulator.Config{Seed: 53, Shops: []simulator.Shop{{AppID: "wx1", Secret: "secret-wx1", Live: simulator.Live{Rate: rate, Since: start}}}})
+				a.simulate(simulator.Config{Seed: 53, Shops: []simulator.Shop{{AppID: "wx1", Secret: "secret-wx1", Live: simulator.Live{Rate: rate, Since: start}}}})
 				p := testPolicy()
 				p.Start, p.PollInterval = start, 30*time.Second
 				run := a.start(shop{appID: "wx1", policy: p})
@@ -154,10 +154,10 @@ func TestLiveCallsAreWhatRunMakes(t *testing.T) {
 // TestMeasuringAShopThatMisbehaves ends, soon, with an estimate.
 func TestMeasuringAShopThatMisbehaves(t *testing.T) {
 	for seed := range uint64(5) {
-		inBubble(t, func(a *arena) {
+		inBubble(t, func(a *testbed) {
 			to := time.Now().Unix() - 3600
 			from := to - 7*86400
-			a.world(simulator.Config{Seed: seed, Faults: simulator.Chaos(0.5), Shops: []simulator.Shop{{AppID: "wx1", Secret: "secret-wx1", Backlog: simulator.Backlog{Orders: 10000, From: from, To: to}}}})
+			a.simulate(simulator.Config{Seed: seed, Faults: simulator.Chaos(0.5), Shops: []simulator.Shop{{AppID: "wx1", Secret: "secret-wx1", Backlog: simulator.Backlog{Orders: 10000, From: from, To: to}}}})
 			p := testPolicy()
 			p.Start, p.End = from, to
 			run := a.prepare(shop{appID: "wx1", policy: p, rate: 50})

@@ -15,11 +15,11 @@ import (
 // than a checkpoint without orders is committed, does not stop a walk through a
 // long time without orders.
 func TestAQuietWalkGoesOnWhereKafkaForgetsWithinSeconds(t *testing.T) {
-	inBubble(t, func(a *arena) {
+	inBubble(t, func(a *testbed) {
 		sh, p := backlog("wx1", 300)
 		p.Start -= 200 * 24 * 3600
 		p.MaxWindow, p.Concurrency = 24*time.Hour, 1
-		a.world(simulator.Config{Seed: 42, Shops: []simulator.Shop{sh}, Latency: 200 * time.Millisecond})
+		a.simulate(simulator.Config{Seed: 42, Shops: []simulator.Shop{sh}, Latency: 200 * time.Millisecond})
 		var used time.Time
 		a.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.InitProducerID, kmsg.EndTxn}, Observe: true, Count: -1, When: func(kmsg.Request) bool {
 			used = time.Now()

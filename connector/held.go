@@ -72,7 +72,7 @@ func (w *walker) hold(s *window.Step, now time.Time) func(*offsets.Window) bool 
 	return held
 }
 
-func (h *sheet) hold(held bool) {
+func (h *shopState) hold(held bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.held = held
@@ -80,7 +80,7 @@ func (h *sheet) hold(held bool) {
 
 // budgeted puts into a status what the day's calls have to do with it; held says
 // that the shop has windows that wait for calls.
-func (h *sheet) budgeted(s *ShopStatus, held bool) {
+func (h *shopState) budgeted(s *ShopStatus, held bool) {
 	tries := s.State == StateWaiting && s.Windows > 0
 	if s.State != StateStarting && s.State != StateBackfill && s.State != StateLive && !tries {
 		return

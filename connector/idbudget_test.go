@@ -17,7 +17,7 @@ func TestIDsInMemoryAreBounded(t *testing.T) {
 		{shops: 1, orders: 3000, budget: 50},
 	} {
 		t.Run(fmt.Sprintf("%d shops", c.shops), func(t *testing.T) {
-			inBubble(t, func(a *arena) {
+			inBubble(t, func(a *testbed) {
 				a.heartbeat = time.Minute
 				var world []simulator.Shop
 				var shops []shop
@@ -28,7 +28,7 @@ func TestIDsInMemoryAreBounded(t *testing.T) {
 					world = append(world, sh)
 					shops = append(shops, shop{appID: sh.AppID, policy: p})
 				}
-				a.world(simulator.Config{Seed: 12, Shops: world, Latency: 20 * time.Millisecond})
+				a.simulate(simulator.Config{Seed: 12, Shops: world, Latency: 20 * time.Millisecond})
 				run := a.prepare(shops...)
 				run.ids = &idBudget{most: int64(c.budget)}
 				a.run(run)

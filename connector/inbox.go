@@ -41,8 +41,8 @@ func (b *inbox) nudge(at int64) {
 	poke(b.wake)
 }
 
-// attend notes whether a walker runs.
-func (b *inbox) attend(walked bool) {
+// observe notes whether a walker runs.
+func (b *inbox) observe(walked bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.walked = walked

@@ -36,13 +36,13 @@ var errNotMine = errors.New("the lane belongs to another worker")
 // lane is one partition of the offsets topic and the shops that hash to it:
 // what is owned, fenced, recovered and committed as one.
 type lane struct {
-	number int
-	cfg    *Config
-	log    *slog.Logger
-	outage *outage
-	spare  spares      // see walker.spare
-	ids    *idBudget   // of the process
-	memory *txn.Memory // of all lives of the lane in this process
+	number    int
+	cfg       *Config
+	log       *slog.Logger
+	outage    *outage
+	spare     extraWindows   // see walker.spare
+	ids       *idBudget      // of the process
+	commitLog *txn.CommitLog // of all lives of the lane in this process
 	// partitions are how many each topic has by now. The map does not change.
 	partitions func() map[string]int
 	// tombstones is how long the offsets topic keeps those.
@@ -190,7 +190,7 @@ func (l *lane) live(ctx context.Context, encoders map[string]record.Encoder) err
 		AnchorPartition:    int32(l.number),
 		Topics:             slices.Sorted(maps.Keys(encoders)),
 		TopicPatience:      l.patience,
-		Memory:             l.memory,
+		Memory:             l.commitLog,
 		TransactionTimeout: l.cfg.TransactionTimeout,
 		Compression:        l.cfg.Compression,
 		Log:                l.log,

@@ -20,9 +20,9 @@ import (
 func TestAnOrderThatLeavesAWindowHidesNoOther(t *testing.T) {
 	for _, kind := range []string{"changed", "of another status", "changed, without lookback"} {
 		t.Run(kind, func(t *testing.T) {
-			inBubble(t, func(a *arena) {
+			inBubble(t, func(a *testbed) {
 				const from, n = 946_600_000, 400
-				a.world(simulator.Config{Seed: 18, Faults: simulator.Faults{OffsetKeys: true}, Shops: []simulator.Shop{{AppID: "wx1", Secret: "secret-wx1"}}})
+				a.simulate(simulator.Config{Seed: 18, Faults: simulator.Faults{OffsetKeys: true}, Shops: []simulator.Shop{{AppID: "wx1", Secret: "secret-wx1"}}})
 				for i := range n {
 					at := int64(from + 20*i)
 					if err := a.api.Add("wx1", simulator.Order{ID: fmt.Sprint(5000 + i), Created: at, Updated: at, Status: 20}); err != nil {

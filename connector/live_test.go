@@ -12,10 +12,10 @@ import (
 // TestAWeekOfPolling: every order of a live shop, each once, with late ones,
 // an API that misbehaves now and then, and a restart every day.
 func TestAWeekOfPolling(t *testing.T) {
-	inBubble(t, func(a *arena) {
+	inBubble(t, func(a *testbed) {
 		start := time.Now().Unix()
 		a.heartbeat = time.Minute
-		a.world(simulator.Config{Seed: 21, Faults: simulator.Faults{VisibilityLag: 20 * time.Minute, HTTP5xxRate: 0.01, ResetRate: 0.01, Random606006Rate: 0.01},
+		a.simulate(simulator.Config{Seed: 21, Faults: simulator.Faults{VisibilityLag: 20 * time.Minute, HTTP5xxRate: 0.01, ResetRate: 0.01, Random606006Rate: 0.01},
 			Shops: []simulator.Shop{{AppID: "wx1", Secret: "secret-wx1", Live: simulator.Live{Rate: 0.02, Since: start}}}})
 		p := a.policy()
 		p.PollInterval, p.SettleDelay, p.Lookback = 10*time.Minute, time.Minute, 30*time.Minute
@@ -48,9 +48,9 @@ func TestAWeekOfPolling(t *testing.T) {
 // TestAnIdleShopCostsFewCalls: one call a poll, and second passes that read
 // many empty windows at once.
 func TestAnIdleShopCostsFewCalls(t *testing.T) {
-	inBubble(t, func(a *arena) {
+	inBubble(t, func(a *testbed) {
 		a.heartbeat = time.Minute
-		a.world(simulator.Config{Seed: 22, Shops: []simulator.Shop{{AppID: "wx1", Secret: "secret-wx1"}}})
+		a.simulate(simulator.Config{Seed: 22, Shops: []simulator.Shop{{AppID: "wx1", Secret: "secret-wx1"}}})
 		p := testPolicy()
 		run := a.start(shop{appID: "wx1", policy: p})
 		time.Sleep(2 * time.Hour)
@@ -77,10 +77,10 @@ func TestAnIdleShopCostsFewCalls(t *testing.T) {
 // TestStartNowDoesNotMove: a shop without a start time begins at the moment it
 // was first walked, also when the process dies right after.
 func TestStartNowDoesNotMove(t *testing.T) {
-	inBubble(t, func(a *arena) {
+	inBubble(t, func(a *testbed) {
 		start := time.Now().Unix()
 		a.heartbeat = time.Minute
-		a.world(simulator.Config{Seed: 23, Shops: []simulator.Shop{{AppID: "wx1", Secret: "secret-wx1", Live: simulator.Live{Rate: 1, Since: start}}}})
+		a.simulate(simulator.Config{Seed: 23, Shops: []simulator.Shop{{AppID: "wx1", Secret: "secret-wx1", Live: simulator.Live{Rate: 1, Since: start}}}})
 		p := testPolicy()
 		run := a.start(shop{appID: "wx1", policy: p})
 		time.Sleep(time.Second)
@@ -100,9 +100,9 @@ func TestStartNowDoesNotMove(t *testing.T) {
 
 // TestTwoRangesOfOneShop are two sources with a checkpoint each and one client.
 func TestTwoRangesOfOneShop(t *testing.T) {
-	inBubble(t, func(a *arena) {
+	inBubble(t, func(a *testbed) {
 		sh, p := backlog("wx1", 300)
-		a.world(simulator.Config{Seed: 24, Shops: []simulator.Shop{sh}})
+		a.simulate(simulator.Config{Seed: 24, Shops: []simulator.Shop{sh}})
 		u := p
 		u.Range = wechat.UpdateTime
 		if err := a.start(shop{appID: "wx1", policy: p}, shop{appID: "wx1", name: "wx1-updates", policy: u}).wait(); err != nil {
@@ -124,10 +124,10 @@ func TestTwoRangesOfOneShop(t *testing.T) {
 // TestAnOrderlyStopKeepsWhatWasRead: the pages that had been read are
 // committed, and the next process does not ask for them again.
 func TestAnOrderlyStopKeepsWhatWasRead(t *testing.T) {
-	inBubble(t, func(a *arena) {
+	inBubble(t, func(a *testbed) {
 		sh, p := backlog("wx1", 2000)
 		p.PageSize = 10
-		a.world(simulator.Config{Seed: 25, Shops: []simulator.Shop{sh}, Latency: 100 * time.Millisecond})
+		a.simulate(simulator.Config{Seed: 25, Shops: []simulator.Shop{sh}, Latency: 100 * time.Millisecond})
 		run := a.start(shop{appID: "wx1", policy: p})
 		time.Sleep(1050 * time.Millisecond)
 		begun := time.Now()

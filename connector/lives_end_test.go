@@ -88,12 +88,12 @@ func (s *stage) expire() {
 			continue
 		}
 		p.run.mu.Lock()
-		crew := p.run.crew
+		set := p.run.set
 		p.run.mu.Unlock()
-		if crew != nil {
-			crew.mu.Lock()
-			alive = append(alive, crew.assigned.Member)
-			crew.mu.Unlock()
+		if set != nil {
+			set.mu.Lock()
+			alive = append(alive, set.assigned.Member)
+			set.mu.Unlock()
 		}
 	}
 	client, err := kgo.NewClient(kgo.SeedBrokers(s.brokers...), kgo.Dialer(s.dial))

@@ -23,7 +23,7 @@ const (
 
 // stage is a life that is being played.
 type stage struct {
-	*arena
+	*testbed
 	life    *life
 	current deploy
 	pods    []*pod
@@ -54,9 +54,9 @@ func (s *stage) note(format string, args ...any) {
 // over.
 func (s *stage) play() (calm time.Time) {
 	l := s.life
-	s.began, s.dial = time.Now(), s.arena.dial
-	s.arena.heartbeat = l.heartbeat
-	s.world(simulator.Config{Seed: l.seed, Shops: l.shops, Faults: s.parse(l.lasting), Latency: l.latency})
+	s.began, s.dial = time.Now(), s.testbed.dial
+	s.testbed.heartbeat = l.heartbeat
+	s.simulate(simulator.Config{Seed: l.seed, Shops: l.shops, Faults: s.parse(l.lasting), Latency: l.latency})
 	s.current = l.first
 	for range l.pods {
 		s.more()
@@ -188,9 +188,9 @@ func (s *stage) up(p *pod) {
 			shops = append(shops, shop{appID: w.appID, name: w.name, policy: s.current.policies[i], rate: w.rate})
 		}
 	}
-	s.arena.pod, s.arena.dial = p.name, p.link.DialContext
+	s.testbed.pod, s.testbed.dial = p.name, p.link.DialContext
 	p.run = s.start(shops...)
-	s.arena.dial = s.dial
+	s.testbed.dial = s.dial
 	s.note("%s starts", p.name)
 }
 

@@ -31,7 +31,7 @@ func TestLives(t *testing.T) {
 	for i := range uint64(lives) {
 		t.Run(fmt.Sprint(seed+i), func(t *testing.T) {
 			t.Parallel()
-			inBubble(t, func(a *arena) { live(t, a, seed+i, lives == 1) })
+			inBubble(t, func(a *testbed) { live(t, a, seed+i, lives == 1) })
 		})
 	}
 }
@@ -43,9 +43,9 @@ func or(text, otherwise string) string {
 	return text
 }
 
-func live(t *testing.T, a *arena, seed uint64, alone bool) {
+func live(t *testing.T, a *testbed, seed uint64, alone bool) {
 	l := newLife(seed, time.Now().Unix())
-	s := &stage{arena: a, life: l}
+	s := &stage{testbed: a, life: l}
 	began := time.Now()
 	defer s.leave()
 	defer func() {

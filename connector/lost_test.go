@@ -16,7 +16,7 @@ import (
 )
 
 // admin does something to the topics, as somebody with another tool does.
-func (a *arena) admin(do func(ctx context.Context, admin *kadm.Client) error) {
+func (a *testbed) admin(do func(ctx context.Context, admin *kadm.Client) error) {
 	a.Helper()
 	client, err := kgo.NewClient(kgo.SeedBrokers(a.brokers...), kgo.Dialer(a.dial))
 	if err != nil {
@@ -31,7 +31,7 @@ func (a *arena) admin(do func(ctx context.Context, admin *kadm.Client) error) {
 }
 
 // deleteTopic returns when the topic is gone.
-func (a *arena) deleteTopic(name string) {
+func (a *testbed) deleteTopic(name string) {
 	a.Helper()
 	a.admin(func(ctx context.Context, admin *kadm.Client) error {
 		_, err := admin.DeleteTopic(ctx, name)
@@ -48,7 +48,7 @@ func (a *arena) deleteTopic(name string) {
 	})
 }
 
-func (a *arena) createOffsetsTopic() {
+func (a *testbed) createOffsetsTopic() {
 	a.Helper()
 	compact := "compact"
 	a.admin(func(ctx context.Context, admin *kadm.Client) error {
@@ -61,9 +61,9 @@ func (a *arena) createOffsetsTopic() {
 // deleted: the worker ends, and is started again. That is no first start; only
 // somebody who makes the topic by hand wants to begin anew. A range that has
 // nothing in common with what is published begins as ever.
-func offsetsDeleted(a *arena) {
+func offsetsDeleted(a *testbed) {
 	sh, p := backlog("wx1", 200)
-	a.world(simulator.Config{Seed: 3, Shops: []simulator.Shop{sh}})
+	a.simulate(simulator.Config{Seed: 3, Shops: []simulator.Shop{sh}})
 	if err := a.start(shop{appID: "wx1", policy: p}).wait(); err != nil {
 		a.Fatal(err)
 	}
@@ -119,18 +119,18 @@ func offsetsDeleted(a *arena) {
 // again, as tools do that replace a topic. The worker knows all that was in it;
 // whoever comes after the worker has nothing but what is in it now, and would
 // take what the second pass lists for late.
-func offsetsRemade(a *arena) { remade(a, false) }
+func offsetsRemade(a *testbed) { remade(a, false) }
 
 // offsetsRemadeEarly is the same in the moment after the worker has resumed.
-func offsetsRemadeEarly(a *arena) { remade(a, true) }
+func offsetsRemadeEarly(a *testbed) { remade(a, true) }
 
-func remade(a *arena, resumed bool) {
+func remade(a *testbed, resumed bool) {
 	now := time.Now().Unix()
 	p := a.policy()
 	p.Start, p.End, p.PageSize, p.Concurrency = now-40, now-1, 20, 4
 	p.MaxWindow, p.Lookback = 2*time.Second, 12*time.Second
 	a.pod = "pod"
-	a.world(simulator.Config{Seed: 4, Latency: 100 * time.Millisecond, Shops: []simulator.Shop{
+	a.simulate(simulator.Config{Seed: 4, Latency: 100 * time.Millisecond, Shops: []simulator.Shop{
 		{AppID: "wx1", Secret: "secret-wx1", Backlog: simulator.Backlog{Orders: 1500, From: p.Start, To: p.End}}}})
 	first := a.start(shop{appID: "wx1", policy: p})
 	a.until("all is read", func() bool { return len(a.listed()) > 20 && len(a.published()) == 1500 })

@@ -12,7 +12,7 @@ import (
 // shop that changes becomes another member.
 type member struct {
 	shop    Shop
-	sheet   *sheet
+	sheet   *shopState
 	inbox   *inbox
 	history *history
 	// ended reports that the shop is done or has failed, paused that it is not to be

@@ -9,7 +9,7 @@ import (
 )
 
 // Metrics are the contract's series that the walk counts; those of a shop's
-// status are the board's. They are a value: two connectors in one process have
+// status are the registry's. They are a value: two connectors in one process have
 // two.
 type Metrics struct {
 	calls, refreshes              *prometheus.CounterVec

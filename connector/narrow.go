@@ -91,7 +91,7 @@ func (l *lister) shows(ctx context.Context, second int64) (listed map[string]boo
 	return listed, len(listed) > 0, err
 }
 
-// edge lists [T−1, T], of which judge asks. If that is too full, the two seconds
+// edge lists [T−1, T], which resolveEdge asks about. If that is too full, the two seconds
 // are listed one by one, if the API has shown that it can.
 func (l *lister) edge(ctx context.Context, t int64, wanted map[string]bool) (map[string]bool, error) {
 	listed, err := l.list(ctx, window.Span{Start: t - 1, End: t}, wanted)

@@ -47,7 +47,7 @@ func TestWhatIsWaitedForIsToldOnce(t *testing.T) {
 		"coordinator is not found": {kfake.Fault{Keys: []kmsg.Key{kmsg.AddPartitionsToTxn, kmsg.EndTxn, kmsg.InitProducerID}, Err: kerr.CoordinatorNotAvailable}, "Group Coordinator Not Available: InitProducerID"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			inBubble(t, func(a *arena) {
+			inBubble(t, func(a *testbed) {
 				start := time.Now().Unix() - 60
 				var world []simulator.Shop
 				var shops []shop
@@ -58,7 +58,7 @@ func TestWhatIsWaitedForIsToldOnce(t *testing.T) {
 					p.Start = start
 					shops = append(shops, shop{appID: id, policy: p})
 				}
-				a.world(simulator.Config{Seed: 35, Shops: world})
+				a.simulate(simulator.Config{Seed: 35, Shops: world})
 				run := a.start(shops...)
 				a.until("all are live", func() bool { return count(run, StateLive) == len(shops) })
 				if w := run.waiting(); len(w) != 0 {

@@ -55,7 +55,7 @@ func (p *plug) mend() {
 // process is a running connector.
 type process struct {
 	*Connector
-	a         *arena
+	a         *testbed
 	plug      *plug
 	cancel    context.CancelFunc
 	ended     chan struct{}
@@ -69,7 +69,7 @@ type process struct {
 func (p *process) logged() string { return p.log.String() }
 
 // prepare makes a connector over the shops.
-func (a *arena) prepare(shops ...shop) *process {
+func (a *testbed) prepare(shops ...shop) *process {
 	a.Helper()
 	p := &process{a: a, plug: &plug{dial: a.dial}, ended: make(chan struct{}), metrics: prometheus.NewRegistry(), log: new(lockedWriter)}
 	log := slog.New(slog.NewTextHandler(p.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
@@ -83,12 +83,12 @@ func (a *arena) prepare(shops ...shop) *process {
 }
 
 // start runs a connector over the shops.
-func (a *arena) start(shops ...shop) *process {
+func (a *testbed) start(shops ...shop) *process {
 	a.Helper()
 	return a.run(a.prepare(shops...))
 }
 
-func (a *arena) run(p *process) *process {
+func (a *testbed) run(p *process) *process {
 	ctx, cancel := context.WithCancel(context.Background())
 	p.cancel = cancel
 	go func() {

@@ -19,12 +19,12 @@ const (
 // awaits reports whether an event is one that a window of the shop's range has
 // a record of: a change of any kind, or a creation. What is looked for without
 // an event is none.
-func (h *sheet) awaits(event string) bool {
+func (h *shopState) awaits(event string) bool {
 	return event == orderNew || event != "" && h.s.Range == string(wechat.UpdateTime)
 }
 
 // expect takes in an event whose record is awaited, to measure how long that takes.
-func (h *sheet) expect(event string, at int64) {
+func (h *shopState) expect(event string, at int64) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.awaits(event) && !h.s.State.ended() && at >= max(h.from, h.s.Watermark) && len(h.pushed) < mostPushed {
@@ -34,7 +34,7 @@ func (h *sheet) expect(event string, at int64) {
 
 // walked notes that there are windows up to a frontier: what they have brought
 // before is not known here.
-func (h *sheet) walked(frontier int64) {
+func (h *shopState) walked(frontier int64) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.from = frontier
@@ -43,7 +43,7 @@ func (h *sheet) walked(frontier int64) {
 
 // recorded measures the events whose windows have brought orders, and forgets
 // those whose windows have not. The caller holds mu.
-func (h *sheet) recorded(r receipt, now time.Time) {
+func (h *shopState) recorded(r receipt, now time.Time) {
 	h.pushed = slices.DeleteFunc(h.pushed, func(at int64) bool {
 		brought := slices.ContainsFunc(r.brought, func(s window.Span) bool { return s.Start <= at && at < s.End })
 		if brought {

@@ -21,14 +21,14 @@ func TestNudgesAreBounded(t *testing.T) {
 			"repeated": func(i int) int64 { return int64(i % 2 * 20_000) },
 		} {
 			b := newInbox()
-			h := newSheet(Shop{Name: "one", AppID: "wx1"}, NewMetrics(newRegistry()), func() {})
+			h := newShopState(Shop{Name: "one", AppID: "wx1"}, NewMetrics(newGatherer()), func() {})
 			h.s.State = StateLive
-			b.attend(true) // what holds comes after them
+			b.observe(true) // what holds comes after them
 			for i := range 20_001 {
 				b.nudge(at(i))
 				h.expect(orderNew, at(i))
 				if i == 10_000 {
-					b.attend(walked)
+					b.observe(walked)
 				}
 			}
 			if n := len(b.nudges); n > most || cap(b.nudges) > 4*most || len(h.pushed) > mostPushed {
@@ -47,7 +47,7 @@ func TestNudgesAreBounded(t *testing.T) {
 // A worker is nudged for shops that another one walks; when their lane comes here,
 // the latest of them count.
 func TestNudgesOfShopsElsewhereCountWhenTheyCome(t *testing.T) {
-	inBubble(t, func(a *arena) {
+	inBubble(t, func(a *testbed) {
 		start := time.Now().Unix()
 		var world []simulator.Shop
 		var shops []shop
@@ -58,7 +58,7 @@ func TestNudgesOfShopsElsewhereCountWhenTheyCome(t *testing.T) {
 			world = append(world, simulator.Shop{AppID: id, Secret: "secret-" + id, Live: simulator.Live{Rate: 0.1, Since: start}})
 			shops = append(shops, shop{appID: id, policy: p})
 		}
-		a.world(simulator.Config{Seed: 33, Shops: world})
+		a.simulate(simulator.Config{Seed: 33, Shops: world})
 		older := a.start(shops...)
 		newer := a.start(shops...)
 		a.until("both have live shops", func() bool {

@@ -16,11 +16,11 @@ import (
 // TestAUsedUpDayPausesTheShop until 00:00 in Shanghai: no call goes out, and
 // status, metric and log say so, once. Then it goes on, until all is read.
 func TestAUsedUpDayPausesTheShop(t *testing.T) {
-	inBubble(t, func(a *arena) {
+	inBubble(t, func(a *testbed) {
 		sh, p := backlog("wx1", 3000)
 		p.PageSize = 10
 		a.heartbeat = time.Minute
-		a.world(simulator.Config{Seed: 41, Shops: []simulator.Shop{sh}, Faults: simulator.Faults{PerDayLimit: 150}, Latency: 50 * time.Millisecond})
+		a.simulate(simulator.Config{Seed: 41, Shops: []simulator.Shop{sh}, Faults: simulator.Faults{PerDayLimit: 150}, Latency: 50 * time.Millisecond})
 		run := a.start(shop{appID: "wx1", policy: p, rate: 50})
 		time.Sleep(2 * time.Second)
 		run.expectGauge("paused", "wx1", 0, 0)
@@ -63,10 +63,10 @@ func TestAUsedUpDayPausesTheShop(t *testing.T) {
 
 // oldAndNew is one shop on one quota that is read from long ago by creation, as
 // "old" under the policy returned, and followed by change, as "new".
-func (a *arena) oldAndNew(seed uint64, orders, perDay int, liveShare float64) (*process, window.Policy) {
+func (a *testbed) oldAndNew(seed uint64, orders, perDay int, liveShare float64) (*process, window.Policy) {
 	start := time.Now().Unix()
 	a.heartbeat, a.liveShare = time.Minute, liveShare
-	a.world(simulator.Config{Seed: seed, Faults: simulator.Faults{PerDayLimit: perDay}, Latency: 50 * time.Millisecond, Shops: []simulator.Shop{{AppID: "wx1", Secret: "secret-wx1",
+	a.simulate(simulator.Config{Seed: seed, Faults: simulator.Faults{PerDayLimit: perDay}, Latency: 50 * time.Millisecond, Shops: []simulator.Shop{{AppID: "wx1", Secret: "secret-wx1",
 		Backlog: simulator.Backlog{Orders: orders, From: start - 30*86400, To: start - 86400},
 		Live:    simulator.Live{Rate: 0.01, Since: start}}}})
 	old := testPolicy()
@@ -81,7 +81,7 @@ func (a *arena) oldAndNew(seed uint64, orders, perDay int, liveShare float64) (*
 // at its part, says so, and goes on when the day is over; the live walk never
 // has to stop.
 func TestBackfillLeavesTheLiveWalkItsShare(t *testing.T) {
-	inBubble(t, func(a *arena) {
+	inBubble(t, func(a *testbed) {
 		start := time.Now().Unix()
 		run, old := a.oldAndNew(42, 60000, 5000, 0.2)
 
@@ -137,7 +137,7 @@ func TestBackfillLeavesTheLiveWalkItsShare(t *testing.T) {
 // TestALiveWalkThatFellBehindIsNoBackfill: what it has to catch up with after
 // hours of an API that does not answer is not held back, though backfill is.
 func TestALiveWalkThatFellBehindIsNoBackfill(t *testing.T) {
-	inBubble(t, func(a *arena) {
+	inBubble(t, func(a *testbed) {
 		run, _ := a.oldAndNew(43, 30000, 1000, 0.5)
 		a.until("the backfill waits", func() bool { return run.statusOf("old").Held })
 		faults := a.api.Faults()
@@ -165,7 +165,7 @@ func TestALiveWalkThatFellBehindIsNoBackfill(t *testing.T) {
 // TestNoOrderWaitsForTheQuota: a vendor that never answers the question delays
 // nothing, is complained of once, and asked again an hour later.
 func TestNoOrderWaitsForTheQuota(t *testing.T) {
-	inBubble(t, func(a *arena) {
+	inBubble(t, func(a *testbed) {
 		start := time.Now().Unix() - 2*3600
 		a.heartbeat, a.liveShare = time.Minute, 0.2
 		var asked, sick atomic.Int32
@@ -182,7 +182,7 @@ func TestNoOrderWaitsForTheQuota(t *testing.T) {
 			<-r.Context().Done()
 			return true
 		}
-		a.world(simulator.Config{Seed: 44, Faults: simulator.Faults{PerDayLimit: 1_000_000}, Latency: 20 * time.Millisecond,
+		a.simulate(simulator.Config{Seed: 44, Faults: simulator.Faults{PerDayLimit: 1_000_000}, Latency: 20 * time.Millisecond,
 			Shops: []simulator.Shop{{AppID: "wx1", Secret: "secret-wx1", Live: simulator.Live{Rate: 0.1, Since: start}}}})
 		p := testPolicy()
 		p.Start, p.PollInterval = start, time.Minute
@@ -216,10 +216,10 @@ func TestNoOrderWaitsForTheQuota(t *testing.T) {
 // ago. Each has half of what backfill may have, and together they leave the
 // share.
 func TestWorkersShareTheDaysCalls(t *testing.T) {
-	inBubble(t, func(a *arena) {
+	inBubble(t, func(a *testbed) {
 		start := time.Now().Unix()
 		a.heartbeat, a.liveShare = time.Minute, 0.4
-		a.world(simulator.Config{Seed: 45, Faults: simulator.Faults{PerDayLimit: 5000}, Latency: 50 * time.Millisecond, Shops: []simulator.Shop{{AppID: "wx1", Secret: "secret-wx1",
+		a.simulate(simulator.Config{Seed: 45, Faults: simulator.Faults{PerDayLimit: 5000}, Latency: 50 * time.Millisecond, Shops: []simulator.Shop{{AppID: "wx1", Secret: "secret-wx1",
 			Backlog: simulator.Backlog{Orders: 60000, From: start - 30*86400, To: start - 86400}}}})
 		p := testPolicy()
 		p.Start, p.End, p.PageSize = start-30*86400, start-86400, 10
@@ -261,10 +261,10 @@ func TestWorkersShareTheDaysCalls(t *testing.T) {
 // TestTheRateHalvesAndRecovers: a limit by the minute costs a few refusals each
 // minute, and once it is lifted the full rate is back within ten minutes.
 func TestTheRateHalvesAndRecovers(t *testing.T) {
-	inBubble(t, func(a *arena) {
+	inBubble(t, func(a *testbed) {
 		start := time.Now().Unix()
 		a.heartbeat = time.Minute
-		a.world(simulator.Config{Seed: 46, Faults: simulator.Faults{PerMinuteLimit: 240}, Latency: 20 * time.Millisecond, Shops: []simulator.Shop{{AppID: "wx1", Secret: "secret-wx1",
+		a.simulate(simulator.Config{Seed: 46, Faults: simulator.Faults{PerMinuteLimit: 240}, Latency: 20 * time.Millisecond, Shops: []simulator.Shop{{AppID: "wx1", Secret: "secret-wx1",
 			Backlog: simulator.Backlog{Orders: 30000, From: start - 30*86400, To: start - 86400}}}})
 		p := testPolicy()
 		p.Start, p.End, p.PageSize = start-30*86400, start-86400, 2

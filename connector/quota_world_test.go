@@ -51,7 +51,7 @@ func (p *process) statusOf(name string) ShopStatus {
 }
 
 // answered is how many calls of a path the API has had, by outcome; "" = any.
-func (a *arena) answered(path, outcome string) (n int) {
+func (a *testbed) answered(path, outcome string) (n int) {
 	for code, calls := range a.api.Stats().Calls[path] {
 		if outcome == "" || code == outcome {
 			n += calls
@@ -73,7 +73,7 @@ func midnight() time.Duration {
 }
 
 // createdOnce is eachOnce for records of creation times alone.
-func (a *arena) createdOnce(appID string, from, to int64) {
+func (a *testbed) createdOnce(appID string, from, to int64) {
 	a.Helper()
 	count := make(map[string]int)
 	for _, r := range a.published() {

@@ -81,7 +81,7 @@ func (w *walker) accept(ctx context.Context, win *offsets.Window, page wechat.Pa
 	}
 	known := make(window.Resolved)
 	for {
-		s, last := w.sift(win, page, known, broken)
+		s, last := w.dedupe(win, page, known, broken)
 		if len(s.Ambiguous) == 0 {
 			if len(page.IDs) > 0 && len(s.Fresh) == 0 {
 				<-w.space
@@ -96,7 +96,7 @@ func (w *walker) accept(ctx context.Context, win *offsets.Window, page wechat.Pa
 			}
 			return nil
 		}
-		judged, shown, err := judge(ctx, w.shop.Client, win, s.Ambiguous)
+		judged, shown, err := resolveEdge(ctx, w.shop.Client, win, s.Ambiguous)
 		if err != nil {
 			if len(page.IDs) > 0 {
 				<-w.space
@@ -112,9 +112,9 @@ func (w *walker) accept(ctx context.Context, win *offsets.Window, page wechat.Pa
 	}
 }
 
-// sift is accept's one step on the state. It reports whether the walker's
+// dedupe is accept's one step on the state. It reports whether the walker's
 // range is now read to its end.
-func (w *walker) sift(win *offsets.Window, page wechat.Page, known window.Resolved, broken bool) (s window.Deduped, last bool) {
+func (w *walker) dedupe(win *offsets.Window, page wechat.Page, known window.Resolved, broken bool) (s window.Deduped, last bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	p := w.policy()

@@ -14,8 +14,8 @@ import (
 
 // TestAWorkerThatIsNotReadySaysWhy: what it waits for, and Kafka's answer.
 func TestAWorkerThatIsNotReadySaysWhy(t *testing.T) {
-	inBubble(t, func(a *arena) {
-		a.world(simulator.Config{Seed: 19, Shops: []simulator.Shop{{AppID: "wx1", Secret: "secret-wx1"}}})
+	inBubble(t, func(a *testbed) {
+		a.simulate(simulator.Config{Seed: 19, Shops: []simulator.Shop{{AppID: "wx1", Secret: "secret-wx1"}}})
 		var mended atomic.Bool
 		a.cluster.ControlKey(int16(kmsg.CreateTopics), func(kreq kmsg.Request) (kmsg.Response, error, bool) {
 			a.cluster.KeepControl()

@@ -18,7 +18,7 @@ import (
 // five minutes, where Java's partitioner puts the keys, and no order is lost or
 // repeated by that.
 func TestAddedPartitionsAreUsedByEveryWorker(t *testing.T) {
-	inBubble(t, func(a *arena) {
+	inBubble(t, func(a *testbed) {
 		start := time.Now().Unix() - 60
 		var world []simulator.Shop
 		var shops []shop
@@ -29,7 +29,7 @@ func TestAddedPartitionsAreUsedByEveryWorker(t *testing.T) {
 			world = append(world, simulator.Shop{AppID: id, Secret: "secret-" + id, Live: simulator.Live{Rate: 2, Since: start}})
 			shops = append(shops, shop{appID: id, policy: p})
 		}
-		a.world(simulator.Config{Seed: 41, Shops: world})
+		a.simulate(simulator.Config{Seed: 41, Shops: world})
 		workers := []*process{a.start(shops...), a.start(shops...)}
 		a.until("all are live", func() bool { return count(workers[0], StateLive)+count(workers[1], StateLive) == len(shops) })
 		time.Sleep(20 * time.Second)
@@ -70,9 +70,9 @@ func TestAddedPartitionsAreUsedByEveryWorker(t *testing.T) {
 // Two counts of partitions in the middle of a walk by update times: each change
 // comes once, whichever partition its order was in before.
 func TestPartitionsAddedUnderAWalkByUpdateTimes(t *testing.T) {
-	inBubble(t, func(a *arena) {
+	inBubble(t, func(a *testbed) {
 		start := time.Now().Unix() - 30
-		a.world(simulator.Config{Seed: 42, Shops: []simulator.Shop{{AppID: "wx1", Secret: "secret-wx1", Live: simulator.Live{Rate: 1, Since: start, Changes: 2, ChangeWithin: time.Minute}}}})
+		a.simulate(simulator.Config{Seed: 42, Shops: []simulator.Shop{{AppID: "wx1", Secret: "secret-wx1", Live: simulator.Live{Rate: 1, Since: start, Changes: 2, ChangeWithin: time.Minute}}}})
 		p := a.policy()
 		p.Range, p.Start, p.End = wechat.UpdateTime, start, start+400
 		run := a.start(shop{appID: "wx1", policy: p})

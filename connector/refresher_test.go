@@ -34,7 +34,7 @@ func (p *process) refreshes(shop string) (n float64) {
 // are in two lanes, and there are two workers. One of them walks both shops and
 // fetches the tokens, whichever comes or goes.
 func TestOneRefresherForAnAppID(t *testing.T) {
-	inBubble(t, func(a *arena) {
+	inBubble(t, func(a *testbed) {
 		a.heartbeat = 10 * time.Second
 		ids := twoPairs(a.name)
 		start := time.Now().Unix()
@@ -50,7 +50,7 @@ func TestOneRefresherForAnAppID(t *testing.T) {
 				shops = append(shops, shop{appID: id, name: id + "-" + string(kind), policy: p, auth: wechat.AuthToken})
 			}
 		}
-		a.world(cfg)
+		a.simulate(cfg)
 		first := a.start(shops...)
 		a.until("the first has all", func() bool { return count(first, StateLive) == 4 })
 		second := a.start(shops...)

@@ -19,7 +19,7 @@ import (
 )
 
 // inLane finds app IDs whose shops are in a lane of the story's four.
-func (a *arena) inLane(number, n int) (ids []string) {
+func (a *testbed) inLane(number, n int) (ids []string) {
 	for i := 0; len(ids) < n; i++ {
 		id := fmt.Sprintf("wx%d", i)
 		if laneOf(a.name, offsets.Partition{Shop: id, Range: "create_time"}, 4) == number {
@@ -29,7 +29,7 @@ func (a *arena) inLane(number, n int) (ids []string) {
 	return ids
 }
 
-func (a *arena) createTopic(name string, partitions int32, config map[string]*string) {
+func (a *testbed) createTopic(name string, partitions int32, config map[string]*string) {
 	a.Helper()
 	a.admin(func(ctx context.Context, admin *kadm.Client) error {
 		_, err := admin.CreateTopic(ctx, partitions, 1, config, name)
@@ -38,7 +38,7 @@ func (a *arena) createTopic(name string, partitions int32, config map[string]*st
 }
 
 // impossible makes sure that Kafka refuses the name of a topic: kfake takes any.
-func (a *arena) impossible(name string) {
+func (a *testbed) impossible(name string) {
 	if a.bubble {
 		a.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Metadata, kmsg.CreateTopics}, Topic: name, Err: kerr.InvalidTopicException, Count: -1})
 	}
@@ -49,7 +49,7 @@ func (a *arena) impossible(name string) {
 // other shop of the lane is read whole, although the refusal comes in the middle
 // of transactions that carry its orders too. No checkpoint covers an order that
 // is not on a topic, so the refused shop loses nothing once its topic is in order.
-func oneTopicIsRefused(a *arena) {
+func oneTopicIsRefused(a *testbed) {
 	small := a.name + ".small"
 	topics := []string{"", small, "not a name"}
 	var world []simulator.Shop
@@ -60,7 +60,7 @@ func oneTopicIsRefused(a *arena) {
 		world = append(world, sh)
 		shops = append(shops, shop{appID: id, policy: p, topic: topics[i]})
 	}
-	a.world(simulator.Config{Seed: 37, Shops: world, Latency: time.Millisecond})
+	a.simulate(simulator.Config{Seed: 37, Shops: world, Latency: time.Millisecond})
 	a.impossible("not a name")
 	bytes := "200" // room for the markers of a transaction, which Kafka refuses too
 	a.createTopic(small, 1, map[string]*string{"max.message.bytes": &bytes})
@@ -115,7 +115,7 @@ func stateOf(appID string, workers ...*process) ShopStatus {
 // others; those, and both workers, go on. When the topic is back, with other
 // partitions, its shops go on without a restart.
 func TestATopicThatWasDeletedIsUsedAgainWhenItIsBack(t *testing.T) {
-	inBubble(t, func(a *arena) {
+	inBubble(t, func(a *testbed) {
 		start := time.Now().Unix() - 60
 		ids := slices.Concat(a.inLane(0, 2), a.inLane(1, 2), a.inLane(3, 1))
 		bad := []string{ids[0], ids[2], ids[4]} // the last one is alone in its lane
@@ -132,7 +132,7 @@ func TestATopicThatWasDeletedIsUsedAgainWhenItIsBack(t *testing.T) {
 			}
 			shops = append(shops, s)
 		}
-		a.world(simulator.Config{Seed: 38, Shops: world})
+		a.simulate(simulator.Config{Seed: 38, Shops: world})
 		workers := []*process{a.start(shops...), a.start(shops...)}
 		are := func(state State, which ...string) bool {
 			return !slices.ContainsFunc(which, func(id string) bool { return stateOf(id, workers...).State != state })
@@ -195,7 +195,7 @@ func TestATopicThatWasDeletedIsUsedAgainWhenItIsBack(t *testing.T) {
 // A checkpoint that fits into no batch, here for the filter that is stored with
 // each window, fails its shop, not the others of its lane.
 func TestACheckpointThatDoesNotFitFailsItsShop(t *testing.T) {
-	inBubble(t, func(a *arena) {
+	inBubble(t, func(a *testbed) {
 		var world []simulator.Shop
 		var shops []shop
 		for _, id := range a.inLane(1, 2) {
@@ -205,7 +205,7 @@ func TestACheckpointThatDoesNotFitFailsItsShop(t *testing.T) {
 			shops = append(shops, shop{appID: id, policy: p})
 		}
 		shops[0].policy.OpenID = strings.Repeat("o", 1<<20)
-		a.world(simulator.Config{Seed: 39, Shops: world})
+		a.simulate(simulator.Config{Seed: 39, Shops: world})
 		err := a.start(shops...).wait()
 		if err == nil || !strings.Contains(err.Error(), "1 of 2 shops") || !strings.Contains(err.Error(), shops[0].appID+": failed: encode checkpoint") {
 			t.Errorf("ended with %v", err)
@@ -219,18 +219,18 @@ func TestACheckpointThatDoesNotFitFailsItsShop(t *testing.T) {
 // others of the lane can go on without it. Kafka answers no definite no, so it is
 // waited for first.
 func TestATopicThatAilsForLongHoldsUpItsOwnShopsOnly(t *testing.T) {
-	for name, ail := range map[string]func(a *arena, topic string) (recover func()){
-		"not enough replicas": func(a *arena, topic string) func() {
+	for name, ail := range map[string]func(a *testbed, topic string) (recover func()){
+		"not enough replicas": func(a *testbed, topic string) func() {
 			return a.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: topic, Err: kerr.NotEnoughReplicas, Count: -1}).Remove
 		},
-		"no leader": func(a *arena, topic string) func() {
+		"no leader": func(a *testbed, topic string) func() {
 			moved := a.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: topic, Err: kerr.NotLeaderForPartition, Count: -1})
 			gone := a.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Metadata}, Topic: topic, Err: kerr.LeaderNotAvailable, Count: -1})
 			return func() { moved.Remove(); gone.Remove() }
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			inBubble(t, func(a *arena) {
+			inBubble(t, func(a *testbed) {
 				start := time.Now().Unix() - 60
 				ids := a.inLane(1, 2)
 				topic := a.name + ".ailing"
@@ -240,7 +240,7 @@ func TestATopicThatAilsForLongHoldsUpItsOwnShopsOnly(t *testing.T) {
 				for _, id := range ids {
 					world = append(world, simulator.Shop{AppID: id, Secret: "secret-" + id, Live: simulator.Live{Rate: 2, Since: start}})
 				}
-				a.world(simulator.Config{Seed: 40, Shops: world})
+				a.simulate(simulator.Config{Seed: 40, Shops: world})
 				run := a.start(shop{appID: ids[0], policy: p, topic: topic}, shop{appID: ids[1], policy: p})
 				a.until("both are live", func() bool { return count(run, StateLive) == 2 })
 				recover := ail(a, topic)

@@ -11,9 +11,9 @@ import (
 // TestReservedKindsOfLaterVersionsArePassedOver: a worker that is rolled back meets
 // records that its own version does not know, in every lane; its shops go on.
 func TestReservedKindsOfLaterVersionsArePassedOver(t *testing.T) {
-	inBubble(t, func(a *arena) {
+	inBubble(t, func(a *testbed) {
 		one, p := backlog("wx1", 300)
-		a.world(simulator.Config{Seed: 63, Shops: []simulator.Shop{one}})
+		a.simulate(simulator.Config{Seed: 63, Shops: []simulator.Shop{one}})
 		prepared := a.prepare(shop{appID: "wx1", policy: p})
 		if err := prepared.topics(a.Context()); err != nil {
 			t.Fatal(err)

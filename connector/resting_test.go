@@ -16,7 +16,7 @@ import (
 func TestWorkersEndThoughEachHasAFailedShop(t *testing.T) {
 	for name, refused := range map[string]bool{"a topic": false, "the vendor": true} {
 		t.Run(name, func(t *testing.T) {
-			inBubble(t, func(a *arena) {
+			inBubble(t, func(a *testbed) {
 				a.createTopic(a.orders(), 3, nil)
 				a.impossible("not a name")
 				var world []simulator.Shop
@@ -36,7 +36,7 @@ func TestWorkersEndThoughEachHasAFailedShop(t *testing.T) {
 						world, shops = append(world, sh), append(shops, s)
 					}
 				}
-				a.world(simulator.Config{Seed: 41, Shops: world, Latency: 100 * time.Millisecond})
+				a.simulate(simulator.Config{Seed: 41, Shops: world, Latency: 100 * time.Millisecond})
 				for _, w := range []*process{a.start(shops...), a.start(shops...), a.start(shops...)} {
 					err := w.wait()
 					if err == nil {

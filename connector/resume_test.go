@@ -18,11 +18,11 @@ import (
 // parameters it was issued for, and the second process goes on with the tokens
 // of the first. After enough pages no token brings the next one, so the kill
 // finds each window in the middle, whoever is slow.
-func windowFrozen(a *arena) {
+func windowFrozen(a *testbed) {
 	const enough = 60
 	sh, p := backlog("wx1", 2000)
 	p.PageSize, p.Concurrency = 7, 4
-	a.world(simulator.Config{Seed: 2, Shops: []simulator.Shop{sh}, Latency: 20 * time.Millisecond})
+	a.simulate(simulator.Config{Seed: 2, Shops: []simulator.Shop{sh}, Latency: 20 * time.Millisecond})
 	var killed atomic.Bool
 	var held sync.Map // tokens that got no page
 	a.gateway = func(_ http.ResponseWriter, r *http.Request) bool {

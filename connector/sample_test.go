@@ -14,7 +14,7 @@ import (
 func TestMeasuringTakesAsManyCallsAsItTakes(t *testing.T) {
 	for name, sleeps := range map[string]bool{"even": false, "asleep at night": true} {
 		t.Run(name, func(t *testing.T) {
-			inBubble(t, func(a *arena) {
+			inBubble(t, func(a *testbed) {
 				const orders, least, most = 30000, 20, 100
 				to := time.Now().Unix() - 3600
 				from := to - 30*86400
@@ -22,7 +22,7 @@ func TestMeasuringTakesAsManyCallsAsItTakes(t *testing.T) {
 				if !sleeps {
 					one.Backlog = simulator.Backlog{Orders: orders, From: from, To: to}
 				}
-				a.world(simulator.Config{Shops: []simulator.Shop{one}})
+				a.simulate(simulator.Config{Shops: []simulator.Shop{one}})
 				if sleeps {
 					a.byDay("wx1", from, to, orders)
 				}

@@ -15,7 +15,7 @@ import (
 // search looks for the secrets of a story in all that has come out of its
 // processes: logs, errors, metrics, states, and what is on its topics. A fake
 // Kafka that the story has put out of reach has its topics searched elsewhere.
-func (a *arena) search() {
+func (a *testbed) search() {
 	a.Helper()
 	a.mu.Lock()
 	all := a.processes
@@ -50,9 +50,9 @@ func (a *arena) search() {
 
 // searchFinds has the search look for what is there: it must be found wherever
 // it is, or the search of every other story says nothing.
-func searchFinds(a *arena) {
+func searchFinds(a *testbed) {
 	sh, p := backlog("wx1", 30)
-	a.world(simulator.Config{Seed: 21, Shops: []simulator.Shop{sh}})
+	a.simulate(simulator.Config{Seed: 21, Shops: []simulator.Shop{sh}})
 	run := a.start(shop{appID: "wx1", name: "a-shop-that-has-a-name", policy: p})
 	if err := run.wait(); err != nil {
 		a.Fatal(err)
@@ -63,7 +63,7 @@ func searchFinds(a *arena) {
 		"a-shop-that-has-a-name":        {"log", "status", "metrics"},
 	} {
 		found := &complaints{TB: a.TB}
-		other := &arena{TB: found, bubble: a.bubble, dial: a.dial, brokers: a.brokers, name: a.name, processes: a.processes}
+		other := &testbed{TB: found, bubble: a.bubble, dial: a.dial, brokers: a.brokers, name: a.name, processes: a.processes}
 		other.leaks.Hide("a planted secret", secret)
 		other.search()
 		for _, place := range places {

@@ -12,8 +12,8 @@ import (
 // A list of shops that cannot be taken changes nothing: the shops are walked, and
 // shown, as before, and the worker comes to its end.
 func TestAListOfShopsThatFailsChangesNothing(t *testing.T) {
-	inBubble(t, func(a *arena) {
-		a.world(simulator.Config{Seed: 33, Shops: []simulator.Shop{
+	inBubble(t, func(a *testbed) {
+		a.simulate(simulator.Config{Seed: 33, Shops: []simulator.Shop{
 			{AppID: "wx1", Secret: "secret-wx1", Live: simulator.Live{Rate: 2}}, {AppID: "wx2", Secret: "secret-wx2", Live: simulator.Live{Rate: 2}}}})
 		p := a.policy()
 		p.Start = time.Now().Unix()
@@ -55,9 +55,9 @@ func TestAListOfShopsThatFailsChangesNothing(t *testing.T) {
 
 // A list in which one shop has an impossible topic is taken: that shop fails.
 func TestAListOfShopsWithOneImpossibleTopicIsTaken(t *testing.T) {
-	inBubble(t, func(a *arena) {
+	inBubble(t, func(a *testbed) {
 		start := time.Now().Unix() - 60
-		a.world(simulator.Config{Seed: 33, Shops: []simulator.Shop{
+		a.simulate(simulator.Config{Seed: 33, Shops: []simulator.Shop{
 			{AppID: "wx1", Secret: "secret-wx1", Live: simulator.Live{Rate: 2, Since: start}}, {AppID: "wx2", Secret: "secret-wx2", Live: simulator.Live{Rate: 2, Since: start}}}})
 		p := a.policy()
 		p.Start = start

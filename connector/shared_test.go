@@ -11,10 +11,10 @@ import (
 // TestTheRateOfAnAppIDIsShared: two workers have a range of one app ID each,
 // and together they keep to its rate limit.
 func TestTheRateOfAnAppIDIsShared(t *testing.T) {
-	inBubble(t, func(a *arena) {
+	inBubble(t, func(a *testbed) {
 		sh, p := backlog("wx1", 3000)
 		p.PageSize = 5
-		a.world(simulator.Config{Seed: 34, Shops: []simulator.Shop{sh}})
+		a.simulate(simulator.Config{Seed: 34, Shops: []simulator.Shop{sh}})
 		u := p
 		u.Range = "update_time"
 		shops := []shop{{appID: "wx1", policy: p, rate: 20}, {appID: "wx1", name: "updates", policy: u, rate: 20}}
@@ -57,7 +57,7 @@ func TestTheRateOfAnAppIDIsShared(t *testing.T) {
 // windows each of them may read at once, those beyond one of each are bounded,
 // and go to whoever asks first.
 func TestWindowsBesideOneAreFew(t *testing.T) {
-	inBubble(t, func(a *arena) {
+	inBubble(t, func(a *testbed) {
 		const shops, spare = 4, 3
 		listed := a.fleet(shops, 1000, simulator.Faults{})
 		for i := range listed {

@@ -143,7 +143,7 @@ func (c *Connector) deal() {
 			c.shops[number] = make([]Shop, 0, 1+len(c.cfg.Shops)/lanes)
 		}
 		c.shops[number] = append(c.shops[number], shop)
-		c.board.placed(shop.partition(), number)
+		c.registry.placed(shop.partition(), number)
 	}
 }
 
@@ -165,10 +165,10 @@ func (c *Connector) SetShops(ctx context.Context, shops []Shop) error {
 	}
 	c.mu.Unlock()
 	if !started {
-		c.board.enlist(shops, c.poke)
+		c.registry.register(shops, c.poke)
 		return nil
 	}
-	c.board.meet(shops)
+	c.registry.firstSeen(shops)
 	// What the transport remembers may be older than the topics are.
 	if err := (kafkawire.Wire{Addr: c.cfg.Addr, Transport: c.cfg.Transport}).Refresh(ctx); err != nil {
 		return err
@@ -178,10 +178,10 @@ func (c *Connector) SetShops(ctx context.Context, shops []Shop) error {
 		return err
 	}
 	was := c.dealt()
-	c.board.enlist(shops, c.poke)
+	c.registry.register(shops, c.poke)
 	c.mu.Lock()
 	c.take(found, shops)
-	crew := c.crew
+	set := c.set
 	c.mu.Unlock()
 	var changed []int
 	now := c.dealt()
@@ -190,9 +190,9 @@ func (c *Connector) SetShops(ctx context.Context, shops []Shop) error {
 			changed = append(changed, number)
 		}
 	}
-	if crew != nil && len(changed) > 0 {
+	if set != nil && len(changed) > 0 {
 		c.cfg.Log.Info("shops changed", "shops", len(shops), "lanes", changed)
-		crew.change(changed, c.members)
+		set.change(changed, c.members)
 	}
 	return nil
 }
@@ -210,7 +210,7 @@ func (c *Connector) open(number int) *lane {
 	if len(members) == 0 {
 		return nil
 	}
-	l := &lane{number: number, flush: flushInterval, cfg: &c.cfg, partitions: c.counts, look: c.lookAgain, tombstones: c.tombstones, misplaced: c.survey.misplaced, outage: c.outage, spare: spares{c.spare, &c.demand}, ids: c.ids,
+	l := &lane{number: number, flush: flushInterval, cfg: &c.cfg, partitions: c.counts, look: c.lookAgain, tombstones: c.tombstones, misplaced: c.checkpoints.misplaced, outage: c.outage, spare: extraWindows{c.spare, &c.demand}, ids: c.ids,
 		log: c.cfg.Log.With("lane", number), refused: make(map[string]*refusal), changed: make(chan struct{}, 1), rebarred: make(chan struct{}, 1)}
 	l.set(members, refused)
 	return l
@@ -224,7 +224,7 @@ func (c *Connector) members(number int) ([]*member, map[string]error) {
 	members := make([]*member, len(c.shops[number]))
 	for i, shop := range c.shops[number] {
 		p := shop.partition()
-		sheet, inbox, history := c.board.of(p, shop)
+		sheet, inbox, history := c.registry.of(p, shop)
 		members[i] = &member{shop: shop, sheet: sheet, inbox: inbox, history: history, paused: c.paused[p]}
 	}
 	return members, c.refused
@@ -249,10 +249,10 @@ func (c *Connector) pause(name string, paused bool) bool {
 			}
 		}
 	}
-	crew := c.crew
+	set := c.set
 	c.mu.Unlock()
-	if crew != nil {
-		crew.change(changed, c.members)
+	if set != nil {
+		set.change(changed, c.members)
 	}
 	return len(changed) > 0
 }
@@ -310,7 +310,7 @@ func (c *Connector) share(on []int) {
 		if n := ours[shop.AppID]; n > 0 {
 			shop.Client.Share(float64(n) / float64(all[shop.AppID]))
 		}
-		c.board.quotas.Resize(shop.AppID, float64(ours[shop.AppID])/float64(max(1, all[shop.AppID])))
+		c.registry.quotas.Resize(shop.AppID, float64(ours[shop.AppID])/float64(max(1, all[shop.AppID])))
 	}
 }
 

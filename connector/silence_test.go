@@ -51,7 +51,7 @@ var successes = []string{
 	stripped, listless,
 }
 
-func (g *glitch) play(a *arena) {
+func (g *glitch) play(a *testbed) {
 	a.gateway = func(w http.ResponseWriter, r *http.Request) bool {
 		if !strings.HasSuffix(r.URL.Path, "/list/get") {
 			return false
@@ -87,7 +87,7 @@ func (g *glitch) now(length time.Duration, form string) {
 }
 
 // distort answers with a body, or with the API's answer less some fields.
-func distort(a *arena, w http.ResponseWriter, r *http.Request, form string) {
+func distort(a *testbed, w http.ResponseWriter, r *http.Request, form string) {
 	w.Header().Set("Content-Type", "application/json")
 	if strings.HasPrefix(form, "{") {
 		fmt.Fprint(w, form)
@@ -141,12 +141,12 @@ func TestASilentSuccessEndsNoWindow(t *testing.T) {
 				for j, faults := range []simulator.Faults{{}, terse} {
 					kind := []wechat.Range{wechat.CreateTime, wechat.UpdateTime}[(i+j)%2]
 					t.Run(fmt.Sprint(place, "/", i, "/", length, "/", kind, "/", j), func(t *testing.T) {
-						inBubble(t, func(a *arena) {
+						inBubble(t, func(a *testbed) {
 							sh, p := backlog("wx1", 1500)
 							p.PageSize, p.Lookback, p.Range = 20, 0, kind
 							p.Start -= 24 * 3600 // the shop was not open yet
 							a.heartbeat = time.Minute
-							a.world(simulator.Config{Seed: uint64(i), Shops: []simulator.Shop{sh}, Latency: 20 * time.Millisecond, Faults: faults})
+							a.simulate(simulator.Config{Seed: uint64(i), Shops: []simulator.Shop{sh}, Latency: 20 * time.Millisecond, Faults: faults})
 							g := &glitch{length: length, begins: begins, form: form}
 							g.play(a)
 							if err := a.start(shop{appID: "wx1", policy: p}).ends(); err != nil {
@@ -168,12 +168,12 @@ func TestASilentSuccessEndsNoWindow(t *testing.T) {
 func TestSilentSuccessesNowAndThen(t *testing.T) {
 	for seed := range uint64(12) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
-			inBubble(t, func(a *arena) {
+			inBubble(t, func(a *testbed) {
 				sh, p := backlog("wx1", 1500)
 				p.PageSize, p.Lookback, p.Start = 20, 0, p.Start-24*3600
 				p.Range = []wechat.Range{wechat.CreateTime, wechat.UpdateTime}[seed%2]
 				a.heartbeat = time.Minute
-				a.world(simulator.Config{Seed: seed, Shops: []simulator.Shop{sh}, Faults: []simulator.Faults{{}, terse}[seed/2%2]})
+				a.simulate(simulator.Config{Seed: seed, Shops: []simulator.Shop{sh}, Faults: []simulator.Faults{{}, terse}[seed/2%2]})
 				rnd := rand.New(rand.NewPCG(seed, 1))
 				var mu sync.Mutex
 				a.gateway = func(w http.ResponseWriter, r *http.Request) bool {
@@ -202,10 +202,10 @@ func TestAnIdleShopOfATerseAPIGoesOn(t *testing.T) {
 	for name, last := range map[string]time.Duration{"today": time.Hour, "a month ago": 30 * 24 * time.Hour, "never": 0} {
 		for _, kind := range []wechat.Range{wechat.CreateTime, wechat.UpdateTime} {
 			t.Run(fmt.Sprint(name, "/", kind), func(t *testing.T) {
-				inBubble(t, func(a *arena) {
+				inBubble(t, func(a *testbed) {
 					start := time.Now().Unix()
 					a.heartbeat = time.Minute
-					a.world(simulator.Config{Seed: 1, Faults: terse, Shops: []simulator.Shop{{AppID: "wx1", Secret: "secret-wx1"}}})
+					a.simulate(simulator.Config{Seed: 1, Faults: terse, Shops: []simulator.Shop{{AppID: "wx1", Secret: "secret-wx1"}}})
 					if last > 0 {
 						at := time.Now().Add(-last).Unix()
 						if err := a.api.Add("wx1", simulator.Order{ID: "1", Created: at, Updated: at}); err != nil {
@@ -250,10 +250,10 @@ func TestASilentSuccessHidesNoLiveOrder(t *testing.T) {
 		for j, faults := range []simulator.Faults{{}, terse} {
 			for k, length := range []time.Duration{2 * time.Second, time.Minute, 10 * time.Minute} {
 				t.Run(fmt.Sprint(lookback, "/", j, "/", length), func(t *testing.T) {
-					inBubble(t, func(a *arena) {
+					inBubble(t, func(a *testbed) {
 						start := time.Now().Unix() - 600
 						a.heartbeat = time.Minute
-						a.world(simulator.Config{Seed: uint64(i + k), Faults: faults, Latency: 20 * time.Millisecond,
+						a.simulate(simulator.Config{Seed: uint64(i + k), Faults: faults, Latency: 20 * time.Millisecond,
 							Shops: []simulator.Shop{{AppID: "wx1", Secret: "secret-wx1", Live: simulator.Live{Rate: 0.3, Since: start}}}})
 						p := a.policy()
 						p.Start, p.Lookback, p.PageSize = start, lookback, 3
@@ -284,9 +284,9 @@ func TestASilentSuccessHidesNoLiveOrder(t *testing.T) {
 // TestAQuotaWithoutNumbersIsNoUnlimitedDay: what is known of the day stays.
 func TestAQuotaWithoutNumbersIsNoUnlimitedDay(t *testing.T) {
 	for _, body := range []string{`{"errcode":0,"errmsg":"ok"}`, `{"errcode":0,"quota":{}}`, `{"errcode":0,"quota":null}`, `{"errcode":0,"quota":{"daily_limit":0,"used":0,"remain":0}}`, `{"errcode":0,"quota":{"daily_limit":1000}}`} {
-		inBubble(t, func(a *arena) {
+		inBubble(t, func(a *testbed) {
 			a.heartbeat = time.Minute
-			a.world(simulator.Config{Seed: 1, Faults: simulator.Faults{PerDayLimit: 50000}, Shops: []simulator.Shop{{AppID: "wx1", Secret: "secret-wx1"}}})
+			a.simulate(simulator.Config{Seed: 1, Faults: simulator.Faults{PerDayLimit: 50000}, Shops: []simulator.Shop{{AppID: "wx1", Secret: "secret-wx1"}}})
 			var untold atomic.Bool
 			a.gateway = func(w http.ResponseWriter, r *http.Request) bool {
 				bad := untold.Load() && r.URL.Path == quotaPath

@@ -20,11 +20,11 @@ import (
 func TestSilentFirstPagesEndNoWindow(t *testing.T) {
 	for _, kind := range []wechat.Range{wechat.CreateTime, wechat.UpdateTime} {
 		t.Run(string(kind), func(t *testing.T) {
-			inBubble(t, func(a *arena) {
+			inBubble(t, func(a *testbed) {
 				sh, p := backlog("wx1", 1500)
 				p.Range = kind
 				a.heartbeat = time.Minute
-				a.world(simulator.Config{Seed: 1, Shops: []simulator.Shop{sh}, Faults: terse})
+				a.simulate(simulator.Config{Seed: 1, Shops: []simulator.Shop{sh}, Faults: terse})
 				until := time.Now().Add(20 * time.Minute)
 				a.gateway = func(w http.ResponseWriter, r *http.Request) bool {
 					if !strings.HasSuffix(r.URL.Path, "/list/get") || time.Now().After(until) {
@@ -53,12 +53,12 @@ func TestSilentFirstPagesEndNoWindow(t *testing.T) {
 func TestATerseAPIThatCountsNeitherEnd(t *testing.T) {
 	for _, kind := range []wechat.Range{wechat.CreateTime, wechat.UpdateTime} {
 		t.Run(string(kind), func(t *testing.T) {
-			inBubble(t, func(a *arena) {
+			inBubble(t, func(a *testbed) {
 				faults := terse
 				faults.StartExclusive, faults.EndExclusive = true, true
 				start := time.Now().Unix() - 6*3600
 				a.heartbeat = time.Minute
-				a.world(simulator.Config{Seed: 1, Faults: faults, Shops: []simulator.Shop{{AppID: "wx1", Secret: "secret-wx1",
+				a.simulate(simulator.Config{Seed: 1, Faults: faults, Shops: []simulator.Shop{{AppID: "wx1", Secret: "secret-wx1",
 					Live: simulator.Live{Rate: 0.05, BurstEvery: 10, BurstSize: 2, Since: start}}}})
 				p := testPolicy()
 				p.Start, p.Range, p.PollInterval = start, kind, 2*time.Second
@@ -86,10 +86,10 @@ func TestATerseAPIThatCountsNeitherEnd(t *testing.T) {
 func TestATerseAPIAmongFaults(t *testing.T) {
 	for seed := range uint64(12) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
-			inBubble(t, func(a *arena) {
+			inBubble(t, func(a *testbed) {
 				start := time.Now().Unix() - 10*86400
 				a.heartbeat = time.Minute
-				a.world(simulator.Config{Seed: seed, Faults: simulator.AllFaults(), Shops: []simulator.Shop{{AppID: "wx1", Secret: "secret-wx1",
+				a.simulate(simulator.Config{Seed: seed, Faults: simulator.AllFaults(), Shops: []simulator.Shop{{AppID: "wx1", Secret: "secret-wx1",
 					Backlog: simulator.Backlog{Orders: 4000, From: start, To: start + 86400, Bursts: 4, BurstSize: 120, Changes: 2, ChangeWithin: time.Hour}}}})
 				p := testPolicy()
 				p.Start, p.End, p.Range, p.PageSize = start, start+3*86400, wechat.UpdateTime, 100

@@ -14,17 +14,17 @@ import (
 )
 
 // opening is a shop that has had orders before the story begins and gets more.
-func (a *arena) opening(faults simulator.Faults) (start int64) {
+func (a *testbed) opening(faults simulator.Faults) (start int64) {
 	start = time.Now().Unix()
 	a.heartbeat = time.Minute
-	a.world(simulator.Config{Seed: 23, Faults: faults, Shops: []simulator.Shop{{AppID: "wx1", Secret: "secret-wx1",
+	a.simulate(simulator.Config{Seed: 23, Faults: faults, Shops: []simulator.Shop{{AppID: "wx1", Secret: "secret-wx1",
 		Backlog: simulator.Backlog{Orders: 400, From: start - 4*86400, To: start - 900}, Live: simulator.Live{Rate: 0.5, Since: start - 900}}}})
 	return start
 }
 
 // beginsAt checks that the orders from a second on are published once, and none
 // from before another.
-func (a *arena) beginsAt(from, atMost, end int64) {
+func (a *testbed) beginsAt(from, atMost, end int64) {
 	a.Helper()
 	a.eachOnce("wx1", from, end)
 	created := make(map[string]int64)
@@ -46,23 +46,23 @@ func (a *arena) beginsAt(from, atMost, end int64) {
 // first start of the process, whatever keeps the API or Kafka from answering, and
 // whichever process is answered in the end.
 func TestTheWalkBeginsAtTheFirstStart(t *testing.T) {
-	refused := func(a *arena) func() {
+	refused := func(a *testbed) func() {
 		a.api.SetFaults(simulator.Faults{Whitelist: 40164})
 		return func() { a.api.SetFaults(simulator.Faults{}) }
 	}
 	for name, c := range map[string]struct {
-		close func(a *arena) (open func())
+		close func(a *testbed) (open func())
 		kills int
 		kind  wechat.Range
 	}{
 		"not in the whitelist for hours":             {refused, 0, wechat.CreateTime},
 		"not in the whitelist for hours, with kills": {refused, 3, wechat.UpdateTime},
 		"no answer for hours, with kills":            {silentAPI, 3, wechat.CreateTime},
-		"answers at once, with kills":                {func(*arena) func() { return func() {} }, 3, wechat.CreateTime},
+		"answers at once, with kills":                {func(*testbed) func() { return func() {} }, 3, wechat.CreateTime},
 		"list calls only are refused, with kills":    {listsRefused, 2, wechat.UpdateTime},
 	} {
 		t.Run(name, func(t *testing.T) {
-			inBubble(t, func(a *arena) {
+			inBubble(t, func(a *testbed) {
 				start := a.opening(simulator.Faults{})
 				open := c.close(a)
 				p := testPolicy()
@@ -88,7 +88,7 @@ func TestTheWalkBeginsAtTheFirstStart(t *testing.T) {
 	}
 }
 
-func silentAPI(a *arena) func() {
+func silentAPI(a *testbed) func() {
 	var up atomic.Bool
 	a.gateway = func(http.ResponseWriter, *http.Request) bool {
 		if !up.Load() {
@@ -99,7 +99,7 @@ func silentAPI(a *arena) func() {
 	return func() { up.Store(true) }
 }
 
-func listsRefused(a *arena) func() {
+func listsRefused(a *testbed) func() {
 	a.api.SetFaults(simulator.Faults{Unauthorised: true})
 	return func() { a.api.SetFaults(simulator.Faults{}) }
 }
@@ -107,7 +107,7 @@ func listsRefused(a *arena) func() {
 // TestTheFirstStartIsCommittedBeforeTheAPIIsAsked: the first call finds the
 // checkpoint on the topic.
 func TestTheFirstStartIsCommittedBeforeTheAPIIsAsked(t *testing.T) {
-	inBubble(t, func(a *arena) {
+	inBubble(t, func(a *testbed) {
 		start := a.opening(simulator.Faults{})
 		asked := make(chan bool, 1)
 		a.gateway = func(http.ResponseWriter, *http.Request) bool {
@@ -134,7 +134,7 @@ func TestTheFirstStartIsCommittedBeforeTheAPIIsAsked(t *testing.T) {
 func TestClocksThatDisagreeAtTheFirstStart(t *testing.T) {
 	for _, skew := range []time.Duration{-72 * time.Hour, -time.Hour, -5 * time.Minute, -20 * time.Second, 5 * time.Minute, 72 * time.Hour} {
 		t.Run(skew.String(), func(t *testing.T) {
-			inBubble(t, func(a *arena) {
+			inBubble(t, func(a *testbed) {
 				start := a.opening(simulator.Faults{ClockSkew: skew})
 				a.pod = "pod"
 				for range 2 { // the second time there is nothing to make earlier
@@ -154,7 +154,7 @@ func TestClocksThatDisagreeAtTheFirstStart(t *testing.T) {
 
 // TestOneOldDateDoesNotMoveTheFirstStart: the first answer alone has a wrong date.
 func TestOneOldDateDoesNotMoveTheFirstStart(t *testing.T) {
-	inBubble(t, func(a *arena) {
+	inBubble(t, func(a *testbed) {
 		start := a.opening(simulator.Faults{ClockSkew: -72 * time.Hour})
 		a.gateway = func(_ http.ResponseWriter, r *http.Request) bool {
 			if strings.HasSuffix(r.URL.Path, "/list/get") {
@@ -174,7 +174,7 @@ func TestOneOldDateDoesNotMoveTheFirstStart(t *testing.T) {
 
 // TestAStartThatIsSetBeforeAnythingIsReadCounts.
 func TestAStartThatIsSetBeforeAnythingIsReadCounts(t *testing.T) {
-	inBubble(t, func(a *arena) {
+	inBubble(t, func(a *testbed) {
 		start := a.opening(simulator.Faults{Whitelist: 40164})
 		a.pod = "pod"
 		p := testPolicy()
@@ -196,13 +196,13 @@ func TestAStartThatIsSetBeforeAnythingIsReadCounts(t *testing.T) {
 // TestAShopThatIsAddedBeginsWhenItIsAdded: also when Kafka cannot take it for a
 // while, and the list is tried again.
 func TestAShopThatIsAddedBeginsWhenItIsAdded(t *testing.T) {
-	inBubble(t, func(a *arena) {
+	inBubble(t, func(a *testbed) {
 		start := time.Now().Unix()
 		a.heartbeat = time.Minute
-		a.world(simulator.Config{Seed: 23, Shops: []simulator.Shop{{AppID: "wx0", Secret: "secret-wx0"}, {AppID: "wx1", Secret: "secret-wx1", Live: simulator.Live{Rate: 0.5, Since: start}}}})
+		a.simulate(simulator.Config{Seed: 23, Shops: []simulator.Shop{{AppID: "wx0", Secret: "secret-wx0"}, {AppID: "wx1", Secret: "secret-wx1", Live: simulator.Live{Rate: 0.5, Since: start}}}})
 		run := a.start(shop{appID: "wx0", policy: testPolicy()})
 		time.Sleep(30 * time.Minute)
-		both, transport, web := a.config(run.plug, discard(), newRegistry(), shop{appID: "wx0", policy: testPolicy()}, shop{appID: "wx1", policy: testPolicy()})
+		both, transport, web := a.config(run.plug, discard(), newGatherer(), shop{appID: "wx0", policy: testPolicy()}, shop{appID: "wx1", policy: testPolicy()})
 		added := time.Now().Unix()
 		away, cancel := context.WithCancel(context.Background())
 		cancel()

@@ -78,8 +78,8 @@ func (s ShopStatus) Progress() float64 {
 	return min(1, max(0, float64(s.Watermark-s.Start)/float64(s.Target-s.Start)))
 }
 
-// sheet is one shop's line on the status board.
-type sheet struct {
+// shopState is the state of one shop, as status and metrics show it.
+type shopState struct {
 	lateness prometheus.Observer
 	toRecord prometheus.Observer
 	onChange func()
@@ -98,13 +98,13 @@ type sheet struct {
 	from   int64
 }
 
-func newSheet(shop Shop, m *Metrics, changed func()) *sheet {
+func newShopState(shop Shop, m *Metrics, changed func()) *shopState {
 	m.of(shop.Name)
-	return &sheet{lateness: m.lateness, toRecord: m.pushToRecord, onChange: changed,
+	return &shopState{lateness: m.lateness, toRecord: m.pushToRecord, onChange: changed,
 		s: ShopStatus{Name: shop.Name, AppID: shop.AppID, Range: string(shop.Policy.Range), State: StateElsewhere}}
 }
 
-func (h *sheet) snapshot() ShopStatus {
+func (h *shopState) snapshot() ShopStatus {
 	h.mu.Lock()
 	s, held := h.s, h.held
 	missing := h.unread
@@ -116,9 +116,9 @@ func (h *sheet) snapshot() ShopStatus {
 	return s
 }
 
-func (h *sheet) name() string { return h.snapshot().Name }
+func (h *shopState) name() string { return h.snapshot().Name }
 
-func (h *sheet) set(state State, reason error) {
+func (h *shopState) set(state State, reason error) {
 	h.mu.Lock()
 	h.s.State, h.s.Reason = state, ""
 	if reason != nil {
@@ -134,7 +134,7 @@ func (h *sheet) set(state State, reason error) {
 	h.onChange()
 }
 
-func (h *sheet) placed(lane int) {
+func (h *shopState) placed(lane int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.s.Lane = lane
@@ -142,14 +142,14 @@ func (h *sheet) placed(lane int) {
 
 // due notes what the shop's lag counts from until it has been walked.
 // since is when this process came to know it.
-func (h *sheet) due(p window.Policy, since int64) {
+func (h *shopState) due(p window.Policy, since int64) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.s.Since = cmp.Or(p.Start, h.s.Since, since)
 }
 
 // started notes where a walk goes on.
-func (h *sheet) started(watermark int64) {
+func (h *shopState) started(watermark int64) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.s.Start == 0 || watermark < h.s.Start {
@@ -158,7 +158,7 @@ func (h *sheet) started(watermark int64) {
 	h.s.Watermark = watermark
 }
 
-func (h *sheet) opened(last window.Span) {
+func (h *shopState) opened(last window.Span) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.s.Length = last.End - last.Start
@@ -168,7 +168,7 @@ func (h *sheet) opened(last window.Span) {
 // second given, the windows of a poll or two behind the horizon. One that waits
 // for somebody's act and only tries whether it may go on waits still; not so one
 // that is held back from trying.
-func (h *sheet) planned(c *offsets.Checkpoint, horizon, live int64, windows int) {
+func (h *shopState) planned(c *offsets.Checkpoint, horizon, live int64, windows int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.s.Target, h.s.Windows = horizon, windows
@@ -181,7 +181,7 @@ func (h *sheet) planned(c *offsets.Checkpoint, horizon, live int64, windows int)
 	}
 }
 
-func (h *sheet) page(s window.Deduped) {
+func (h *shopState) page(s window.Deduped) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.s.Pages++
@@ -192,7 +192,7 @@ func (h *sheet) page(s window.Deduped) {
 }
 
 // committed notes what a transaction has made true.
-func (h *sheet) committed(r receipt) {
+func (h *shopState) committed(r receipt) {
 	for _, age := range r.ages {
 		h.lateness.Observe(age)
 	}

@@ -14,10 +14,10 @@ import (
 // A shop that goes on says how far it is before it has read anything, which an
 // API that does not answer can put off for long.
 func TestAShopThatGoesOnSaysWhereItIs(t *testing.T) {
-	inBubble(t, func(a *arena) {
+	inBubble(t, func(a *testbed) {
 		sh, p := backlog("wx1", 3000)
 		p.PageSize, p.Concurrency, p.MaxWindow = 10, 1, 10*time.Minute
-		a.world(simulator.Config{Seed: 51, Shops: []simulator.Shop{sh}, Latency: 50 * time.Millisecond})
+		a.simulate(simulator.Config{Seed: 51, Shops: []simulator.Shop{sh}, Latency: 50 * time.Millisecond})
 		run := a.start(shop{appID: "wx1", policy: p})
 		a.until("it is on its way", func() bool { return run.Status()[0].Watermark > p.Start+3600 })
 		was := run.Status()[0]
@@ -72,7 +72,7 @@ func TestLagCountsWhateverTheState(t *testing.T) {
 		{"errors only", simulator.Faults{HTTP5xxRate: 1}, "", 2 * time.Hour},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			inBubble(t, func(a *arena) {
+			inBubble(t, func(a *testbed) {
 				a.opening(c.faults)
 				p := testPolicy()
 				if c.start > 0 {
@@ -101,7 +101,7 @@ func TestLagCountsWhateverTheState(t *testing.T) {
 
 // TestLagOfADamagedCheckpoint counts from the start time.
 func TestLagOfADamagedCheckpoint(t *testing.T) {
-	inBubble(t, func(a *arena) {
+	inBubble(t, func(a *testbed) {
 		start := a.opening(simulator.Faults{})
 		p := testPolicy()
 		p.Start = start - 7200
@@ -126,7 +126,7 @@ func TestLagOfADamagedCheckpoint(t *testing.T) {
 // TestLagIsTheOwnersToTell: one of two workers has the shop and tells its lag. One
 // that is cut off goes on counting, since it does not know of any other.
 func TestLagIsTheOwnersToTell(t *testing.T) {
-	inBubble(t, func(a *arena) {
+	inBubble(t, func(a *testbed) {
 		a.opening(simulator.Faults{})
 		p := testPolicy()
 		workers := []*process{a.start(shop{appID: "wx1", policy: p}), a.start(shop{appID: "wx1", policy: p})}

@@ -24,7 +24,7 @@ func TestStoriesOnKafka(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			a := &arena{TB: t, dial: new(net.Dialer).DialContext, brokers: brokers, apiURL: "http://" + listener.Addr().String(),
+			a := &testbed{TB: t, dial: new(net.Dialer).DialContext, brokers: brokers, apiURL: "http://" + listener.Addr().String(),
 				// The broker may have been here before, with -count.
 				name: fmt.Sprintf("%s-%d", strings.ToLower(s.name), time.Now().UnixNano()), listen: func() net.Listener { return listener }}
 			a.play(s.play)

@@ -22,7 +22,7 @@ import (
 // for each way to be interrupted.
 var stories = []struct {
 	name string
-	play func(a *arena)
+	play func(a *testbed)
 }{
 	{"AnOrderAndItsCheckpointCommitTogether", commitTogether},
 	{"AWindowNeverChangesWhileItIsPaged", windowFrozen},
@@ -57,10 +57,10 @@ func TestStories(t *testing.T) {
 // commitTogether kills the process at random moments of a backfill from an API
 // that misbehaves. Whatever is committed then, the orders topic holds just the
 // orders that the checkpoint says it does.
-func commitTogether(a *arena) {
+func commitTogether(a *testbed) {
 	sh, p := backlog("wx1", 3000)
 	p.PageSize = 20
-	a.world(simulator.Config{Seed: 1, Shops: []simulator.Shop{sh}, Faults: simulator.Chaos(0.3), Latency: 5 * time.Millisecond})
+	a.simulate(simulator.Config{Seed: 1, Shops: []simulator.Shop{sh}, Faults: simulator.Chaos(0.3), Latency: 5 * time.Millisecond})
 	a.pod = "pod"
 	rnd := rand.New(rand.NewPCG(1, 1))
 	// Lives get longer as kills add up: somewhere a machine is slow enough to get
@@ -89,10 +89,10 @@ func commitTogether(a *arena) {
 // covered checks that orders and checkpoint agree: every ID of a tracked
 // window is published, and so is every order before those windows, and nothing
 // else.
-func covered(a *arena, appID string, start int64) { coveredOn(a, a.orders(), appID, start) }
+func covered(a *testbed, appID string, start int64) { coveredOn(a, a.orders(), appID, start) }
 
 // coveredOn is covered for a shop with a topic of its own.
-func coveredOn(a *arena, topic, appID string, start int64) {
+func coveredOn(a *testbed, topic, appID string, start int64) {
 	a.Helper()
 	c := a.checkpoints()[offsets.Partition{Shop: appID, Range: "create_time"}]
 	published := make(map[string]int)
@@ -136,9 +136,9 @@ func coveredOn(a *arena, topic, appID string, start int64) {
 // watermarkInOrder looks at a live shop all the time: the watermark never goes
 // back, never passes now − SETTLE_DELAY, and whatever is before it has been
 // published.
-func watermarkInOrder(a *arena) {
+func watermarkInOrder(a *testbed) {
 	start := time.Now().Unix() - 60
-	a.world(simulator.Config{Seed: 3, Shops: []simulator.Shop{{AppID: "wx1", Secret: "secret-wx1", Live: simulator.Live{Rate: 5, Since: start}}}, Latency: 30 * time.Millisecond})
+	a.simulate(simulator.Config{Seed: 3, Shops: []simulator.Shop{{AppID: "wx1", Secret: "secret-wx1", Live: simulator.Live{Rate: 5, Since: start}}}, Latency: 30 * time.Millisecond})
 	p := a.policy()
 	p.Start = start
 	p.PageSize = 3
@@ -169,10 +169,10 @@ func watermarkInOrder(a *arena) {
 // assignment is newer: the older one's next transaction fails whole, and it
 // gives the lane up. Meanwhile no page comes, so there is work left for both,
 // however long the opening takes.
-func olderFenced(a *arena) {
+func olderFenced(a *testbed) {
 	sh, p := backlog("wx1", 3000)
 	p.PageSize = 10
-	a.world(simulator.Config{Seed: 4, Shops: []simulator.Shop{sh}, Latency: 20 * time.Millisecond})
+	a.simulate(simulator.Config{Seed: 4, Shops: []simulator.Shop{sh}, Latency: 20 * time.Millisecond})
 	pages := make(chan struct{}) // closed when they come again
 	var stalled atomic.Bool
 	a.gateway = func(_ http.ResponseWriter, r *http.Request) bool {
@@ -188,7 +188,7 @@ func olderFenced(a *arena) {
 		if err := c.topics(context.Background()); err != nil {
 			a.Fatal(err)
 		}
-		c.survey = newSurvey(&c.cfg, c.lanes(), c.cfg.Log, c.outage)
+		c.checkpoints = newCheckpointReader(&c.cfg, c.lanes(), c.cfg.Log, c.outage)
 		var l *lane
 		for lane := range c.dealt() {
 			l = c.open(lane)
@@ -221,9 +221,9 @@ func olderFenced(a *arena) {
 
 // listedOnce reads a bounded range that is not over yet: orders show up late,
 // page by page in any order, and the second pass finds what the first missed.
-func listedOnce(a *arena) {
+func listedOnce(a *testbed) {
 	start := time.Now().Unix() - 20
-	a.world(simulator.Config{Seed: 5, Latency: 10 * time.Millisecond, Faults: simulator.Faults{VisibilityLag: 4 * time.Second, Order: "unstable", RepeatIDAcrossPages: true, EmptyPageRate: 0.2, KeyOnLastPage: "non-empty"},
+	a.simulate(simulator.Config{Seed: 5, Latency: 10 * time.Millisecond, Faults: simulator.Faults{VisibilityLag: 4 * time.Second, Order: "unstable", RepeatIDAcrossPages: true, EmptyPageRate: 0.2, KeyOnLastPage: "non-empty"},
 		Shops: []simulator.Shop{{AppID: "wx1", Secret: "secret-wx1", Live: simulator.Live{Rate: 6, Since: start, BurstEvery: 7, BurstSize: 9}}}})
 	p := a.policy()
 	p.Start, p.End, p.PageSize, p.Lookback = start, start+30, 4, 6*time.Second
@@ -240,9 +240,9 @@ func listedOnce(a *arena) {
 // frozenOwner cuts a worker off for longer than its session and its
 // transaction may last. Another takes over; when the first comes back it
 // commits nothing of what it had, and is a member like any other.
-func frozenOwner(a *arena) {
+func frozenOwner(a *testbed) {
 	start := time.Now().Unix() - 300
-	a.world(simulator.Config{Seed: 7, Shops: []simulator.Shop{{AppID: "wx1", Secret: "secret-wx1", Live: simulator.Live{Rate: 3, Since: start}}}, Latency: 10 * time.Millisecond})
+	a.simulate(simulator.Config{Seed: 7, Shops: []simulator.Shop{{AppID: "wx1", Secret: "secret-wx1", Live: simulator.Live{Rate: 3, Since: start}}}, Latency: 10 * time.Millisecond})
 	p := a.policy()
 	p.Start = start
 	older := a.start(shop{appID: "wx1", policy: p})
@@ -263,7 +263,7 @@ func frozenOwner(a *arena) {
 }
 
 // watermark is the shop's, by whoever is ahead.
-func (a *arena) watermark(workers ...*process) (most int64) {
+func (a *testbed) watermark(workers ...*process) (most int64) {
 	for _, w := range workers {
 		most = max(most, w.Status()[0].Watermark)
 	}
@@ -272,7 +272,7 @@ func (a *arena) watermark(workers ...*process) (most int64) {
 
 // goesOn waits until the first shop's watermark has moved on by some seconds,
 // at whichever worker.
-func (a *arena) goesOn(workers ...*process) {
+func (a *testbed) goesOn(workers ...*process) {
 	a.Helper()
 	mark := a.watermark(workers...)
 	a.until("the walk goes on", func() bool { return a.watermark(workers...) > mark+3 })
@@ -281,10 +281,10 @@ func (a *arena) goesOn(workers ...*process) {
 // brokerGone takes the network away in the middle of transactions, for longer
 // than the broker lets one stay open. Nobody else is there: the process goes
 // on by itself.
-func brokerGone(a *arena) {
+func brokerGone(a *testbed) {
 	sh, p := backlog("wx1", 4000)
 	p.PageSize = 10
-	a.world(simulator.Config{Seed: 8, Shops: []simulator.Shop{sh}, Latency: 10 * time.Millisecond})
+	a.simulate(simulator.Config{Seed: 8, Shops: []simulator.Shop{sh}, Latency: 10 * time.Millisecond})
 	run := a.start(shop{appID: "wx1", policy: p})
 	a.until("some orders are published", func() bool { return run.Status()[0].Published > 300 })
 	run.plug.pull()
@@ -298,7 +298,7 @@ func brokerGone(a *arena) {
 
 // oneShopFails: a wrong secret and a damaged checkpoint stop their shops, with
 // a message that says which record and what to do; the third is read whole.
-func oneShopFails(a *arena) {
+func oneShopFails(a *testbed) {
 	var world []simulator.Shop
 	var shops []shop
 	for i := range 3 {
@@ -307,7 +307,7 @@ func oneShopFails(a *arena) {
 		shops = append(shops, shop{appID: sh.AppID, policy: p})
 	}
 	world[0].Secret = "another"
-	a.world(simulator.Config{Seed: 9, Shops: world})
+	a.simulate(simulator.Config{Seed: 9, Shops: world})
 	if err := a.start(shops[1]).wait(); err != nil {
 		a.Fatal(err)
 	}

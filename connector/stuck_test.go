@@ -41,11 +41,11 @@ func listCall(r *http.Request) (q listAsked, ok bool) {
 // also across restarts; with a page size that makes one page of that second it
 // comes to its end, and every order is published once.
 func TestAStuckWindowCostsNothingAndHealsByItsPageSize(t *testing.T) {
-	inBubble(t, func(a *arena) {
+	inBubble(t, func(a *testbed) {
 		a.heartbeat = time.Minute
 		start := time.Now().Unix()
 		stuck := start + 600
-		a.world(simulator.Config{Seed: 22, Shops: []simulator.Shop{{AppID: "wx1", Secret: "secret-wx1",
+		a.simulate(simulator.Config{Seed: 22, Shops: []simulator.Shop{{AppID: "wx1", Secret: "secret-wx1",
 			Backlog: simulator.Backlog{Orders: 90, From: stuck, To: stuck, Bursts: 1, BurstSize: 90},
 			Live:    simulator.Live{Rate: 0.2, Since: start}}}})
 		a.gateway = func(w http.ResponseWriter, r *http.Request) bool {

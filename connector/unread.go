@@ -67,7 +67,7 @@ func adopt(c *offsets.Checkpoint, p window.Policy) bool {
 }
 
 // miss notes what of a shop is not read, and reports whether that is news.
-func (h *sheet) miss(e *UnreadError) (news bool) {
+func (h *shopState) miss(e *UnreadError) (news bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	before := h.unread

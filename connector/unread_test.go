@@ -15,7 +15,7 @@ import (
 
 // setBack plays a first run over the second half of a range, by as many workers as
 // there are, and returns the policy of the whole range.
-func setBack(a *arena, workers int) (whole window.Policy, shops []shop, begin int64) {
+func setBack(a *testbed, workers int) (whole window.Policy, shops []shop, begin int64) {
 	a.Helper()
 	var world []simulator.Shop
 	for i := range 3 {
@@ -24,7 +24,7 @@ func setBack(a *arena, workers int) (whole window.Policy, shops []shop, begin in
 		world = append(world, sh)
 		shops = append(shops, shop{appID: sh.AppID, policy: p})
 	}
-	a.world(simulator.Config{Seed: 41, Shops: world})
+	a.simulate(simulator.Config{Seed: 41, Shops: world})
 	begin = (whole.Start + whole.End) / 2
 	for i := range shops {
 		shops[i].policy.Start = begin
@@ -37,7 +37,7 @@ func setBack(a *arena, workers int) (whole window.Policy, shops []shop, begin in
 	return whole, shops, begin
 }
 
-func (a *arena) several(workers int, shops ...shop) (runs []*process) {
+func (a *testbed) several(workers int, shops ...shop) (runs []*process) {
 	for range workers {
 		runs = append(runs, a.start(shops...))
 	}
@@ -50,7 +50,7 @@ func (a *arena) several(workers int, shops ...shop) (runs []*process) {
 func TestAStartTimeThatIsSetBackIsNotIgnoredInSilence(t *testing.T) {
 	for workers := 1; workers <= 3; workers++ {
 		t.Run(fmt.Sprint(workers), func(t *testing.T) {
-			inBubble(t, func(a *arena) {
+			inBubble(t, func(a *testbed) {
 				whole, shops, begin := setBack(a, workers)
 				shops[1].policy.Start = whole.Start
 				for _, run := range a.several(workers, shops...) {
@@ -93,7 +93,7 @@ func TestAStartTimeThatIsSetBackIsNotIgnoredInSilence(t *testing.T) {
 
 // TestALiveShopSaysWhatItsStartTimeLeavesOut: once in the log, and in its state.
 func TestALiveShopSaysWhatItsStartTimeLeavesOut(t *testing.T) {
-	inBubble(t, func(a *arena) {
+	inBubble(t, func(a *testbed) {
 		start := a.opening(simulator.Faults{})
 		p := testPolicy()
 		run := a.start(shop{appID: "wx1", policy: p})
@@ -111,7 +111,7 @@ func TestALiveShopSaysWhatItsStartTimeLeavesOut(t *testing.T) {
 			t.Errorf("%d warnings", n)
 		}
 		// The lane begins again: that is no news.
-		cfg, transport, web := a.config(run.plug, discard(), newRegistry(), shop{appID: "wx1", name: "lantern", policy: p})
+		cfg, transport, web := a.config(run.plug, discard(), newGatherer(), shop{appID: "wx1", name: "lantern", policy: p})
 		if err := run.SetShops(context.Background(), cfg.Shops); err != nil {
 			t.Fatal(err)
 		}

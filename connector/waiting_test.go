@@ -14,10 +14,10 @@ import (
 // no other state until a call has succeeded, however long its tries take; nor
 // when the calls of the day end in the middle of it.
 func TestAShopThatOnlyTriesWaitsStill(t *testing.T) {
-	inBubble(t, func(a *arena) {
+	inBubble(t, func(a *testbed) {
 		start := time.Now().Unix()
 		a.heartbeat = time.Minute
-		a.world(simulator.Config{Seed: 61, Latency: time.Second, Shops: []simulator.Shop{{AppID: "wx1", Secret: "secret-wx1", Live: simulator.Live{Rate: 0.1, Since: start}}}})
+		a.simulate(simulator.Config{Seed: 61, Latency: time.Second, Shops: []simulator.Shop{{AppID: "wx1", Secret: "secret-wx1", Live: simulator.Live{Rate: 0.1, Since: start}}}})
 		run := a.start(shop{appID: "wx1", policy: a.policy()})
 		time.Sleep(10 * time.Minute)
 		if s := run.statusOf("wx1"); s.State != StateLive {
@@ -51,9 +51,9 @@ func TestAShopThatOnlyTriesWaitsStill(t *testing.T) {
 // TestATokenThatChangesWhileItIsRefusedIsTriedAtOnce: the file was written anew
 // after the call that is refused went out, and before the shop began to wait.
 func TestATokenThatChangesWhileItIsRefusedIsTriedAtOnce(t *testing.T) {
-	inBubble(t, func(a *arena) {
+	inBubble(t, func(a *testbed) {
 		start := time.Now().Unix() - 3600
-		a.world(simulator.Config{Seed: 62, Shops: []simulator.Shop{{AppID: "wx1", Token: "fresh", Live: simulator.Live{Rate: 0.1, Since: start}}}})
+		a.simulate(simulator.Config{Seed: 62, Shops: []simulator.Shop{{AppID: "wx1", Token: "fresh", Live: simulator.Live{Rate: 0.1, Since: start}}}})
 		p := a.policy()
 		p.Start = start
 		var token atomic.Value
@@ -82,14 +82,14 @@ func TestATokenThatChangesWhileItIsRefusedIsTriedAtOnce(t *testing.T) {
 // file's change, without a restart; a bounded run with nothing else to do ends
 // and says why.
 func TestAWrongSecretInAFileIsWaitedFor(t *testing.T) {
-	inBubble(t, func(a *arena) {
+	inBubble(t, func(a *testbed) {
 		var secret atomic.Value
 		secret.Store("reset-since")
 		file := func() (string, error) { return secret.Load().(string), nil }
 		sh, p := backlog("wx1", 100)
 		other, _ := backlog("wx2", 100)
 		a.heartbeat = time.Minute
-		a.world(simulator.Config{Seed: 63, Shops: []simulator.Shop{sh, other}})
+		a.simulate(simulator.Config{Seed: 63, Shops: []simulator.Shop{sh, other}})
 		if err := a.start(shop{appID: "wx1", policy: p, file: file}, shop{appID: "wx2", policy: p}).wait(); err == nil ||
 			!strings.Contains(err.Error(), "shop wx1: waiting: get access token: errcode 40125") || strings.Contains(err.Error(), "wx2") {
 			t.Errorf("a bounded run ended with %v", err)

@@ -32,7 +32,7 @@ type walker struct {
 	shop  Shop
 	host  *wechat.Host
 	log   *slog.Logger
-	sheet *sheet // what is shown of the shop; nothing is decided by it
+	sheet *shopState // what is shown of the shop; nothing is decided by it
 	// inbox is what others tell the walker, history what walkers before it knew.
 	inbox   *inbox
 	history *history
@@ -42,7 +42,7 @@ type walker struct {
 	space chan struct{}
 	// spare are the windows that shops of this process read beside another one of
 	// their own.
-	spare spares
+	spare extraWindows
 	ids   *idBudget // of the process
 	// now tells the lane that something should be committed now, soon that
 	// something should be before long.
@@ -85,8 +85,8 @@ type ending struct {
 // run walks until ctx ends, a bounded range is done (nil), or the shop fails.
 // What only somebody at the vendor's side can change is waited for.
 func (w *walker) run(ctx context.Context) error {
-	w.inbox.attend(true)
-	defer w.inbox.attend(false)
+	w.inbox.observe(true)
+	defer w.inbox.observe(false)
 	delay := minWait
 	if err := w.arrive(ctx); err != nil {
 		return err

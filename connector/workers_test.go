@@ -16,7 +16,7 @@ import (
 )
 
 // fleet is a world of n shops with a backlog each.
-func (a *arena) fleet(n, orders int, faults simulator.Faults) []shop {
+func (a *testbed) fleet(n, orders int, faults simulator.Faults) []shop {
 	var world []simulator.Shop
 	var shops []shop
 	for i := range n {
@@ -25,14 +25,14 @@ func (a *arena) fleet(n, orders int, faults simulator.Faults) []shop {
 		world = append(world, sh)
 		shops = append(shops, shop{appID: sh.AppID, policy: p})
 	}
-	a.world(simulator.Config{Seed: 31, Shops: world, Faults: faults, Latency: 20 * time.Millisecond})
+	a.simulate(simulator.Config{Seed: 31, Shops: world, Faults: faults, Latency: 20 * time.Millisecond})
 	return shops
 }
 
 // workersComeAndGo adds, stops, kills and cuts off workers at random while they
 // read a bounded range together. What one leaves the others go on with; in the
 // end each of those that are left ends by itself, the idle ones too.
-func workersComeAndGo(a *arena) {
+func workersComeAndGo(a *testbed) {
 	shops := a.fleet(8, 600, simulator.Chaos(0.1))
 	rnd := rand.New(rand.NewPCG(3, 3))
 	workers := []*process{a.start(shops...), a.start(shops...), a.start(shops...)}
@@ -78,7 +78,7 @@ func workersComeAndGo(a *arena) {
 
 // lanesStay looks at what a worker does while another joins and leaves: the
 // lanes that stay with it are not opened again.
-func lanesStay(a *arena) {
+func lanesStay(a *testbed) {
 	start := time.Now().Unix() - 60
 	var world []simulator.Shop
 	var shops []shop
@@ -89,7 +89,7 @@ func lanesStay(a *arena) {
 		p.Start = start
 		shops = append(shops, shop{appID: id, policy: p})
 	}
-	a.world(simulator.Config{Seed: 32, Shops: world})
+	a.simulate(simulator.Config{Seed: 32, Shops: world})
 	first := a.start(shops...)
 	a.until("all are live", func() bool { return count(first, StateLive) == len(shops) })
 	opened := strings.Count(first.logged(), "lane opened")
@@ -137,13 +137,13 @@ func count(p *process, state State) (n int) {
 }
 
 // shopsChange adds, changes and removes shops of a running connector.
-func shopsChange(a *arena) {
+func shopsChange(a *testbed) {
 	start := time.Now().Unix() - 60
 	var world []simulator.Shop
 	for _, id := range []string{"wx1", "wx2", "wx3"} {
 		world = append(world, simulator.Shop{AppID: id, Secret: "secret-" + id, Live: simulator.Live{Rate: 2, Since: start}})
 	}
-	a.world(simulator.Config{Seed: 33, Shops: world})
+	a.simulate(simulator.Config{Seed: 33, Shops: world})
 	p := a.policy()
 	p.Start = start
 	run := a.start(shop{appID: "wx1", policy: p}, shop{appID: "wx2", policy: p})
@@ -152,7 +152,7 @@ func shopsChange(a *arena) {
 
 	changed := p
 	changed.PageSize = 7
-	all, _, _ := a.config(run.plug, discard(), newRegistry(), shop{appID: "wx2", policy: changed}, shop{appID: "wx3", policy: p})
+	all, _, _ := a.config(run.plug, discard(), newGatherer(), shop{appID: "wx2", policy: changed}, shop{appID: "wx3", policy: p})
 	if err := run.SetShops(context.Background(), append([]Shop{}, all.Shops...)); err != nil {
 		a.Fatal(err)
 	}
@@ -187,7 +187,7 @@ func shopsChange(a *arena) {
 
 // shopsMisplaced gives the offsets topic more partitions, so that some shops
 // belong to other lanes than those their checkpoints are in.
-func shopsMisplaced(a *arena) {
+func shopsMisplaced(a *testbed) {
 	shops := a.fleet(8, 100, simulator.Faults{})
 	if err := a.start(shops...).wait(); err != nil {
 		a.Fatal(err)
@@ -242,7 +242,7 @@ func shopsMisplaced(a *arena) {
 // Each lane has as many shops as any other, whatever the group is called, so that
 // the first worker keeps its lanes until then: one that stays and one that moves,
 // and each new lane one that is new.
-func partitionsGrow(a *arena) {
+func partitionsGrow(a *testbed) {
 	start := time.Now().Unix() - 60
 	var world []simulator.Shop
 	var old, added []shop
@@ -264,7 +264,7 @@ func partitionsGrow(a *arena) {
 		}
 	}
 	shops := slices.Concat(old, added)
-	a.world(simulator.Config{Seed: 36, Shops: world})
+	a.simulate(simulator.Config{Seed: 36, Shops: world})
 	older := a.start(old...)
 	a.until("all are live", func() bool { return count(older, StateLive) == len(old) })
 	client, err := kgo.NewClient(kgo.SeedBrokers(a.brokers...), kgo.Dialer(a.dial))
@@ -275,7 +275,7 @@ func partitionsGrow(a *arena) {
 	if _, err := kadm.NewClient(client).CreatePartitions(context.Background(), 4, a.name+".offsets"); err != nil {
 		a.Fatal(err)
 	}
-	all, _, _ := a.config(older.plug, discard(), newRegistry(), shops...)
+	all, _, _ := a.config(older.plug, discard(), newGatherer(), shops...)
 	if err := older.SetShops(context.Background(), all.Shops); err == nil || !strings.Contains(err.Error(), "8 partitions now and had 4") {
 		a.Errorf("another list of shops was answered with %v", err)
 	}

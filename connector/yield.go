@@ -43,8 +43,8 @@ type reader struct {
 	took         time.Duration
 }
 
-// spares are the process's windows beside the first one of each shop.
-type spares struct {
+// extraWindows are the process's windows beside the first one of each shop.
+type extraWindows struct {
 	// tokens has one for each of them that is being read.
 	tokens chan struct{}
 	*demand
@@ -59,7 +59,7 @@ type demand struct {
 
 // part is how many spare windows each shop may have where all of them want more
 // than there are.
-func (s spares) part() int { return cap(s.tokens) / int(max(1, s.sharing.Load())) }
+func (s extraWindows) part() int { return cap(s.tokens) / int(max(1, s.sharing.Load())) }
 
 // another asks for a window beside so many that are being read already. A shop
 // that has its part leaves the others theirs.

@@ -42,7 +42,7 @@ func TestWindowsThatWaitLeaveTheirPlacesToOthers(t *testing.T) {
 		{name: "the rate is low", least: 8, rate: 0.5, answer: func(http.ResponseWriter, *http.Request) bool { return false }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			inBubble(t, func(a *arena) {
+			inBubble(t, func(a *testbed) {
 				a.heartbeat = time.Minute
 				const others, spare = 6, 24
 				var world []simulator.Shop
@@ -71,7 +71,7 @@ func TestWindowsThatWaitLeaveTheirPlacesToOthers(t *testing.T) {
 					mu.Unlock()
 					return !few && c.answer(w, r)
 				}
-				a.world(simulator.Config{Seed: 3, Latency: 100 * time.Millisecond, Shops: world})
+				a.simulate(simulator.Config{Seed: 3, Latency: 100 * time.Millisecond, Shops: world})
 				run := a.prepare(shops...)
 				run.spare = make(chan struct{}, spare)
 				all := run.cfg.Shops

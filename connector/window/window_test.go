@@ -11,8 +11,8 @@ import (
 	"orderwalk/offsets"
 )
 
-// world is the API as a pure function, for properties of the windows alone.
-type world struct {
+// fixture is the API as a pure function, for properties of the windows alone.
+type fixture struct {
 	orders           []order // by time
 	startOut, endOut bool    // the API does not count the first, the last second of a range in
 	most             int     // 31042 above; 0 = no limit
@@ -24,7 +24,7 @@ type order struct {
 }
 
 // list is one page; the token is the number of orders before it.
-func (w *world) list(win *offsets.Window) (ids []string, next string, more, tooMany bool) {
+func (w *fixture) list(win *offsets.Window) (ids []string, next string, more, tooMany bool) {
 	var all []string
 	for _, o := range w.orders {
 		if from := win.Asked(); (o.at > from || !w.startOut && o.at == from) && (o.at < win.End || !w.endOut && o.at == win.End) {
@@ -46,7 +46,7 @@ func (w *world) list(win *offsets.Window) (ids []string, next string, more, tooM
 func TestEachListedIDIsPublishedOnce(t *testing.T) {
 	for seed := range uint64(400) {
 		rnd := rand.New(rand.NewPCG(seed, 42))
-		api := &world{startOut: seed/2%2 == 0, endOut: seed%2 == 0}
+		api := &fixture{startOut: seed/2%2 == 0, endOut: seed%2 == 0}
 		span := 1 + rnd.Int64N(3000)
 		short := seed%7 == 0
 		if short {
@@ -81,7 +81,7 @@ func TestEachListedIDIsPublishedOnce(t *testing.T) {
 	}
 }
 
-func runModel(t *testing.T, rnd *rand.Rand, api *world, p Policy, length int64) {
+func runModel(t *testing.T, rnd *rand.Rand, api *fixture, p Policy, length int64) {
 	t.Helper()
 	state := &offsets.Checkpoint{Watermark: p.Start, Length: length}
 	now := time.Unix(p.End+100, 0)

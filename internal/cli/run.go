@@ -122,7 +122,7 @@ func (w *worker) run(ctx context.Context) error {
 		QuotaLiveShare:     cfg.QuotaLiveShare,
 		Format:             record.JSON(),
 		Host:               host, Shops: book.shops(cfg), Metrics: metrics, Log: log,
-		Aside: beside.connector(cfg, metrics, log),
+		Sidecar: beside.connector(cfg, metrics, log),
 	}, registry)
 	var clusterID atomic.Value
 	clusterID.Store("")

@@ -103,7 +103,7 @@ func (b *shopBook) shopOf(appID string) *config.Shop {
 	return nil
 }
 
-// tenants are the shops of the platform, with the refresh tokens they are
+// tenants lists the shops of the platform, with the refresh tokens they are
 // configured with.
 func (b *shopBook) tenants() map[string]string {
 	b.mu.Lock()

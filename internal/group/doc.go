@@ -10,14 +10,14 @@
 // # Where to look
 //
 //	member.go     what the connector calls
-//	attend.go     the loop: join, beat, join again, leave
+//	membership.go the loop: join, beat, join again, leave
 //	call.go       requests to the group's coordinator
-//	ghost.go      members of our name that are no longer alive
+//	namesakes.go  members of our name that are no longer alive
 //	balancer.go   the leader's part, as kafka-go calls it
 //	assign.go     which lane goes where: a pure function
 //	sets.go       lanes that have to be with one worker
 //	userdata.go   what each member tells the leader
-//	tether.go     a dialer whose connections can be cut
+//	dialer.go     a dialer whose connections can be cut
 //	errors.go     what waiting does not change
 //	outage.go     one line in the log for an outage
 //

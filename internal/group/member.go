@@ -161,7 +161,7 @@ func (m *Member) Run(ctx context.Context, assigned func(Assignment), lost func()
 	var attending sync.WaitGroup
 	attending.Go(func() {
 		defer close(box)
-		err = m.attend(ctx, box)
+		err = m.runMembership(ctx, box)
 	})
 	for n := range box {
 		switch {

@@ -8,7 +8,7 @@ import (
 
 // A worker that rests learns that all others do, and not before they do.
 func TestAllRest(t *testing.T) {
-	inBubble(t, 6, func(t *testing.T, w *world) {
+	inBubble(t, 6, func(t *testing.T, w *fixture) {
 		a, b, c := w.start("a"), w.start("b"), w.start("c")
 		w.within(2*rebalance, a, b, c)
 		hadA, hadB, hadC := a.has(), b.has(), c.has()

@@ -20,7 +20,7 @@ import (
 const rebalance = 550 * time.Millisecond
 
 func TestWorkersComeAndGo(t *testing.T) {
-	inBubble(t, 12, func(t *testing.T, w *world) {
+	inBubble(t, 12, func(t *testing.T, w *fixture) {
 		a := w.start("a")
 		w.within(100*time.Millisecond, a)
 		if a.count(EventAssigned) != 1 || a.tellings() > 2 || a.last().Members != 1 {
@@ -63,7 +63,7 @@ func without(had, has []int) []int {
 }
 
 func TestMoreWorkersThanLanes(t *testing.T) {
-	inBubble(t, 2, func(t *testing.T, w *world) {
+	inBubble(t, 2, func(t *testing.T, w *fixture) {
 		a, b, c := w.start("a"), w.start("b"), w.start("c")
 		w.within(2*rebalance, a, b, c)
 		idle := []*worker{a, b, c}[slices.IndexFunc([]*worker{a, b, c}, func(k *worker) bool { return len(k.has()) == 0 })]
@@ -76,7 +76,7 @@ func TestMoreWorkersThanLanes(t *testing.T) {
 
 // Lanes go where the load is not.
 func TestLoadDecides(t *testing.T) {
-	inBubble(t, 8, func(t *testing.T, w *world) {
+	inBubble(t, 8, func(t *testing.T, w *fixture) {
 		shops := func(c *Config) {
 			c.Load = func() map[int]int { return map[int]int{0: 700, 1: 100, 2: 100, 3: 100, 9: -5} }
 		}
@@ -102,7 +102,7 @@ func TestLoadDecides(t *testing.T) {
 // A worker that is killed holds its lanes for a session timeout, unless it
 // starts again under its own name.
 func TestKilledWorker(t *testing.T) {
-	inBubble(t, 12, func(t *testing.T, w *world) {
+	inBubble(t, 12, func(t *testing.T, w *fixture) {
 		a, b, c := w.start("a"), w.start("b"), w.start("c")
 		w.within(2*rebalance, a, b, c)
 		c.die()
@@ -135,7 +135,7 @@ func TestKilledWorker(t *testing.T) {
 
 // Killed in the middle of a rebalance, while the others are still to come.
 func TestKilledWhileJoining(t *testing.T) {
-	inBubble(t, 12, func(t *testing.T, w *world) {
+	inBubble(t, 12, func(t *testing.T, w *fixture) {
 		a := w.start("a")
 		w.within(rebalance, a)
 		b := w.start("b")
@@ -148,7 +148,7 @@ func TestKilledWhileJoining(t *testing.T) {
 
 // The topic is not known to the brokers yet when the group is.
 func TestTopicComesLater(t *testing.T) {
-	inBubble(t, 0, func(t *testing.T, w *world) {
+	inBubble(t, 0, func(t *testing.T, w *fixture) {
 		a, b := w.start("a"), w.start("b")
 		w.within(2*rebalance, a, b)
 		w.lanes = 12
@@ -162,7 +162,7 @@ func TestTopicComesLater(t *testing.T) {
 
 // A broker that has forgotten the topic for a moment takes nothing away.
 func TestTopicForgotten(t *testing.T) {
-	inBubble(t, 12, func(t *testing.T, w *world) {
+	inBubble(t, 12, func(t *testing.T, w *fixture) {
 		a, b := w.start("a"), w.start("b")
 		w.within(2*rebalance, a, b)
 		hadA, hadB := a.has(), b.has()
@@ -187,7 +187,7 @@ func TestTopicForgotten(t *testing.T) {
 }
 
 func TestCurrent(t *testing.T) {
-	inBubble(t, 12, func(t *testing.T, w *world) {
+	inBubble(t, 12, func(t *testing.T, w *fixture) {
 		a := w.start("a")
 		w.within(rebalance, a)
 		first := a.last()
@@ -237,17 +237,17 @@ func TestCurrent(t *testing.T) {
 // brokers that do not answer. Nor does it leave a ghost where it can help it.
 func TestStop(t *testing.T) {
 	for name, test := range map[string]struct {
-		prepare func(w *world) *worker
+		prepare func(w *fixture) *worker
 		limit   time.Duration
 		left    []string
 	}{
-		"while joining first": {func(w *world) *worker {
+		"while joining first": {func(w *fixture) *worker {
 			w.start("ghost").eventuallyIn(w).die()
 			k := w.start("k")
 			time.Sleep(time.Second)
 			return k
 		}, 10 * time.Millisecond, []string{"ghost"}},
-		"while joining again": {func(w *world) *worker {
+		"while joining again": {func(w *fixture) *worker {
 			k, ghost := w.start("k"), w.start("ghost")
 			w.within(2*rebalance, k, ghost)
 			ghost.die()
@@ -255,18 +255,18 @@ func TestStop(t *testing.T) {
 			time.Sleep(time.Second)
 			return k
 		}, 10 * time.Millisecond, []string{"ghost", "third"}},
-		"brokers unreachable": {func(w *world) *worker {
+		"brokers unreachable": {func(w *fixture) *worker {
 			k := w.start("k").eventuallyIn(w)
 			k.wire.set(wireDown)
 			return k
 		}, leaveLimit, []string{"k"}},
-		"brokers mute": {func(w *world) *worker {
+		"brokers mute": {func(w *fixture) *worker {
 			k := w.start("k").eventuallyIn(w)
 			k.wire.set(wireMute)
 			time.Sleep(time.Second)
 			return k
 		}, leaveLimit, []string{"k"}},
-		"never reached": {func(w *world) *worker {
+		"never reached": {func(w *fixture) *worker {
 			k := w.worker("k")
 			k.wire.set(wireDown)
 			k.start()
@@ -275,7 +275,7 @@ func TestStop(t *testing.T) {
 		}, leaveLimit, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
-			inBubble(t, 12, func(t *testing.T, w *world) {
+			inBubble(t, 12, func(t *testing.T, w *fixture) {
 				k := test.prepare(w)
 				began := time.Now()
 				k.stop()
@@ -293,7 +293,7 @@ func TestStop(t *testing.T) {
 	}
 }
 
-func (k *worker) eventuallyIn(w *world) *worker {
+func (k *worker) eventuallyIn(w *fixture) *worker {
 	w.t.Helper()
 	w.within(2*rebalance, k)
 	return k
@@ -302,7 +302,7 @@ func (k *worker) eventuallyIn(w *world) *worker {
 // A worker that takes its time over an assignment stays a member, and is told
 // the latest when it is ready.
 func TestSlowWorker(t *testing.T) {
-	inBubble(t, 12, func(t *testing.T, w *world) {
+	inBubble(t, 12, func(t *testing.T, w *fixture) {
 		k := w.worker("slow")
 		ctx, cancel := context.WithCancel(w.ctx)
 		told := make(chan Assignment)
@@ -342,7 +342,7 @@ func TestSlowWorker(t *testing.T) {
 	})
 }
 
-func (k *worker) eventually(w *world) {
+func (k *worker) eventually(w *fixture) {
 	w.eventually(3*time.Second, func() string {
 		if k.tellings() == 0 {
 			return "not in"

@@ -15,7 +15,7 @@ func load(lanes map[int]int) func(*Config) {
 // Two deployments with one group: the one whose topic the leader does not have
 // gets no lane, and would wait for ever without a word.
 func TestStrangerOnAnotherTopic(t *testing.T) {
-	inBubble(t, 4, func(t *testing.T, w *world) {
+	inBubble(t, 4, func(t *testing.T, w *fixture) {
 		a := w.start("a")
 		w.within(rebalance, a)
 		b := w.start("b", func(c *Config) { c.Topic = "other.offsets" })
@@ -33,7 +33,7 @@ func TestStrangerOnAnotherTopic(t *testing.T) {
 // Workers with other shops than ours: each shop's lane may be with one that does
 // not know it. It is said once.
 func TestStrangerWithOtherShops(t *testing.T) {
-	inBubble(t, 4, func(t *testing.T, w *world) {
+	inBubble(t, 4, func(t *testing.T, w *fixture) {
 		together := func(workers ...*worker) {
 			w.eventually(3*rebalance, func() string {
 				for _, k := range workers {

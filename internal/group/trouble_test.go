@@ -18,7 +18,7 @@ import (
 func TestCutOff(t *testing.T) {
 	for name, state := range map[string]wireState{"connections break": wireDown, "nothing arrives": wireMute} {
 		t.Run(name, func(t *testing.T) {
-			inBubble(t, 12, func(t *testing.T, w *world) {
+			inBubble(t, 12, func(t *testing.T, w *fixture) {
 				a, b := w.start("a"), w.start("b")
 				w.within(2*rebalance, a, b)
 				old := b.last()
@@ -61,7 +61,7 @@ func TestCutOff(t *testing.T) {
 
 // A cut shorter than the session costs nothing.
 func TestShortCut(t *testing.T) {
-	inBubble(t, 12, func(t *testing.T, w *world) {
+	inBubble(t, 12, func(t *testing.T, w *fixture) {
 		a, b := w.start("a"), w.start("b")
 		w.within(2*rebalance, a, b)
 		for _, state := range []wireState{wireDown, wireMute} {
@@ -81,7 +81,7 @@ func TestShortCut(t *testing.T) {
 func TestCoordinatorAway(t *testing.T) {
 	for _, code := range []*kerr.Error{kerr.CoordinatorNotAvailable, kerr.NotCoordinator, kerr.CoordinatorLoadInProgress} {
 		t.Run(code.Message, func(t *testing.T) {
-			inBubble(t, 12, func(t *testing.T, w *world) {
+			inBubble(t, 12, func(t *testing.T, w *fixture) {
 				a, b := w.start("a"), w.start("b")
 				w.within(2*rebalance, a, b)
 				generation := a.last().Generation
@@ -100,7 +100,7 @@ func TestCoordinatorAway(t *testing.T) {
 }
 
 func TestCoordinatorMoves(t *testing.T) {
-	inBubble(t, 12, func(t *testing.T, w *world) {
+	inBubble(t, 12, func(t *testing.T, w *fixture) {
 		a, b := w.start("a"), w.start("b")
 		w.within(2*rebalance, a, b)
 		for range 10 {
@@ -115,7 +115,7 @@ func TestCoordinatorMoves(t *testing.T) {
 
 // Lost, yet still a member: the same assignment is told again.
 func TestAssignmentSurvivesLoss(t *testing.T) {
-	inBubble(t, 12, func(t *testing.T, w *world) {
+	inBubble(t, 12, func(t *testing.T, w *fixture) {
 		// A coordinator that is more patient than the worker.
 		w.ControlKey(int16(kmsg.JoinGroup), func(req kmsg.Request) (kmsg.Response, error, bool) {
 			req.(*kmsg.JoinGroupRequest).SessionTimeoutMillis *= 3
@@ -142,7 +142,7 @@ func TestAssignmentSurvivesLoss(t *testing.T) {
 // The first join on a cluster that has to make the group's topic first.
 func TestFreshCluster(t *testing.T) {
 	for _, name := range []string{"a", ""} {
-		inBubble(t, 12, func(t *testing.T, w *world) {
+		inBubble(t, 12, func(t *testing.T, w *fixture) {
 			fault := w.Cluster.Fault(kfake.Fault{Keys: keys(kmsg.FindCoordinator), Err: kerr.CoordinatorNotAvailable, Count: -1})
 			a := w.start(name)
 			time.Sleep(700 * time.Millisecond)
@@ -158,7 +158,7 @@ func TestFreshCluster(t *testing.T) {
 // Two live workers of one name: the second removes the first, once, and the
 // first says why.
 func TestTwins(t *testing.T) {
-	inBubble(t, 12, func(t *testing.T, w *world) {
+	inBubble(t, 12, func(t *testing.T, w *fixture) {
 		a := w.start("same")
 		w.within(rebalance, a)
 		b := w.start("same")
@@ -188,7 +188,7 @@ func TestRefusals(t *testing.T) {
 		{kmsg.Metadata, kerr.TopicAuthorizationFailed, "ORDERWALK_OFFSETS_TOPIC"},
 	} {
 		t.Run(test.key.Name()+" "+test.code.Message, func(t *testing.T) {
-			inBubble(t, 12, func(t *testing.T, w *world) {
+			inBubble(t, 12, func(t *testing.T, w *fixture) {
 				fault := kfake.Fault{Keys: keys(test.key), Err: test.code, Count: -1}
 				if test.key == kmsg.Metadata {
 					fault.Topic = topic
@@ -206,7 +206,7 @@ func TestRefusals(t *testing.T) {
 
 // A worker without a name asks for the coordinator only when it joins.
 func TestRefusedByName(t *testing.T) {
-	inBubble(t, 12, func(t *testing.T, w *world) {
+	inBubble(t, 12, func(t *testing.T, w *fixture) {
 		w.Cluster.Fault(kfake.Fault{Keys: keys(kmsg.FindCoordinator), Err: kerr.GroupAuthorizationFailed, Count: -1})
 		a := w.start("").ends()
 		if !errors.Is(a.err, kafka.GroupAuthorizationFailed) {
@@ -216,7 +216,7 @@ func TestRefusedByName(t *testing.T) {
 }
 
 func TestNonsenseConfiguration(t *testing.T) {
-	inBubble(t, 12, func(t *testing.T, w *world) {
+	inBubble(t, 12, func(t *testing.T, w *fixture) {
 		a := w.start("", func(c *Config) { c.Brokers = nil }).ends()
 		if a.err == nil || !strings.Contains(a.err.Error(), "broker") {
 			t.Errorf("Run = %v", a.err)
@@ -226,7 +226,7 @@ func TestNonsenseConfiguration(t *testing.T) {
 
 // Once in, a refusal is waited out: an operator may be changing ACLs.
 func TestRefusedLater(t *testing.T) {
-	inBubble(t, 12, func(t *testing.T, w *world) {
+	inBubble(t, 12, func(t *testing.T, w *fixture) {
 		a := w.start("a")
 		w.within(rebalance, a)
 		fault := w.Cluster.Fault(kfake.Fault{Keys: keys(kmsg.Heartbeat, kmsg.JoinGroup, kmsg.LeaveGroup), Group: groupID, Err: kerr.GroupAuthorizationFailed, Count: -1})

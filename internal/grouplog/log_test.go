@@ -80,21 +80,21 @@ func FuzzAdd(f *testing.F) {
 	})
 }
 
-// world is a Kafka on a virtual network.
-type world struct {
+// fixture is a Kafka on a virtual network.
+type fixture struct {
 	*testing.T
 	kafka   *kfake.Cluster
 	network *kfake.VirtualNetwork
 }
 
-func inBubble(t *testing.T, story func(w *world)) {
+func inBubble(t *testing.T, story func(w *fixture)) {
 	synctest.Test(t, func(t *testing.T) {
 		network := new(kfake.VirtualNetwork)
 		cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.Ports(9092), kfake.ListenFn(network.Listen), kfake.SeedTopics(1, "offsets"))
 		if err != nil {
 			t.Fatal(err)
 		}
-		story(&world{T: t, kafka: cluster, network: network})
+		story(&fixture{T: t, kafka: cluster, network: network})
 		cluster.Close()
 		synctest.Wait()
 	})
@@ -107,7 +107,7 @@ type worker struct {
 	stop  func()
 }
 
-func (w *world) start(name string, follows bool) *worker {
+func (w *fixture) start(name string, follows bool) *worker {
 	ctx, cancel := context.WithCancel(context.Background())
 	transport := &kafka.Transport{Dial: w.network.DialContext}
 	k := &worker{heard: make(chan string, 100), Log: New(Config{Group: "g", Topic: "offsets", Worker: name,
@@ -133,7 +133,7 @@ func order(shop, value string) Entry {
 // TestWhatOneWorkerPostsAllHear, at once, and one that starts later too; kinds that
 // it has not asked for it does not hear.
 func TestWhatOneWorkerPostsAllHear(t *testing.T) {
-	inBubble(t, func(w *world) {
+	inBubble(t, func(w *fixture) {
 		early := w.start("early", false)
 		if err := early.Post(w.Context(), order("wx1", "0")); !errors.Is(err, ErrNotYet) {
 			w.Errorf("before Kafka was reached: %v", err)
@@ -162,7 +162,7 @@ func TestWhatOneWorkerPostsAllHear(t *testing.T) {
 // TestAPostAfterALongSilence: Kafka has forgotten the transactional ID of a worker
 // that has posted nothing for a week. The next record is kept.
 func TestAPostAfterALongSilence(t *testing.T) {
-	inBubble(t, func(w *world) {
+	inBubble(t, func(w *fixture) {
 		k := w.start("a", true)
 		if err := k.Post(w.Context(), order("wx1", "1")); err != nil {
 			w.Fatal(err)
@@ -177,7 +177,7 @@ func TestAPostAfterALongSilence(t *testing.T) {
 
 // TestANewOwnerFencesTheOneBefore, in another worker.
 func TestANewOwnerFencesTheOneBefore(t *testing.T) {
-	inBubble(t, func(w *world) {
+	inBubble(t, func(w *fixture) {
 		a, b := w.start("a", true), w.start("b", true)
 		first, err := a.Own(w.Context(), "desk")
 		if err != nil {

@@ -19,7 +19,7 @@ func TestTwoChangesInOneSecond(t *testing.T) {
 			for _, inOrder := range []bool{false, true} {
 				for _, apart := range []time.Duration{0, 20 * time.Second} {
 					t.Run(fmt.Sprintf("before %v, in the end %v, in order %v, heard %v apart", before, truth, inOrder, apart), func(t *testing.T) {
-						story(t, simulator.Faults{}, func(w *world) { w.twoChanges(before, truth, inOrder, apart) })
+						story(t, simulator.Faults{}, func(w *fixture) { w.twoChanges(before, truth, inOrder, apart) })
 					})
 				}
 			}
@@ -27,7 +27,7 @@ func TestTwoChangesInOneSecond(t *testing.T) {
 	}
 }
 
-func (w *world) twoChanges(before, truth, inOrder bool, apart time.Duration) {
+func (w *fixture) twoChanges(before, truth, inOrder bool, apart time.Duration) {
 	type change struct {
 		what, code string
 		ends       time.Time

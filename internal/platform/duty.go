@@ -21,7 +21,7 @@ func ending(at, expires, now int64) bool {
 	return now >= expires-min(int64(early/time.Second), (expires-at)/2)
 }
 
-// duties is what the desk has to do now.
+// duties is what the keeper has to do now.
 type duties struct {
 	ticket  string // from the file, to be kept
 	token   bool   // the platform's own, to be fetched
@@ -85,14 +85,14 @@ func due(s state, component, fileTicket string, given map[string]string, now tim
 // news reports whether there is a change of the authorisation that the tokens
 // do not know of. More of the second that they do know of is news as well, but
 // not which of it came last: the vendor is asked.
-func (t tenant) news() (news, more bool) {
+func (t authorizedShop) news() (news, more bool) {
 	more = t.changedAt == t.handled && t.told != t.known && t.known != ""
 	return t.changedAt > t.handled || more, more
 }
 
 // refreshToken is the one to use for a shop: the stored one goes before the
 // configuration's, unless the configuration's has changed since.
-func refreshToken(t tenant, file string) string {
+func refreshToken(t authorizedShop, file string) string {
 	if file != "" && file != t.Given || t.Refresh == "" {
 		return file
 	}

@@ -13,11 +13,11 @@ func TestDue(t *testing.T) {
 	const t0, hour = 1_000_000, 3600
 	ticket := secret{text: "T", at: t0 - 60}
 	token := secret{text: "C", at: t0 - 60, expires: t0 + hour}
-	fine := tenant{pair: pair{Access: "A", Refresh: "R"}, at: t0 - 60, expires: t0 + hour}
-	with := func(change func(*tenant)) map[string]tenant {
+	fine := authorizedShop{pair: pair{Access: "A", Refresh: "R"}, at: t0 - 60, expires: t0 + hour}
+	with := func(change func(*authorizedShop)) map[string]authorizedShop {
 		shop := fine
 		change(&shop)
-		return map[string]tenant{"wx1": shop}
+		return map[string]authorizedShop{"wx1": shop}
 	}
 	for _, c := range []struct {
 		what   string
@@ -38,32 +38,32 @@ func TestDue(t *testing.T) {
 		{what: "a token that ends finds an old ticket, and still serves", state: state{token: secret{text: "C", expires: t0 + 60}},
 			given: map[string]string{"wx1": ""}, want: duties{tickets: true, refresh: []string{"wx1"}}},
 		{what: "a shop nobody knows", state: state{ticket: ticket, token: token}, given: map[string]string{"wx1": ""}, want: duties{refresh: []string{"wx1"}}},
-		{what: "all is well", state: state{ticket: ticket, token: token, tenants: with(func(*tenant) {})}, given: map[string]string{"wx1": ""}},
-		{what: "not configured", state: state{ticket: ticket, token: token, tenants: with(func(s *tenant) { s.expires = 0 })}},
-		{what: "the shop's token is about to end", state: state{ticket: ticket, token: token, tenants: with(func(s *tenant) { s.at, s.expires = t0-hour, t0+600 })},
+		{what: "all is well", state: state{ticket: ticket, token: token, tenants: with(func(*authorizedShop) {})}, given: map[string]string{"wx1": ""}},
+		{what: "not configured", state: state{ticket: ticket, token: token, tenants: with(func(s *authorizedShop) { s.expires = 0 })}},
+		{what: "the shop's token is about to end", state: state{ticket: ticket, token: token, tenants: with(func(s *authorizedShop) { s.at, s.expires = t0-hour, t0+600 })},
 			given: map[string]string{"wx1": ""}, want: duties{refresh: []string{"wx1"}}},
-		{what: "a short life has more than half to go", state: state{ticket: ticket, token: token, tenants: with(func(s *tenant) { s.at, s.expires = t0-99, t0+100 })},
+		{what: "a short life has more than half to go", state: state{ticket: ticket, token: token, tenants: with(func(s *authorizedShop) { s.at, s.expires = t0-99, t0+100 })},
 			given: map[string]string{"wx1": ""}},
-		{what: "its token was refused", state: state{ticket: ticket, token: token, tenants: with(func(s *tenant) { s.refused = fingerprint("A") })},
+		{what: "its token was refused", state: state{ticket: ticket, token: token, tenants: with(func(s *authorizedShop) { s.refused = fingerprint("A") })},
 			given: map[string]string{"wx1": ""}, want: duties{refresh: []string{"wx1"}}},
-		{what: "an older token was refused", state: state{ticket: ticket, token: token, tenants: with(func(s *tenant) { s.refused = fingerprint("B") })},
+		{what: "an older token was refused", state: state{ticket: ticket, token: token, tenants: with(func(s *authorizedShop) { s.refused = fingerprint("B") })},
 			given: map[string]string{"wx1": ""}},
-		{what: "the file has a new refresh token", state: state{ticket: ticket, token: token, tenants: with(func(*tenant) {})},
+		{what: "the file has a new refresh token", state: state{ticket: ticket, token: token, tenants: with(func(*authorizedShop) {})},
 			given: map[string]string{"wx1": "F"}, want: duties{refresh: []string{"wx1"}}},
-		{what: "the file has the one it had", state: state{ticket: ticket, token: token, tenants: with(func(s *tenant) { s.Given = "F" })},
+		{what: "the file has the one it had", state: state{ticket: ticket, token: token, tenants: with(func(s *authorizedShop) { s.Given = "F" })},
 			given: map[string]string{"wx1": "F"}},
-		{what: "authorised anew", state: state{ticket: ticket, token: token, tenants: with(func(s *tenant) { s.changedAt, s.change, s.code = t0, "authorized", "K" })},
+		{what: "authorised anew", state: state{ticket: ticket, token: token, tenants: with(func(s *authorizedShop) { s.changedAt, s.change, s.code = t0, "authorized", "K" })},
 			given: map[string]string{"wx1": ""}, want: duties{exchange: []string{"wx1"}}},
-		{what: "authorised, and traded in", state: state{ticket: ticket, token: token, tenants: with(func(s *tenant) { s.changedAt, s.handled, s.change, s.code = t0, t0, "authorized", "K" })},
+		{what: "authorised, and traded in", state: state{ticket: ticket, token: token, tenants: with(func(s *authorizedShop) { s.changedAt, s.handled, s.change, s.code = t0, t0, "authorized", "K" })},
 			given: map[string]string{"wx1": ""}},
-		{what: "a code that has ended", state: state{ticket: ticket, token: token, tenants: with(func(s *tenant) {
+		{what: "a code that has ended", state: state{ticket: ticket, token: token, tenants: with(func(s *authorizedShop) {
 			s.changedAt, s.change, s.code, s.codeEnds, s.Access = t0-10, "authorized", "K", t0, ""
 		})}, given: map[string]string{"wx1": ""}, want: duties{refresh: []string{"wx1"}}},
-		{what: "taken back", state: state{ticket: ticket, token: token, tenants: with(func(s *tenant) { s.changedAt, s.change = t0, "unauthorized" })},
+		{what: "taken back", state: state{ticket: ticket, token: token, tenants: with(func(s *authorizedShop) { s.changedAt, s.change = t0, "unauthorized" })},
 			given: map[string]string{"wx1": ""}, want: duties{revoke: []string{"wx1"}}},
-		{what: "taken back, and noted", state: state{ticket: ticket, token: token, tenants: with(func(s *tenant) { s.changedAt, s.handled, s.change = t0, t0, "unauthorized" })},
+		{what: "taken back, and noted", state: state{ticket: ticket, token: token, tenants: with(func(s *authorizedShop) { s.changedAt, s.handled, s.change = t0, t0, "unauthorized" })},
 			given: map[string]string{"wx1": ""}},
-		{what: "sealed under an older key", state: state{ticket: secret{text: "T", at: t0 - 60, aged: true}, token: token, tenants: with(func(s *tenant) { s.aged = true })},
+		{what: "sealed under an older key", state: state{ticket: secret{text: "T", at: t0 - 60, aged: true}, token: token, tenants: with(func(s *authorizedShop) { s.aged = true })},
 			given: map[string]string{"wx1": ""}, want: duties{reseal: []grouplog.Name{{Component: "wxc", Kind: kindTicket}, {Component: "wxc", Shop: "wx1", Kind: kindTokens}}}},
 	} {
 		if got := due(c.state, "wxc", c.ticket, c.given, now); !reflect.DeepEqual(got, c.want) {
@@ -76,7 +76,7 @@ func TestRefreshToken(t *testing.T) {
 	for _, c := range []struct{ stored, given, file, want string }{
 		{"", "", "", ""}, {"", "", "F", "F"}, {"S", "F", "F", "S"}, {"S", "F", "F2", "F2"}, {"S", "F", "", "S"}, {"S", "", "F", "F"},
 	} {
-		if got := refreshToken(tenant{pair: pair{Refresh: c.stored, Given: c.given}}, c.file); got != c.want {
+		if got := refreshToken(authorizedShop{pair: pair{Refresh: c.stored, Given: c.given}}, c.file); got != c.want {
 			t.Errorf("stored %q with the file's %q, now %q: %q, want %q", c.stored, c.given, c.file, got, c.want)
 		}
 	}

@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	// lookEvery is how often the desk looks at the time and at what it is given.
+	// lookEvery is how often the keeper looks at the time and at what it is given.
 	lookEvery = 5 * time.Second
 	// atOnce is how many shops get their tokens at one time.
 	atOnce = 16
@@ -66,7 +66,7 @@ type pause struct {
 	about string // what was known when it failed; news ends a pause
 }
 
-// Run works until ctx ends (nil) or another worker has the desk. Mine asks the
+// Run works until ctx ends (nil) or another worker is the keeper. Mine asks the
 // group whether it is still this one's.
 func (d *Keeper) Run(ctx context.Context, mine func(context.Context) (bool, error)) error {
 	w, err := d.State.cfg.Log.Own(ctx, "desk")
@@ -87,7 +87,7 @@ func (d *Keeper) Run(ctx context.Context, mine func(context.Context) (bool, erro
 		case <-time.After(time.Second):
 		}
 	}
-	// Whoever had the desk before is fenced: what it has kept is all there is.
+	// The keeper before is fenced: what it has kept is all there is.
 	if err := d.State.cfg.Log.CatchUp(ctx); err != nil {
 		return fmt.Errorf("open the desk: %w", err)
 	}
@@ -198,7 +198,7 @@ func (d *Keeper) shops(ctx context.Context, s state, given map[string]string, to
 	var records []record
 	var group sync.WaitGroup
 	n := 0
-	try := func(shop string, get func(tenant) (wechat.Authorization, error)) {
+	try := func(shop string, get func(authorizedShop) (wechat.Authorization, error)) {
 		t := s.tenants[shop]
 		about := fmt.Sprint(t.changedAt, t.told, fingerprint(given[shop]), t.refused == fingerprint(t.Access) && t.refused != "")
 		mu.Lock()
@@ -229,7 +229,7 @@ func (d *Keeper) shops(ctx context.Context, s state, given map[string]string, to
 		})
 	}
 	for _, shop := range todo.exchange {
-		try(shop, func(t tenant) (wechat.Authorization, error) {
+		try(shop, func(t authorizedShop) (wechat.Authorization, error) {
 			got, err := d.Platform.QueryAuth(ctx, s.token.text, t.code)
 			var refusal *wechat.Error
 			if errors.As(err, &refusal) && (refusal.Class == wechat.Wait || refusal.Class == wechat.Stop) {
@@ -247,7 +247,7 @@ func (d *Keeper) shops(ctx context.Context, s state, given map[string]string, to
 		})
 	}
 	for _, shop := range todo.refresh {
-		try(shop, func(t tenant) (wechat.Authorization, error) {
+		try(shop, func(t authorizedShop) (wechat.Authorization, error) {
 			return d.refresh(ctx, s.token.text, shop, t, given[shop])
 		})
 	}
@@ -257,7 +257,7 @@ func (d *Keeper) shops(ctx context.Context, s state, given map[string]string, to
 
 // refresh asks with the refresh token that is known, and with the one of the
 // vendor's list if that is refused or there is none.
-func (d *Keeper) refresh(ctx context.Context, token, shop string, t tenant, file string) (wechat.Authorization, error) {
+func (d *Keeper) refresh(ctx context.Context, token, shop string, t authorizedShop, file string) (wechat.Authorization, error) {
 	known := refreshToken(t, file)
 	var refused error
 	if known != "" {

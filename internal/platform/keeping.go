@@ -41,7 +41,7 @@ func (l *listing) fromList(ctx context.Context, p *wechat.Platform, token, shop 
 func (d *Keeper) of(shop string, k grouplog.Kind) grouplog.Name { return d.State.of(shop, k) }
 
 // entry is a shop's record: its tokens, or why there are none.
-func (d *Keeper) entry(shop string, t tenant, p pair, life time.Duration, problem string, errcode int) record {
+func (d *Keeper) entry(shop string, t authorizedShop, p pair, life time.Duration, problem string, errcode int) record {
 	text, _ := json.Marshal(p) // three strings
 	now := time.Now()
 	v := value{At: now.Unix(), Handled: t.changedAt, Known: t.told, Problem: problem, Errcode: errcode}
@@ -109,7 +109,7 @@ func (d *Keeper) failed(ctx context.Context, what, about string, err error) (las
 
 // problem notes that there are no tokens for a shop. If that takes somebody's
 // act, the shop is told, by the record it returns.
-func (d *Keeper) problem(ctx context.Context, shop, about string, t tenant, err error) (record, bool) {
+func (d *Keeper) problem(ctx context.Context, shop, about string, t authorizedShop, err error) (record, bool) {
 	var refusal *wechat.Error
 	if errors.As(err, &refusal) && refusal.Class == wechat.Token {
 		// The platform's own token: it is fetched again before this is tried, which

@@ -9,7 +9,7 @@ import (
 type Known struct {
 	// Ticket and Token are the platform's; empty if there is none that is good.
 	Ticket, Token string
-	shops         map[string]tenant
+	shops         map[string]authorizedShop
 }
 
 // Look reads the log's partition once. It is for those who do not follow it.

@@ -13,7 +13,7 @@ import (
 func TestShortLivesAreRenewedInTime(t *testing.T) {
 	for _, life := range []time.Duration{10 * time.Second, 310 * time.Second} {
 		t.Run(life.String(), func(t *testing.T) {
-			story(t, simulator.Faults{TokenTTL: life, WayFaults: simulator.WayFaults{RotateRefreshToken: "at_use"}}, func(w *world) {
+			story(t, simulator.Faults{TokenTTL: life, WayFaults: simulator.WayFaults{RotateRefreshToken: "at_use"}}, func(w *fixture) {
 				k := w.start("a", true)
 				k.ticket()
 				const lives = 20
@@ -39,7 +39,7 @@ func TestShortLivesAreRenewedInTime(t *testing.T) {
 // TestAWorkerWhoseKeysComeLate: files change at one worker before they do at
 // another. What that one cannot open it opens as soon as its own has changed.
 func TestAWorkerWhoseKeysComeLate(t *testing.T) {
-	story(t, simulator.Faults{WayFaults: simulator.WayFaults{RotateRefreshToken: "at_use"}}, func(w *world) {
+	story(t, simulator.Faults{WayFaults: simulator.WayFaults{RotateRefreshToken: "at_use"}}, func(w *fixture) {
 		desk, other := w.start("desk", true), w.start("other", false)
 		desk.ticket()
 		other.works("wx1")
@@ -70,7 +70,7 @@ func TestAWorkerWhoseKeysComeLate(t *testing.T) {
 // that and no longer.
 func TestARefusedPlatformTokenIsNoFaultOfShops(t *testing.T) {
 	// The vendor says three seconds, which nobody believes.
-	story(t, simulator.Faults{TokenTTL: 3 * time.Second}, func(w *world) {
+	story(t, simulator.Faults{TokenTTL: 3 * time.Second}, func(w *fixture) {
 		k := w.start("a", true)
 		k.ticket()
 		longest := time.Duration(0)

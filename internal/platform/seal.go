@@ -20,7 +20,7 @@ type Keys func() ([][]byte, error)
 // What is sealed begins with the form and the ID of the key; a nonce and the
 // ciphertext follow. The first form binds the text to the record's key only, the
 // present one to the rest of its value too, so that a writer of the topic cannot
-// make an old token a new one. Records of the first form are read until the desk
+// make an old token a new one. Records of the first form are read until the keeper
 // has sealed them again, which it does as with those under a key that is to go,
 // and never again after one of the present form has been seen for that key.
 const (

@@ -76,7 +76,7 @@ func (s *State) Authorization(ctx context.Context, shop, change, code string, ex
 	if err := s.cfg.Log.Latest(ctx); err != nil {
 		return err
 	}
-	if t, _ := s.store.tenant(shop); at.Unix() < t.changedAt {
+	if t, _ := s.store.shop(shop); at.Unix() < t.changedAt {
 		return nil // one that came late must not undo what came since
 	}
 	r := record{name: s.of(shop, kindAuthorized), value: value{At: at.Unix(), Change: change}}

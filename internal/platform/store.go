@@ -36,7 +36,7 @@ type unread struct {
 type state struct {
 	ticket  secret
 	token   secret
-	tenants map[string]tenant
+	tenants map[string]authorizedShop
 }
 
 // secret is one that stands alone.
@@ -49,8 +49,8 @@ type secret struct {
 	given   string // with a ticket, the fingerprint of the file's
 }
 
-// tenant is a shop that has authorised the platform, or was said to.
-type tenant struct {
+// authorizedShop is a shop that has authorised the platform, or was said to.
+type authorizedShop struct {
 	pair
 	at      int64 // of the tokens
 	handled int64 // changedAt of what they know of
@@ -74,7 +74,7 @@ type tenant struct {
 
 func newStore(group string, keys Keys, log *slog.Logger, problem func(string, time.Time)) *store {
 	return &store{group: group, keys: keys, log: log, problem: problem, present: make(map[grouplog.Name]bool), wrong: make(map[grouplog.Name]unread),
-		state: state{tenants: make(map[string]tenant)}, changed: make(chan struct{})}
+		state: state{tenants: make(map[string]authorizedShop)}, changed: make(chan struct{})}
 }
 
 // add takes a record of the log.
@@ -177,7 +177,7 @@ func (b *store) take(n grouplog.Name, v value, text []byte, by keyID) {
 }
 
 // hear takes a change of the authorisation, which may come again and again.
-func (t *tenant) hear(v value, code string) {
+func (t *authorizedShop) hear(v value, code string) {
 	if v.At != t.changedAt {
 		t.revoked, t.change = false, ""
 	}
@@ -188,9 +188,9 @@ func (t *tenant) hear(v value, code string) {
 	t.told = fingerprint(fmt.Sprint(t.changedAt, t.change, t.code, t.revoked))
 }
 
-// tenant is what is known of a shop, with a channel that is closed when
+// shop is what is known of a shop, with a channel that is closed when
 // anything changes.
-func (b *store) tenant(shop string) (tenant, <-chan struct{}) {
+func (b *store) shop(shop string) (authorizedShop, <-chan struct{}) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.state.tenants[shop], b.changed

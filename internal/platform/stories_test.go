@@ -23,8 +23,8 @@ import (
 	"orderwalk/test/leaktest"
 )
 
-// world is a Kafka and the vendor on a virtual network.
-type world struct {
+// fixture is a Kafka and the vendor on a virtual network.
+type fixture struct {
 	*testing.T
 	network *kfake.VirtualNetwork
 	kafka   *kfake.Cluster
@@ -40,9 +40,9 @@ type world struct {
 	wrong bool   // the platform's secret
 }
 
-func story(t *testing.T, faults simulator.Faults, tell func(w *world)) {
+func story(t *testing.T, faults simulator.Faults, tell func(w *fixture)) {
 	synctest.Test(t, func(t *testing.T) {
-		w := &world{T: t, network: new(kfake.VirtualNetwork), keys: keysOf(1), given: map[string]string{"wx1": "first-refresh", "wx2": ""}}
+		w := &fixture{T: t, network: new(kfake.VirtualNetwork), keys: keysOf(1), given: map[string]string{"wx1": "first-refresh", "wx2": ""}}
 		cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.Ports(9092), kfake.ListenFn(w.network.Listen), kfake.SeedTopics(1, "offsets"))
 		if err != nil {
 			t.Fatal(err)
@@ -81,7 +81,7 @@ func story(t *testing.T, faults simulator.Faults, tell func(w *world)) {
 // worker is one process's part of the log.
 type worker struct {
 	*State
-	*world
+	*fixture
 	cfg     grouplog.Config
 	host    *wechat.Host
 	clients map[string]*wechat.Client
@@ -89,12 +89,12 @@ type worker struct {
 }
 
 // start starts a worker, which leads if it is told so.
-func (w *world) start(name string, leads bool) *worker {
+func (w *fixture) start(name string, leads bool) *worker {
 	ctx, cancel := context.WithCancel(context.Background())
 	transport := &kafka.Transport{Dial: w.network.DialContext}
 	web := &http.Transport{DialContext: w.network.DialContext}
 	log := slog.New(slog.NewTextHandler(&w.log, nil))
-	k := &worker{world: w, host: &wechat.Host{URL: "http://localhost:8080", Transport: web}, clients: map[string]*wechat.Client{}}
+	k := &worker{fixture: w, host: &wechat.Host{URL: "http://localhost:8080", Transport: web}, clients: map[string]*wechat.Client{}}
 	k.cfg = grouplog.Config{Group: "g", Topic: "offsets", Worker: name, Addr: kafka.TCP("localhost:9092"), Transport: transport,
 		TransactionTimeout: 30 * time.Second, Log: log}
 	followed := grouplog.New(k.cfg)
@@ -172,7 +172,7 @@ func (k *worker) ticket() {
 // TestEveryWorkerReadsWithTheDesksTokens: a ticket that one worker is pushed
 // becomes tokens that all use, over hours of rotation, with one refresher.
 func TestEveryWorkerReadsWithTheDesksTokens(t *testing.T) {
-	story(t, simulator.Faults{WayFaults: simulator.WayFaults{RotateRefreshToken: "at_use"}}, func(w *world) {
+	story(t, simulator.Faults{WayFaults: simulator.WayFaults{RotateRefreshToken: "at_use"}}, func(w *fixture) {
 		desk, other := w.start("a", true), w.start("b", false)
 		var waits *wechat.Error
 		if err := other.list("wx1"); err == nil || errors.As(err, &waits) && waits.Class == wechat.Wait {
@@ -192,7 +192,7 @@ func TestEveryWorkerReadsWithTheDesksTokens(t *testing.T) {
 // TestNoRefreshTokenIsLost: desks come and go in the middle of everything while
 // each refresh token dies with the first use of what came with its successor.
 func TestNoRefreshTokenIsLost(t *testing.T) {
-	story(t, simulator.Faults{WayFaults: simulator.WayFaults{RotateRefreshToken: "at_use"}}, func(w *world) {
+	story(t, simulator.Faults{WayFaults: simulator.WayFaults{RotateRefreshToken: "at_use"}}, func(w *fixture) {
 		reader := w.start("reader", false)
 		for i := range 8 {
 			reader.ticket()
@@ -214,7 +214,7 @@ func TestNoRefreshTokenIsLost(t *testing.T) {
 
 // TestAuthorisationsComeAndGo: events start, stop and start a shop again.
 func TestAuthorisationsComeAndGo(t *testing.T) {
-	story(t, simulator.Faults{}, func(w *world) {
+	story(t, simulator.Faults{}, func(w *fixture) {
 		k := w.start("a", true)
 		k.ticket()
 		var waits *wechat.Error
@@ -259,10 +259,10 @@ func TestAuthorisationsComeAndGo(t *testing.T) {
 }
 
 // TestNewsIsWaitedForAndNotThePast: a shop that waits for its authorisation is
-// woken by the event before the desk has done anything about it. What it is told
+// woken by the event before the keeper has done anything about it. What it is told
 // then is not that it has none, or it would rest for minutes more.
 func TestNewsIsWaitedForAndNotThePast(t *testing.T) {
-	story(t, simulator.Faults{}, func(w *world) {
+	story(t, simulator.Faults{}, func(w *fixture) {
 		reader, desk := w.start("reader", false), w.start("desk", true)
 		reader.ticket()
 		var waits *wechat.Error
@@ -298,7 +298,7 @@ func TestNewsIsWaitedForAndNotThePast(t *testing.T) {
 
 // TestStateKeysChange: a new first key, then the old one goes.
 func TestStateKeysChange(t *testing.T) {
-	story(t, simulator.Faults{WayFaults: simulator.WayFaults{RotateRefreshToken: "at_use"}}, func(w *world) {
+	story(t, simulator.Faults{WayFaults: simulator.WayFaults{RotateRefreshToken: "at_use"}}, func(w *fixture) {
 		k := w.start("a", true)
 		k.ticket()
 		k.works("wx1")

@@ -13,7 +13,7 @@ import (
 // somebody's hand. The last one stays, over changes of desks and keys, however
 // the clocks differ; the file's counts again when it has changed.
 func TestTheLastTicketGivenHolds(t *testing.T) {
-	story(t, simulator.Faults{}, func(w *world) {
+	story(t, simulator.Faults{}, func(w *fixture) {
 		reader := w.start("reader", false)
 		desk := w.start("desk", true)
 		file := func(ticket string) {
@@ -56,7 +56,7 @@ func TestTheLastTicketGivenHolds(t *testing.T) {
 }
 
 // secret is the platform's.
-func (w *world) secret() (string, error) {
+func (w *fixture) secret() (string, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.wrong {
@@ -68,7 +68,7 @@ func (w *world) secret() (string, error) {
 // TestAPlatformSecretThatIsMendedCountsAtOnce: however long the wrong one was
 // tried for.
 func TestAPlatformSecretThatIsMendedCountsAtOnce(t *testing.T) {
-	story(t, simulator.Faults{}, func(w *world) {
+	story(t, simulator.Faults{}, func(w *fixture) {
 		w.wrong = true
 		k := w.start("a", true)
 		k.ticket()

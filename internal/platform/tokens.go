@@ -9,7 +9,7 @@ import (
 
 const (
 	tokensOp = "get authorizer token"
-	// askPatience is how long Tokens waits for the desk before it says what it
+	// askPatience is how long Tokens waits for the keeper before it says what it
 	// waits for.
 	askPatience = 5 * time.Second
 )
@@ -22,12 +22,12 @@ func (s *State) Tokens(shop string) func(ctx context.Context, refused string) (s
 		defer deadline.Stop()
 		told := false
 		for {
-			t, changed := s.store.tenant(shop)
+			t, changed := s.store.shop(shop)
 			usable := t.Access != "" && time.Now().Unix() < t.expires
 			news, _ := t.news()
 			switch {
 			case t.problem != "" && news:
-				// What it was refused for may be over: the desk finds out.
+				// What it was refused for may be over: the keeper finds out.
 			case t.problem != "":
 				return "", &wechat.Error{Op: tokensOp, Class: wechat.Wait, Code: t.errcode, Message: t.problem}
 			case usable && t.Access != refused:
@@ -66,6 +66,6 @@ func (s *State) missing() *wechat.Error {
 
 // Version is something that changes when there may be news for a shop that waits.
 func (s *State) Version(shop string) string {
-	t, _ := s.store.tenant(shop)
+	t, _ := s.store.shop(shop)
 	return fingerprint(t.Access+t.problem) + t.told
 }

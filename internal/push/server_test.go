@@ -16,7 +16,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 )
 
-// serve runs a desk on a network of its own until the test ends.
+// serve runs a Handler on a network of its own until the test ends.
 func serve(t *testing.T, d *desk) (dial func() net.Conn, stop func() error) {
 	t.Helper()
 	network := new(kfake.VirtualNetwork)

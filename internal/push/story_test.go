@@ -36,8 +36,8 @@ type known struct {
 	created                       int64
 }
 
-// office is a Handler's world: what it kept, and a sink with bad days.
-type office struct {
+// testbed is a Handler's surroundings: what it kept, and a sink with bad days.
+type testbed struct {
 	began time.Time
 
 	mu     sync.Mutex
@@ -51,7 +51,7 @@ type office struct {
 	leaks leaktest.Search
 }
 
-func (o *office) Write(line []byte) (int, error) {
+func (o *testbed) Write(line []byte) (int, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.log.Write(line)
@@ -59,7 +59,7 @@ func (o *office) Write(line []byte) (int, error) {
 
 // keep is the sink. For an hour a day it is away; at other times it fails now and
 // then, takes too long, or takes too long and does it nevertheless.
-func (o *office) keep(ctx context.Context, k known) error {
+func (o *testbed) keep(ctx context.Context, k known) error {
 	o.mu.Lock()
 	o.calls++
 	n := o.calls
@@ -79,7 +79,7 @@ func (o *office) keep(ctx context.Context, k known) error {
 	return nil
 }
 
-func (o *office) setKeys(t *testing.T, appID string, pairs ...[2]string) {
+func (o *testbed) setKeys(t *testing.T, appID string, pairs ...[2]string) {
 	t.Helper()
 	var keys []push.Key
 	for _, p := range pairs {
@@ -96,7 +96,7 @@ func (o *office) setKeys(t *testing.T, appID string, pairs ...[2]string) {
 	o.keys[appID] = keys
 }
 
-func (o *office) handler() *push.Handler {
+func (o *testbed) handler() *push.Handler {
 	keys := func(appID string) ([]push.Key, error) {
 		o.mu.Lock()
 		defer o.mu.Unlock()
@@ -153,7 +153,7 @@ func story(t *testing.T, retry string) {
 			PushReorderHold: 10 * time.Minute, PushLostRate: 0.1, PushOtherRate: 0.1, PushForgedRate: 0.2, PushEncryptedEcho: true,
 		}},
 	})
-	o := &office{began: began, keys: map[string][]push.Key{}, kept: map[known]int{}, counts: map[push.Result]int{}}
+	o := &testbed{began: began, keys: map[string][]push.Key{}, kept: map[known]int{}, counts: map[push.Result]int{}}
 	old, next := [2]string{"token-of-pushes-1", firstKey}, [2]string{"token-of-pushes-2", nextKey}
 	o.setKeys(t, ownShop, old)
 	o.setKeys(t, platform, old)
@@ -230,11 +230,11 @@ func story(t *testing.T, retry string) {
 		t.Error(err)
 	}
 	time.Sleep(time.Minute)
-	o.judge(t)
+	o.check(t)
 }
 
-// judge compares what the vendor pushed with what was kept and counted.
-func (o *office) judge(t *testing.T) {
+// check compares what the vendor pushed with what was kept and counted.
+func (o *testbed) check(t *testing.T) {
 	o.leaks.Check(t, "the log", o.log.String())
 	if o.log.Len() == 0 || o.leaks.Known() < 100 {
 		t.Errorf("%d bytes of log were searched for %d secrets", o.log.Len(), o.leaks.Known())

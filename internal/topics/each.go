@@ -39,7 +39,7 @@ const leaderPatience = 15 * time.Second
 func CreateEach(ctx context.Context, addr net.Addr, transport *kafka.Transport, onRetry func(error), specs ...Spec) (partitions map[string]int, faults map[string]error, err error) {
 	e := ensuring{addr: addr, transport: transport, specs: specs, created: map[string]bool{}, onRetry: onRetry}
 	began := time.Now()
-	err = e.insist(ctx, func() error {
+	err = e.retry(ctx, func() error {
 		found, err := e.look(ctx)
 		if err != nil {
 			return err

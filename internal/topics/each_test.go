@@ -29,7 +29,7 @@ func TestCreateEachFailsTopicByTopic(t *testing.T) {
 		"a leader":       {fault("bad", kerr.LeaderNotAvailable, kmsg.Metadata), "wait for topic"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			inBubble(t, func(t *testing.T, w world) {
+			inBubble(t, func(t *testing.T, w fixture) {
 				if strings.HasPrefix(c.want, "wait") {
 					w.CreateTopic("bad", 2, nil)
 				}
@@ -53,7 +53,7 @@ func TestCreateEachFailsTopicByTopic(t *testing.T) {
 		})
 	}
 	t.Run("the one that has to be there", func(t *testing.T) {
-		inBubble(t, func(t *testing.T, w world) {
+		inBubble(t, func(t *testing.T, w fixture) {
 			w.Fault(fault("offsets", kerr.PolicyViolation, kmsg.CreateTopics))
 			var final *Error
 			if _, _, err := CreateEach(t.Context(), w.addr, w.transport, nil, specs...); !errors.As(err, &final) || final.Topic != "offsets" {
@@ -62,7 +62,7 @@ func TestCreateEachFailsTopicByTopic(t *testing.T) {
 		})
 	})
 	t.Run("the only one is waited for", func(t *testing.T) {
-		inBubble(t, func(t *testing.T, w world) {
+		inBubble(t, func(t *testing.T, w fixture) {
 			ails := w.Fault(fault("bad", kerr.LeaderNotAvailable, kmsg.Metadata))
 			w.CreateTopic("bad", 2, nil)
 			time.AfterFunc(time.Hour, ails.Remove)

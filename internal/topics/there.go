@@ -16,7 +16,7 @@ func There(ctx context.Context, addr net.Addr, transport *kafka.Transport, names
 		e.specs = append(e.specs, Spec{Name: name})
 	}
 	there := make(map[string]int, len(names))
-	err := e.insist(ctx, func() error {
+	err := e.retry(ctx, func() error {
 		found, err := e.describe(ctx)
 		for name, f := range found {
 			if f.code == 0 && f.partitions > 0 {

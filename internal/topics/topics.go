@@ -78,7 +78,7 @@ func Ensure(ctx context.Context, addr net.Addr, transport *kafka.Transport, spec
 // any, hears of each failure after which it is tried again.
 func Create(ctx context.Context, addr net.Addr, transport *kafka.Transport, onRetry func(error), specs ...Spec) (partitions map[string]int, err error) {
 	e := ensuring{addr: addr, transport: transport, specs: specs, created: map[string]bool{}, onRetry: onRetry}
-	err = e.insist(ctx, func() error {
+	err = e.retry(ctx, func() error {
 		found, err := e.look(ctx)
 		if err == nil {
 			partitions, err = found.partitions, found.first(specs)
@@ -92,11 +92,11 @@ func Create(ctx context.Context, addr net.Addr, transport *kafka.Transport, onRe
 // be there.
 func Check(ctx context.Context, addr net.Addr, transport *kafka.Transport, specs ...Spec) error {
 	e := ensuring{addr: addr, transport: transport, specs: specs}
-	return e.insist(ctx, func() error { return e.checkPolicies(ctx) })
+	return e.retry(ctx, func() error { return e.checkPolicies(ctx) })
 }
 
-// insist repeats what fails over something of the moment.
-func (e *ensuring) insist(ctx context.Context, do func() error) error {
+// retry repeats what fails over something of the moment.
+func (e *ensuring) retry(ctx context.Context, do func() error) error {
 	pause := backoff.NewExponentialBackOff(
 		backoff.WithInitialInterval(10*time.Millisecond),
 		backoff.WithMaxInterval(time.Second),

@@ -17,15 +17,15 @@ import (
 	"orderwalk/internal/kafkawire"
 )
 
-// world is a Kafka and a transport to it inside a synctest bubble.
-type world struct {
+// fixture is a Kafka and a transport to it inside a synctest bubble.
+type fixture struct {
 	*kfake.Cluster
 	net       *kfake.VirtualNetwork
 	addr      net.Addr
 	transport *kafka.Transport
 }
 
-func inBubble(t *testing.T, test func(t *testing.T, w world), opts ...kfake.Opt) {
+func inBubble(t *testing.T, test func(t *testing.T, w fixture), opts ...kfake.Opt) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		network := new(kfake.VirtualNetwork)
@@ -35,7 +35,7 @@ func inBubble(t *testing.T, test func(t *testing.T, w world), opts ...kfake.Opt)
 			t.Fatal(err)
 		}
 		ctx, cancel := context.WithCancel(t.Context())
-		w := world{cluster, network, kafka.TCP("localhost:9092"),
+		w := fixture{cluster, network, kafka.TCP("localhost:9092"),
 			&kafka.Transport{Dial: network.DialContext, MetadataTTL: time.Hour, Context: ctx}}
 		test(t, w)
 		w.transport.CloseIdleConnections()
@@ -51,7 +51,7 @@ var both = []Spec{
 }
 
 func TestEnsureCreatesWhatIsMissing(t *testing.T) {
-	inBubble(t, func(t *testing.T, w world) {
+	inBubble(t, func(t *testing.T, w fixture) {
 		got, err := Ensure(t.Context(), w.addr, w.transport, both...)
 		if err != nil {
 			t.Fatal(err)
@@ -69,7 +69,7 @@ func TestEnsureCreatesWhatIsMissing(t *testing.T) {
 }
 
 func TestEnsureTakesTopicsAsTheyAre(t *testing.T) {
-	inBubble(t, func(t *testing.T, w world) {
+	inBubble(t, func(t *testing.T, w fixture) {
 		w.CreateTopic("orders", 3, nil)
 		w.CreateTopic("offsets", 5, map[string]string{"cleanup.policy": "compact"})
 		requests := map[int16]int{}
@@ -100,7 +100,7 @@ func TestEnsureRefusesTopicThatIsNotCompacted(t *testing.T) {
 		"compact": true, "delete": false, "compact,delete": false, "delete, compact": false,
 	} {
 		t.Run(policy, func(t *testing.T) {
-			inBubble(t, func(t *testing.T, w world) {
+			inBubble(t, func(t *testing.T, w fixture) {
 				w.CreateTopic("offsets", 1, map[string]string{"cleanup.policy": policy})
 				_, err := Ensure(t.Context(), w.addr, w.transport, both[1])
 				if ok {
@@ -125,7 +125,7 @@ func TestEnsureRefusesTopicThatIsNotCompacted(t *testing.T) {
 
 // Somebody else creates the topic between our look and our request.
 func TestEnsureLosesARace(t *testing.T) {
-	inBubble(t, func(t *testing.T, w world) {
+	inBubble(t, func(t *testing.T, w fixture) {
 		w.ControlKey(int16(kmsg.CreateTopics), func(r kmsg.Request) (kmsg.Response, error, bool) {
 			w.DropControl()
 			w.SleepControl(func() { w.CreateTopic("orders", 2, nil) })
@@ -142,24 +142,24 @@ func TestEnsureLosesARace(t *testing.T) {
 }
 
 func TestEnsureOutlastsTrouble(t *testing.T) {
-	for name, trouble := range map[string]func(w world){
-		"not controller": func(w world) {
+	for name, trouble := range map[string]func(w fixture){
+		"not controller": func(w fixture) {
 			w.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.CreateTopics}, Err: kerr.NotController})
 		},
-		"created but timed out": func(w world) {
+		"created but timed out": func(w fixture) {
 			w.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.CreateTopics}, Err: kerr.RequestTimedOut})
 		},
-		"no answer": func(w world) {
+		"no answer": func(w fixture) {
 			w.ControlKey(int16(kmsg.CreateTopics), func(kmsg.Request) (kmsg.Response, error, bool) { return nil, nil, true })
 		},
-		"no answer to the first look": func(w world) {
+		"no answer to the first look": func(w fixture) {
 			w.ControlKey(int16(kmsg.Metadata), func(kmsg.Request) (kmsg.Response, error, bool) {
 				return nil, errors.New("cut"), true
 			})
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			inBubble(t, func(t *testing.T, w world) {
+			inBubble(t, func(t *testing.T, w fixture) {
 				trouble(w)
 				got, err := Ensure(t.Context(), w.addr, w.transport, both...)
 				if err != nil {
@@ -176,7 +176,7 @@ func TestEnsureOutlastsTrouble(t *testing.T) {
 func TestEnsureWithoutRightToCreate(t *testing.T) {
 	denied := kfake.Fault{Keys: []kmsg.Key{kmsg.CreateTopics}, Err: kerr.TopicAuthorizationFailed, Count: -1}
 	t.Run("missing", func(t *testing.T) {
-		inBubble(t, func(t *testing.T, w world) {
+		inBubble(t, func(t *testing.T, w fixture) {
 			w.Fault(denied)
 			_, err := Ensure(t.Context(), w.addr, w.transport, both[1])
 			if !errors.Is(err, kafka.TopicAuthorizationFailed) || !strings.Contains(err.Error(), "kafka-topics.sh --create --topic offsets --partitions 16 --config cleanup.policy=compact") {
@@ -185,7 +185,7 @@ func TestEnsureWithoutRightToCreate(t *testing.T) {
 		})
 	})
 	t.Run("made meanwhile", func(t *testing.T) {
-		inBubble(t, func(t *testing.T, w world) {
+		inBubble(t, func(t *testing.T, w fixture) {
 			if err := (kafkawire.Wire{Addr: w.addr, Transport: w.transport}).Refresh(t.Context()); err != nil {
 				t.Fatal(err)
 			}
@@ -200,7 +200,7 @@ func TestEnsureWithoutRightToCreate(t *testing.T) {
 }
 
 func TestEnsureEndsWithContext(t *testing.T) {
-	inBubble(t, func(t *testing.T, w world) {
+	inBubble(t, func(t *testing.T, w fixture) {
 		w.transport.Dial = func(context.Context, string, string) (net.Conn, error) {
 			return nil, errors.New("nobody there")
 		}

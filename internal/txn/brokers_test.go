@@ -12,14 +12,14 @@ import (
 
 // The coordinator or the leaders move between and within transactions.
 func TestCommitFollowsBrokers(t *testing.T) {
-	for name, move := range map[string]func(w *world){
-		"coordinator": func(w *world) { w.RehashCoordinators() },
-		"leaders": func(w *world) {
+	for name, move := range map[string]func(w *fixture){
+		"coordinator": func(w *fixture) { w.RehashCoordinators() },
+		"leaders": func(w *fixture) {
 			for p := range int32(6) {
 				w.MoveTopicPartition(orders, p, (w.LeaderFor(orders, p)+1)%3)
 			}
 		},
-		"all to one": func(w *world) {
+		"all to one": func(w *fixture) {
 			for p := range int32(6) {
 				w.MoveTopicPartition(orders, p, 0)
 			}
@@ -28,7 +28,7 @@ func TestCommitFollowsBrokers(t *testing.T) {
 	} {
 		for _, before := range []kmsg.Key{kmsg.AddPartitionsToTxn, kmsg.Produce, kmsg.EndTxn} {
 			t.Run(name+" before "+before.Name(), func(t *testing.T) {
-				inBubble(t, func(t *testing.T, w *world) {
+				inBubble(t, func(t *testing.T, w *fixture) {
 					writer := w.open()
 					w.mustPublish(writer, 1, 100)
 					moved := make(chan struct{})
@@ -50,7 +50,7 @@ func TestCommitFollowsBrokers(t *testing.T) {
 }
 
 func TestCommitFollowsNewBroker(t *testing.T) {
-	inBubble(t, func(t *testing.T, w *world) {
+	inBubble(t, func(t *testing.T, w *fixture) {
 		writer := w.open()
 		w.mustPublish(writer, 1, 100)
 		node, _, err := w.AddNode(7, 9099)
@@ -88,7 +88,7 @@ func TestCommitWhileKafkaIsAway(t *testing.T) {
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			inBubble(t, func(t *testing.T, w *world) {
+			inBubble(t, func(t *testing.T, w *fixture) {
 				away, ready := false, false
 				n := w.disturb(func(key kmsg.Key, _ int) fate {
 					w.mu.Lock()

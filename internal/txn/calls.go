@@ -36,9 +36,9 @@ type answer struct {
 	partition int32 // what the code is about, with topic
 }
 
-// silent is the answer of a request that failed. Only one whose code is
+// unanswered is the answer of a request that failed. Only one whose code is
 // noAnswer may have left.
-func silent(err error) answer {
+func unanswered(err error) answer {
 	code := codeOf(err)
 	return answer{code: code, err: err, sent: code == noAnswer}
 }
@@ -54,7 +54,7 @@ func (w *Writer) toCoordinator(ctx context.Context, until time.Time, m protocol.
 			KeyType: int8(kafka.CoordinatorKeyTypeTransaction),
 		})
 		if err != nil {
-			a := silent(err)
+			a := unanswered(err)
 			a.sent = false // a question changes nothing
 			return nil, a
 		}
@@ -66,7 +66,7 @@ func (w *Writer) toCoordinator(ctx context.Context, until time.Time, m protocol.
 	}
 	res, err := w.cluster.exchange(ctx, w.coordinator, limit, m)
 	if err != nil {
-		a := silent(err)
+		a := unanswered(err)
 		if a.code == kafka.BrokerNotAvailable { // a broker the transport has not heard of yet
 			a.err = errors.Join(err, w.cluster.Refresh(ctx))
 		}
@@ -238,7 +238,7 @@ func (w *Writer) produceTo(ctx context.Context, node int32, limit time.Duration,
 	res, err := w.cluster.exchange(ctx, node, limit, req)
 	if err != nil {
 		for _, i := range indexes {
-			answers[i] = silent(err)
+			answers[i] = unanswered(err)
 		}
 		return
 	}

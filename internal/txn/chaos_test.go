@@ -89,7 +89,7 @@ func (k *walker) checkpoint(ctx context.Context) (at int, err error) {
 func TestChaos(t *testing.T) {
 	for seed := range uint64(20) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
-			inBubble(t, func(t *testing.T, w *world) {
+			inBubble(t, func(t *testing.T, w *fixture) {
 				const last, owners = 2000, 3
 				dice := rand.New(rand.NewPCG(seed, 2))
 				trouble := 0

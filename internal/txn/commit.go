@@ -83,7 +83,7 @@ func (w *Writer) commit(ctx context.Context, t *Transaction) error {
 			}
 		}
 		if w.unsure {
-			if o := w.mend(ctx, t.partitions()); o.action != done {
+			if o := w.finishDangling(ctx, t.partitions()); o.action != done {
 				if ctx.Err() != nil {
 					w.drop(ctx)
 				}
@@ -133,7 +133,7 @@ func (w *Writer) attempt(ctx context.Context, t *Transaction) outcome {
 	until := w.begun.Add(w.cfg.TransactionTimeout / 2)
 	partitions := t.partitions()
 	w.produced = false
-	o := w.insist(ctx, callAdd, until, func(ctx context.Context, until time.Time) answer {
+	o := w.retry(ctx, callAdd, until, func(ctx context.Context, until time.Time) answer {
 		return w.addPartitions(ctx, until, partitions)
 	})
 	if o.action != done {
@@ -151,7 +151,7 @@ func (w *Writer) attempt(ctx context.Context, t *Transaction) outcome {
 		last[p] = sent{epoch, (w.sequences[p] - 1) & 0x7fffffff}
 	}
 	w.cfg.Memory.doubtful = last
-	o = w.insist(ctx, callCommit, w.settled(), func(ctx context.Context, until time.Time) answer {
+	o = w.retry(ctx, callCommit, w.settled(), func(ctx context.Context, until time.Time) answer {
 		return w.endTxn(ctx, until, true)
 	})
 	if o.action == done {
@@ -255,7 +255,7 @@ func (w *Writer) renew(ctx context.Context) outcome {
 	if o.action != done {
 		return o
 	}
-	return w.insist(ctx, callRenew, until, w.initProducerID)
+	return w.retry(ctx, callRenew, until, w.initProducerID)
 }
 
 // close ends what may be open. With records in it, that is an abort. Without,
@@ -271,7 +271,7 @@ func (w *Writer) close(ctx context.Context, until time.Time) outcome {
 
 // end ends a transaction that has no records, or none that count.
 func (w *Writer) end(ctx context.Context, until time.Time, commit bool) outcome {
-	return w.insist(ctx, callAbort, until, func(ctx context.Context, until time.Time) answer {
+	return w.retry(ctx, callAbort, until, func(ctx context.Context, until time.Time) answer {
 		return w.endTxn(ctx, until, commit)
 	})
 }

@@ -16,7 +16,7 @@ import (
 )
 
 func TestCommitPublishesOnce(t *testing.T) {
-	inBubble(t, func(t *testing.T, w *world) {
+	inBubble(t, func(t *testing.T, w *fixture) {
 		writer := w.open()
 		for page := range 10 {
 			w.mustPublish(writer, page*100+1, page*100+100)
@@ -29,7 +29,7 @@ func TestCommitPublishesOnce(t *testing.T) {
 }
 
 func TestCommitAsksNoMoreThanItMust(t *testing.T) {
-	inBubble(t, func(t *testing.T, w *world) {
+	inBubble(t, func(t *testing.T, w *fixture) {
 		writer := w.open()
 		w.mustPublish(writer, 1, 100)
 		counts := w.requests()
@@ -51,7 +51,7 @@ func TestCommitAsksNoMoreThanItMust(t *testing.T) {
 func TestCommitManyBatches(t *testing.T) {
 	for _, codec := range []kafka.Compression{0, kafka.Gzip, kafka.Snappy, kafka.Lz4, kafka.Zstd} {
 		t.Run(codec.String(), func(t *testing.T) {
-			inBubble(t, func(t *testing.T, w *world) {
+			inBubble(t, func(t *testing.T, w *fixture) {
 				cfg := w.config()
 				cfg.MaxBatchBytes, cfg.Compression = 2000, codec
 				writer, err := Open(t.Context(), cfg)
@@ -69,7 +69,7 @@ func TestCommitManyBatches(t *testing.T) {
 
 // One transaction is filled while another is being committed.
 func TestBeginWhileCommitting(t *testing.T) {
-	inBubble(t, func(t *testing.T, w *world) {
+	inBubble(t, func(t *testing.T, w *fixture) {
 		writer := w.open()
 		tx := writer.Begin()
 		fill(t, tx, 1, 100)
@@ -101,7 +101,7 @@ func TestCommitOutlastsTheNetwork(t *testing.T) {
 			"very late": {do: late, delay: time.Hour},
 		} {
 			t.Run(key.Name()+" "+name, func(t *testing.T) {
-				inBubble(t, func(t *testing.T, w *world) {
+				inBubble(t, func(t *testing.T, w *fixture) {
 					nth := 1
 					if key == kmsg.Produce {
 						nth = 4 // there are three leaders
@@ -131,7 +131,7 @@ func TestCommitOutlastsTheNetwork(t *testing.T) {
 // Row 14: the answer to a commit is lost, the commit itself still travelling.
 // It must not end a later transaction half-way.
 func TestLateCommitEndsNoLaterTransaction(t *testing.T) {
-	inBubble(t, func(t *testing.T, w *world) {
+	inBubble(t, func(t *testing.T, w *fixture) {
 		half := make(chan struct{})
 		w.disturb(func(key kmsg.Key, nth int) fate {
 			switch {
@@ -194,7 +194,7 @@ func TestCommitOutlastsAnswers(t *testing.T) {
 		{end, kerr.TransactionAbortable, 1},
 	} {
 		t.Run(fmt.Sprintf("%s %s %d", c.keys[0].Name(), c.err.Message, c.n), func(t *testing.T) {
-			inBubble(t, func(t *testing.T, w *world) {
+			inBubble(t, func(t *testing.T, w *fixture) {
 				writer := w.open()
 				w.mustPublish(writer, 1, 100)
 				fault := w.Fault(kfake.Fault{Keys: c.keys, Err: c.err, Count: c.n})
@@ -229,7 +229,7 @@ func TestCommitGivesUpWithAHint(t *testing.T) {
 		{kmsg.EndTxn, kerr.TransactionalIDAuthorizationFailed, `transactional ID "g-0"`},
 	} {
 		t.Run(c.key.Name()+" "+c.err.Message, func(t *testing.T) {
-			inBubble(t, func(t *testing.T, w *world) {
+			inBubble(t, func(t *testing.T, w *fixture) {
 				writer := w.open()
 				w.mustPublish(writer, 1, 100)
 				fault := w.Fault(kfake.Fault{Keys: []kmsg.Key{c.key}, Err: c.err, Count: -1})
@@ -264,7 +264,7 @@ func TestOpenGivesUpWithAHint(t *testing.T) {
 		{kmsg.FindCoordinator, kerr.TransactionalIDAuthorizationFailed, `transactional ID "g-0"`},
 	} {
 		t.Run(c.key.Name()+" "+c.err.Message, func(t *testing.T) {
-			inBubble(t, func(t *testing.T, w *world) {
+			inBubble(t, func(t *testing.T, w *fixture) {
 				w.Fault(kfake.Fault{Keys: []kmsg.Key{c.key}, Err: c.err, Count: -1})
 				_, err := Open(t.Context(), w.config())
 				if err == nil || !errors.Is(err, kafka.Error(c.err.Code)) || !strings.Contains(err.Error(), c.hint) {
@@ -280,7 +280,7 @@ func TestOpenOutlastsTheNetwork(t *testing.T) {
 		"lost": {do: lose}, "swallowed": {do: swallow}, "cut": {do: cut}, "late": {late, 8 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
-			inBubble(t, func(t *testing.T, w *world) {
+			inBubble(t, func(t *testing.T, w *fixture) {
 				w.once(kmsg.InitProducerID, 0, f)
 				writer := w.open()
 				w.mustPublish(writer, 1, 100)
@@ -290,7 +290,7 @@ func TestOpenOutlastsTheNetwork(t *testing.T) {
 	}
 	for _, err := range []*kerr.Error{kerr.ConcurrentTransactions, kerr.NotCoordinator, kerr.CoordinatorNotAvailable, kerr.CoordinatorLoadInProgress} {
 		t.Run(err.Message, func(t *testing.T) {
-			inBubble(t, func(t *testing.T, w *world) {
+			inBubble(t, func(t *testing.T, w *fixture) {
 				w.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.InitProducerID}, Err: err, Count: 12},
 					kfake.Fault{Keys: []kmsg.Key{kmsg.FindCoordinator}, Err: kerr.CoordinatorNotAvailable, Count: 2})
 				w.mustPublish(w.open(), 1, 100)
@@ -301,7 +301,7 @@ func TestOpenOutlastsTheNetwork(t *testing.T) {
 }
 
 func TestOpenEndsWithContext(t *testing.T) {
-	inBubble(t, func(t *testing.T, w *world) {
+	inBubble(t, func(t *testing.T, w *fixture) {
 		w.disturb(func(kmsg.Key, int) fate { return fate{do: lose} })
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()

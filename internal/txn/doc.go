@@ -18,7 +18,7 @@
 //	         EndTxn(commit) ────────── decides; the markers follow
 //	renew    EndTxn(abort) ─────────── closes what may be open; proves we hold the ID
 //	         InitProducerID(ours) ──── epoch + 1, sequences from 0
-//	mend     DescribeProducers ─────── what has Kafka left open of ours? Mostly nothing;
+//	finish   DescribeProducers ─────── what has Kafka left open of ours? Mostly nothing;
 //	         AddPartitionsToTxn, EndTxn, if it has
 //
 // kafka-go speaks versions of these requests that brokers take for a client of
@@ -139,7 +139,7 @@
 // What does is the next marker of the same producer ID in that partition, which
 // ends them together with whatever comes with it, one way or the other. So the
 // Writer looks (DescribeProducers) when it is opened and, after any trouble,
-// before it sends another record (mend.go), and ends what is left by a
+// before it sends another record (dangling.go), and ends what is left by a
 // transaction without records:
 //
 //   - Its own, and those of Writers before it in the process ([Memory]), as they

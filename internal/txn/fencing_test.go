@@ -22,7 +22,7 @@ func TestZombieCommitsNothing(t *testing.T) {
 		{kmsg.AddPartitionsToTxn, 0}, {kmsg.Produce, 0}, {kmsg.Produce, 1}, {kmsg.Produce, 2}, {kmsg.EndTxn, 0},
 	} {
 		t.Run(c.key.Name(), func(t *testing.T) {
-			inBubble(t, func(t *testing.T, w *world) {
+			inBubble(t, func(t *testing.T, w *fixture) {
 				heir := make(chan *Writer, 1)
 				before := map[kmsg.Key]int{kmsg.AddPartitionsToTxn: 1, kmsg.Produce: 3, kmsg.EndTxn: 1}[c.key]
 				w.disturb(func(key kmsg.Key, nth int) fate {
@@ -50,7 +50,7 @@ func TestZombieCommitsNothing(t *testing.T) {
 }
 
 // openElsewhere opens the same transactional ID in another process.
-func (w *world) openElsewhere() *Writer {
+func (w *fixture) openElsewhere() *Writer {
 	w.t.Helper()
 	cfg := w.config()
 	cfg.Transport = w.newTransport()
@@ -66,7 +66,7 @@ func (w *world) openElsewhere() *Writer {
 // A zombie that froze before a transaction, and whose last epoch it has reason
 // to leave, does not take the ID back.
 func TestZombieDoesNotRenewItself(t *testing.T) {
-	inBubble(t, func(t *testing.T, w *world) {
+	inBubble(t, func(t *testing.T, w *fixture) {
 		w.once(kmsg.EndTxn, 0, fate{do: swallow})
 		zombie := w.open()
 		w.mustPublish(zombie, 1, 100) // leaves it with an epoch to renew
@@ -91,7 +91,7 @@ func TestFrozenTransactionIsFenced(t *testing.T) {
 		{kmsg.EndTxn, kerr.NotCoordinator, ErrInDoubt},
 	} {
 		t.Run(c.key.Name(), func(t *testing.T) {
-			inBubble(t, func(t *testing.T, w *world) {
+			inBubble(t, func(t *testing.T, w *fixture) {
 				cfg := w.config()
 				cfg.OnRetry = func(string, string, error) { time.Sleep(2 * time.Minute) }
 				writer, err := Open(t.Context(), cfg)
@@ -126,7 +126,7 @@ func TestUnansweredCommitThenFencedIsInDoubt(t *testing.T) {
 		"it is still under way": {fate{late, time.Minute}, 100},
 	} {
 		t.Run(name, func(t *testing.T) {
-			inBubble(t, func(t *testing.T, w *world) {
+			inBubble(t, func(t *testing.T, w *fixture) {
 				heir := make(chan *Writer, 1)
 				w.disturb(func(key kmsg.Key, nth int) fate {
 					if key == kmsg.EndTxn && nth == 1 {
@@ -153,7 +153,7 @@ func TestUnansweredCommitThenFencedIsInDoubt(t *testing.T) {
 }
 
 func TestCommitNeverAnsweredIsInDoubt(t *testing.T) {
-	inBubble(t, func(t *testing.T, w *world) {
+	inBubble(t, func(t *testing.T, w *fixture) {
 		writer := w.open()
 		w.mustPublish(writer, 1, 100)
 		fault := w.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.EndTxn}, Err: kerr.CoordinatorNotAvailable, Count: -1})
@@ -171,7 +171,7 @@ func TestCommitNeverAnsweredIsInDoubt(t *testing.T) {
 func TestCommitEndsWithContext(t *testing.T) {
 	for _, key := range []kmsg.Key{kmsg.AddPartitionsToTxn, kmsg.Produce} {
 		t.Run(key.Name(), func(t *testing.T) {
-			inBubble(t, func(t *testing.T, w *world) {
+			inBubble(t, func(t *testing.T, w *fixture) {
 				writer := w.open()
 				w.mustPublish(writer, 1, 100)
 				ctx, cancel := context.WithCancel(t.Context())
@@ -201,7 +201,7 @@ func TestCommitEndsWithContext(t *testing.T) {
 }
 
 func TestCommitCancelledAfterItWasSentIsInDoubt(t *testing.T) {
-	inBubble(t, func(t *testing.T, w *world) {
+	inBubble(t, func(t *testing.T, w *fixture) {
 		w.once(kmsg.EndTxn, 1, fate{do: swallow})
 		writer := w.open()
 		w.mustPublish(writer, 1, 100)

@@ -19,7 +19,7 @@ type amnesia struct {
 	successor string // what kfake knows the ID as from now on
 }
 
-func (w *world) forget(producerID int64) {
+func (w *fixture) forget(producerID int64) {
 	a := amnesia{map[int64]bool{producerID: true}, txnID + "-again"}
 	rename := func(id *string) {
 		if *id == txnID {
@@ -91,7 +91,7 @@ func TestForgottenOwnerCommitsNothing(t *testing.T) {
 		{"the InitProducerID of a renewal", kmsg.InitProducerID, 1, true},
 	} {
 		t.Run(c.what, func(t *testing.T) {
-			inBubble(t, func(t *testing.T, w *world) {
+			inBubble(t, func(t *testing.T, w *fixture) {
 				var zombie *Writer
 				w.disturb(func(key kmsg.Key, nth int) fate {
 					if key == c.key && nth == c.before {
@@ -128,7 +128,7 @@ func TestForgottenCommitIsInDoubt(t *testing.T) {
 		"it arrived": {swallow, 200}, "it was lost": {lose, 100},
 	} {
 		t.Run(what, func(t *testing.T) {
-			inBubble(t, func(t *testing.T, w *world) {
+			inBubble(t, func(t *testing.T, w *fixture) {
 				var writer *Writer
 				w.disturb(func(key kmsg.Key, nth int) fate {
 					if key == kmsg.EndTxn && nth == 1 {
@@ -156,9 +156,9 @@ func TestForgottenCommitIsInDoubt(t *testing.T) {
 // its next commit, and opens again. What the process remembers of its commits
 // belongs to the producer ID before.
 func TestForgottenWhileIdle(t *testing.T) {
-	inBubble(t, func(t *testing.T, w *world) {
+	inBubble(t, func(t *testing.T, w *fixture) {
 		cfg := w.config()
-		cfg.Memory = &Memory{}
+		cfg.Memory = &CommitLog{}
 		writer, err := Open(t.Context(), cfg)
 		if err != nil {
 			t.Fatal(err)
@@ -191,7 +191,7 @@ func TestForgottenWhileIdle(t *testing.T) {
 // A Writer keeps its producer ID: one that is given another at a renewal, as for
 // an ID that Kafka has forgotten or whose epochs are used up, opens again.
 func TestRenewalWithAnotherProducerID(t *testing.T) {
-	inBubble(t, func(t *testing.T, w *world) {
+	inBubble(t, func(t *testing.T, w *fixture) {
 		w.once(kmsg.EndTxn, 0, fate{do: swallow})
 		writer := w.open()
 		w.mustPublish(writer, 1, 100)
@@ -211,7 +211,7 @@ func TestRenewalWithAnotherProducerID(t *testing.T) {
 // A process that was frozen after it had begun a transaction does not send what
 // may have no transaction any more.
 func TestNothingIsSentWhenItsTimeIsOver(t *testing.T) {
-	inBubble(t, func(t *testing.T, w *world) {
+	inBubble(t, func(t *testing.T, w *fixture) {
 		writer := w.open()
 		tx := writer.Begin()
 		fill(t, tx, 1, 10)
@@ -228,7 +228,7 @@ func TestUnknownProducerIsFenced(t *testing.T) {
 	for _, key := range []kmsg.Key{kmsg.AddPartitionsToTxn, kmsg.Produce, kmsg.EndTxn} {
 		for _, code := range []*kerr.Error{kerr.InvalidProducerIDMapping, kerr.UnknownProducerID} {
 			t.Run(key.Name()+" "+code.Message, func(t *testing.T) {
-				inBubble(t, func(t *testing.T, w *world) {
+				inBubble(t, func(t *testing.T, w *fixture) {
 					writer := w.open()
 					w.mustPublish(writer, 1, 100)
 					w.Fault(kfake.Fault{Keys: []kmsg.Key{key}, Err: code, Count: 1})

@@ -78,7 +78,7 @@ func forgottenIn(r *site, proxy *kafkatest.Proxy, api int16) {
 	// transaction that is open do not forget it.
 	cfg := r.config(r.transport)
 	cfg.TransactionTimeout = 30 * time.Second
-	cfg.Memory = &Memory{}
+	cfg.Memory = &CommitLog{}
 	zombie := published(r, k, func(ctx context.Context) (*Writer, error) { return Open(ctx, cfg) })
 	before := proxy.Hits(api, kafkatest.HoldRequest)
 	proxy.SetRules(kafkatest.Rule{API: api, Do: kafkatest.HoldRequest, Probability: 1})

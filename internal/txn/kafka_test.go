@@ -170,7 +170,7 @@ func TestKafkaFencesZombie(t *testing.T) {
 			// The steps of a Commit by hand, so that it can freeze in between.
 			if steps >= 1 {
 				until := zombie.settled()
-				if o := zombie.insist(r.ctx, callAdd, until, func(ctx context.Context, until time.Time) answer {
+				if o := zombie.retry(r.ctx, callAdd, until, func(ctx context.Context, until time.Time) answer {
 					return zombie.addPartitions(ctx, until, tx.partitions())
 				}); o.action != done {
 					t.Fatalf("add partitions: %+v", o)
@@ -186,7 +186,7 @@ func TestKafkaFencesZombie(t *testing.T) {
 			owner := r.mustOpen(heir)
 			t.Logf("the new owner opened after %v", time.Since(started))
 			if steps == 2 {
-				if o := zombie.insist(r.ctx, callCommit, zombie.settled(), func(ctx context.Context, until time.Time) answer {
+				if o := zombie.retry(r.ctx, callCommit, zombie.settled(), func(ctx context.Context, until time.Time) answer {
 					return zombie.endTxn(ctx, until, true)
 				}); o.action != fenced || o.unsure {
 					t.Errorf("EndTxn of the zombie: %+v, want fenced", o)
@@ -225,7 +225,7 @@ func TestKafkaEndsOverdueTransaction(t *testing.T) {
 	if err := tx.Append(r.orders, 0, time.Now(), []byte("101"), []byte("order 101"), nil); err != nil {
 		t.Fatal(err)
 	}
-	if o := writer.insist(r.ctx, callAdd, writer.settled(), func(ctx context.Context, until time.Time) answer {
+	if o := writer.retry(r.ctx, callAdd, writer.settled(), func(ctx context.Context, until time.Time) answer {
 		return writer.addPartitions(ctx, until, tx.partitions())
 	}); o.action != done {
 		t.Fatalf("add partitions: %+v", o)

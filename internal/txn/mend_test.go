@@ -22,7 +22,7 @@ type haunted struct {
 	done []string
 }
 
-func (h *haunted) in(w *world) {
+func (h *haunted) in(w *fixture) {
 	w.ControlKey(int16(kmsg.DescribeProducers), func(r kmsg.Request) (kmsg.Response, error, bool) {
 		w.KeepControl()
 		w.mu.Lock()
@@ -73,14 +73,14 @@ func (h *haunted) in(w *world) {
 	})
 }
 
-func (h *haunted) note(w *world, what string) {
+func (h *haunted) note(w *fixture, what string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	h.done = append(h.done, what)
 }
 
 // took is what was done since it was asked last, with the listing over.
-func (h *haunted) took(w *world) []string {
+func (h *haunted) took(w *fixture) []string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	done := h.done
@@ -101,7 +101,7 @@ func TestOpenEndsWhatKafkaHasLeftOpen(t *testing.T) {
 		"a checkpoint of another lane":         {map[string]sent{"offsets/1": {0, 3}}, nil},
 	} {
 		t.Run(what, func(t *testing.T) {
-			inBubble(t, func(t *testing.T, w *world) {
+			inBubble(t, func(t *testing.T, w *fixture) {
 				older := w.open()
 				w.mustPublish(older, 1, 60)
 				h := &haunted{id: older.ProducerID(), left: []map[string]sent{c.left}}
@@ -130,9 +130,9 @@ func TestOpenKnowsItsOwnCommits(t *testing.T) {
 		"what it was to abort": {map[string]sent{"orders/1": {0, 19}}, []string{"add orders/1", "abort"}},
 	} {
 		t.Run(what, func(t *testing.T) {
-			inBubble(t, func(t *testing.T, w *world) {
+			inBubble(t, func(t *testing.T, w *fixture) {
 				cfg := w.config()
-				cfg.Memory = &Memory{}
+				cfg.Memory = &CommitLog{}
 				first, err := Open(t.Context(), cfg)
 				if err != nil {
 					t.Fatal(err)
@@ -157,7 +157,7 @@ func TestOpenKnowsItsOwnCommits(t *testing.T) {
 // transactions as they were meant: the commit that Kafka has not carried out
 // everywhere is carried out, the rest of an attempt is aborted.
 func TestTroubleIsFollowedByALook(t *testing.T) {
-	inBubble(t, func(t *testing.T, w *world) {
+	inBubble(t, func(t *testing.T, w *fixture) {
 		h := &haunted{}
 		h.in(w)
 		writer := w.open()
@@ -188,7 +188,7 @@ func TestTroubleIsFollowedByALook(t *testing.T) {
 
 // Brokers before Kafka 2.8 cannot tell what is open, and are not asked.
 func TestABrokerThatCannotTell(t *testing.T) {
-	inBubble(t, func(t *testing.T, w *world) {
+	inBubble(t, func(t *testing.T, w *fixture) {
 		asked := false
 		w.ControlKey(int16(kmsg.DescribeProducers), func(kmsg.Request) (kmsg.Response, error, bool) {
 			asked = true

@@ -43,7 +43,7 @@ type network struct {
 
 // disturb puts a network before the world's transport and lets decide choose
 // for every request, given how many of the key came before it.
-func (w *world) disturb(decide func(key kmsg.Key, nth int) fate) *network {
+func (w *fixture) disturb(decide func(key kmsg.Key, nth int) fate) *network {
 	n := &network{dial: w.net.DialContext, late: &w.late, seen: map[kmsg.Key]int{}}
 	n.decide = func(key kmsg.Key) fate {
 		n.mu.Lock()
@@ -63,7 +63,7 @@ func (w *world) disturb(decide func(key kmsg.Key, nth int) fate) *network {
 }
 
 // once disturbs the nth request of a key, and no other.
-func (w *world) once(key kmsg.Key, nth int, f fate) *network {
+func (w *fixture) once(key kmsg.Key, nth int, f fate) *network {
 	return w.disturb(func(k kmsg.Key, n int) fate {
 		if k == key && n == nth {
 			return f
@@ -194,7 +194,7 @@ func (c *conn) Close() error {
 
 // The tests below rely on the network doing what it says.
 func TestNetworkItself(t *testing.T) {
-	inBubble(t, func(t *testing.T, w *world) {
+	inBubble(t, func(t *testing.T, w *fixture) {
 		n := w.once(kmsg.InitProducerID, 0, fate{do: swallow})
 		started := time.Now()
 		writer := w.open()

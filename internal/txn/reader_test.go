@@ -14,12 +14,12 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-func (w *world) reader() *Reader {
+func (w *fixture) reader() *Reader {
 	return &Reader{Addr: w.addr, Transport: w.transport, Log: slog.New(slog.NewTextHandler(&w.logged, nil))}
 }
 
 // values reads orders/0 from an offset to its end.
-func (w *world) values(from int64) (values []string, next int64) {
+func (w *fixture) values(from int64) (values []string, next int64) {
 	w.t.Helper()
 	next, err := w.reader().ReadToEnd(w.t.Context(), orders, 0, from, func(r Record) error {
 		values = append(values, string(r.Value))
@@ -32,7 +32,7 @@ func (w *world) values(from int64) (values []string, next int64) {
 }
 
 // franz is a producer that is not ours, for orders/0.
-func (w *world) franz(opts ...kgo.Opt) *kgo.Client {
+func (w *fixture) franz(opts ...kgo.Opt) *kgo.Client {
 	w.t.Helper()
 	client, err := kgo.NewClient(append([]kgo.Opt{
 		kgo.SeedBrokers("localhost:9092"), kgo.Dialer(w.net.DialContext),
@@ -45,7 +45,7 @@ func (w *world) franz(opts ...kgo.Opt) *kgo.Client {
 	return client
 }
 
-func (w *world) produce(client *kgo.Client, values ...string) {
+func (w *fixture) produce(client *kgo.Client, values ...string) {
 	w.t.Helper()
 	for _, v := range values {
 		if err := client.ProduceSync(w.t.Context(), &kgo.Record{Value: []byte(v)}).FirstErr(); err != nil {
@@ -54,14 +54,14 @@ func (w *world) produce(client *kgo.Client, values ...string) {
 	}
 }
 
-func (w *world) begin(client *kgo.Client) {
+func (w *fixture) begin(client *kgo.Client) {
 	w.t.Helper()
 	if err := client.BeginTransaction(); err != nil {
 		w.t.Fatal(err)
 	}
 }
 
-func (w *world) end(client *kgo.Client, how kgo.TransactionEndTry) {
+func (w *fixture) end(client *kgo.Client, how kgo.TransactionEndTry) {
 	w.t.Helper()
 	if err := client.EndTransaction(w.t.Context(), how); err != nil {
 		w.t.Fatal(err)
@@ -71,7 +71,7 @@ func (w *world) end(client *kgo.Client, how kgo.TransactionEndTry) {
 // Two other producers' transactions, interleaved, one aborted, one committed,
 // the aborted producer committing later.
 func TestReaderSkipsAbortedRecordsAndMarkers(t *testing.T) {
-	inBubble(t, func(t *testing.T, w *world) {
+	inBubble(t, func(t *testing.T, w *fixture) {
 		a, b := w.franz(kgo.TransactionalID("a")), w.franz(kgo.TransactionalID("b"))
 		defer a.Close()
 		defer b.Close()
@@ -105,7 +105,7 @@ func TestReaderSkipsAbortedRecordsAndMarkers(t *testing.T) {
 }
 
 func TestReaderKeepsEverythingOfARecord(t *testing.T) {
-	inBubble(t, func(t *testing.T, w *world) {
+	inBubble(t, func(t *testing.T, w *fixture) {
 		want := someRecords(300, 5)
 		writer := w.open()
 		tx := writer.Begin()
@@ -138,7 +138,7 @@ func TestReaderReadsFranzsCodecs(t *testing.T) {
 		kgo.NoCompression(), kgo.GzipCompression(), kgo.SnappyCompression(), kgo.Lz4Compression(), kgo.ZstdCompression(),
 	} {
 		t.Run(fmt.Sprint(codec), func(t *testing.T) {
-			inBubble(t, func(t *testing.T, w *world) {
+			inBubble(t, func(t *testing.T, w *fixture) {
 				client := w.franz(kgo.ProducerBatchCompression(codec), kgo.ProducerLinger(10*time.Millisecond))
 				defer client.Close()
 				var batch []*kgo.Record
@@ -162,7 +162,7 @@ func TestReaderReadsFranzsCodecs(t *testing.T) {
 // A transaction is open before the end: the reader waits for it, says so, and
 // the transaction's timeout ends the wait. What comes after the end is not read.
 func TestReadToEndWaitsForOpenTransaction(t *testing.T) {
-	inBubble(t, func(t *testing.T, w *world) {
+	inBubble(t, func(t *testing.T, w *fixture) {
 		open, other := w.franz(kgo.TransactionalID("a")), w.franz(kgo.TransactionalID("b"))
 		defer open.Close()
 		defer other.Close()
@@ -187,7 +187,7 @@ func TestReadToEndWaitsForOpenTransaction(t *testing.T) {
 }
 
 func TestReadToEndStopsAtTheEndItFound(t *testing.T) {
-	inBubble(t, func(t *testing.T, w *world) {
+	inBubble(t, func(t *testing.T, w *fixture) {
 		client := w.franz()
 		defer client.Close()
 		w.produce(client, "1", "2", "3")
@@ -209,7 +209,7 @@ func TestReadToEndStopsAtTheEndItFound(t *testing.T) {
 }
 
 func TestReaderOffsets(t *testing.T) {
-	inBubble(t, func(t *testing.T, w *world) {
+	inBubble(t, func(t *testing.T, w *fixture) {
 		if got, next := w.values(0); len(got) != 0 || next != 0 {
 			t.Errorf("an empty partition gave %q up to %d", got, next)
 		}
@@ -244,7 +244,7 @@ func TestReaderOffsets(t *testing.T) {
 }
 
 func TestFollow(t *testing.T) {
-	inBubble(t, func(t *testing.T, w *world) {
+	inBubble(t, func(t *testing.T, w *fixture) {
 		client := w.franz()
 		defer client.Close()
 		got := make(chan string)

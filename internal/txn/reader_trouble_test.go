@@ -14,21 +14,21 @@ import (
 )
 
 func TestReaderOutlastsTheNetwork(t *testing.T) {
-	for name, trouble := range map[string]func(w *world){
-		"offsets lost":      func(w *world) { w.once(kmsg.ListOffsets, 0, fate{do: lose}) },
-		"offsets swallowed": func(w *world) { w.once(kmsg.ListOffsets, 0, fate{do: swallow}) },
-		"fetch cut":         func(w *world) { w.once(kmsg.Fetch, 0, fate{do: cut}) },
-		"fetch swallowed":   func(w *world) { w.once(kmsg.Fetch, 0, fate{do: swallow}) },
-		"not leader": func(w *world) {
+	for name, trouble := range map[string]func(w *fixture){
+		"offsets lost":      func(w *fixture) { w.once(kmsg.ListOffsets, 0, fate{do: lose}) },
+		"offsets swallowed": func(w *fixture) { w.once(kmsg.ListOffsets, 0, fate{do: swallow}) },
+		"fetch cut":         func(w *fixture) { w.once(kmsg.Fetch, 0, fate{do: cut}) },
+		"fetch swallowed":   func(w *fixture) { w.once(kmsg.Fetch, 0, fate{do: swallow}) },
+		"not leader": func(w *fixture) {
 			w.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Fetch, kmsg.ListOffsets}, Err: kerr.NotLeaderForPartition, Count: 5})
 		},
-		"offset not available": func(w *world) {
+		"offset not available": func(w *fixture) {
 			w.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.ListOffsets}, Err: kerr.OffsetNotAvailable, Count: 5})
 		},
-		"topic still unknown": func(w *world) {
+		"topic still unknown": func(w *fixture) {
 			w.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.ListOffsets}, Err: kerr.UnknownTopicOrPartition, Count: 5})
 		},
-		"beyond a quota": func(w *world) {
+		"beyond a quota": func(w *fixture) {
 			left := 5
 			w.ControlKey(int16(kmsg.Fetch), func(req kmsg.Request) (kmsg.Response, error, bool) {
 				w.KeepControl()
@@ -40,10 +40,10 @@ func TestReaderOutlastsTheNetwork(t *testing.T) {
 				return res, nil, true
 			})
 		},
-		"leader moves": func(w *world) { w.values(0); w.MoveTopicPartition(orders, 0, 2) },
+		"leader moves": func(w *fixture) { w.values(0); w.MoveTopicPartition(orders, 0, 2) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			inBubble(t, func(t *testing.T, w *world) {
+			inBubble(t, func(t *testing.T, w *fixture) {
 				client := w.franz()
 				w.produce(client, "1", "2")
 				client.Close()
@@ -58,16 +58,16 @@ func TestReaderOutlastsTheNetwork(t *testing.T) {
 
 func TestReaderGivesUpWithAHint(t *testing.T) {
 	for topic, c := range map[string]struct {
-		trouble func(w *world)
+		trouble func(w *fixture)
 		hint    string
 	}{
-		"nosuch": {func(*world) {}, "create the topic"},
-		orders: {func(w *world) {
+		"nosuch": {func(*fixture) {}, "create the topic"},
+		orders: {func(w *fixture) {
 			w.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Fetch}, Err: kerr.TopicAuthorizationFailed, Count: -1})
 		}, "grant Read on the topic"},
 	} {
 		t.Run(topic, func(t *testing.T) {
-			inBubble(t, func(t *testing.T, w *world) {
+			inBubble(t, func(t *testing.T, w *fixture) {
 				client := w.franz()
 				w.produce(client, "1", "2")
 				client.Close()
@@ -85,7 +85,7 @@ func TestReaderGivesUpWithAHint(t *testing.T) {
 // Compaction takes records and leaves holes, also at the end of a batch.
 func TestReaderCrossesCompaction(t *testing.T) {
 	const compacted = "compacted"
-	inBubble(t, func(t *testing.T, w *world) {
+	inBubble(t, func(t *testing.T, w *fixture) {
 		if err := w.CreateTopic(compacted, 1, map[string]string{
 			"cleanup.policy": "compact", "segment.bytes": "1000", "min.cleanable.dirty.ratio": "0", "segment.ms": "1000",
 		}); err != nil {

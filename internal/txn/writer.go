@@ -31,7 +31,7 @@ type Config struct {
 	// Retriable and names it; 0 = it is waited for.
 	TopicPatience func(topic string) time.Duration
 	// Memory, if any, is that of the Writers before in this process.
-	Memory *Memory
+	Memory *CommitLog
 	Log    *slog.Logger // nil discards
 	// OnRetry, if any, hears of every answer that made a request go out again:
 	// the request's name in Kafka and the reason, both from small sets, and why
@@ -95,7 +95,7 @@ func Open(ctx context.Context, cfg Config) (*Writer, error) {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
 	if cfg.Memory == nil {
-		cfg.Memory = &Memory{}
+		cfg.Memory = &CommitLog{}
 	}
 	w := &Writer{
 		cfg:         cfg,
@@ -107,9 +107,9 @@ func Open(ctx context.Context, cfg Config) (*Writer, error) {
 		producerID:  -1,
 		epoch:       -1,
 	}
-	o := w.insist(ctx, callInit, time.Time{}, w.initProducerID)
+	o := w.retry(ctx, callInit, time.Time{}, w.initProducerID)
 	if o.action == done {
-		o = w.mend(ctx, nil)
+		o = w.finishDangling(ctx, nil)
 	}
 	if o.action != done {
 		return nil, fmt.Errorf("open transactional ID %q: %w", cfg.TransactionalID, w.failure(ctx, o))

@@ -88,7 +88,7 @@ type Client struct {
 	auth    string
 	given   func() (string, error) // the secret or token of the configuration
 	tokens  tokenSource
-	pace    *pace
+	pace    *callRate
 	trouble trouble
 	made    atomic.Int64
 	// examining is how many calls wait as StateExamining has it.
@@ -129,7 +129,7 @@ func New(cfg Config) *Client {
 		if cfg.AppID == "" || cfg.Secret == nil {
 			refuse("no app ID or no app secret", c.auth+" needs both")
 		}
-		kept := &keptTokens{client: c, ask: calls.stable}
+		kept := &fetchedTokens{client: c, ask: calls.stable}
 		if c.auth == AuthToken {
 			kept.ask, kept.sparing = calls.plain, true
 		}
@@ -138,7 +138,7 @@ func New(cfg Config) *Client {
 		if cfg.Token == nil {
 			refuse("no access token", c.auth+" needs one")
 		}
-		read := &readTokens{param: "access_token", what: "access token", read: cfg.Token, redact: &c.redact,
+		read := &fileTokens{param: "access_token", what: "access token", read: cfg.Token, redact: &c.redact,
 			absent: "provide a readable access token", dead: "the given access token is dead: provide a fresh one"}
 		if c.auth == AuthCloudFile {
 			read.param, read.what, read.absent, read.dead = "cloudbase_access_token", "cloud token's file", hintCloudFile, hintCloudDead
@@ -153,7 +153,7 @@ func New(cfg Config) *Client {
 		if cfg.Tokens == nil {
 			refuse("nobody keeps the tokens", "component needs Tokens")
 		}
-		c.given, c.tokens = cfg.Secret, &givenTokens{client: c, ask: cfg.Tokens, turn: make(chan struct{}, 1)}
+		c.given, c.tokens = cfg.Secret, &externalTokens{client: c, ask: cfg.Tokens, turn: make(chan struct{}, 1)}
 	default:
 		refuse(fmt.Sprintf("way to authorise %q is not known", c.auth), "use stable_token, token, static, cloud_file, cloud_open or component")
 	}

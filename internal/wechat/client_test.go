@@ -23,7 +23,7 @@ func TestRequestAtTheWire(t *testing.T) {
 			`{"update_time_range":{"start_time":1,"end_time":2},"status":20,"openid":"o-1","page_size":7,"next_key":"k\"+/="}`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			inBubble(t, &api{}, Config{}, func(t *testing.T, w *world) {
+			inBubble(t, &api{}, Config{}, func(t *testing.T, w *fixture) {
 				page, err := w.List(t.Context(), test.query)
 				if err != nil {
 					t.Fatal(err)
@@ -74,7 +74,7 @@ func TestBadAnswersAreRetried(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			a := &api{lists: []reply{test.bad, test.bad, test.bad}}
-			inBubble(t, a, Config{}, func(t *testing.T, w *world) {
+			inBubble(t, a, Config{}, func(t *testing.T, w *fixture) {
 				w.page(t)
 				want := []string{test.result, test.result, test.result, "ok"}
 				equal(t, "calls counted", w.Calls(), int64(len(want)))
@@ -97,7 +97,7 @@ func TestOutageIsOneWarningWhateverTheCallers(t *testing.T) {
 	for range 40 {
 		a.lists = append(a.lists, reply{status: 502})
 	}
-	inBubble(t, a, Config{}, func(t *testing.T, w *world) {
+	inBubble(t, a, Config{}, func(t *testing.T, w *fixture) {
 		go func() {
 			time.Sleep(300 * time.Millisecond)
 			state, _, last := w.State()
@@ -116,7 +116,7 @@ func TestOutageIsOneWarningWhateverTheCallers(t *testing.T) {
 
 func TestOutageSoonAfterAWarningIsToldToo(t *testing.T) {
 	a := &api{lists: []reply{{status: 502}}}
-	inBubble(t, a, Config{}, func(t *testing.T, w *world) {
+	inBubble(t, a, Config{}, func(t *testing.T, w *fixture) {
 		w.page(t)
 		for range 12 {
 			a.lists = append(a.lists, reply{status: 502})
@@ -138,7 +138,7 @@ func TestRetriesSlowDownAndEndWithTheContext(t *testing.T) {
 	for range 1000 {
 		a.lists = append(a.lists, reply{status: 502})
 	}
-	inBubble(t, a, Config{}, func(t *testing.T, w *world) {
+	inBubble(t, a, Config{}, func(t *testing.T, w *fixture) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 		defer cancel()
 		_, err := w.List(ctx, anyQuery)
@@ -156,7 +156,7 @@ func TestRetriesSlowDownAndEndWithTheContext(t *testing.T) {
 }
 
 func TestCancelledCall(t *testing.T) {
-	inBubble(t, &api{lists: []reply{{hang: true}}}, Config{}, func(t *testing.T, w *world) {
+	inBubble(t, &api{lists: []reply{{hang: true}}}, Config{}, func(t *testing.T, w *fixture) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		_, err := w.List(ctx, anyQuery)
@@ -168,7 +168,7 @@ func TestCancelledCall(t *testing.T) {
 }
 
 func TestRefusedKeyIsTriedThrice(t *testing.T) {
-	inBubble(t, &api{lists: []reply{code(606006), code(606006)}}, Config{}, func(t *testing.T, w *world) {
+	inBubble(t, &api{lists: []reply{code(606006), code(606006)}}, Config{}, func(t *testing.T, w *fixture) {
 		w.page(t)
 		w.api.lists = []reply{code(606006), code(606006), code(606006)}
 		_, err := w.List(t.Context(), anyQuery)
@@ -179,7 +179,7 @@ func TestRefusedKeyIsTriedThrice(t *testing.T) {
 
 func TestUnknownCodeIsTriedFiveTimes(t *testing.T) {
 	bad := reply{body: `{"errcode":10020050,"errmsg":"new rid: 6566bde8-1-2"}`}
-	inBubble(t, &api{lists: []reply{bad, bad, bad, bad}}, Config{}, func(t *testing.T, w *world) {
+	inBubble(t, &api{lists: []reply{bad, bad, bad, bad}}, Config{}, func(t *testing.T, w *fixture) {
 		w.page(t)
 		at := w.api.times(listPath)
 		if patience := at[4].Sub(at[0]); patience < 7*time.Second {
@@ -198,7 +198,7 @@ func TestUnknownCodeIsTriedFiveTimes(t *testing.T) {
 
 func TestWhatTheCallerMustActOnComesAtOnce(t *testing.T) {
 	for status, class := range map[int]Class{403: Wait, 412: Stop} {
-		inBubble(t, &api{lists: []reply{{status: status}}}, Config{}, func(t *testing.T, w *world) {
+		inBubble(t, &api{lists: []reply{{status: status}}}, Config{}, func(t *testing.T, w *fixture) {
 			_, err := w.List(t.Context(), anyQuery)
 			wantClass(t, err, class, 0)
 			equal(t, "calls", w.api.count(listPath), 1)
@@ -210,7 +210,7 @@ func TestWhatTheCallerMustActOnComesAtOnce(t *testing.T) {
 		default:
 			continue
 		}
-		inBubble(t, &api{lists: []reply{code(n)}}, Config{}, func(t *testing.T, w *world) {
+		inBubble(t, &api{lists: []reply{code(n)}}, Config{}, func(t *testing.T, w *fixture) {
 			_, err := w.List(t.Context(), anyQuery)
 			wantClass(t, err, e.class, n)
 			equal(t, "calls", w.api.count(listPath), 1)
@@ -223,7 +223,7 @@ func TestCodesThatPassAreRetried(t *testing.T) {
 		if e.class != Retry {
 			continue
 		}
-		inBubble(t, &api{lists: []reply{code(n), code(n), code(n), code(n), code(n), code(n)}}, Config{}, func(t *testing.T, w *world) {
+		inBubble(t, &api{lists: []reply{code(n), code(n), code(n), code(n), code(n), code(n)}}, Config{}, func(t *testing.T, w *fixture) {
 			w.page(t)
 			equal(t, "calls", w.api.count(listPath), 7)
 		})
@@ -257,7 +257,7 @@ func TestConfigurationThatCannotWork(t *testing.T) {
 }
 
 func TestHear(t *testing.T) {
-	inBubble(t, &api{}, Config{}, func(t *testing.T, w *world) {
+	inBubble(t, &api{}, Config{}, func(t *testing.T, w *fixture) {
 		for range 3 {
 			if err := w.Hear(t.Context()); err != nil {
 				t.Fatal(err)
@@ -267,7 +267,7 @@ func TestHear(t *testing.T) {
 		equal(t, "list calls", w.api.count(listPath), 0)
 	})
 	static := Config{Auth: AuthStatic, Token: func() (string, error) { return "T", nil }}
-	inBubble(t, &api{lists: []reply{{reset: true}, code(31042)}}, static, func(t *testing.T, w *world) {
+	inBubble(t, &api{lists: []reply{{reset: true}, code(31042)}}, static, func(t *testing.T, w *fixture) {
 		for range 3 {
 			if err := w.Hear(t.Context()); err != nil {
 				t.Fatal(err)
@@ -281,12 +281,12 @@ func TestHear(t *testing.T) {
 		}
 		equal(t, "calls after hearing again", w.api.count(listPath), 3)
 	})
-	inBubble(t, &api{lists: []reply{code(606006), code(606006), code(606006)}}, static, func(t *testing.T, w *world) {
+	inBubble(t, &api{lists: []reply{code(606006), code(606006), code(606006)}}, static, func(t *testing.T, w *fixture) {
 		if err := w.Hear(t.Context()); err != nil {
 			t.Error(err)
 		}
 	})
-	inBubble(t, &api{lists: []reply{code(48001)}}, static, func(t *testing.T, w *world) {
+	inBubble(t, &api{lists: []reply{code(48001)}}, static, func(t *testing.T, w *fixture) {
 		wantClass(t, w.Hear(t.Context()), Wait, 48001)
 		if _, heard := w.host.Now(); !heard {
 			t.Error("an error is an answer too")

@@ -16,7 +16,7 @@ import (
 func TestCloudTokenAtTheWire(t *testing.T) {
 	value, err := "cloud+token/1=\n", error(nil)
 	cfg := Config{Auth: AuthCloudFile, Token: func() (string, error) { return value, err }}
-	inBubble(t, &api{}, cfg, func(t *testing.T, w *world) {
+	inBubble(t, &api{}, cfg, func(t *testing.T, w *fixture) {
 		w.page(t)
 		value = "cloud-2"
 		w.page(t)
@@ -67,7 +67,7 @@ func TestCloudTokenBehindASwappedLink(t *testing.T) {
 		return string(text), err
 	}
 	a := &api{}
-	inBubble(t, a, Config{Auth: AuthCloudFile, Token: read}, func(t *testing.T, w *world) {
+	inBubble(t, a, Config{Auth: AuthCloudFile, Token: read}, func(t *testing.T, w *fixture) {
 		given := w.Given()
 		_, err := w.List(t.Context(), anyQuery)
 		wantClass(t, err, Wait, 0)
@@ -96,7 +96,7 @@ func TestCloudTokenBehindASwappedLink(t *testing.T) {
 func TestAwait(t *testing.T) {
 	secret := "one"
 	cfg := Config{Secret: func() (string, error) { return secret, nil }}
-	inBubble(t, &api{}, cfg, func(t *testing.T, w *world) {
+	inBubble(t, &api{}, cfg, func(t *testing.T, w *fixture) {
 		began := time.Now()
 		given := w.Given()
 		if changed, err := w.Await(t.Context(), time.Minute+time.Second, given); changed || err != nil || time.Since(began) != time.Minute+time.Second {
@@ -113,7 +113,7 @@ func TestAwait(t *testing.T) {
 			t.Errorf("waited %v, %v, %v", time.Since(began), changed, err)
 		}
 	})
-	inBubble(t, &api{}, Config{Auth: AuthCloudOpen, Host: &Host{URL: "http://127.0.0.1"}}, func(t *testing.T, w *world) {
+	inBubble(t, &api{}, Config{Auth: AuthCloudOpen, Host: &Host{URL: "http://127.0.0.1"}}, func(t *testing.T, w *fixture) {
 		began := time.Now()
 		if _, err := w.Await(t.Context(), time.Minute, w.Given()); err != nil || time.Since(began) != time.Minute {
 			t.Errorf("waited %v, %v", time.Since(began), err)
@@ -127,7 +127,7 @@ var marked = http.Header{"X-Openapi-Seqid": {"1"}}
 // any proxy. The wire has no TLS here, so https would fail.
 func TestCloudOpenAtTheWire(t *testing.T) {
 	a := &api{lists: []reply{{body: okPage, header: marked}}}
-	inBubble(t, a, Config{Auth: AuthCloudOpen, Host: &Host{}}, func(t *testing.T, w *world) {
+	inBubble(t, a, Config{Auth: AuthCloudOpen, Host: &Host{}}, func(t *testing.T, w *fixture) {
 		w.page(t)
 		calls := a.seen()
 		equal(t, "calls", len(calls), 1)
@@ -145,7 +145,7 @@ func TestCloudOpenWaitsForTheRelay(t *testing.T) {
 	for range 10 {
 		a.lists = append(a.lists, code(41001))
 	}
-	inBubble(t, a, Config{Auth: AuthCloudOpen, Host: &Host{}}, func(t *testing.T, w *world) {
+	inBubble(t, a, Config{Auth: AuthCloudOpen, Host: &Host{}}, func(t *testing.T, w *fixture) {
 		go func() {
 			time.Sleep(10 * time.Second)
 			state, _, last := w.State()
@@ -167,7 +167,7 @@ func TestCloudOpenWaitsForTheRelay(t *testing.T) {
 
 // Everywhere else a call without a token is a bug, and stops the shop.
 func TestMissingTokenStopsOtherWays(t *testing.T) {
-	inBubble(t, &api{lists: []reply{code(41001)}}, Config{}, func(t *testing.T, w *world) {
+	inBubble(t, &api{lists: []reply{code(41001)}}, Config{}, func(t *testing.T, w *fixture) {
 		_, err := w.List(t.Context(), anyQuery)
 		wantClass(t, err, Stop, 41001)
 	})

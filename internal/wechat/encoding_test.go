@@ -47,14 +47,14 @@ func TestCompressedAnswersAreRead(t *testing.T) {
 		"identity":     encoded("identity", okPage),
 	} {
 		t.Run(name, func(t *testing.T) {
-			inBubble(t, &api{lists: []reply{r}}, Config{}, func(t *testing.T, w *world) {
+			inBubble(t, &api{lists: []reply{r}}, Config{}, func(t *testing.T, w *fixture) {
 				w.page(t)
 				equal(t, "calls", w.api.count(listPath), 1)
 			})
 		})
 	}
 	token := encoded("gzip", packed(t, `{"access_token":"`+tokenName(1)+`","expires_in":7200}`, toGzip))
-	inBubble(t, &api{tokens: []reply{token}}, Config{}, func(t *testing.T, w *world) {
+	inBubble(t, &api{tokens: []reply{token}}, Config{}, func(t *testing.T, w *fixture) {
 		w.page(t)
 		equal(t, "calls for a token", w.api.count(stableTokenPath), 1)
 	})
@@ -75,7 +75,7 @@ func TestAnswersThatCannotBeDecoded(t *testing.T) {
 		"a bomb":    {encoded("gzip", packed(t, `{"errcode":0,"errmsg":"`+strings.Repeat("x", 64<<20)+`"}`, toGzip)), "the answer is too large"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			inBubble(t, &api{lists: []reply{c.bad, c.bad}}, Config{}, func(t *testing.T, w *world) {
+			inBubble(t, &api{lists: []reply{c.bad, c.bad}}, Config{}, func(t *testing.T, w *fixture) {
 				w.page(t)
 				equal(t, "calls", w.api.count(listPath), 3)
 				if log := w.log.String(); !strings.Contains(strings.ReplaceAll(log, `\"`, `"`), c.want) {
@@ -111,14 +111,14 @@ func TestRetryAfterIsObeyed(t *testing.T) {
 		"with -1":     {reply{body: `{"errcode":-1}`, header: http.Header{"Retry-After": {"30"}}}, 30 * time.Second, 32 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
-			inBubble(t, &api{lists: []reply{c.bad}}, Config{}, func(t *testing.T, w *world) {
+			inBubble(t, &api{lists: []reply{c.bad}}, Config{}, func(t *testing.T, w *fixture) {
 				w.pages(t, 3) // the others wait as well
 				if took := time.Since(began); took < c.least || took > c.most {
 					t.Errorf("went on after %v, want %v to %v", took, c.least, c.most)
 				}
 				equal(t, "calls", w.api.count(listPath) <= 6, true)
 			})
-			inBubble(t, &api{tokens: []reply{c.bad}}, Config{}, func(t *testing.T, w *world) {
+			inBubble(t, &api{tokens: []reply{c.bad}}, Config{}, func(t *testing.T, w *fixture) {
 				w.page(t)
 				if took := time.Since(began); took < c.least || took > c.most {
 					t.Errorf("token: went on after %v, want %v to %v", took, c.least, c.most)
@@ -131,7 +131,7 @@ func TestRetryAfterIsObeyed(t *testing.T) {
 // The vendor says how long it refuses an address.
 func TestRefusedAddressesAreLookedAtAgainLater(t *testing.T) {
 	for n, want := range map[int]time.Duration{89507: time.Hour, 89506: 24 * time.Hour, 89503: 0, 89501: 0, 40243: 0} {
-		inBubble(t, &api{tokens: []reply{code(n)}}, Config{}, func(t *testing.T, w *world) {
+		inBubble(t, &api{tokens: []reply{code(n)}}, Config{}, func(t *testing.T, w *fixture) {
 			_, err := w.List(t.Context(), anyQuery)
 			wantClass(t, err, Wait, n)
 			var v *Error

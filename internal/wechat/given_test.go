@@ -43,14 +43,14 @@ func (k *keeper) tokens(ctx context.Context, refused string) (string, error) {
 	return tokenName(k.n), nil
 }
 
-func withKeeper(t *testing.T, a *api, story func(t *testing.T, w *world, k *keeper)) {
+func withKeeper(t *testing.T, a *api, story func(t *testing.T, w *fixture, k *keeper)) {
 	t.Helper()
 	k := &keeper{}
-	inBubble(t, a, Config{Auth: AuthComponent, Tokens: k.tokens, RateLimit: 1e6}, func(t *testing.T, w *world) { story(t, w, k) })
+	inBubble(t, a, Config{Auth: AuthComponent, Tokens: k.tokens, RateLimit: 1e6}, func(t *testing.T, w *fixture) { story(t, w, k) })
 }
 
 func TestGivenTokenIsAskedForBeforeEachCall(t *testing.T) {
-	withKeeper(t, &api{}, func(t *testing.T, w *world, k *keeper) {
+	withKeeper(t, &api{}, func(t *testing.T, w *fixture, k *keeper) {
 		w.page(t)
 		k.n++ // another walker had it renewed
 		w.page(t)
@@ -64,7 +64,7 @@ func TestGivenTokenIsAskedForBeforeEachCall(t *testing.T) {
 
 func TestGivenTokenRefusedByAllIsTradedOnce(t *testing.T) {
 	a := &api{}
-	withKeeper(t, a, func(t *testing.T, w *world, k *keeper) {
+	withKeeper(t, a, func(t *testing.T, w *fixture, k *keeper) {
 		w.page(t)
 		for i := range 5 {
 			a.alive = func(token string) bool { return token == tokenName(i+2) }
@@ -84,7 +84,7 @@ func TestGivenTokenRefusedByAllIsTradedOnce(t *testing.T) {
 
 func TestGivenTokensRefusedAgainAndAgain(t *testing.T) {
 	a := &api{alive: func(string) bool { return false }}
-	withKeeper(t, a, func(t *testing.T, w *world, k *keeper) {
+	withKeeper(t, a, func(t *testing.T, w *fixture, k *keeper) {
 		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Hour)
 		defer cancel()
 		var callers sync.WaitGroup
@@ -115,12 +115,12 @@ func TestErrorsOfThePartThatKeepsTokens(t *testing.T) {
 		&Error{Op: "get authorizer token", Class: Throttled, Code: 45011},
 		fmt.Errorf("while keeping: %w", &Error{Class: Retry}),
 	}
-	withKeeper(t, &api{}, func(t *testing.T, w *world, k *keeper) {
+	withKeeper(t, &api{}, func(t *testing.T, w *fixture, k *keeper) {
 		k.errs = passing
 		w.page(t)
 		equal(t, "calls", w.api.count(listPath), 1)
 	})
-	withKeeper(t, &api{}, func(t *testing.T, w *world, k *keeper) {
+	withKeeper(t, &api{}, func(t *testing.T, w *fixture, k *keeper) {
 		w.page(t)
 		for _, final := range []*Error{
 			{Op: "get authorizer token", Class: Wait, Code: 61023, RID: "6566bde8-1cb6f4b9-2a1f0000", Hint: hintAuthorise},
@@ -142,7 +142,7 @@ func TestErrorsOfThePartThatKeepsTokens(t *testing.T) {
 		}
 		w.page(t) // what is over leaves nothing behind
 	})
-	withKeeper(t, &api{}, func(t *testing.T, w *world, k *keeper) {
+	withKeeper(t, &api{}, func(t *testing.T, w *fixture, k *keeper) {
 		k.errs = []error{context.Canceled}
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
@@ -153,7 +153,7 @@ func TestErrorsOfThePartThatKeepsTokens(t *testing.T) {
 }
 
 func TestHearWithAKeeper(t *testing.T) {
-	withKeeper(t, &api{}, func(t *testing.T, w *world, k *keeper) {
+	withKeeper(t, &api{}, func(t *testing.T, w *fixture, k *keeper) {
 		for range 2 {
 			if err := w.Hear(t.Context()); err != nil {
 				t.Fatal(err)

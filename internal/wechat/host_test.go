@@ -13,7 +13,7 @@ func dated(at time.Time) http.Header {
 func TestClockIsTheEarlierOne(t *testing.T) {
 	a := &api{}
 	static := Config{Auth: AuthStatic, Token: func() (string, error) { return "T", nil }}
-	inBubble(t, a, static, func(t *testing.T, w *world) {
+	inBubble(t, a, static, func(t *testing.T, w *fixture) {
 		now, heard := w.host.Now()
 		if heard || !now.Equal(time.Now()) || !w.host.LastHeard().IsZero() {
 			t.Errorf("before any answer: %v, %v", now, heard)
@@ -55,7 +55,7 @@ func TestErrorsAndTokensTellTheTimeToo(t *testing.T) {
 		"error of the token": {tokens: []reply{{body: `{"errcode":40125}`, header: early}}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			inBubble(t, a, Config{}, func(t *testing.T, w *world) {
+			inBubble(t, a, Config{}, func(t *testing.T, w *fixture) {
 				if _, err := w.List(t.Context(), anyQuery); err == nil {
 					t.Fatal("no error")
 				}

@@ -13,7 +13,7 @@ import (
 var plainAuth = Config{Auth: AuthToken, RateLimit: 1e6}
 
 func TestPlainTokenAtTheWire(t *testing.T) {
-	inBubble(t, &api{}, plainAuth, func(t *testing.T, w *world) {
+	inBubble(t, &api{}, plainAuth, func(t *testing.T, w *fixture) {
 		w.page(t)
 		calls := w.api.seen()
 		equal(t, "method", calls[0].method, "GET")
@@ -27,7 +27,7 @@ func TestPlainTokenAtTheWire(t *testing.T) {
 }
 
 func TestPlainTokensWarnOnceThatOthersDie(t *testing.T) {
-	inBubble(t, &api{}, plainAuth, func(t *testing.T, w *world) {
+	inBubble(t, &api{}, plainAuth, func(t *testing.T, w *fixture) {
 		for range 24 {
 			w.pages(t, 3)
 			time.Sleep(time.Hour)
@@ -40,7 +40,7 @@ func TestPlainTokensWarnOnceThatOthersDie(t *testing.T) {
 
 func TestPlainTokenIsRenewedAheadOfTimeAndOnceForAll(t *testing.T) {
 	a := &api{}
-	inBubble(t, a, plainAuth, func(t *testing.T, w *world) {
+	inBubble(t, a, plainAuth, func(t *testing.T, w *fixture) {
 		w.pages(t, 20)
 		time.Sleep(7200*time.Second - renewAhead)
 		w.pages(t, 20)
@@ -54,7 +54,7 @@ func TestPlainTokenIsRenewedAheadOfTimeAndOnceForAll(t *testing.T) {
 
 func TestEachCodeRenewsAPlainToken(t *testing.T) {
 	for _, n := range []int{40001, 40014, 42001} {
-		inBubble(t, &api{lists: []reply{code(n)}}, plainAuth, func(t *testing.T, w *world) {
+		inBubble(t, &api{lists: []reply{code(n)}}, plainAuth, func(t *testing.T, w *fixture) {
 			began := time.Now()
 			w.page(t)
 			equal(t, "token calls", w.api.count(plainTokenPath), 2)
@@ -67,7 +67,7 @@ func TestEachCodeRenewsAPlainToken(t *testing.T) {
 // day for all systems together.
 func TestPlainTokensThatDieAtOnceCauseNoStorm(t *testing.T) {
 	a := &api{alive: func(string) bool { return false }}
-	inBubble(t, a, Config{Auth: AuthToken, RateLimit: 5}, func(t *testing.T, w *world) {
+	inBubble(t, a, Config{Auth: AuthToken, RateLimit: 5}, func(t *testing.T, w *fixture) {
 		ctx, cancel := context.WithTimeout(t.Context(), 24*time.Hour)
 		defer cancel()
 		var callers sync.WaitGroup
@@ -105,7 +105,7 @@ func TestPlainTokensThatDieAtOnceCauseNoStorm(t *testing.T) {
 // Refusals that pass by themselves cost no token once some have been lost.
 func TestRefusalsThatPassCostNoPlainToken(t *testing.T) {
 	a := &api{}
-	inBubble(t, a, plainAuth, func(t *testing.T, w *world) {
+	inBubble(t, a, plainAuth, func(t *testing.T, w *fixture) {
 		for range 10 {
 			a.lists = []reply{code(40001)}
 			w.page(t)
@@ -128,7 +128,7 @@ func TestRefusalsThatPassCostNoPlainToken(t *testing.T) {
 // A token that lives to its end makes the next early death a first one.
 func TestPeaceBringsThePlainTokensBack(t *testing.T) {
 	a := &api{}
-	inBubble(t, a, plainAuth, func(t *testing.T, w *world) {
+	inBubble(t, a, plainAuth, func(t *testing.T, w *fixture) {
 		a.alive = func(string) bool { return false }
 		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 		defer cancel()
@@ -154,14 +154,14 @@ func TestPeaceBringsThePlainTokensBack(t *testing.T) {
 
 func TestErrorsOfThePlainTokenEndpoint(t *testing.T) {
 	for n, class := range map[int]Class{40125: Stop, 40013: Stop, 40001: Stop, 40164: Wait, 89503: Wait} {
-		inBubble(t, &api{tokens: []reply{code(n)}}, plainAuth, func(t *testing.T, w *world) {
+		inBubble(t, &api{tokens: []reply{code(n)}}, plainAuth, func(t *testing.T, w *fixture) {
 			_, err := w.List(t.Context(), anyQuery)
 			wantClass(t, err, class, n)
 			w.page(t)
 		})
 	}
 	// The day's 2000 are used up: until midnight.
-	inBubble(t, &api{tokens: []reply{code(45009)}}, plainAuth, func(t *testing.T, w *world) {
+	inBubble(t, &api{tokens: []reply{code(45009)}}, plainAuth, func(t *testing.T, w *fixture) {
 		began := time.Now()
 		w.page(t)
 		if took := time.Since(began); took < 16*time.Hour || took > 16*time.Hour+time.Minute {

@@ -20,9 +20,9 @@ const (
 )
 
 // onPlatform runs story with a platform whose API answers with these.
-func onPlatform(t *testing.T, answers []reply, story func(t *testing.T, p *Platform, w *world)) {
+func onPlatform(t *testing.T, answers []reply, story func(t *testing.T, p *Platform, w *fixture)) {
 	t.Helper()
-	inBubble(t, &api{others: answers}, Config{}, func(t *testing.T, w *world) {
+	inBubble(t, &api{others: answers}, Config{}, func(t *testing.T, w *fixture) {
 		secret := func() (string, error) { return platformSecret + "\n", nil }
 		story(t, &Platform{Host: w.host, AppID: "wxplatform", Secret: secret}, w)
 	})
@@ -88,7 +88,7 @@ func TestPlatformCallsAtTheWire(t *testing.T) {
 			[]Authorizer(nil)},
 	} {
 		t.Run(name, func(t *testing.T) {
-			onPlatform(t, []reply{{body: test.answer}}, func(t *testing.T, p *Platform, w *world) {
+			onPlatform(t, []reply{{body: test.answer}}, func(t *testing.T, p *Platform, w *fixture) {
 				got, err := test.call(t, p)
 				if err != nil || fmt.Sprintf("%#v", got) != fmt.Sprintf("%#v", test.got) {
 					t.Errorf("got %+v, %v\nwant %+v", got, err, test.got)
@@ -117,7 +117,7 @@ func TestAuthorizersOfManyPages(t *testing.T) {
 		text, _ := json.Marshal(map[string]any{"total_count": total, "list": list})
 		return reply{body: string(text)}
 	}
-	onPlatform(t, []reply{page(1200, 0, 500), page(1200, 499, 999), page(1199, 999, 1199)}, func(t *testing.T, p *Platform, w *world) {
+	onPlatform(t, []reply{page(1200, 0, 500), page(1200, 499, 999), page(1199, 999, 1199)}, func(t *testing.T, p *Platform, w *fixture) {
 		got, err := p.Authorizers(t.Context(), platformToken)
 		if err != nil || len(got) != 1199 || got[1198] != (Authorizer{AppID: "wx1198", RefreshToken: "RT1198"}) {
 			t.Fatalf("%d authorizers, %v", len(got), err)
@@ -127,7 +127,7 @@ func TestAuthorizersOfManyPages(t *testing.T) {
 		}
 	})
 	// A list that only repeats itself is not asked for to its end.
-	onPlatform(t, []reply{page(600, 0, 100), page(600, 100, 200), page(600, 0, 200), page(600, 0, 200)}, func(t *testing.T, p *Platform, w *world) {
+	onPlatform(t, []reply{page(600, 0, 100), page(600, 100, 200), page(600, 0, 200), page(600, 0, 200)}, func(t *testing.T, p *Platform, w *fixture) {
 		_, err := p.Authorizers(t.Context(), platformToken)
 		wantClass(t, err, Retry, 0)
 		equal(t, "calls", len(w.api.seen()), 3)
@@ -136,7 +136,7 @@ func TestAuthorizersOfManyPages(t *testing.T) {
 	// is one that has lost most of it, or says too little.
 	for _, second := range []reply{page(600, 0, 0), page(0, 0, 0), page(0, 500, 510), {body: `{"total_count":500}`}, {body: `{"errcode":0,"errmsg":"ok"}`},
 		{body: `{"total_count":500,"list":null}`}, {body: `{"total_count":501,"list":[{"authorizer_appid":"wx500"}]}`}, {body: `{"total_count":501,"list":[{"refresh_token":"RT"}]}`}} {
-		onPlatform(t, []reply{page(600, 0, 500), second}, func(t *testing.T, p *Platform, w *world) {
+		onPlatform(t, []reply{page(600, 0, 500), second}, func(t *testing.T, p *Platform, w *fixture) {
 			all, err := p.Authorizers(t.Context(), platformToken)
 			if err == nil {
 				t.Errorf("%s: %d shops", second.body, len(all))
@@ -182,7 +182,7 @@ func TestErrorsOfPlatformCalls(t *testing.T) {
 				if want == Token && c.bySecret {
 					want = Stop
 				}
-				onPlatform(t, []reply{code(n)}, func(t *testing.T, p *Platform, w *world) {
+				onPlatform(t, []reply{code(n)}, func(t *testing.T, p *Platform, w *fixture) {
 					err := c.call(t, p)
 					wantClass(t, err, want, n)
 					equal(t, "calls", len(w.api.seen()), 1)
@@ -194,13 +194,13 @@ func TestErrorsOfPlatformCalls(t *testing.T) {
 			for text, bad := range map[string]reply{
 				"bad_body": {body: "<html>"}, "http_502": {status: 502, body: "{"}, "reset": {reset: true}, "timeout": {hang: true}, "http_403": {status: 403},
 			} {
-				onPlatform(t, []reply{bad}, func(t *testing.T, p *Platform, w *world) {
+				onPlatform(t, []reply{bad}, func(t *testing.T, p *Platform, w *fixture) {
 					equal(t, "result", Result(c.call(t, p)), text)
 					equal(t, "calls", len(w.api.seen()), 1)
 				})
 			}
 			for _, body := range []string{`{"errcode":{}}`, `{"errmsg":7}`, `[]`, `""`, ``} {
-				onPlatform(t, []reply{{status: 200, body: body}}, func(t *testing.T, p *Platform, w *world) {
+				onPlatform(t, []reply{{status: 200, body: body}}, func(t *testing.T, p *Platform, w *fixture) {
 					wantClass(t, c.call(t, p), Retry, 0)
 				})
 			}
@@ -208,7 +208,7 @@ func TestErrorsOfPlatformCalls(t *testing.T) {
 				return
 			}
 			for _, body := range []string{`{}`, `{"errcode":0}`, `{"authorization_info":[],"component_access_token":{},"authorizer_access_token":[],"list":7}`, `{"total_count":3,"list":null}`} {
-				onPlatform(t, []reply{{body: body}}, func(t *testing.T, p *Platform, w *world) {
+				onPlatform(t, []reply{{body: body}}, func(t *testing.T, p *Platform, w *fixture) {
 					wantClass(t, c.call(t, p), Retry, 0)
 				})
 			}

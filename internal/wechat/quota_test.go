@@ -8,7 +8,7 @@ import (
 )
 
 func TestQuotaAtTheWire(t *testing.T) {
-	inBubble(t, &api{}, Config{}, func(t *testing.T, w *world) {
+	inBubble(t, &api{}, Config{}, func(t *testing.T, w *fixture) {
 		for body, want := range map[string]Allowance{
 			`{"errcode":0,"errmsg":"ok","quota":{"daily_limit":5000,"used":20,"remain":4980},"rate_limit":{"call_count":5,"refresh_second":3},"component_rate_limit":{"call_count":7,"refresh_second":60}}`: {Limit: 5000, Used: 20, Remain: 4980, Rate: Rate{5, 3 * time.Second}, PlatformRate: Rate{7, time.Minute}},
 			`{"quota":{"daily_limit":"5000","used":0,"remain":"5000"},"rate_limit":null}`:                                                                                                                   {Limit: 5000, Remain: 5000},
@@ -45,12 +45,12 @@ func TestQuotaTriesAFewTimes(t *testing.T) {
 		"quota of another type": {body: `{"quota":[1]}`}, "a fraction": {body: `{"quota":{"used":1.5}}`}, "refused token": code(40001),
 	} {
 		t.Run(name, func(t *testing.T) {
-			inBubble(t, &api{others: []reply{bad, bad, {body: fine}}}, Config{}, func(t *testing.T, w *world) {
+			inBubble(t, &api{others: []reply{bad, bad, {body: fine}}}, Config{}, func(t *testing.T, w *fixture) {
 				if got, err := w.Quota(t.Context()); err != nil || got.Remain != 1 {
 					t.Errorf("%+v, %v", got, err)
 				}
 			})
-			inBubble(t, &api{others: []reply{bad, bad, bad}}, Config{}, func(t *testing.T, w *world) {
+			inBubble(t, &api{others: []reply{bad, bad, bad}}, Config{}, func(t *testing.T, w *fixture) {
 				_, err := w.Quota(t.Context())
 				var v *Error
 				if !errors.As(err, &v) || v.Op != quotaOp {
@@ -61,7 +61,7 @@ func TestQuotaTriesAFewTimes(t *testing.T) {
 		})
 	}
 	for n, class := range map[int]Class{45009: Quota, 45011: Throttled, 76022: Stop, 61004: Wait} {
-		inBubble(t, &api{others: []reply{code(n)}}, Config{}, func(t *testing.T, w *world) {
+		inBubble(t, &api{others: []reply{code(n)}}, Config{}, func(t *testing.T, w *fixture) {
 			_, err := w.Quota(t.Context())
 			wantClass(t, err, class, n)
 			// The quota call has a quota of its own.
@@ -70,7 +70,7 @@ func TestQuotaTriesAFewTimes(t *testing.T) {
 			w.page(t)
 		})
 	}
-	inBubble(t, &api{others: []reply{{hang: true}}}, Config{}, func(t *testing.T, w *world) {
+	inBubble(t, &api{others: []reply{{hang: true}}}, Config{}, func(t *testing.T, w *fixture) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		if _, err := w.Quota(ctx); !errors.Is(err, context.DeadlineExceeded) {
@@ -82,7 +82,7 @@ func TestQuotaTriesAFewTimes(t *testing.T) {
 func TestNoQuotaByCloudCall(t *testing.T) {
 	token := func() (string, error) { return "T", nil }
 	for _, cfg := range []Config{{Auth: AuthCloudFile, Token: token}, {Auth: AuthCloudOpen, Host: &Host{}}} {
-		inBubble(t, &api{}, cfg, func(t *testing.T, w *world) {
+		inBubble(t, &api{}, cfg, func(t *testing.T, w *fixture) {
 			if _, err := w.Quota(t.Context()); !errors.Is(err, ErrNoQuota) {
 				t.Error(err)
 			}

@@ -24,9 +24,9 @@ const (
 // saving since 1991, so no zone database is needed.
 var Zone = time.FixedZone("Asia/Shanghai", 8*60*60)
 
-// pace says when the next call may go out: not before the minute of a 45011 or
+// callRate says when the next call may go out: not before the minute of a 45011 or
 // the day of a 45009 is over, and within the rate.
-type pace struct {
+type callRate struct {
 	configured float64 // calls a second, for all workers together
 	limiter    *rate.Limiter
 
@@ -39,16 +39,16 @@ type pace struct {
 	later     time.Time // no call before, after a Retry-After
 }
 
-func newPace(perSecond float64) *pace {
+func newPace(perSecond float64) *callRate {
 	if perSecond <= 0 {
 		perSecond = defaultRate
 	}
-	return &pace{configured: perSecond, full: perSecond, lowered: perSecond, limiter: rate.NewLimiter(rate.Limit(perSecond), 1)}
+	return &callRate{configured: perSecond, full: perSecond, lowered: perSecond, limiter: rate.NewLimiter(rate.Limit(perSecond), 1)}
 }
 
 // share makes a part of the configured rate this worker's. What a refusal has
 // lowered is lowered in proportion.
-func (p *pace) share(part float64) {
+func (p *callRate) share(part float64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	full := p.configured * part
@@ -62,7 +62,7 @@ func (p *pace) share(part float64) {
 }
 
 // wait returns when one list call may go out.
-func (p *pace) wait(ctx context.Context) error {
+func (p *callRate) wait(ctx context.Context) error {
 	for {
 		if err := p.gate(ctx); err != nil {
 			return err
@@ -85,7 +85,7 @@ func (p *pace) wait(ctx context.Context) error {
 }
 
 // queue is how long a call made now would wait for the rate.
-func (p *pace) queue() time.Duration {
+func (p *callRate) queue() time.Duration {
 	ahead := 1 - p.limiter.Tokens()
 	if ahead <= 0 {
 		return 0
@@ -94,7 +94,7 @@ func (p *pace) queue() time.Duration {
 }
 
 // gate returns when neither the minute nor the day forbids a call.
-func (p *pace) gate(ctx context.Context) error {
+func (p *callRate) gate(ctx context.Context) error {
 	for {
 		now := time.Now()
 		_, until := p.closed(now)
@@ -108,7 +108,7 @@ func (p *pace) gate(ctx context.Context) error {
 }
 
 // closed names what forbids a call now, and until when; zero when nothing does.
-func (p *pace) closed(now time.Time) (state string, until time.Time) {
+func (p *callRate) closed(now time.Time) (state string, until time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch {
@@ -123,7 +123,7 @@ func (p *pace) closed(now time.Time) (state string, until time.Time) {
 }
 
 // postpone takes in that an answer asked for no call for so long.
-func (p *pace) postpone(d time.Duration) {
+func (p *callRate) postpone(d time.Duration) {
 	if d <= 0 {
 		return
 	}
@@ -137,7 +137,7 @@ func (p *pace) postpone(d time.Duration) {
 // throttle takes in a 45011 to a call sent at sent. Calls that were under way
 // together are refused together and count once. api is the API's clock, whose
 // minutes count.
-func (p *pace) throttle(sent, api time.Time) (perSecond float64, first bool) {
+func (p *callRate) throttle(sent, api time.Time) (perSecond float64, first bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if !p.loweredAt.IsZero() && !sent.After(p.loweredAt) {
@@ -155,7 +155,7 @@ func (p *pace) throttle(sent, api time.Time) (perSecond float64, first bool) {
 
 // restore gives the rate back, a step for each whole minute since the end of
 // the throttled one. The caller holds mu.
-func (p *pace) restore(now time.Time) {
+func (p *callRate) restore(now time.Time) {
 	if p.loweredAt.IsZero() || now.Before(p.minute) {
 		return
 	}
@@ -168,7 +168,7 @@ func (p *pace) restore(now time.Time) {
 
 // exhaust takes in a 45009: no call before midnight in Shanghai by the API's
 // clock. first is true for the answer that began the pause.
-func (p *pace) exhaust(api time.Time) (until time.Time, first bool) {
+func (p *callRate) exhaust(api time.Time) (until time.Time, first bool) {
 	now := time.Now()
 	wait := untilMidnight(api) + rand.N(30*time.Second)
 	if 24*time.Hour-untilMidnight(api) < resetGrace {

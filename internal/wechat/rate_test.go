@@ -11,7 +11,7 @@ import (
 func TestCallsKeepTheRate(t *testing.T) {
 	for limit, want := range map[float64]float64{0: 50, 10: 10, 0.5: 0.5} {
 		a := &api{}
-		inBubble(t, a, Config{RateLimit: limit}, func(t *testing.T, w *world) {
+		inBubble(t, a, Config{RateLimit: limit}, func(t *testing.T, w *fixture) {
 			began := time.Now()
 			w.pages(t, 101)
 			if got := 100 / time.Since(began).Seconds(); got > want*1.001 || got < want*0.99 {
@@ -23,7 +23,7 @@ func TestCallsKeepTheRate(t *testing.T) {
 
 func TestThrottledCallsWaitForTheNextMinute(t *testing.T) {
 	a := &api{}
-	inBubble(t, a, Config{RateLimit: 10}, func(t *testing.T, w *world) {
+	inBubble(t, a, Config{RateLimit: 10}, func(t *testing.T, w *fixture) {
 		w.page(t)
 		time.Sleep(20 * time.Second)
 		a.lists = []reply{code(45011)}
@@ -50,7 +50,7 @@ func TestThrottledCallsWaitForTheNextMinute(t *testing.T) {
 
 func TestCallsThrottledTogetherLowerTheRateOnce(t *testing.T) {
 	a := &api{}
-	inBubble(t, a, Config{RateLimit: 16}, func(t *testing.T, w *world) {
+	inBubble(t, a, Config{RateLimit: 16}, func(t *testing.T, w *fixture) {
 		w.page(t)
 		for range 8 {
 			a.lists = append(a.lists, slow(code(45011)))
@@ -67,7 +67,7 @@ func TestCallsThrottledTogetherLowerTheRateOnce(t *testing.T) {
 
 func TestCallsInLineWaitForTheMinuteToo(t *testing.T) {
 	a := &api{}
-	inBubble(t, a, Config{RateLimit: 0.1}, func(t *testing.T, w *world) {
+	inBubble(t, a, Config{RateLimit: 0.1}, func(t *testing.T, w *fixture) {
 		began := time.Now()
 		w.page(t)
 		a.lists = []reply{slow(code(45011))}
@@ -106,7 +106,7 @@ func TestRateComesBackSlowly(t *testing.T) {
 }
 
 func TestRateStaysWithinItsDeadline(t *testing.T) {
-	inBubble(t, &api{}, Config{RateLimit: 0.01}, func(t *testing.T, w *world) {
+	inBubble(t, &api{}, Config{RateLimit: 0.01}, func(t *testing.T, w *fixture) {
 		w.page(t)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
@@ -118,7 +118,7 @@ func TestRateStaysWithinItsDeadline(t *testing.T) {
 
 func TestQuotaPausesAllCallsUntilMidnightInShanghai(t *testing.T) {
 	a := &api{}
-	inBubble(t, a, Config{}, func(t *testing.T, w *world) {
+	inBubble(t, a, Config{}, func(t *testing.T, w *fixture) {
 		// The bubble starts at midnight UTC, 8:00 in Shanghai.
 		midnight := time.Now().Add(16 * time.Hour)
 		w.page(t)
@@ -156,7 +156,7 @@ func TestQuotaPausesAllCallsUntilMidnightInShanghai(t *testing.T) {
 
 func TestQuotaThatComesBackLateIsLookedForSoon(t *testing.T) {
 	a := &api{}
-	inBubble(t, a, Config{}, func(t *testing.T, w *world) {
+	inBubble(t, a, Config{}, func(t *testing.T, w *fixture) {
 		time.Sleep(16*time.Hour + time.Minute)
 		a.lists = []reply{code(45009), code(45009)}
 		began := time.Now()

@@ -52,7 +52,7 @@ func TestASilentPageAfterATokenStartsTheWindowAgain(t *testing.T) {
 		for i := range silent {
 			silent[i].body = body
 		}
-		inBubble(t, &api{lists: silent}, Config{}, func(t *testing.T, w *world) {
+		inBubble(t, &api{lists: silent}, Config{}, func(t *testing.T, w *fixture) {
 			q := anyQuery
 			q.Key = "K1"
 			_, err := w.List(t.Context(), q)
@@ -92,7 +92,7 @@ func TestSilenceAboutKnownOrdersIsNotBelieved(t *testing.T) {
 			}
 			return `{"errcode":0,"errmsg":"ok"}`
 		}
-		inBubble(t, a, Config{}, func(t *testing.T, w *world) {
+		inBubble(t, a, Config{}, func(t *testing.T, w *fixture) {
 			if c.known {
 				w.Remember(anyQuery)
 			}
@@ -135,7 +135,7 @@ func TestAnExaminationWithoutACallIsNotWaitedFor(t *testing.T) {
 // another size.
 func TestAFullPageWithoutAnEndIsCountedAgain(t *testing.T) {
 	full := `{"errcode":0,"order_id_list":["1","2"]}`
-	inBubble(t, &api{lists: []reply{{body: full}, {body: `{"errcode":0,"order_id_list":["1","2","3"]}`}}}, Config{}, func(t *testing.T, w *world) {
+	inBubble(t, &api{lists: []reply{{body: full}, {body: `{"errcode":0,"order_id_list":["1","2","3"]}`}}}, Config{}, func(t *testing.T, w *fixture) {
 		q := anyQuery
 		q.PageSize = 2
 		page, err := w.List(t.Context(), q)

@@ -191,7 +191,7 @@ func TestWhitelistInEveryWay(t *testing.T) {
 			v.set("http_403")
 			b.wants(Wait, 0)
 			codes := []int{45035, 61004}
-			if _, asked := b.tokens.(*keptTokens); asked {
+			if _, asked := b.tokens.(*fetchedTokens); asked {
 				codes = append(codes, 40164)
 				v.set("whitelist=40164")
 				b.wants(Wait, 40164)

@@ -50,9 +50,9 @@ type tokenSource interface {
 	accepted(used token)
 }
 
-// keptTokens asks for a token and keeps it for its life. All callers share one
+// fetchedTokens asks for a token and keeps it for its life. All callers share one
 // call.
-type keptTokens struct {
+type fetchedTokens struct {
 	client *Client
 	// ask makes one call for a token.
 	ask func(ctx context.Context) (tokenResponse, *Error)
@@ -82,7 +82,7 @@ type flight struct {
 	abandoned bool // its caller's context ended: another one must call
 }
 
-func (s *keptTokens) get(ctx context.Context) (token, error) {
+func (s *fetchedTokens) get(ctx context.Context) (token, error) {
 	for {
 		s.mu.Lock()
 		now := time.Now()
@@ -115,7 +115,7 @@ func (s *keptTokens) get(ctx context.Context) (token, error) {
 
 // fly makes the token call that s.flight stands for. A token that is still
 // usable is renewed ahead of time: one try, and its failure is no error yet.
-func (s *keptTokens) fly(ctx context.Context, usable bool, refusals int) error {
+func (s *fetchedTokens) fly(ctx context.Context, usable bool, refusals int) error {
 	answer, err := s.fetch(ctx, usable, refusals)
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -145,7 +145,7 @@ func (s *keptTokens) fly(ctx context.Context, usable bool, refusals int) error {
 	return f.err
 }
 
-func (s *keptTokens) fetch(ctx context.Context, once bool, refusals int) (tokenResponse, error) {
+func (s *fetchedTokens) fetch(ctx context.Context, once bool, refusals int) (tokenResponse, error) {
 	if refusals > 1 {
 		if err := sleep(ctx, refusalDelay(refusals)); err != nil {
 			return tokenResponse{}, interrupted(tokenOp, err, nil)
@@ -185,7 +185,7 @@ func refusalDelay(refusals int) time.Duration {
 	return delay
 }
 
-func (s *keptTokens) renew(ctx context.Context, used token, _ *Error) error {
+func (s *fetchedTokens) renew(ctx context.Context, used token, _ *Error) error {
 	s.mu.Lock()
 	if s.now.serial == used.serial && s.now.value != "" {
 		if wait := s.spare(time.Now()); wait > 0 {
@@ -220,7 +220,7 @@ const (
 // other's token every five minutes, and neither stands still. Meanwhile, and
 // once before each call but the first, the refused token is tried again:
 // refusals are known to pass. The caller holds mu.
-func (s *keptTokens) spare(now time.Time) time.Duration {
+func (s *fetchedTokens) spare(now time.Time) time.Duration {
 	if !s.sparing {
 		return 0
 	}
@@ -244,7 +244,7 @@ func (s *keptTokens) spare(now time.Time) time.Duration {
 	return 0
 }
 
-func (s *keptTokens) accepted(used token) {
+func (s *fetchedTokens) accepted(used token) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.now.serial == used.serial {

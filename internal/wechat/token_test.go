@@ -13,7 +13,7 @@ import (
 )
 
 func TestCallersShareOneToken(t *testing.T) {
-	inBubble(t, &api{}, Config{}, func(t *testing.T, w *world) {
+	inBubble(t, &api{}, Config{}, func(t *testing.T, w *fixture) {
 		w.pages(t, 20)
 		equal(t, "token calls", w.api.count(stableTokenPath), 1)
 	})
@@ -21,7 +21,7 @@ func TestCallersShareOneToken(t *testing.T) {
 
 func TestStaleTokenIsRenewedOnceForAll(t *testing.T) {
 	a := &api{}
-	inBubble(t, a, Config{RateLimit: 1e6}, func(t *testing.T, w *world) {
+	inBubble(t, a, Config{RateLimit: 1e6}, func(t *testing.T, w *fixture) {
 		w.page(t)
 		a.alive = func(token string) bool { return token == tokenName(2) }
 		w.pages(t, 20)
@@ -32,7 +32,7 @@ func TestStaleTokenIsRenewedOnceForAll(t *testing.T) {
 
 func TestRefusalThatComesLateCostsNoRenewal(t *testing.T) {
 	a := &api{}
-	inBubble(t, a, Config{RateLimit: 1e6}, func(t *testing.T, w *world) {
+	inBubble(t, a, Config{RateLimit: 1e6}, func(t *testing.T, w *fixture) {
 		w.page(t)
 		later := code(40001)
 		later.delay = time.Minute / 10
@@ -45,7 +45,7 @@ func TestRefusalThatComesLateCostsNoRenewal(t *testing.T) {
 
 func TestEachTokenCodeRenews(t *testing.T) {
 	for _, n := range []int{40001, 40014, 42001} {
-		inBubble(t, &api{lists: []reply{code(n)}}, Config{}, func(t *testing.T, w *world) {
+		inBubble(t, &api{lists: []reply{code(n)}}, Config{}, func(t *testing.T, w *fixture) {
 			w.page(t)
 			equal(t, "token calls", w.api.count(stableTokenPath), 2)
 			for _, c := range w.api.seen() {
@@ -59,7 +59,7 @@ func TestEachTokenCodeRenews(t *testing.T) {
 
 func TestTokenRefusedAgainAndAgain(t *testing.T) {
 	a := &api{alive: func(string) bool { return false }}
-	inBubble(t, a, Config{}, func(t *testing.T, w *world) {
+	inBubble(t, a, Config{}, func(t *testing.T, w *fixture) {
 		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Hour)
 		defer cancel()
 		var callers sync.WaitGroup
@@ -88,7 +88,7 @@ func TestTokenRefusedAgainAndAgain(t *testing.T) {
 
 func TestRefusalsThatComeAndGo(t *testing.T) {
 	a := &api{}
-	inBubble(t, a, Config{}, func(t *testing.T, w *world) {
+	inBubble(t, a, Config{}, func(t *testing.T, w *fixture) {
 		for range 10 {
 			a.lists = []reply{code(40001)}
 			began := time.Now()
@@ -103,7 +103,7 @@ func TestRefusalsThatComeAndGo(t *testing.T) {
 
 func TestTokenIsRenewedAheadOfTime(t *testing.T) {
 	a := &api{}
-	inBubble(t, a, Config{}, func(t *testing.T, w *world) {
+	inBubble(t, a, Config{}, func(t *testing.T, w *fixture) {
 		w.page(t)
 		time.Sleep(7200*time.Second - renewAhead - time.Second)
 		w.page(t)
@@ -116,7 +116,7 @@ func TestTokenIsRenewedAheadOfTime(t *testing.T) {
 
 func TestRenewalAheadOfTimeMayFail(t *testing.T) {
 	a := &api{}
-	inBubble(t, a, Config{}, func(t *testing.T, w *world) {
+	inBubble(t, a, Config{}, func(t *testing.T, w *fixture) {
 		w.page(t)
 		for range 1000 {
 			a.tokens = append(a.tokens, code(45009))
@@ -145,7 +145,7 @@ func TestRenewalAheadOfTimeMayFail(t *testing.T) {
 
 func TestSlowRenewalAheadOfTimeHoldsBackOneCaller(t *testing.T) {
 	a := &api{}
-	inBubble(t, a, Config{RateLimit: 1e6}, func(t *testing.T, w *world) {
+	inBubble(t, a, Config{RateLimit: 1e6}, func(t *testing.T, w *fixture) {
 		w.page(t)
 		a.tokens = []reply{{hang: true}}
 		time.Sleep(7200*time.Second - renewAhead)
@@ -170,7 +170,7 @@ func TestSlowRenewalAheadOfTimeHoldsBackOneCaller(t *testing.T) {
 func TestShortLivedTokens(t *testing.T) {
 	for life, most := range map[int]int{300: 3 + 1, 30: 30 + 1, 1: 90 + 1, -1: 90 + 1} {
 		a := &api{life: life}
-		inBubble(t, a, Config{}, func(t *testing.T, w *world) {
+		inBubble(t, a, Config{}, func(t *testing.T, w *fixture) {
 			for range 600 {
 				w.page(t)
 				time.Sleep(time.Second)
@@ -182,7 +182,7 @@ func TestShortLivedTokens(t *testing.T) {
 	}
 	// No number at all is as little as it can be.
 	a := &api{tokens: []reply{{body: `{"access_token":"T","expires_in":"soon"}`}}}
-	inBubble(t, a, Config{}, func(t *testing.T, w *world) {
+	inBubble(t, a, Config{}, func(t *testing.T, w *fixture) {
 		w.pages(t, 100)
 		equal(t, "token calls", a.count(stableTokenPath), 1)
 	})
@@ -194,7 +194,7 @@ func TestErrorsOfTheTokenEndpoint(t *testing.T) {
 		31042: Stop, 606006: Stop, 40164: Wait, 89503: Wait, 61004: Wait,
 	} {
 		a := &api{tokens: []reply{code(n)}}
-		inBubble(t, a, Config{}, func(t *testing.T, w *world) {
+		inBubble(t, a, Config{}, func(t *testing.T, w *fixture) {
 			_, err := w.List(t.Context(), anyQuery)
 			wantClass(t, err, class, n)
 			equal(t, "list calls", a.count(listPath), 0)
@@ -208,7 +208,7 @@ func TestErrorsOfTheTokenEndpoint(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			a := &api{tokens: []reply{bad, bad, bad}}
-			inBubble(t, a, Config{}, func(t *testing.T, w *world) {
+			inBubble(t, a, Config{}, func(t *testing.T, w *fixture) {
 				w.pages(t, 5)
 				equal(t, "token calls", a.count(stableTokenPath), 4)
 				equal(t, "last refresh", w.renewed[3], "ok")
@@ -222,7 +222,7 @@ func TestAWrongSecretInAFileIsWaitedFor(t *testing.T) {
 	for _, auth := range []string{AuthStableToken, AuthToken} {
 		for n, class := range map[int]Class{40125: Wait, 41004: Wait, 40001: Wait, 40013: Stop, 41002: Stop, 48004: Stop} {
 			a := &api{tokens: []reply{code(n)}}
-			inBubble(t, a, Config{Auth: auth, SecretInFile: true}, func(t *testing.T, w *world) {
+			inBubble(t, a, Config{Auth: auth, SecretInFile: true}, func(t *testing.T, w *fixture) {
 				_, err := w.List(t.Context(), anyQuery)
 				wantClass(t, err, class, n)
 				w.page(t)
@@ -233,7 +233,7 @@ func TestAWrongSecretInAFileIsWaitedFor(t *testing.T) {
 
 func TestVerdictOfTheTokenEndpointIsShared(t *testing.T) {
 	a := &api{tokens: []reply{code(40125)}}
-	inBubble(t, a, Config{RateLimit: 1e6}, func(t *testing.T, w *world) {
+	inBubble(t, a, Config{RateLimit: 1e6}, func(t *testing.T, w *fixture) {
 		var callers sync.WaitGroup
 		var refused atomic.Int32
 		for range 8 {
@@ -253,7 +253,7 @@ func TestVerdictOfTheTokenEndpointIsShared(t *testing.T) {
 
 func TestCallerOfTheSharedTokenCallGoesAway(t *testing.T) {
 	a := &api{tokens: []reply{{hang: true}}}
-	inBubble(t, a, Config{RateLimit: 1e6}, func(t *testing.T, w *world) {
+	inBubble(t, a, Config{RateLimit: 1e6}, func(t *testing.T, w *fixture) {
 		ctx, cancel := context.WithCancel(t.Context())
 		var callers sync.WaitGroup
 		callers.Go(func() {
@@ -275,7 +275,7 @@ func TestCallerOfTheSharedTokenCallGoesAway(t *testing.T) {
 func TestSecretIsReadAtEachTokenCall(t *testing.T) {
 	secret, err := "old", error(nil)
 	a := &api{}
-	inBubble(t, a, Config{Secret: func() (string, error) { return secret, err }}, func(t *testing.T, w *world) {
+	inBubble(t, a, Config{Secret: func() (string, error) { return secret, err }}, func(t *testing.T, w *fixture) {
 		w.page(t)
 		secret, a.lists = "new", []reply{code(40001)}
 		w.page(t)
@@ -297,7 +297,7 @@ func TestSecretIsReadAtEachTokenCall(t *testing.T) {
 func TestStaticToken(t *testing.T) {
 	value, err := "first\n", error(nil)
 	a := &api{alive: func(token string) bool { return token == "first" }}
-	inBubble(t, a, Config{Auth: AuthStatic, Token: func() (string, error) { return value, err }}, func(t *testing.T, w *world) {
+	inBubble(t, a, Config{Auth: AuthStatic, Token: func() (string, error) { return value, err }}, func(t *testing.T, w *fixture) {
 		w.page(t)
 		value = "dead"
 		_, got := w.List(t.Context(), anyQuery)
@@ -329,7 +329,7 @@ func TestStaticToken(t *testing.T) {
 // Who gives up waiting for a token is told what it waited for.
 func TestAnInterruptedTokenCallSaysWhatWentWrong(t *testing.T) {
 	for _, auth := range []string{AuthStableToken, AuthToken} {
-		inBubble(t, &api{tokens: []reply{{status: 503}, {status: 503}, {status: 503}, {status: 503}, {status: 503}, {status: 503}, {status: 503}, {status: 503}}}, Config{Auth: auth}, func(t *testing.T, w *world) {
+		inBubble(t, &api{tokens: []reply{{status: 503}, {status: 503}, {status: 503}, {status: 503}, {status: 503}, {status: 503}, {status: 503}, {status: 503}}}, Config{Auth: auth}, func(t *testing.T, w *fixture) {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 			defer cancel()
 			_, err := w.List(ctx, anyQuery)

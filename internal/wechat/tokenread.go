@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// readTokens reads the token anew at each call: someone else renews it.
-type readTokens struct {
+// fileTokens reads the token anew at each call: someone else renews it.
+type fileTokens struct {
 	param  string
 	what   string // "access token"
 	absent string // hint for one that cannot be read
@@ -18,7 +18,7 @@ type readTokens struct {
 	redact *redactor
 }
 
-func (s *readTokens) get(context.Context) (token, error) {
+func (s *fileTokens) get(context.Context) (token, error) {
 	text, err := s.read()
 	text = strings.TrimSpace(text)
 	if err != nil || text == "" {
@@ -32,7 +32,7 @@ func (s *readTokens) get(context.Context) (token, error) {
 	return token{param: s.param, value: text}, nil
 }
 
-func (s *readTokens) renew(ctx context.Context, used token, refusal *Error) error {
+func (s *fileTokens) renew(ctx context.Context, used token, refusal *Error) error {
 	now, err := s.get(ctx)
 	if err != nil {
 		return err
@@ -45,7 +45,7 @@ func (s *readTokens) renew(ctx context.Context, used token, refusal *Error) erro
 	return &dead
 }
 
-func (s *readTokens) accepted(token) {}
+func (s *fileTokens) accepted(token) {}
 
 // noTokens is for calls that somebody else adds the token to.
 type noTokens struct{}
@@ -56,9 +56,9 @@ func (noTokens) renew(_ context.Context, _ token, refusal *Error) error { return
 
 func (noTokens) accepted(token) {}
 
-// givenTokens asks Config.Tokens, which keeps them; one question at a time, so
+// externalTokens asks Config.Tokens, which keeps them; one question at a time, so
 // that callers who were refused together cost one new token.
-type givenTokens struct {
+type externalTokens struct {
 	client *Client
 	ask    func(ctx context.Context, refused string) (string, error)
 	// turn holds a word while a question is being asked.
@@ -71,7 +71,7 @@ type givenTokens struct {
 	refusals int
 }
 
-func (s *givenTokens) get(ctx context.Context) (token, error) {
+func (s *externalTokens) get(ctx context.Context) (token, error) {
 	if err := s.take(ctx); err != nil {
 		return token{}, err
 	}
@@ -79,7 +79,7 @@ func (s *givenTokens) get(ctx context.Context) (token, error) {
 	return s.question(ctx, "")
 }
 
-func (s *givenTokens) take(ctx context.Context) error {
+func (s *externalTokens) take(ctx context.Context) error {
 	select {
 	case s.turn <- struct{}{}:
 		return nil
@@ -88,11 +88,11 @@ func (s *givenTokens) take(ctx context.Context) error {
 	}
 }
 
-func (s *givenTokens) leave() { <-s.turn }
+func (s *externalTokens) leave() { <-s.turn }
 
 // question asks until there is a token or an error that does not pass. The
 // caller has the turn.
-func (s *givenTokens) question(ctx context.Context, refused string) (token, error) {
+func (s *externalTokens) question(ctx context.Context, refused string) (token, error) {
 	r := s.client.retries(tokenOp)
 	defer r.end()
 	for {
@@ -119,7 +119,7 @@ func (s *givenTokens) question(ctx context.Context, refused string) (token, erro
 
 // verdict is what an error of Tokens asks of the list call: what it says when
 // it is one of this package, a wait otherwise.
-func (s *givenTokens) verdict(err error) *Error {
+func (s *externalTokens) verdict(err error) *Error {
 	var v *Error
 	if !errors.As(err, &v) {
 		return &Error{Op: tokenOp, Class: Wait, Message: s.client.redact.text(bare(err).Error()),
@@ -133,7 +133,7 @@ func (s *givenTokens) verdict(err error) *Error {
 	return &own
 }
 
-func (s *givenTokens) renew(ctx context.Context, used token, _ *Error) error {
+func (s *externalTokens) renew(ctx context.Context, used token, _ *Error) error {
 	if err := s.take(ctx); err != nil {
 		return err
 	}
@@ -162,7 +162,7 @@ func (s *givenTokens) renew(ctx context.Context, used token, _ *Error) error {
 	return nil
 }
 
-func (s *givenTokens) accepted(used token) {
+func (s *externalTokens) accepted(used token) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if used.serial == s.serial {

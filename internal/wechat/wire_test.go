@@ -177,8 +177,8 @@ func (l *listener) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 	}
 }
 
-// world is a client and its API within a bubble.
-type world struct {
+// fixture is a client and its API within a bubble.
+type fixture struct {
 	*Client
 	api     *api
 	host    *Host
@@ -189,11 +189,11 @@ type world struct {
 }
 
 // inBubble runs story with a client made from cfg, whose API plays a.
-func inBubble(t *testing.T, a *api, cfg Config, story func(t *testing.T, w *world)) {
+func inBubble(t *testing.T, a *api, cfg Config, story func(t *testing.T, w *fixture)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		l := newListener()
-		w := &world{api: a, log: new(bytes.Buffer)}
+		w := &fixture{api: a, log: new(bytes.Buffer)}
 		server := &http.Server{Handler: w.leaks.Watch(a), ErrorLog: slog.NewLogLogger(slog.DiscardHandler, 0)}
 		go server.Serve(l)
 		transport := newTransport()
@@ -236,7 +236,7 @@ func inBubble(t *testing.T, a *api, cfg Config, story func(t *testing.T, w *worl
 var anyQuery = Query{Range: CreateTime, Start: 1658505600, End: 1658509200, PageSize: 100}
 
 // page lists and wants the good page.
-func (w *world) page(t *testing.T) {
+func (w *fixture) page(t *testing.T) {
 	t.Helper()
 	page, err := w.List(t.Context(), anyQuery)
 	if err != nil {
@@ -248,7 +248,7 @@ func (w *world) page(t *testing.T) {
 }
 
 // pages lists n pages at once and returns when all are there.
-func (w *world) pages(t *testing.T, n int) {
+func (w *fixture) pages(t *testing.T, n int) {
 	t.Helper()
 	var all sync.WaitGroup
 	for range n {
@@ -262,7 +262,7 @@ func (w *world) pages(t *testing.T, n int) {
 }
 
 // lines counts log lines that hold text.
-func (w *world) lines(text string) int {
+func (w *fixture) lines(text string) int {
 	n := 0
 	for line := range strings.Lines(w.log.String()) {
 		if strings.Contains(line, text) {

@@ -20,7 +20,7 @@ var others = []struct {
 	name, file string
 	labels     []string
 }{
-	{"orderwalk_pushes_total", "/internal/cli/aside.go", []string{"result"}},
+	{"orderwalk_pushes_total", "/internal/cli/sidecar.go", []string{"result"}},
 }
 
 // collectors are those of the Go runtime and of the process, which the program

@@ -34,7 +34,7 @@ func TestBrokersFail(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(cluster.Stop)
-	w := newWorld(t, cluster.Brokers(), func(w *world) (cfg simulator.Config) {
+	w := newWorld(t, cluster.Brokers(), func(w *fixture) (cfg simulator.Config) {
 		now := time.Now().Unix()
 		for i := range 16 {
 			appID := fmt.Sprintf("wxbrokers%02d", i)
@@ -99,7 +99,7 @@ func TestBrokersFail(t *testing.T) {
 
 // brokers is a cluster and the workers that depend on it.
 type brokers struct {
-	w       *world
+	w       *fixture
 	cluster *kafkatest.Cluster
 	workers []*process
 	seen    []map[string]bool // what each worker's metric said it waits for
@@ -269,7 +269,7 @@ func (b *brokers) twoDown() {
 }
 
 // topics are all there are, Kafka's own too: their leaders are the coordinators.
-func (w *world) topics() kadm.TopicDetails {
+func (w *fixture) topics() kadm.TopicDetails {
 	w.Helper()
 	return admin(w, func(ctx context.Context, c *kadm.Client) (kadm.TopicDetails, error) {
 		return c.ListTopicsWithInternal(ctx)
@@ -281,7 +281,7 @@ func (w *world) topics() kadm.TopicDetails {
 // believes what its log has and no other's, and tells the partitions so: a
 // transaction is then committed in some and aborted in others. Kafka 4.3.1 does
 // that now and then (internal/txn/doc.go), and no client can help it.
-func (w *world) missed(broker int) {
+func (w *fixture) missed(broker int) {
 	w.Helper()
 	w.soon(fmt.Sprintf("others in the place of broker %d", broker), func() bool {
 		led := 0
@@ -296,7 +296,7 @@ func (w *world) missed(broker int) {
 
 // whole waits until every replica has caught up: the next broker to go would be
 // one too many before that.
-func (w *world) whole() {
+func (w *fixture) whole() {
 	w.Helper()
 	w.soon("all replicas in sync", func() bool {
 		behind := 0
@@ -310,7 +310,7 @@ func (w *world) whole() {
 }
 
 // soon asks again and again until the answer is yes.
-func (w *world) soon(what string, ask func() bool) {
+func (w *fixture) soon(what string, ask func() bool) {
 	w.Helper()
 	for deadline := time.Now().Add(patience); !ask(); time.Sleep(100 * time.Millisecond) {
 		if time.Now().After(deadline) {

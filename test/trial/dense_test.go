@@ -21,7 +21,7 @@ import (
 func TestQuietMonthsThenABusyDay(t *testing.T) {
 	const day, aDay, mostKB = 86400, 250_000, 200 << 10
 	days := number(t, "TRIAL_DAYS", 1)
-	w := newWorld(t, kafkatest.Start(t), func(w *world) (cfg simulator.Config) {
+	w := newWorld(t, kafkatest.Start(t), func(w *fixture) (cfg simulator.Config) {
 		end := time.Now().Unix() - day
 		from := end - int64(days)*day
 		w.add("wxdense", createTime, from-150*day, end)

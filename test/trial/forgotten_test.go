@@ -32,7 +32,7 @@ func TestForgottenProcessIsFenced(t *testing.T) {
 				t.Fatal(err)
 			}
 			t.Cleanup(cluster.Stop)
-			w := newWorld(t, cluster.Brokers(), func(w *world) simulator.Config {
+			w := newWorld(t, cluster.Brokers(), func(w *fixture) simulator.Config {
 				cfg := fiveShops(w, 2000)
 				w.sources[len(w.sources)-1].end = 0 // until finish
 				cfg.Shops[len(cfg.Shops)-1].Live.Until = 0

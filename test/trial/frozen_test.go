@@ -21,7 +21,7 @@ import (
 func TestFrozenProcessIsFenced(t *testing.T) {
 	brokers := kafkatest.Start(t)
 	rounds := number(t, "TRIAL_ROUNDS", 6)
-	w := newWorld(t, brokers, func(w *world) simulator.Config {
+	w := newWorld(t, brokers, func(w *fixture) simulator.Config {
 		cfg := fiveShops(w, 1500*(rounds+1))
 		// One has no end yet: there is always more to read, however long a round is.
 		w.sources[len(w.sources)-1].end = 0
@@ -82,7 +82,7 @@ func TestFrozenProcessIsFenced(t *testing.T) {
 
 // freeze stops a process at a moment when it has a transaction open, as far as
 // such a moment can be caught, and reports whether it was.
-func (w *world) freeze(p, other *process) bool {
+func (w *fixture) freeze(p, other *process) bool {
 	w.Helper()
 	for range 30 {
 		p.signal(syscall.SIGSTOP)

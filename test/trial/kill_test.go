@@ -33,7 +33,7 @@ func number(t testing.TB, variable string, otherwise int) int {
 func TestKillMinusNine(t *testing.T) {
 	brokers := kafkatest.Start(t)
 	kills := number(t, "TRIAL_KILLS", 50)
-	w := newWorld(t, brokers, func(w *world) simulator.Config { return fiveShops(w, 200*kills) })
+	w := newWorld(t, brokers, func(w *fixture) simulator.Config { return fiveShops(w, 200*kills) })
 	orders := liveSeconds * 27
 	for _, s := range w.sources {
 		orders += len(w.truth(s))
@@ -110,7 +110,7 @@ const liveSeconds = 45
 
 // fiveShops is a world of five shops with so many orders each: three are
 // closed, one has changes and is read by both times, one is live.
-func fiveShops(w *world, orders int) simulator.Config {
+func fiveShops(w *fixture, orders int) simulator.Config {
 	now := time.Now().Unix()
 	cfg := closedShops(w, 3, orders)
 	start := now - 10*86400
@@ -127,7 +127,7 @@ func fiveShops(w *world, orders int) simulator.Config {
 }
 
 // anySettings are what an operator may change from start to start.
-func (w *world) anySettings() []string {
+func (w *fixture) anySettings() []string {
 	pick := func(name string, values ...string) string { return name + "=" + values[w.dice.IntN(len(values))] }
 	return []string{
 		pick("PAGE_SIZE", "7", "20", "37", "64", "100"),
@@ -141,7 +141,7 @@ func (w *world) anySettings() []string {
 
 // mood is how the API misbehaves during one life, and whether a process may
 // rightly give up under it.
-func (w *world) mood() (name string, f simulator.Faults, mayEnd bool) {
+func (w *fixture) mood() (name string, f simulator.Faults, mayEnd bool) {
 	f = simulator.Chaos(0.2 + 0.8*w.dice.Float64())
 	switch w.dice.IntN(20) {
 	case 0, 1:

@@ -26,7 +26,7 @@ func TestALoneBrokerIsRestarted(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(cluster.Stop)
-	w := newWorld(t, cluster.Brokers(), func(w *world) (cfg simulator.Config) {
+	w := newWorld(t, cluster.Brokers(), func(w *fixture) (cfg simulator.Config) {
 		now := time.Now().Unix()
 		for i := range 32 {
 			appID := fmt.Sprintf("wxlone%02d", i)

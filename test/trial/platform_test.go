@@ -37,7 +37,7 @@ const (
 
 // platform is a world whose shops are read by a third-party platform.
 type platform struct {
-	*world
+	*fixture
 	proxy    *kafkatest.Proxy // on the way to Kafka
 	keys     string           // the file of state keys
 	answered chan struct{}
@@ -62,7 +62,7 @@ type refresh struct {
 func newPlatform(t *testing.T, proxy *kafkatest.Proxy, brokers []string, shops int) *platform {
 	p := &platform{proxy: proxy, answered: make(chan struct{}, 1), refreshes: map[string][]refresh{}, used: map[string]int{}}
 	now := time.Now().Unix()
-	p.world = newWorld(t, brokers, func(w *world) simulator.Config {
+	p.fixture = newWorld(t, brokers, func(w *fixture) simulator.Config {
 		cfg := simulator.Config{Platform: simulator.Platform{AppID: platformID, Secret: platformSecret},
 			// A life is short, so that some token is always about to end.
 			Faults: simulator.Faults{TokenTTL: 10 * time.Second, WayFaults: simulator.WayFaults{RotateRefreshToken: "at_use"}}}

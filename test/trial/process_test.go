@@ -45,7 +45,7 @@ func TestMain(m *testing.M) {
 
 // process is one life of `orderwalk run`.
 type process struct {
-	w              *world
+	w              *fixture
 	number         int
 	settings       []string
 	cmd            *exec.Cmd
@@ -55,9 +55,9 @@ type process struct {
 
 // run starts `orderwalk run` over the world's shops, with settings such as
 // "PAGE_SIZE=7" on top of an environment that has none of ours.
-func (w *world) run(settings ...string) *process { return w.runWith("orderwalk", settings...) }
+func (w *fixture) run(settings ...string) *process { return w.runWith("orderwalk", settings...) }
 
-func (w *world) runWith(program string, settings ...string) *process {
+func (w *fixture) runWith(program string, settings ...string) *process {
 	w.Helper()
 	p := &process{w: w, number: len(w.lives) + 1, settings: settings, cmd: exec.Command(program, "run"), ended: make(chan struct{})}
 	for _, pair := range os.Environ() {
@@ -209,7 +209,7 @@ func (p *process) published(n int) {
 
 // eventually asks again and again until the answer is yes; the process must
 // not end before.
-func (w *world) eventually(what string, p *process, ask func() bool) {
+func (w *fixture) eventually(what string, p *process, ask func() bool) {
 	w.Helper()
 	deadline := time.After(patience)
 	ticker := time.NewTicker(20 * time.Millisecond)

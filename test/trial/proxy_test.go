@@ -89,7 +89,7 @@ func TestProxyThatSwallowsAnswers(t *testing.T) {
 	for _, network := range networks {
 		t.Run(network.name, func(t *testing.T) {
 			rounds := number(t, "TRIAL_ROUNDS", 6)
-			w := newWorld(t, cluster.ProxyBrokers(0), func(w *world) simulator.Config { return closedShops(w, 8, 150*rounds) })
+			w := newWorld(t, cluster.ProxyBrokers(0), func(w *fixture) simulator.Config { return closedShops(w, 8, 150*rounds) })
 			w.api.SetFaults(simulator.Chaos(0.2))
 			before := hits(proxy, network.rules)
 			proxy.SetRules(network.rules...)

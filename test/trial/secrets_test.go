@@ -16,7 +16,7 @@ import (
 // comes out: both outputs at the most talkative level (as after every trial),
 // the pages, and both topics.
 func TestSecretsAppearNowhere(t *testing.T) {
-	w := newWorld(t, kafkatest.Start(t), func(w *world) simulator.Config { return closedShops(w, 2, 8000) })
+	w := newWorld(t, kafkatest.Start(t), func(w *fixture) simulator.Config { return closedShops(w, 2, 8000) })
 	settings := []string{"PAGE_SIZE=10", "RATE_LIMIT=50", "LOOKBACK=0"}
 	// A worker whose shops are all done, or wait for the vendor, ends by itself,
 	// whoever is looking.

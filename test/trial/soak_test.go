@@ -66,7 +66,7 @@ func TestSoak(t *testing.T) {
 
 // liveShops is a world of shops that have a backlog of so many orders each, and
 // get new ones for ever.
-func liveShops(w *world, shops, backlog int) (cfg simulator.Config) {
+func liveShops(w *fixture, shops, backlog int) (cfg simulator.Config) {
 	now := time.Now().Unix()
 	for i := range shops {
 		appID := fmt.Sprintf("wxsoak%03d", i)
@@ -81,7 +81,7 @@ func liveShops(w *world, shops, backlog int) (cfg simulator.Config) {
 
 // soak is the workers and what has happened to them so far.
 type soak struct {
-	w       *world
+	w       *fixture
 	cluster *kafkatest.Cluster
 	brokers int
 	lanes   int
@@ -122,7 +122,7 @@ func newSoak(t *testing.T, shops, backlog, brokers int) *soak {
 	}
 	t.Cleanup(s.cluster.Stop)
 	t.Cleanup(s.mending.Wait)
-	s.w = newWorld(t, s.cluster.Brokers(), func(w *world) simulator.Config { return liveShops(w, shops, backlog) })
+	s.w = newWorld(t, s.cluster.Brokers(), func(w *fixture) simulator.Config { return liveShops(w, shops, backlog) })
 	s.lanes = []int{3, 8, 16}[s.w.dice.IntN(3)]
 	s.exclusive, s.startExclusive = s.w.dice.IntN(2) == 0, s.w.dice.IntN(2) == 0
 	s.mood(simulator.Chaos(0.2))

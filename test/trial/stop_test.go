@@ -33,7 +33,7 @@ func asked(c simulator.ListCall) question {
 // tokens that were stored, under the page size they were issued for, and reads
 // no page again. The program is built with the race detector.
 func TestPlannedStop(t *testing.T) {
-	w := newWorld(t, kafkatest.Start(t), func(w *world) simulator.Config {
+	w := newWorld(t, kafkatest.Start(t), func(w *fixture) simulator.Config {
 		cfg := closedShops(w, 3, 16_000)
 		cfg.Latency = 5 * time.Millisecond
 		return cfg

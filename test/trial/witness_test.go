@@ -33,7 +33,7 @@ type orderValue struct {
 const week = 7 * 24 * 3600
 
 // read is a topic as a read_committed consumer of another make sees it.
-func (w *world) read(topic string) []*kgo.Record {
+func (w *fixture) read(topic string) []*kgo.Record {
 	w.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
@@ -45,7 +45,7 @@ func (w *world) read(topic string) []*kgo.Record {
 }
 
 // admin asks Kafka something.
-func admin[T any](w *world, ask func(context.Context, *kadm.Client) (T, error)) T {
+func admin[T any](w *fixture, ask func(context.Context, *kadm.Client) (T, error)) T {
 	w.Helper()
 	client, err := kgo.NewClient(kgo.SeedBrokers(w.brokers...))
 	if err != nil {
@@ -62,7 +62,7 @@ func admin[T any](w *world, ask func(context.Context, *kadm.Client) (T, error)) 
 }
 
 // partitions is how many partitions a topic has.
-func (w *world) partitions(topic string) int {
+func (w *fixture) partitions(topic string) int {
 	w.Helper()
 	return len(admin(w, func(ctx context.Context, c *kadm.Client) (kadm.TopicDetails, error) {
 		return c.ListTopics(ctx, topic)
@@ -71,7 +71,7 @@ func (w *world) partitions(topic string) int {
 
 // openTransactions are the transactions of this world that are open now: when
 // they began, by transactional ID.
-func (w *world) openTransactions() map[string]int64 {
+func (w *fixture) openTransactions() map[string]int64 {
 	w.Helper()
 	return admin(w, func(ctx context.Context, c *kadm.Client) (map[string]int64, error) {
 		listed, err := c.ListTransactions(ctx, nil, []string{"Ongoing"})
@@ -101,7 +101,7 @@ func (w *world) openTransactions() map[string]int64 {
 // eachOnce compares the topics with the truth: every order of every source
 // once, each record as promised, every range at its end. It returns how many
 // orders there are.
-func (w *world) eachOnce() (orders int) {
+func (w *fixture) eachOnce() (orders int) {
 	w.Helper()
 	found := map[source]map[string][]*kgo.Record{}
 	bySource := map[string]source{}
@@ -153,7 +153,7 @@ func (w *world) eachOnce() (orders int) {
 }
 
 // compare counts what is lost, repeated or out of place in one source.
-func (w *world) compare(s source, found map[string][]*kgo.Record) (orders int) {
+func (w *fixture) compare(s source, found map[string][]*kgo.Record) (orders int) {
 	w.Helper()
 	truth := w.truth(s)
 	var lost, repeated, stray int
@@ -200,7 +200,7 @@ func (w *world) compare(s source, found map[string][]*kgo.Record) (orders int) {
 }
 
 // asPromised decodes a record of the orders topic and checks its form.
-func (w *world) asPromised(r *kgo.Record) (v orderValue, err error) {
+func (w *fixture) asPromised(r *kgo.Record) (v orderValue, err error) {
 	decoder := json.NewDecoder(bytes.NewReader(r.Value))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&v); err != nil {
@@ -226,7 +226,7 @@ func (w *world) asPromised(r *kgo.Record) (v orderValue, err error) {
 
 // checkpoints reads the offsets topic: every source's range is at its end, and
 // its watermark never went back.
-func (w *world) checkpoints() {
+func (w *fixture) checkpoints() {
 	w.Helper()
 	loader := offsets.Loader{Group: w.group}
 	high := map[string]int64{}
@@ -263,14 +263,14 @@ func (w *world) checkpoints() {
 }
 
 // noSecret fails when a text holds a secret that is in use in this world.
-func (w *world) noSecret(where, text string) {
+func (w *fixture) noSecret(where, text string) {
 	w.Helper()
 	w.leaks.Check(w, where, text)
 }
 
 // autopsy writes down all that is in the topics, aborted records and markers
 // too, and every list call.
-func (w *world) autopsy() {
+func (w *fixture) autopsy() {
 	w.Helper()
 	dir := w.ArtifactDir()
 	var text bytes.Buffer

@@ -8,10 +8,10 @@ import (
 	"github.com/segmentio/kafka-go"
 )
 
-// tethered copies a dialer so that the end of ctx closes all its connections
+// cancelable copies a dialer so that the end of ctx closes all its connections
 // and keeps it from dialling: kafka-go's ConsumerGroup waits for a call in
 // flight, which may take minutes when it is closed while it joins.
-func tethered(ctx context.Context, d *kafka.Dialer) *kafka.Dialer {
+func cancelable(ctx context.Context, d *kafka.Dialer) *kafka.Dialer {
 	c := kafka.Dialer{}
 	if d != nil {
 		c = *d
@@ -31,17 +31,17 @@ func tethered(ctx context.Context, d *kafka.Dialer) *kafka.Dialer {
 		if err != nil {
 			return nil, err
 		}
-		return &tetheredConn{Conn: conn, untie: context.AfterFunc(ctx, func() { conn.Close() })}, nil
+		return &cancelableConn{Conn: conn, untie: context.AfterFunc(ctx, func() { conn.Close() })}, nil
 	}
 	return &c
 }
 
-type tetheredConn struct {
+type cancelableConn struct {
 	net.Conn
 	untie func() bool
 }
 
-func (c *tetheredConn) Close() error {
+func (c *cancelableConn) Close() error {
 	c.untie()
 	return c.Conn.Close()
 }

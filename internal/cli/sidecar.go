@@ -22,9 +22,9 @@ import (
 	"orderwalk/internal/wechat"
 )
 
-// aside is what a worker has beside its walk: the group's log, the platform's
+// sidecar is what a worker has beside its walk: the group's log, the platform's
 // tokens and the listener for pushes. It has the parts the configuration asks for.
-type aside struct {
+type sidecar struct {
 	book     *shopBook
 	log      *grouplog.Log
 	orders   *push.Orders
@@ -37,11 +37,11 @@ type aside struct {
 // newAside puts it together; nil if nothing of it is asked for. Orders that the
 // vendor tells of go to nudge.
 func newAside(cfg *config.Config, book *shopBook, brokers *kafkaconn.Kafka, registry prometheus.Registerer,
-	log *slog.Logger, nudge func(shop, event string, at time.Time)) (*aside, error) {
+	log *slog.Logger, nudge func(shop, event string, at time.Time)) (*sidecar, error) {
 	if cfg.Component.AppID == "" && cfg.Push.Listen == "" {
 		return nil, nil
 	}
-	a := &aside{book: book, log: grouplog.New(grouplog.Config{
+	a := &sidecar{book: book, log: grouplog.New(grouplog.Config{
 		Group: cfg.Group, Topic: cfg.OffsetsTopic, Worker: workerName(cfg), Addr: brokers.Addr, Transport: brokers.Transport,
 		TransactionTimeout: cfg.TransactionTimeout, Log: log,
 	})}
@@ -100,11 +100,11 @@ func workerName(cfg *config.Config) string {
 }
 
 // connector is the part that the connector runs.
-func (a *aside) connector(cfg *config.Config, metrics *connector.Metrics, log *slog.Logger) *connector.Aside {
+func (a *sidecar) connector(cfg *config.Config, metrics *connector.Metrics, log *slog.Logger) *connector.Sidecar {
 	if a == nil {
 		return nil
 	}
-	out := &connector.Aside{Key: grouplog.Key(cfg.Group), Follow: func(ctx context.Context, lane int) {
+	out := &connector.Sidecar{Key: grouplog.Key(cfg.Group), Follow: func(ctx context.Context, lane int) {
 		var watching sync.WaitGroup
 		defer watching.Wait()
 		watching.Go(func() { a.state.Watch(ctx) })
@@ -127,7 +127,7 @@ func (a *aside) connector(cfg *config.Config, metrics *connector.Metrics, log *s
 
 // takeTicket keeps a verify ticket that somebody gives by hand; nil if there is
 // no platform.
-func (a *aside) takeTicket() func(context.Context, string) error {
+func (a *sidecar) takeTicket() func(context.Context, string) error {
 	if a == nil || a.platform == nil {
 		return nil
 	}
@@ -135,7 +135,7 @@ func (a *aside) takeTicket() func(context.Context, string) error {
 }
 
 // run serves pushes until ctx ends.
-func (a *aside) run(ctx context.Context) error {
+func (a *sidecar) run(ctx context.Context) error {
 	if a == nil || a.handler == nil {
 		return nil
 	}

@@ -29,10 +29,10 @@ import (
 	"orderwalk/test/leaktest"
 )
 
-// arena is where a story plays: a Kafka and the API's stand-in, joined by a
+// testbed is where a story plays: a Kafka and the API's stand-in, joined by a
 // network. In a bubble all three are inside this process and time is virtual;
 // with the build tag kafka the broker, the network and the time are real.
-type arena struct {
+type testbed struct {
 	testing.TB
 	bubble  bool
 	dial    func(ctx context.Context, network, address string) (net.Conn, error)
@@ -63,7 +63,7 @@ type arena struct {
 }
 
 // inBubble plays a story with kfake on a virtual network.
-func inBubble(t *testing.T, story func(a *arena)) {
+func inBubble(t *testing.T, story func(a *testbed)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		network := new(kfake.VirtualNetwork)
@@ -71,7 +71,7 @@ func inBubble(t *testing.T, story func(a *arena)) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		a := &arena{TB: t, bubble: true, dial: network.DialContext, brokers: []string{"localhost:9092"}, apiURL: "http://localhost:8080", name: "story", cluster: cluster}
+		a := &testbed{TB: t, bubble: true, dial: network.DialContext, brokers: []string{"localhost:9092"}, apiURL: "http://localhost:8080", name: "story", cluster: cluster}
 		listener, err := network.Listen("tcp", "localhost:8080")
 		if err != nil {
 			t.Fatal(err)
@@ -85,7 +85,7 @@ func inBubble(t *testing.T, story func(a *arena)) {
 	})
 }
 
-func (a *arena) play(story func(a *arena)) {
+func (a *testbed) play(story func(a *testbed)) {
 	server := &http.Server{Handler: a.leaks.Watch(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if a.gateway == nil || !a.gateway(w, r) {
 			a.api.ServeHTTP(w, r)
@@ -105,8 +105,8 @@ func (a *arena) play(story func(a *arena)) {
 	a.search()
 }
 
-// world sets the API up. Its calls are kept for the story to look at.
-func (a *arena) world(cfg simulator.Config) {
+// simulate sets the API up. Its calls are kept for the story to look at.
+func (a *testbed) simulate(cfg simulator.Config) {
 	cfg.OnList = func(c simulator.ListCall) {
 		a.mu.Lock()
 		defer a.mu.Unlock()
@@ -115,20 +115,20 @@ func (a *arena) world(cfg simulator.Config) {
 	a.api = simulator.New(cfg)
 }
 
-func (a *arena) listed() []simulator.ListCall {
+func (a *testbed) listed() []simulator.ListCall {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return slices.Clone(a.calls)
 }
 
 // policy is a shop that polls every second, close behind now.
-func (a *arena) policy() window.Policy {
+func (a *testbed) policy() window.Policy {
 	p := testPolicy()
 	p.PollInterval, p.SettleDelay, p.Lookback = time.Second, time.Second, 3*time.Second
 	return p
 }
 
-// shop is a shop of the arena's world, by app ID.
+// shop is a shop of the testbed, by app ID.
 type shop struct {
 	appID  string
 	name   string // "" = the app ID
@@ -140,7 +140,7 @@ type shop struct {
 	file   func() (string, error) // reads the app secret; nil = it is right
 }
 
-func (a *arena) config(p *plug, log *slog.Logger, reg prometheus.Registerer, shops ...shop) (Config, *kafka.Transport, *http.Transport) {
+func (a *testbed) config(p *plug, log *slog.Logger, reg prometheus.Registerer, shops ...shop) (Config, *kafka.Transport, *http.Transport) {
 	transport := &kafka.Transport{Dial: p.DialContext, ClientID: a.name}
 	if a.bubble {
 		transport.MetadataTTL = time.Hour
@@ -174,7 +174,7 @@ func (a *arena) config(p *plug, log *slog.Logger, reg prometheus.Registerer, sho
 }
 
 // format is JSON, with an encoder that opens as the story has it.
-func (a *arena) format() record.Format {
+func (a *testbed) format() record.Format {
 	format := record.JSON()
 	return record.Format{Name: format.Name, Open: func(ctx context.Context, topic string) (record.Encoder, error) {
 		if a.open != nil {
@@ -187,13 +187,13 @@ func (a *arena) format() record.Format {
 }
 
 // orders is the topic of the story's orders.
-func (a *arena) orders() string { return cmp.Or(a.ordersOf, a.name) + ".orders" }
+func (a *testbed) orders() string { return cmp.Or(a.ordersOf, a.name) + ".orders" }
 
 // published is the orders topic as a read_committed consumer of another make
 // sees it.
-func (a *arena) published() []*kgo.Record { return a.topic(a.orders()) }
+func (a *testbed) published() []*kgo.Record { return a.topic(a.orders()) }
 
-func (a *arena) topic(name string) []*kgo.Record {
+func (a *testbed) topic(name string) []*kgo.Record {
 	a.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
@@ -205,7 +205,7 @@ func (a *arena) topic(name string) []*kgo.Record {
 }
 
 // checkpoints is what the offsets topic says now.
-func (a *arena) checkpoints() map[offsets.Partition]*offsets.Checkpoint {
+func (a *testbed) checkpoints() map[offsets.Partition]*offsets.Checkpoint {
 	a.Helper()
 	loader := offsets.Loader{Group: a.name}
 	for _, r := range a.topic(a.name + ".offsets") {
@@ -245,7 +245,7 @@ func decodeOrder(t testing.TB, r *kgo.Record) orderValue {
 
 // eachOnce compares what is published with the truth: every order the API has
 // for the shop between from and to, once.
-func (a *arena) eachOnce(appID string, from, to int64) {
+func (a *testbed) eachOnce(appID string, from, to int64) {
 	a.Helper()
 	count := make(map[string]int)
 	for _, r := range a.published() {
@@ -285,7 +285,7 @@ func backlog(appID string, n int) (simulator.Shop, window.Policy) {
 }
 
 // until waits for something that is bound to happen.
-func (a *arena) until(what string, happened func() bool) {
+func (a *testbed) until(what string, happened func() bool) {
 	a.Helper()
 	for range 6000 {
 		if happened() {
@@ -297,7 +297,7 @@ func (a *arena) until(what string, happened func() bool) {
 }
 
 // produce writes one record the plain way, as a tool of another make would.
-func (a *arena) produce(topic string, partition int32, key, value []byte) {
+func (a *testbed) produce(topic string, partition int32, key, value []byte) {
 	a.Helper()
 	client, err := kgo.NewClient(kgo.SeedBrokers(a.brokers...), kgo.Dialer(a.dial), kgo.RecordPartitioner(kgo.ManualPartitioner()))
 	if err != nil {
@@ -313,7 +313,7 @@ func (a *arena) produce(topic string, partition int32, key, value []byte) {
 
 func discard() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
-func newRegistry() *prometheus.Registry { return prometheus.NewRegistry() }
+func newGatherer() *prometheus.Registry { return prometheus.NewRegistry() }
 
 // testPolicy is that of a shop with the defaults.
 func testPolicy() window.Policy {

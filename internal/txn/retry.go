@@ -15,10 +15,10 @@ const (
 	quietRetries = 5 * time.Second
 )
 
-// insist repeats a request to the coordinator until its answer is one to act
+// retry repeats a request to the coordinator until its answer is one to act
 // on. When the time is over before that, or ctx ends, the action is still again
 // or missing; a zero until is never over.
-func (w *Writer) insist(ctx context.Context, c call, until time.Time, request func(context.Context, time.Time) answer) outcome {
+func (w *Writer) retry(ctx context.Context, c call, until time.Time, request func(context.Context, time.Time) answer) outcome {
 	o := outcome{call: c}
 	started, pause := time.Now(), newPause()
 	reported := started

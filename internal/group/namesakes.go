@@ -68,7 +68,7 @@ func (m *Member) count(ctx context.Context, was int) int {
 		}
 	}
 	m.removed = false
-	id, complaint := m.stranger(members)
+	id, complaint := m.misconfiguredPeer(members)
 	if complaint != "" && complaint != m.complaint {
 		m.cfg.Log.Warn("another worker does not belong to this group: "+complaint, "group", m.cfg.GroupID, "other", id)
 	}

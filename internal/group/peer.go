@@ -7,12 +7,12 @@ import (
 	"slices"
 )
 
-// stranger finds a member that came to this group by mistake and says what is
+// misconfiguredPeer finds a member that came to this group by mistake and says what is
 // wrong with it: one on another topic gets no lane, or leaves us without any,
 // and shops that only one of two workers knows are walked by nobody while the
 // other has their lane. Nobody would notice. All that is compared was told when
 // the generation began.
-func (m *Member) stranger(members []member) (id, complaint string) {
+func (m *Member) misconfiguredPeer(members []member) (id, complaint string) {
 	load := func(one member) (map[int]int, bool) {
 		_, data, ok := parseSubscription(one.metadata)
 		told, err := parseUserData(data)

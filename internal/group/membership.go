@@ -19,13 +19,13 @@ var errRemoved = errors.New("removed from the group")
 // nothing.
 const ours = (1<<31 - 2) * time.Millisecond
 
-// attend is a membership after the other, until ctx ends.
-func (m *Member) attend(ctx context.Context, box mailbox) error {
+// runMembership is a membership after the other, until ctx ends.
+func (m *Member) runMembership(ctx context.Context, box mailbox) error {
 	pause := backoff.NewExponentialBackOff(backoff.WithInitialInterval(20*time.Millisecond),
 		backoff.WithMultiplier(2), backoff.WithMaxInterval(500*time.Millisecond), backoff.WithMaxElapsedTime(0))
 	for {
 		began := time.Now()
-		err := m.belong(ctx, box)
+		err := m.joinOnce(ctx, box)
 		var refused *Error
 		switch {
 		case ctx.Err() != nil:
@@ -48,9 +48,9 @@ func (m *Member) attend(ctx context.Context, box mailbox) error {
 	}
 }
 
-// belong is one membership: from joining to leaving, being removed, or the
+// joinOnce is one membership: from joining to leaving, being removed, or the
 // first error of joining. Rebalances lie within it.
-func (m *Member) belong(ctx context.Context, box mailbox) error {
+func (m *Member) joinOnce(ctx context.Context, box mailbox) error {
 	if err := m.clear(ctx); err != nil {
 		return err
 	}
@@ -89,7 +89,7 @@ func (m *Member) belong(ctx context.Context, box mailbox) error {
 		a.Members = m.count(ctx, members)
 		m.take(a)
 		box.put(news{assignment: a})
-		err = m.hold(ctx, generation, a, box)
+		err = m.heartbeats(ctx, generation, a, box)
 		switch {
 		case ctx.Err() != nil:
 			m.leave(ctx)
@@ -101,7 +101,7 @@ func (m *Member) belong(ctx context.Context, box mailbox) error {
 }
 
 func (m *Member) kafkaConfig(wire context.Context) kafka.ConsumerGroupConfig {
-	dialer := tethered(wire, m.cfg.Dialer)
+	dialer := cancelable(wire, m.cfg.Dialer)
 	if m.cfg.Worker != "" {
 		dialer.ClientID = m.cfg.Worker
 	}
@@ -149,9 +149,9 @@ func (m *Member) begin(g *kafka.Generation) Assignment {
 	return a
 }
 
-// hold sends heartbeats until the generation ends, which is no error; unless it
+// heartbeats sends heartbeats until the generation ends, which is no error; unless it
 // ends with our membership.
-func (m *Member) hold(ctx context.Context, g *kafka.Generation, a Assignment, box mailbox) error {
+func (m *Member) heartbeats(ctx context.Context, g *kafka.Generation, a Assignment, box mailbox) error {
 	release, ended := make(chan struct{}), make(chan struct{})
 	g.Start(func(ctx context.Context) {
 		defer close(ended)

@@ -19,7 +19,7 @@ import (
 	"orderwalk/offsets"
 )
 
-// survey reads the checkpoints of lanes that other workers have. Kafka is all that
+// checkpointReader reads the checkpoints of lanes that other workers have. Kafka is all that
 // workers share, so this is how one learns what another has done. It keeps no
 // checkpoint: only what it has been asked, see followed and wrong.
 //
@@ -36,7 +36,7 @@ import (
 // middle of the reading makes a window that is gone seem to be there, so the shop
 // seems not to be finished, or its row not to fit; the next reading, which begins
 // after the cleaner has removed that window's record, knows better.
-type survey struct {
+type checkpointReader struct {
 	cfg    *Config
 	log    *slog.Logger
 	outage *outage
@@ -72,8 +72,8 @@ const (
 // errLater is a lane that may be done, and is not read as a whole just now.
 var errLater = errors.New("looked at again soon")
 
-func newSurvey(cfg *Config, lanes int, log *slog.Logger, o *outage) *survey {
-	return &survey{cfg: cfg, log: log, outage: o, lanes: make([]followed, lanes)}
+func newCheckpointReader(cfg *Config, lanes int, log *slog.Logger, o *outage) *checkpointReader {
+	return &checkpointReader{cfg: cfg, log: log, outage: o, lanes: make([]followed, lanes)}
 }
 
 // inWindow is in the keys of windows and parts, and not in those of shops; part is
@@ -81,12 +81,12 @@ func newSurvey(cfg *Config, lanes int, log *slog.Logger, o *outage) *survey {
 var inWindow, part = []byte(`,"window":`), []byte(`,"part":`)
 
 // read delivers the records of a lane from an offset up to its end as it is now.
-func (s *survey) read(ctx context.Context, lane int, from int64, deliver func(txn.Record)) (next int64, err error) {
+func (cr *checkpointReader) read(ctx context.Context, lane int, from int64, deliver func(txn.Record)) (next int64, err error) {
 	who := fmt.Sprintf("survey of lane %d", lane)
-	defer s.outage.over(who)
-	ours := offsets.Loader{Group: s.cfg.Group}
-	reader := txn.Reader{Addr: s.cfg.Addr, Transport: s.cfg.Transport, Log: s.log, OnRetry: s.outage.of(who), Wanted: ours.Wants}
-	next, err = reader.ReadToEnd(ctx, s.cfg.OffsetsTopic, int32(lane), from, func(r txn.Record) error {
+	defer cr.outage.over(who)
+	ours := offsets.Loader{Group: cr.cfg.Group}
+	reader := txn.Reader{Addr: cr.cfg.Addr, Transport: cr.cfg.Transport, Log: cr.log, OnRetry: cr.outage.of(who), Wanted: ours.Wants}
+	next, err = reader.ReadToEnd(ctx, cr.cfg.OffsetsTopic, int32(lane), from, func(r txn.Record) error {
 		deliver(r)
 		return nil
 	})
@@ -98,8 +98,8 @@ func (s *survey) read(ctx context.Context, lane int, from int64, deliver func(tx
 
 // done reports whether shops of another worker's lane, with bounded ranges, are
 // read to their ends, and what of their ranges was not read.
-func (s *survey) done(ctx context.Context, lane int, shops []Shop) (done bool, missing []string, err error) {
-	l := &s.lanes[lane]
+func (cr *checkpointReader) done(ctx context.Context, lane int, shops []Shop) (done bool, missing []string, err error) {
+	l := &cr.lanes[lane]
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	left := make(map[offsets.Partition]Shop)
@@ -109,7 +109,7 @@ func (s *survey) done(ctx context.Context, lane int, shops []Shop) (done bool, m
 		}
 	}
 	if len(left) > 0 {
-		err = s.look(ctx, lane, left)
+		err = cr.look(ctx, lane, left)
 	}
 	behind := func(shop Shop) bool { return l.marks[shop.partition()] < shop.Policy.LastEnd() }
 	some := slices.ContainsFunc(slices.Collect(maps.Values(left)), behind)
@@ -127,9 +127,9 @@ func (s *survey) done(ctx context.Context, lane int, shops []Shop) (done bool, m
 
 // look takes out of left the shops that are read to their ends by now. The caller
 // holds the lane's mu.
-func (s *survey) look(ctx context.Context, lane int, left map[offsets.Partition]Shop) error {
-	l := &s.lanes[lane]
-	if err := s.follow(ctx, lane); err != nil {
+func (cr *checkpointReader) look(ctx context.Context, lane int, left map[offsets.Partition]Shop) error {
+	l := &cr.lanes[lane]
+	if err := cr.follow(ctx, lane); err != nil {
 		return err
 	}
 	for p, shop := range left {
@@ -141,7 +141,7 @@ func (s *survey) look(ctx context.Context, lane int, left map[offsets.Partition]
 	if began.Before(l.again) {
 		return errLater
 	}
-	loaded, newer, err := s.whole(ctx, lane, left)
+	loaded, newer, err := cr.whole(ctx, lane, left)
 	if err != nil {
 		return err
 	}
@@ -161,21 +161,21 @@ func (s *survey) look(ctx context.Context, lane int, left map[offsets.Partition]
 
 // follow brings the watermarks up to the end of the lane's partition. The caller
 // holds the lane's mu.
-func (s *survey) follow(ctx context.Context, lane int) error {
-	l := &s.lanes[lane]
-	reader := txn.Reader{Addr: s.cfg.Addr, Transport: s.cfg.Transport, Log: s.log}
-	last, err := reader.Last(ctx, s.cfg.OffsetsTopic, int32(lane))
+func (cr *checkpointReader) follow(ctx context.Context, lane int) error {
+	l := &cr.lanes[lane]
+	reader := txn.Reader{Addr: cr.cfg.Addr, Transport: cr.cfg.Transport, Log: cr.log}
+	last, err := reader.Last(ctx, cr.cfg.OffsetsTopic, int32(lane))
 	if err != nil {
 		return fmt.Errorf("survey lane %d: %w", lane, err)
 	}
 	if l.marks == nil || last < l.next { // the topic was deleted and created again
 		l.next, l.marks = 0, make(map[offsets.Partition]int64)
 	}
-	l.next, err = s.read(ctx, lane, l.next, func(r txn.Record) {
+	l.next, err = cr.read(ctx, lane, l.next, func(r txn.Record) {
 		if bytes.Contains(r.Key, inWindow) {
 			return
 		}
-		k, err := offsets.ParseKey(s.cfg.Group, r.Key)
+		k, err := offsets.ParseKey(cr.cfg.Group, r.Key)
 		if err != nil || k.Kind != offsets.KindShop {
 			return
 		}
@@ -190,17 +190,17 @@ func (s *survey) follow(ctx context.Context, lane int) error {
 
 // whole reads the checkpoints of some shops of a lane, from the beginning of its
 // partition. Newer are those that have been written to since.
-func (s *survey) whole(ctx context.Context, lane int, shops map[offsets.Partition]Shop) (loaded offsets.Lane, newer map[offsets.Partition]bool, err error) {
-	loader := offsets.Loader{Group: s.cfg.Group}
+func (cr *checkpointReader) whole(ctx context.Context, lane int, shops map[offsets.Partition]Shop) (loaded offsets.Lane, newer map[offsets.Partition]bool, err error) {
+	loader := offsets.Loader{Group: cr.cfg.Group}
 	wanted := func(r txn.Record) (offsets.Partition, bool) {
 		if bytes.Contains(r.Key, part) {
 			return offsets.Partition{}, false
 		}
-		k, err := offsets.ParseKey(s.cfg.Group, r.Key)
+		k, err := offsets.ParseKey(cr.cfg.Group, r.Key)
 		_, ok := shops[k.Partition]
 		return k.Partition, ok && !errors.Is(err, offsets.ErrForeign)
 	}
-	end, err := s.read(ctx, lane, 0, func(r txn.Record) {
+	end, err := cr.read(ctx, lane, 0, func(r txn.Record) {
 		if _, ok := wanted(r); ok {
 			loader.Add(r.Key, r.Value)
 		}
@@ -209,7 +209,7 @@ func (s *survey) whole(ctx context.Context, lane int, shops map[offsets.Partitio
 		return offsets.Lane{}, nil, err
 	}
 	newer = make(map[offsets.Partition]bool)
-	_, err = s.read(ctx, lane, end, func(r txn.Record) {
+	_, err = cr.read(ctx, lane, end, func(r txn.Record) {
 		if p, ok := wanted(r); ok {
 			newer[p] = true
 		}
@@ -220,19 +220,19 @@ func (s *survey) whole(ctx context.Context, lane int, shops map[offsets.Partitio
 // used asks for the ends of all lanes at once, so that a first start need not
 // read them one by one to learn that they are empty. What it cannot learn
 // counts as used.
-func (s *survey) used(ctx context.Context) []bool {
-	used := make([]bool, len(s.lanes))
-	requests := make([]kafka.OffsetRequest, len(s.lanes))
-	for number := range s.lanes {
+func (cr *checkpointReader) used(ctx context.Context) []bool {
+	used := make([]bool, len(cr.lanes))
+	requests := make([]kafka.OffsetRequest, len(cr.lanes))
+	for number := range cr.lanes {
 		used[number] = true
 		requests[number] = kafka.LastOffsetOf(number)
 	}
-	client := kafka.Client{Addr: s.cfg.Addr, Transport: s.cfg.Transport, Timeout: 5 * time.Second}
-	res, err := client.ListOffsets(ctx, &kafka.ListOffsetsRequest{Topics: map[string][]kafka.OffsetRequest{s.cfg.OffsetsTopic: requests}})
+	client := kafka.Client{Addr: cr.cfg.Addr, Transport: cr.cfg.Transport, Timeout: 5 * time.Second}
+	res, err := client.ListOffsets(ctx, &kafka.ListOffsetsRequest{Topics: map[string][]kafka.OffsetRequest{cr.cfg.OffsetsTopic: requests}})
 	if err != nil {
 		return used
 	}
-	for _, p := range res.Topics[s.cfg.OffsetsTopic] {
+	for _, p := range res.Topics[cr.cfg.OffsetsTopic] {
 		if p.Error == nil && p.LastOffset == 0 && p.Partition < len(used) {
 			used[p.Partition] = false
 		}
@@ -242,30 +242,30 @@ func (s *survey) used(ctx context.Context) []bool {
 
 // prepare finds out ahead of time what misplaced is most often asked at a first
 // start: nothing is stored yet, so nothing can be misplaced.
-func (s *survey) prepare(ctx context.Context) {
-	s.placing.Lock()
-	defer s.placing.Unlock()
-	if s.wrong == nil && !slices.Contains(s.used(ctx), true) {
-		s.wrong = make(map[offsets.Partition]int)
+func (cr *checkpointReader) prepare(ctx context.Context) {
+	cr.placing.Lock()
+	defer cr.placing.Unlock()
+	if cr.wrong == nil && !slices.Contains(cr.used(ctx), true) {
+		cr.wrong = make(map[offsets.Partition]int)
 	}
 }
 
 // misplaced tells which of the source partitions have a checkpoint in a lane
 // other than the one they belong to. The topic is read whole for that, once:
 // what this program has written since stands where it belongs.
-func (s *survey) misplaced(ctx context.Context, wanted []offsets.Partition) (map[offsets.Partition]int, error) {
-	s.placing.Lock()
-	defer s.placing.Unlock()
-	if s.wrong == nil {
-		wrong, err := s.strays(ctx)
+func (cr *checkpointReader) misplaced(ctx context.Context, wanted []offsets.Partition) (map[offsets.Partition]int, error) {
+	cr.placing.Lock()
+	defer cr.placing.Unlock()
+	if cr.wrong == nil {
+		wrong, err := cr.strays(ctx)
 		if err != nil {
 			return nil, err
 		}
-		s.wrong = wrong
+		cr.wrong = wrong
 	}
 	found := make(map[offsets.Partition]int)
 	for _, p := range wanted {
-		if number, ok := s.wrong[p]; ok {
+		if number, ok := cr.wrong[p]; ok {
 			found[p] = number
 		}
 	}
@@ -274,23 +274,23 @@ func (s *survey) misplaced(ctx context.Context, wanted []offsets.Partition) (map
 
 // strays reads every lane that has anything, several at once, and finds the
 // checkpoints that belong to another. Nothing else is kept of what is read.
-func (s *survey) strays(ctx context.Context) (map[offsets.Partition]int, error) {
-	found := make([]offsets.Lane, len(s.lanes))
-	used := s.used(ctx)
+func (cr *checkpointReader) strays(ctx context.Context) (map[offsets.Partition]int, error) {
+	found := make([]offsets.Lane, len(cr.lanes))
+	used := cr.used(ctx)
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(4)
-	for number := range s.lanes {
+	for number := range cr.lanes {
 		if !used[number] {
 			continue
 		}
 		group.Go(func() error {
-			loader := offsets.Loader{Group: s.cfg.Group}
-			_, err := s.read(ctx, number, 0, func(r txn.Record) {
+			loader := offsets.Loader{Group: cr.cfg.Group}
+			_, err := cr.read(ctx, number, 0, func(r txn.Record) {
 				if bytes.Contains(r.Key, part) {
 					return
 				}
-				k, err := offsets.ParseKey(s.cfg.Group, r.Key)
-				if !errors.Is(err, offsets.ErrForeign) && laneOf(s.cfg.Group, k.Partition, len(s.lanes)) != number {
+				k, err := offsets.ParseKey(cr.cfg.Group, r.Key)
+				if !errors.Is(err, offsets.ErrForeign) && laneOf(cr.cfg.Group, k.Partition, len(cr.lanes)) != number {
 					loader.Add(r.Key, r.Value)
 				}
 			})

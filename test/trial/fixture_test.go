@@ -36,8 +36,8 @@ type source struct {
 	start, end        int64 // unix seconds; an end of 0 is none
 }
 
-// world is one trial's API and the names it uses in Kafka.
-type world struct {
+// fixture is one trial's API and the names it uses in Kafka.
+type fixture struct {
 	testing.TB
 	seed    uint64
 	dice    *rand.Rand
@@ -78,10 +78,10 @@ func seedOf(t testing.TB) uint64 {
 
 // newWorld serves the shops that build makes, given its dice, and writes the
 // shops file. When the trial fails it says all that is needed to look into it.
-func newWorld(t testing.TB, brokers []string, build func(w *world) simulator.Config) *world {
+func newWorld(t testing.TB, brokers []string, build func(w *fixture) simulator.Config) *fixture {
 	t.Helper()
 	seed := seedOf(t)
-	w := &world{
+	w := &fixture{
 		TB: t, seed: seed, dice: rand.New(rand.NewPCG(seed, 0)), brokers: brokers,
 		group:   fmt.Sprintf("%s-%d", strings.NewReplacer("/", "-", "_", "-").Replace(t.Name()), time.Now().UnixNano()%1e9),
 		secrets: map[string]string{}, served: map[string]bool{}, tokens: map[string]bool{},
@@ -111,20 +111,20 @@ func newWorld(t testing.TB, brokers []string, build func(w *world) simulator.Con
 }
 
 // serve serves on loopback until the trial is over.
-func (w *world) serve(handler http.Handler) (url string) {
+func (w *fixture) serve(handler http.Handler) (url string) {
 	server := httptest.NewServer(handler)
 	w.Cleanup(server.Close)
 	return server.URL
 }
 
 // add makes a source part of the world.
-func (w *world) add(appID, kind string, start, end int64) {
+func (w *fixture) add(appID, kind string, start, end int64) {
 	w.sources = append(w.sources, source{name: appID + "-" + kind, appID: appID, kind: kind, start: start, end: end})
 }
 
 // closedShops are shops of days ago, with so many orders each and a tenth more
 // before and after the range that is read.
-func closedShops(w *world, shops, orders int) (cfg simulator.Config) {
+func closedShops(w *fixture, shops, orders int) (cfg simulator.Config) {
 	now := time.Now().Unix()
 	for i := range shops {
 		appID := fmt.Sprintf("wxclosed%d", i)
@@ -138,7 +138,7 @@ func closedShops(w *world, shops, orders int) (cfg simulator.Config) {
 }
 
 // writeShops makes the shops file list these sources.
-func (w *world) writeShops(sources []source) {
+func (w *fixture) writeShops(sources []source) {
 	w.Helper()
 	type shop struct {
 		AppID     string `json:"app_id"`
@@ -179,7 +179,7 @@ func (w *world) writeShops(sources []source) {
 
 // finish gives every source an end, so far from now: whoever walks it takes that
 // up from the shops file and comes to its end by itself.
-func (w *world) finish(in time.Duration) {
+func (w *fixture) finish(in time.Duration) {
 	w.Helper()
 	end := time.Now().Add(in).Unix()
 	for i := range w.sources {
@@ -188,11 +188,11 @@ func (w *world) finish(in time.Duration) {
 	w.writeShops(w.sources)
 }
 
-func (w *world) orders() string  { return w.group + ".orders" }
-func (w *world) offsets() string { return w.group + ".offsets" }
+func (w *fixture) orders() string  { return w.group + ".orders" }
+func (w *fixture) offsets() string { return w.group + ".offsets" }
 
 // arrived notes a request of any kind.
-func (w *world) arrived(r *http.Request) {
+func (w *fixture) arrived(r *http.Request) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.requests++
@@ -204,7 +204,7 @@ func (w *world) arrived(r *http.Request) {
 }
 
 // listed notes a list call.
-func (w *world) listed(c simulator.ListCall) {
+func (w *fixture) listed(c simulator.ListCall) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.calls = append(w.calls, c)
@@ -219,14 +219,14 @@ func (w *world) listed(c simulator.ListCall) {
 
 // progress is how many requests have come, and how many different orders they
 // were given.
-func (w *world) progress() (requests, served int) {
+func (w *fixture) progress() (requests, served int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.requests, len(w.served)
 }
 
 // journal is every list call from the n-th on.
-func (w *world) journal(n int) []simulator.ListCall {
+func (w *fixture) journal(n int) []simulator.ListCall {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return slices.Clone(w.calls[n:])
@@ -235,7 +235,7 @@ func (w *world) journal(n int) []simulator.ListCall {
 // await waits until the requests that came have brought about what is asked
 // for, the process has ended, or the time is over (0 = patience), and reports
 // whether it was the first.
-func (w *world) await(p *process, limit time.Duration, happened func() bool) bool {
+func (w *fixture) await(p *process, limit time.Duration, happened func() bool) bool {
 	deadline := time.After(cmp.Or(limit, patience))
 	for {
 		w.mu.Lock()
@@ -256,7 +256,7 @@ func (w *world) await(p *process, limit time.Duration, happened func() bool) boo
 
 // listedMore waits until n more different orders have been listed; the process
 // must not end before.
-func (w *world) listedMore(p *process, n int) {
+func (w *fixture) listedMore(p *process, n int) {
 	w.Helper()
 	_, before := w.progress()
 	if !w.await(p, 0, func() bool { _, now := w.progress(); return now >= before+n }) {
@@ -266,7 +266,7 @@ func (w *world) listedMore(p *process, n int) {
 
 // truth is every order that a source must bring, with its second: of creation,
 // or of its last change. The world must be at rest for the latter.
-func (w *world) truth(s source) map[string]int64 {
+func (w *fixture) truth(s source) map[string]int64 {
 	all := map[string]int64{}
 	for _, o := range w.api.Orders(s.appID, time.Time{}) {
 		at := o.Created
@@ -282,39 +282,39 @@ func (w *world) truth(s source) map[string]int64 {
 
 // Errorf keeps what is wrong, so that it can be said again after all that is
 // told of a failed trial.
-func (w *world) Errorf(format string, args ...any) {
+func (w *fixture) Errorf(format string, args ...any) {
 	w.Helper()
 	w.fault(fmt.Sprintf(format, args...))
 	w.TB.Errorf(format, args...)
 }
 
 // Fatalf does so too.
-func (w *world) Fatalf(format string, args ...any) {
+func (w *fixture) Fatalf(format string, args ...any) {
 	w.Helper()
 	w.fault(fmt.Sprintf(format, args...))
 	w.TB.Fatalf(format, args...)
 }
 
 // Error does so too.
-func (w *world) Error(args ...any) {
+func (w *fixture) Error(args ...any) {
 	w.Helper()
 	w.Errorf("%s", fmt.Sprint(args...))
 }
 
 // Fatal does so too.
-func (w *world) Fatal(args ...any) {
+func (w *fixture) Fatal(args ...any) {
 	w.Helper()
 	w.Fatalf("%s", fmt.Sprint(args...))
 }
 
-func (w *world) fault(text string) {
+func (w *fixture) fault(text string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.faults = append(w.faults, text[:min(len(text), 2000)])
 }
 
 // epilogue is what holds after every trial, and what is told of a failed one.
-func (w *world) epilogue() {
+func (w *fixture) epilogue() {
 	for _, p := range w.lives {
 		p.kill()
 	}

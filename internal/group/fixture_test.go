@@ -23,9 +23,9 @@ const (
 	session = 10 * time.Second
 )
 
-// world is a Kafka of three brokers inside a synctest bubble, where a
+// fixture is a Kafka of three brokers inside a synctest bubble, where a
 // goroutine that outlives its test fails it.
-type world struct {
+type fixture struct {
 	*kfake.Cluster
 	t     *testing.T
 	ctx   context.Context // ends with the test, for transports
@@ -34,7 +34,7 @@ type world struct {
 	all   []*worker
 }
 
-func inBubble(t *testing.T, lanes int, test func(t *testing.T, w *world)) {
+func inBubble(t *testing.T, lanes int, test func(t *testing.T, w *fixture)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		network := new(kfake.VirtualNetwork)
@@ -47,7 +47,7 @@ func inBubble(t *testing.T, lanes int, test func(t *testing.T, w *world)) {
 			t.Fatal(err)
 		}
 		ctx, cancel := context.WithCancel(context.Background())
-		w := &world{Cluster: cluster, t: t, ctx: ctx, net: network, lanes: lanes}
+		w := &fixture{Cluster: cluster, t: t, ctx: ctx, net: network, lanes: lanes}
 		defer func() {
 			for _, k := range w.all {
 				k.wire.set(wireUp)
@@ -66,7 +66,7 @@ func inBubble(t *testing.T, lanes int, test func(t *testing.T, w *world)) {
 // worker runs a Member and remembers what it was told.
 type worker struct {
 	*Member
-	w         *world
+	w         *fixture
 	name      string
 	wire      *wire
 	transport *kafka.Transport
@@ -101,7 +101,7 @@ func (l *lockedBuffer) String() string {
 	return l.b.String()
 }
 
-func (w *world) worker(name string, change ...func(*Config)) *worker {
+func (w *fixture) worker(name string, change ...func(*Config)) *worker {
 	n := &wire{dial: w.net.DialContext, conns: map[*wiredConn]bool{}}
 	brokers := []string{"localhost:9092", "localhost:9093", "localhost:9094"}
 	k := &worker{
@@ -133,7 +133,7 @@ func (w *world) worker(name string, change ...func(*Config)) *worker {
 	return k
 }
 
-func (w *world) start(name string, change ...func(*Config)) *worker {
+func (w *fixture) start(name string, change ...func(*Config)) *worker {
 	k := w.worker(name, change...)
 	k.start()
 	return k
@@ -220,13 +220,13 @@ func (k *worker) timesLost() (int, time.Time) {
 }
 
 // within waits, in virtual time, until the workers hold every lane once.
-func (w *world) within(limit time.Duration, workers ...*worker) {
+func (w *fixture) within(limit time.Duration, workers ...*worker) {
 	w.t.Helper()
 	w.eventually(limit, func() string { return divided(w.lanes, workers) })
 }
 
 // eventually waits until what returns nothing to complain about.
-func (w *world) eventually(limit time.Duration, complaint func() string) {
+func (w *fixture) eventually(limit time.Duration, complaint func() string) {
 	w.t.Helper()
 	began := time.Now()
 	for {
@@ -242,7 +242,7 @@ func (w *world) eventually(limit time.Duration, complaint func() string) {
 	}
 }
 
-func (w *world) logs() string {
+func (w *fixture) logs() string {
 	var all strings.Builder
 	for _, k := range w.all {
 		fmt.Fprintf(&all, "%s:\n%s", k.name, k.log.String())
@@ -271,7 +271,7 @@ func divided(lanes int, workers []*worker) string {
 }
 
 // stays fails if a worker is told anything for a while.
-func (w *world) stays(d time.Duration, workers ...*worker) {
+func (w *fixture) stays(d time.Duration, workers ...*worker) {
 	w.t.Helper()
 	synctest.Wait()
 	before := make([]int, len(workers))
@@ -288,7 +288,7 @@ func (w *world) stays(d time.Duration, workers ...*worker) {
 }
 
 // inGroup lists the client IDs of the group's members.
-func (w *world) inGroup() []string {
+func (w *fixture) inGroup() []string {
 	var names []string
 	if info := w.GroupInfo(groupID); info != nil {
 		for _, m := range info.Members {

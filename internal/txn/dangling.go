@@ -12,19 +12,19 @@ import (
 	"github.com/segmentio/kafka-go"
 )
 
-// remains is a partition in which Kafka has left a transaction of ours open
+// dangling is a partition in which Kafka has left a transaction of ours open
 // that its coordinator has ended.
-type remains struct {
+type dangling struct {
 	topicPartition
 	producing
 }
 
-// Memory is what a process knows of its commits under a transactional ID. The
+// CommitLog is what a process knows of its commits under a transactional ID. The
 // next Writer of the process goes by it when Kafka has left one of them open, so
 // it outlives a Writer. It serves one at a time; the zero value knows nothing.
-type Memory struct {
+type CommitLog struct {
 	producerID int64
-	owned      []span // of epochs, the last ones of this process
+	owned      []epochs // of epochs, the last ones of this process
 	committed  ends
 	doubtful   ends // a commit of them was sent, and not answered yet
 }
@@ -37,25 +37,25 @@ func (e ends) has(p topicPartition, s sent) bool {
 	return ok && known == s
 }
 
-type span struct{ from, to int16 }
+type epochs struct{ from, to int16 }
 
 // mostSpans is far more than an open transaction is behind.
 const mostSpans = 16
 
 // adopt notes an epoch that is ours; one that is renewed follows its predecessor.
-func (m *Memory) adopt(producerID int64, epoch int16, renewed bool) {
+func (m *CommitLog) adopt(producerID int64, epoch int16, renewed bool) {
 	if producerID != m.producerID || m.committed == nil {
-		*m = Memory{producerID: producerID, committed: ends{}}
+		*m = CommitLog{producerID: producerID, committed: ends{}}
 	}
 	if n := len(m.owned); renewed && n > 0 {
 		m.owned[n-1].to = epoch
 		return
 	}
-	m.owned = append(m.owned[max(0, len(m.owned)-mostSpans+1):], span{epoch, epoch})
+	m.owned = append(m.owned[max(0, len(m.owned)-mostSpans+1):], epochs{epoch, epoch})
 }
 
-func (m *Memory) owns(epoch int16) bool {
-	return slices.ContainsFunc(m.owned, func(s span) bool { return s.from <= epoch && epoch <= s.to })
+func (m *CommitLog) owns(epoch int16) bool {
+	return slices.ContainsFunc(m.owned, func(s epochs) bool { return s.from <= epoch && epoch <= s.to })
 }
 
 // sent is the last record of a transaction in a partition.
@@ -64,17 +64,17 @@ type sent struct {
 	sequence int32
 }
 
-// mend ends what Kafka has left open of ours, as "Where Kafka falls short" has
+// finishDangling ends what Kafka has left open of ours, as "Where Kafka falls short" has
 // it. Nothing may be open at the coordinator. It waits for a leader of each of
 // the partitions that are to be written to: what comes there next would end what
 // is open.
-func (w *Writer) mend(ctx context.Context, next []topicPartition) outcome {
+func (w *Writer) finishDangling(ctx context.Context, next []topicPartition) outcome {
 	if w.cfg.AnchorTopic == "" {
 		return outcome{}
 	}
-	var left []remains
+	var left []dangling
 	var whole bool
-	o := w.insist(ctx, callDescribe, w.leaderPatience(next), func(ctx context.Context, until time.Time) (a answer) {
+	o := w.retry(ctx, callDescribe, w.leaderPatience(next), func(ctx context.Context, until time.Time) (a answer) {
 		left, whole, a = w.leftOpen(ctx, next)
 		return a
 	})
@@ -82,7 +82,7 @@ func (w *Writer) mend(ctx context.Context, next []topicPartition) outcome {
 		return o
 	}
 	until := w.settled()
-	toCommit, toAbort := w.judge(left)
+	toCommit, toAbort := w.outcomeOf(left)
 	for _, end := range []struct {
 		partitions []topicPartition
 		commit     bool
@@ -90,7 +90,7 @@ func (w *Writer) mend(ctx context.Context, next []topicPartition) outcome {
 		if len(end.partitions) == 0 {
 			continue
 		}
-		o := w.insist(ctx, callReopen, until, func(ctx context.Context, until time.Time) answer {
+		o := w.retry(ctx, callReopen, until, func(ctx context.Context, until time.Time) answer {
 			return w.addPartitions(ctx, until, end.partitions)
 		})
 		if o.action == done {
@@ -110,10 +110,10 @@ func (w *Writer) anchor() topicPartition {
 	return topicPartition{w.cfg.AnchorTopic, w.cfg.AnchorPartition}
 }
 
-// judge tells how the remains of transactions have to end, as a pure function
+// outcomeOf tells how the remains of transactions have to end, as a pure function
 // of what is left and of what this process knows to be committed.
-func (w *Writer) judge(left []remains) (toCommit, toAbort []topicPartition) {
-	anchored := slices.ContainsFunc(left, func(r remains) bool { return r.topicPartition == w.anchor() })
+func (w *Writer) outcomeOf(left []dangling) (toCommit, toAbort []topicPartition) {
+	anchored := slices.ContainsFunc(left, func(r dangling) bool { return r.topicPartition == w.anchor() })
 	for _, r := range left {
 		commit := !anchored // nobody here knows
 		last := sent{r.epoch, r.sequence}
@@ -132,13 +132,13 @@ func (w *Writer) judge(left []remains) (toCommit, toAbort []topicPartition) {
 // leftOpen asks every leader what is open of ours. Not looked at is a partition
 // that we may not read, or whose broker cannot tell; nor one that has no leader
 // now, but then it is not the whole, and not enough if it is written to next.
-func (w *Writer) leftOpen(ctx context.Context, next []topicPartition) (left []remains, whole bool, a answer) {
+func (w *Writer) leftOpen(ctx context.Context, next []topicPartition) (left []dangling, whole bool, a answer) {
 	if w.unsure {
 		_ = w.cluster.Refresh(ctx) // without it the next request fails, and is made again
 	}
 	known, err := w.cluster.leaders(ctx, append(slices.Clone(w.cfg.Topics), w.cfg.AnchorTopic))
 	if err != nil {
-		return nil, false, silent(err)
+		return nil, false, unanswered(err)
 	}
 	byLeader := map[int32][]topicPartition{}
 	look := func(p topicPartition) kafka.Error {
@@ -170,12 +170,12 @@ func (w *Writer) leftOpen(ctx context.Context, next []topicPartition) (left []re
 			continue
 		}
 		if err != nil {
-			return nil, false, silent(err)
+			return nil, false, unanswered(err)
 		}
 		for _, p := range partitions {
 			switch s := said[p]; {
 			case s.open:
-				left = append(left, remains{p, s})
+				left = append(left, dangling{p, s})
 			case reactToRead(s.code) == again && s.code != 0:
 				return nil, false, answer{code: s.code, topic: p.topic, partition: p.partition}
 			case s.code != 0:
@@ -183,7 +183,7 @@ func (w *Writer) leftOpen(ctx context.Context, next []topicPartition) (left []re
 			}
 		}
 	}
-	slices.SortFunc(left, func(a, b remains) int {
+	slices.SortFunc(left, func(a, b dangling) int {
 		return cmp.Or(cmp.Compare(a.topic, b.topic), cmp.Compare(a.partition, b.partition))
 	})
 	return left, whole, answer{}

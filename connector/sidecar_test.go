@@ -13,8 +13,8 @@ import (
 // when it has left SETTLE_DELAY, however long the poll interval is; what is told
 // twice, or of the past, costs no calls.
 func TestANudgeBringsTheNextPollForward(t *testing.T) {
-	inBubble(t, func(a *arena) {
-		a.world(simulator.Config{Seed: 5, Shops: []simulator.Shop{{AppID: "wx1", Secret: "secret-wx1"}}})
+	inBubble(t, func(a *testbed) {
+		a.simulate(simulator.Config{Seed: 5, Shops: []simulator.Shop{{AppID: "wx1", Secret: "secret-wx1"}}})
 		p := a.policy()
 		p.PollInterval, p.SettleDelay, p.Lookback = 10*time.Minute, 15*time.Second, 0
 		run := a.start(shop{appID: "wx1", policy: p})
@@ -77,9 +77,9 @@ func (p *process) expectPushToRecord(events uint64, least, most time.Duration) {
 // TestChangesAreMeasuredWhereTheyAreRead: any event of an order has a record in
 // a walk over update times, in the worker that walks the shop and in no other.
 func TestChangesAreMeasuredWhereTheyAreRead(t *testing.T) {
-	inBubble(t, func(a *arena) {
+	inBubble(t, func(a *testbed) {
 		a.heartbeat = time.Minute
-		a.world(simulator.Config{Seed: 6, Shops: []simulator.Shop{{AppID: "wx1", Secret: "secret-wx1"}}})
+		a.simulate(simulator.Config{Seed: 6, Shops: []simulator.Shop{{AppID: "wx1", Secret: "secret-wx1"}}})
 		p := a.policy()
 		p.Range, p.PollInterval, p.SettleDelay = wechat.UpdateTime, 10*time.Minute, 15*time.Second
 		run, idle := a.start(shop{appID: "wx1", policy: p}), a.start(shop{appID: "wx1", policy: p})
@@ -110,9 +110,9 @@ func TestChangesAreMeasuredWhereTheyAreRead(t *testing.T) {
 // TestOrdersThatKeepComingAreReadAsTheyCome: each within SETTLE_DELAY + 3 s,
 // though another one is told of before it has left SETTLE_DELAY.
 func TestOrdersThatKeepComingAreReadAsTheyCome(t *testing.T) {
-	inBubble(t, func(a *arena) {
+	inBubble(t, func(a *testbed) {
 		a.heartbeat = time.Minute
-		a.world(simulator.Config{Seed: 7, Shops: []simulator.Shop{{AppID: "wx1", Secret: "secret-wx1"}}})
+		a.simulate(simulator.Config{Seed: 7, Shops: []simulator.Shop{{AppID: "wx1", Secret: "secret-wx1"}}})
 		p := a.policy()
 		p.PollInterval, p.SettleDelay, p.Lookback = time.Hour, 15*time.Second, 0
 		run := a.start(shop{appID: "wx1", policy: p})

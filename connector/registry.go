@@ -13,9 +13,9 @@ import (
 	"orderwalk/offsets"
 )
 
-// board is every shop's line, and the collector of the series that are
+// registry is every shop's line, and the collector of the series that are
 // computed when they are asked for.
-type board struct {
+type registry struct {
 	metrics *Metrics
 	quotas  *budget.Budgets
 	clocks  *clocks
@@ -24,7 +24,7 @@ type board struct {
 	state   *prometheus.Desc
 
 	mu     sync.Mutex
-	sheets map[offsets.Partition]*sheet
+	states map[offsets.Partition]*shopState
 	// inboxes and histories are those of the same shops.
 	inboxes   map[offsets.Partition]*inbox
 	histories map[offsets.Partition]*history
@@ -44,11 +44,11 @@ type shopSeries struct {
 	of   func(s ShopStatus, now time.Time) float64 // NaN = there is none
 }
 
-func newBoard(m *Metrics, quotas *budget.Budgets) *board {
+func newRegistry(m *Metrics, quotas *budget.Budgets) *registry {
 	desc := func(name, help string) *prometheus.Desc {
 		return prometheus.NewDesc("orderwalk_"+name, help, []string{"shop"}, nil)
 	}
-	return &board{
+	return &registry{
 		metrics: m,
 		unread:  make(map[offsets.Partition]int64),
 		quotas:  quotas,
@@ -87,129 +87,129 @@ func newBoard(m *Metrics, quotas *budget.Budgets) *board {
 }
 
 // Describe implements prometheus.Collector.
-func (b *board) Describe(ch chan<- *prometheus.Desc) {
-	for _, series := range b.series {
+func (r *registry) Describe(ch chan<- *prometheus.Desc) {
+	for _, series := range r.series {
 		ch <- series.desc
 	}
-	ch <- b.state
-	b.quota.describe(ch)
+	ch <- r.state
+	r.quota.describe(ch)
 }
 
 // Collect implements prometheus.Collector.
-func (b *board) Collect(ch chan<- prometheus.Metric) {
-	now := b.clocks.later() // by the clock that is late, no order would be
-	for _, s := range b.snapshot() {
-		for _, series := range b.series {
+func (r *registry) Collect(ch chan<- prometheus.Metric) {
+	now := r.clocks.later() // by the clock that is late, no order would be
+	for _, s := range r.snapshot() {
+		for _, series := range r.series {
 			if value := series.of(s, now); !math.IsNaN(value) {
 				ch <- prometheus.MustNewConstMetric(series.desc, series.kind, value, s.Name)
 			}
 		}
-		ch <- prometheus.MustNewConstMetric(b.state, prometheus.GaugeValue, 1, s.Name, string(s.State))
-		b.quota.collect(ch, s, b.quotas.Of(s.AppID))
+		ch <- prometheus.MustNewConstMetric(r.state, prometheus.GaugeValue, 1, s.Name, string(s.State))
+		r.quota.collect(ch, s, r.quotas.Of(s.AppID))
 	}
 }
 
-// meet notes when shops first came up that are not on the board yet: where the
+// firstSeen notes when shops were first listed that are not registered yet: where the
 // walk of one without a start time begins, however long its list cannot be taken.
-func (b *board) meet(shops []Shop) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
+func (r *registry) firstSeen(shops []Shop) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	for _, shop := range shops {
 		p := shop.partition()
-		if _, known := b.unread[p]; !known && b.sheets[p] == nil {
-			b.unread[p] = time.Now().Unix()
+		if _, known := r.unread[p]; !known && r.states[p] == nil {
+			r.unread[p] = time.Now().Unix()
 		}
 	}
 }
 
-// enlist makes the board that of these shops. What is known of shops that stay, stays.
-func (b *board) enlist(shops []Shop, changed func()) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	for p, h := range b.histories {
+// register replaces the list of shops. What is known of shops that stay, stays.
+func (r *registry) register(shops []Shop, changed func()) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for p, h := range r.histories {
 		if since := h.unreadSince(); since > 0 {
-			b.unread[p] = since
+			r.unread[p] = since
 		} else {
-			delete(b.unread, p)
+			delete(r.unread, p)
 		}
 	}
 	callers := make([]budget.Caller, len(shops))
 	for i, shop := range shops {
 		callers[i] = budget.Caller{Name: shop.Name, AppID: shop.AppID, Client: shop.Client}
 	}
-	b.quotas.Enlist(callers)
-	sheets, inboxes, histories := b.sheets, b.inboxes, b.histories
-	b.sheets = make(map[offsets.Partition]*sheet, len(shops))
-	b.inboxes = make(map[offsets.Partition]*inbox, len(shops))
-	b.histories = make(map[offsets.Partition]*history, len(shops))
+	r.quotas.Enlist(callers)
+	sheets, inboxes, histories := r.states, r.inboxes, r.histories
+	r.states = make(map[offsets.Partition]*shopState, len(shops))
+	r.inboxes = make(map[offsets.Partition]*inbox, len(shops))
+	r.histories = make(map[offsets.Partition]*history, len(shops))
 	for _, shop := range shops {
 		p := shop.partition()
-		b.inboxes[p], b.histories[p] = inboxes[p], histories[p]
-		if b.inboxes[p] == nil {
-			b.inboxes[p], b.histories[p] = newInbox(), &history{since: time.Now().Unix()}
-			if since, known := b.unread[p]; known {
-				b.histories[p].since = since
+		r.inboxes[p], r.histories[p] = inboxes[p], histories[p]
+		if r.inboxes[p] == nil {
+			r.inboxes[p], r.histories[p] = newInbox(), &history{since: time.Now().Unix()}
+			if since, known := r.unread[p]; known {
+				r.histories[p].since = since
 			}
 		}
 		h := sheets[p]
 		if h == nil || h.name() != shop.Name {
-			h = newSheet(shop, b.metrics, changed)
-			h.quota = b.quotas.Of(shop.AppID)
+			h = newShopState(shop, r.metrics, changed)
+			h.quota = r.quotas.Of(shop.AppID)
 		}
-		h.due(shop.Policy, b.histories[p].unreadSince())
-		b.sheets[p] = h
+		h.due(shop.Policy, r.histories[p].unreadSince())
+		r.states[p] = h
 	}
 }
 
 // of returns what belongs to a source partition. A shop that has been removed
-// meanwhile has a sheet that is not on the board.
-func (b *board) of(p offsets.Partition, shop Shop) (*sheet, *inbox, *history) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if h := b.sheets[p]; h != nil {
-		return h, b.inboxes[p], b.histories[p]
+// meanwhile has a state that is not registered.
+func (r *registry) of(p offsets.Partition, shop Shop) (*shopState, *inbox, *history) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if h := r.states[p]; h != nil {
+		return h, r.inboxes[p], r.histories[p]
 	}
-	return newSheet(shop, b.metrics, func() {}), newInbox(), &history{since: time.Now().Unix()}
+	return newShopState(shop, r.metrics, func() {}), newInbox(), &history{since: time.Now().Unix()}
 }
 
 // placed shows the lane of a shop.
-func (b *board) placed(p offsets.Partition, lane int) {
-	b.mu.Lock()
-	h := b.sheets[p]
-	b.mu.Unlock()
+func (r *registry) placed(p offsets.Partition, lane int) {
+	r.mu.Lock()
+	h := r.states[p]
+	r.mu.Unlock()
 	if h != nil {
 		h.placed(lane)
 	}
 }
 
 // nudge tells the walkers of an app ID of an event.
-func (b *board) nudge(appID, event string, at int64) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	for p, h := range b.sheets {
+func (r *registry) nudge(appID, event string, at int64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for p, h := range r.states {
 		if p.Shop == appID {
-			b.inboxes[p].nudge(at)
+			r.inboxes[p].nudge(at)
 			h.expect(event, at)
 		}
 	}
 }
 
 // withOthers notes whether the group has other workers.
-func (b *board) withOthers(others bool) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.others = others
+func (r *registry) withOthers(others bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.others = others
 }
 
-func (b *board) snapshot() []ShopStatus {
-	b.mu.Lock()
-	all := make([]ShopStatus, 0, len(b.sheets))
-	for _, h := range b.sheets {
+func (r *registry) snapshot() []ShopStatus {
+	r.mu.Lock()
+	all := make([]ShopStatus, 0, len(r.states))
+	for _, h := range r.states {
 		s := h.snapshot()
-		s.Away = s.State == StateElsewhere && b.others
+		s.Away = s.State == StateElsewhere && r.others
 		all = append(all, s)
 	}
-	b.mu.Unlock()
+	r.mu.Unlock()
 	slices.SortFunc(all, func(x, y ShopStatus) int { return strings.Compare(x.Name, y.Name) })
 	return all
 }

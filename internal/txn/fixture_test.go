@@ -25,8 +25,8 @@ const (
 	txnID   = "g-0"
 )
 
-// world is a Kafka of three brokers inside a synctest bubble.
-type world struct {
+// fixture is a Kafka of three brokers inside a synctest bubble.
+type fixture struct {
 	*kfake.Cluster
 	t         *testing.T
 	ctx       context.Context // ends with the test, for transports
@@ -41,7 +41,7 @@ type world struct {
 	logged    bytes.Buffer
 }
 
-func inBubble(t *testing.T, test func(t *testing.T, w *world), opts ...kfake.Opt) {
+func inBubble(t *testing.T, test func(t *testing.T, w *fixture), opts ...kfake.Opt) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		network := new(kfake.VirtualNetwork)
@@ -58,7 +58,7 @@ func inBubble(t *testing.T, test func(t *testing.T, w *world), opts ...kfake.Opt
 		cluster.MoveTopicPartition(offsets, 0, 0)
 		cluster.MoveTopicPartition(offsets, 1, 1)
 		ctx, cancel := context.WithCancel(context.Background())
-		w := &world{
+		w := &fixture{
 			Cluster: cluster, t: t, ctx: ctx, net: network,
 			addr:    kafka.TCP("localhost:9092", "localhost:9093", "localhost:9094"),
 			retries: map[string]int{},
@@ -76,11 +76,11 @@ func inBubble(t *testing.T, test func(t *testing.T, w *world), opts ...kfake.Opt
 	})
 }
 
-func (w *world) newTransport() *kafka.Transport {
+func (w *fixture) newTransport() *kafka.Transport {
 	return &kafka.Transport{Dial: w.net.DialContext, MetadataTTL: time.Hour, Context: w.ctx, ClientID: "orderwalk"}
 }
 
-func (w *world) config() Config {
+func (w *fixture) config() Config {
 	return Config{
 		Addr: w.addr, Transport: w.transport, TransactionalID: txnID,
 		AnchorTopic: offsets, Topics: []string{orders},
@@ -93,7 +93,7 @@ func (w *world) config() Config {
 	}
 }
 
-func (w *world) open() *Writer {
+func (w *fixture) open() *Writer {
 	w.t.Helper()
 	writer, err := Open(w.t.Context(), w.config())
 	if err != nil {
@@ -118,13 +118,13 @@ func fill(t testing.TB, tx *Transaction, first, last int) {
 }
 
 // publish commits a page.
-func (w *world) publish(writer *Writer, first, last int) error {
+func (w *fixture) publish(writer *Writer, first, last int) error {
 	tx := writer.Begin()
 	fill(w.t, tx, first, last)
 	return writer.Commit(w.t.Context(), tx)
 }
 
-func (w *world) mustPublish(writer *Writer, first, last int) {
+func (w *fixture) mustPublish(writer *Writer, first, last int) {
 	w.t.Helper()
 	if err := w.publish(writer, first, last); err != nil {
 		w.t.Fatalf("publish %d to %d: %v", first, last, err)
@@ -134,7 +134,7 @@ func (w *world) mustPublish(writer *Writer, first, last int) {
 // expect reads everything read_committed, with franz-go and with our own
 // Reader, which waits for open transactions: each order from 1 to last once,
 // nothing else, and the last checkpoint.
-func (w *world) expect(last int) {
+func (w *fixture) expect(last int) {
 	w.t.Helper()
 	w.expectNow(last)
 	var ours []string
@@ -151,7 +151,7 @@ func (w *world) expect(last int) {
 }
 
 // expectNow is expect for franz-go alone, which sees what is readable now.
-func (w *world) expectNow(last int) {
+func (w *fixture) expectNow(last int) {
 	w.t.Helper()
 	var keys []string
 	checkpoint := ""
@@ -193,7 +193,7 @@ func once(t testing.TB, who string, keys []string, last int) {
 }
 
 // readWithFranz reads both topics up to their high watermarks.
-func (w *world) readWithFranz() []*kgo.Record {
+func (w *fixture) readWithFranz() []*kgo.Record {
 	w.t.Helper()
 	start := map[string]map[int32]kgo.Offset{orders: {}, offsets: {}}
 	for topic, n := range map[string]int32{orders: 6, offsets: 2} {
@@ -240,7 +240,7 @@ func (d decompressor) Decompress(src []byte, codec kgo.CompressionCodecType) ([]
 }
 
 // requests counts what brokers are asked from now on, by key.
-func (w *world) requests() map[kmsg.Key]int {
+func (w *fixture) requests() map[kmsg.Key]int {
 	counts := map[kmsg.Key]int{}
 	w.Control(func(r kmsg.Request) (kmsg.Response, error, bool) {
 		w.mu.Lock()

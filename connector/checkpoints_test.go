@@ -17,7 +17,7 @@ import (
 // A cleaner that removes tombstones while workers look at each other's lanes keeps
 // none of them from ending with a bounded range.
 func TestWorkersEndAlthoughTheCleanerRemovesTombstones(t *testing.T) {
-	inBubble(t, func(a *arena) {
+	inBubble(t, func(a *testbed) {
 		a.heartbeat = time.Minute
 		var world []simulator.Shop
 		var first, all []shop
@@ -32,7 +32,7 @@ func TestWorkersEndAlthoughTheCleanerRemovesTombstones(t *testing.T) {
 			}
 			all = append(all, s)
 		}
-		a.world(simulator.Config{Seed: 2, Shops: world})
+		a.simulate(simulator.Config{Seed: 2, Shops: world})
 		// What is there when the workers look for the first time is forgotten later.
 		run := a.start(first...)
 		time.Sleep(3 * time.Minute)
@@ -74,7 +74,7 @@ func ended(p *process) bool {
 }
 
 // writeCheckpoints writes those of n shops, of that many windows, in their lanes.
-func (a *arena) writeCheckpoints(n, windows int, of func(shop, window int) *offsets.Window) {
+func (a *testbed) writeCheckpoints(n, windows int, of func(shop, window int) *offsets.Window) {
 	a.Helper()
 	client, err := kgo.NewClient(kgo.SeedBrokers(a.brokers...), kgo.Dialer(a.dial), kgo.RecordPartitioner(kgo.ManualPartitioner()))
 	if err != nil {
@@ -101,17 +101,17 @@ func (a *arena) writeCheckpoints(n, windows int, of func(shop, window int) *offs
 // What a worker has read of others' lanes it does not keep: neither for the
 // question where a checkpoint stands, nor for the one whether shops are done.
 func TestTheSurveyKeepsNoCheckpoints(t *testing.T) {
-	inBubble(t, func(a *arena) {
-		a.world(simulator.Config{Seed: 1})
+	inBubble(t, func(a *testbed) {
+		a.simulate(simulator.Config{Seed: 1})
 		a.createOffsetsTopic()
 		const shops, windows, begin = 300, 60, 1_700_000_000
 		a.writeCheckpoints(shops, windows, func(_, k int) *offsets.Window {
 			return &offsets.Window{Start: begin + int64(k)*10, End: begin + int64(k)*10 + 10, State: offsets.Waiting, Pass: 1, PageSize: 100, Pages: 1, Opened: begin}
 		})
 		plug := &plug{dial: a.dial}
-		cfg, transport, _ := a.config(plug, discard(), newRegistry())
+		cfg, transport, _ := a.config(plug, discard(), newGatherer())
 		defer transport.CloseIdleConnections()
-		s := newSurvey(&cfg, 4, discard(), newOutage(cfg.Metrics, discard()))
+		s := newCheckpointReader(&cfg, 4, discard(), newOutage(cfg.Metrics, discard()))
 		policy := testPolicy()
 		policy.Start, policy.End = begin, begin+windows*10-1
 		dealt := make(map[int][]Shop)
@@ -142,8 +142,8 @@ func TestTheSurveyKeepsNoCheckpoints(t *testing.T) {
 // Shops of another worker's lane are done when all of their windows are settled,
 // and stay so; one that goes on is not.
 func TestTheSurveySeesWhenShopsAreDone(t *testing.T) {
-	inBubble(t, func(a *arena) {
-		a.world(simulator.Config{Seed: 1})
+	inBubble(t, func(a *testbed) {
+		a.simulate(simulator.Config{Seed: 1})
 		a.createOffsetsTopic()
 		const shops, begin = 12, 1_700_000_000
 		write := func(state offsets.State, n int) {
@@ -152,9 +152,9 @@ func TestTheSurveySeesWhenShopsAreDone(t *testing.T) {
 			})
 		}
 		plug := &plug{dial: a.dial}
-		cfg, transport, _ := a.config(plug, discard(), newRegistry())
+		cfg, transport, _ := a.config(plug, discard(), newGatherer())
 		defer transport.CloseIdleConnections()
-		s := newSurvey(&cfg, 4, discard(), newOutage(cfg.Metrics, discard()))
+		s := newCheckpointReader(&cfg, 4, discard(), newOutage(cfg.Metrics, discard()))
 		dealt := func(end int64) map[int][]Shop {
 			dealt := make(map[int][]Shop)
 			for i := range shops {
@@ -203,7 +203,7 @@ func TestTheSurveySeesWhenShopsAreDone(t *testing.T) {
 		})
 		a.createOffsetsTopic()
 		write(offsets.Settled, shops)
-		again := newSurvey(&cfg, 4, discard(), newOutage(cfg.Metrics, discard()))
+		again := newCheckpointReader(&cfg, 4, discard(), newOutage(cfg.Metrics, discard()))
 		again.lanes[0].next, again.lanes[1].next, again.lanes[2].next, again.lanes[3].next = 1000, 1000, 1000, 1000 // of a longer log
 		s = again
 		for range 2 { // the first finds that the topic has been deleted and created again

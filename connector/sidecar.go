@@ -8,10 +8,10 @@ import (
 	"orderwalk/internal/group"
 )
 
-// Aside is what goes on in a worker beside its lanes. It has one of the lanes'
+// Sidecar is what goes on in a worker beside its lanes. It has one of the lanes'
 // partitions for its records, and one worker at a time that leads: the one to
 // which the group assigns that lane.
-type Aside struct {
+type Sidecar struct {
 	// Key is that of the record that says which lane.
 	Key []byte
 	// Follow runs in every worker until ctx ends.
@@ -25,11 +25,11 @@ type Aside struct {
 // relead is how long a failed Lead rests.
 const relead = 2 * time.Second
 
-// asides runs an Aside.
-type asides struct {
-	*Aside
-	lane int
-	crew *crew
+// sidecars runs a Sidecar.
+type sidecars struct {
+	*Sidecar
+	lane  int
+	lanes *laneSet
 
 	mu    sync.Mutex
 	stop  context.CancelFunc // of the one who leads; nil when nobody does
@@ -37,7 +37,7 @@ type asides struct {
 }
 
 // assign starts or stops leading.
-func (s *asides) assign(ctx context.Context, a group.Assignment) {
+func (s *sidecars) assign(ctx context.Context, a group.Assignment) {
 	mine := false
 	for _, lane := range a.Lanes {
 		mine = mine || lane == s.lane
@@ -55,14 +55,14 @@ func (s *asides) assign(ctx context.Context, a group.Assignment) {
 	}
 }
 
-func (s *asides) lead(ctx context.Context) {
+func (s *sidecars) lead(ctx context.Context) {
 	for ctx.Err() == nil {
-		err := s.Lead(ctx, func(ctx context.Context) (bool, error) { return s.crew.mine(ctx, s.lane) })
+		err := s.Lead(ctx, func(ctx context.Context) (bool, error) { return s.lanes.mine(ctx, s.lane) })
 		if ctx.Err() != nil {
 			return
 		}
 		if err != nil {
-			s.crew.log.Warn("what this worker does for the group starts again", "reason", err)
+			s.lanes.log.Warn("what this worker does for the group starts again", "reason", err)
 		}
 		select {
 		case <-ctx.Done():
@@ -75,5 +75,5 @@ func (s *asides) lead(ctx context.Context) {
 // at a time: they look as soon as it has left SETTLE_DELAY. The event is the
 // vendor's name of it; empty if the vendor has told of none.
 func (c *Connector) Nudge(appID, event string, at time.Time) {
-	c.board.nudge(appID, event, at.Unix())
+	c.registry.nudge(appID, event, at.Unix())
 }
