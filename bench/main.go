@@ -4,6 +4,7 @@
 //
 //	make bench
 //	go run ./bench -binary bin/orderwalk -rounds 5 -markdown
+//	go run ./bench -binary bin/orderwalk -beside ../before/bin/orderwalk
 //
 // Everything measured runs in a process of its own and in alternating rounds,
 // and every run writes to fresh topics that are read back afterwards: a run
@@ -61,6 +62,7 @@ func run(ctx context.Context, args []string) error {
 	var markdown bool
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.StringVar(&s.binary, "binary", "bin/orderwalk", "the program to measure")
+	flags.StringVar(&s.other, "beside", "", "another build of the program, to measure in the bare client's place")
 	flags.IntVar(&s.rounds, "rounds", 5, "rounds of each comparison")
 	flags.IntVar(&s.orders, "orders", 2_000_000, "orders of a run at 0 ms a page; at 20 ms it is 40,000 a window")
 	flags.StringVar(&only, "only", "", "run only what matches this regular expression; names are like kafka/0ms/8, kafka/start, kafka/restart, kafka/kill, kafka/many")
@@ -78,7 +80,7 @@ func run(ctx context.Context, args []string) error {
 		return fmt.Errorf("parse -only: %w", err)
 	}
 	s.only = pattern
-	s.report = report{out: os.Stdout, markdown: markdown}
+	s.report = report{out: os.Stdout, markdown: markdown, beside: s.other}
 	s.report.line("%s, %s/%s, %d CPUs, %d rounds; medians, in brackets the lowest and the highest round",
 		runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), s.rounds)
 	return s.run(ctx)

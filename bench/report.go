@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"slices"
@@ -81,12 +82,13 @@ type row struct {
 type report struct {
 	out      io.Writer
 	markdown bool
+	beside   string // what is measured beside the program; "" = the bare client
 }
 
 func (r report) line(format string, args ...any) { fmt.Fprintf(r.out, format+"\n", args...) }
 
 func (r report) table(title string, rows ...row) {
-	lines := [][]string{{"", "orderwalk", "bare client", "ratio", "target", "reached"}}
+	lines := [][]string{{"", "orderwalk", cmp.Or(r.beside, "bare client"), "ratio", "target", "reached"}}
 	for _, row := range rows {
 		line := []string{row.name, spread(row.format, row.series.ours), spread(row.format, row.series.peer), "", row.target.String(), ""}
 		judged := median(row.series.ours)

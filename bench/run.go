@@ -27,7 +27,8 @@ type bench struct {
 	broker *broker
 	api    *helper
 	binary string
-	runs   int // for names that never come twice
+	other  string // see suite
+	runs   int    // for names that never come twice
 }
 
 // trial is one run's world.
@@ -89,8 +90,11 @@ func (b *bench) ask(ctx context.Context, path string, in, out any) error {
 }
 
 // ours is `orderwalk run` on the trial's shop.
-func (t *trial) ours(ctx context.Context) *exec.Cmd {
-	cmd := exec.CommandContext(ctx, t.binary, "run")
+func (t *trial) ours(ctx context.Context) *exec.Cmd { return t.orderwalk(ctx, t.binary) }
+
+// orderwalk is `run` of a build on the trial's shop.
+func (t *trial) orderwalk(ctx context.Context, binary string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, binary, "run")
 	for _, v := range os.Environ() {
 		if !strings.HasPrefix(v, "ORDERWALK_") {
 			cmd.Env = append(cmd.Env, v)
@@ -131,8 +135,11 @@ func (t *trial) peer(ctx context.Context) (*exec.Cmd, error) {
 
 // command is one of the two programs on the trial's shop.
 func (t *trial) command(ctx context.Context, ours bool) (*exec.Cmd, error) {
-	if ours {
+	switch {
+	case ours:
 		return t.ours(ctx), nil
+	case t.other != "":
+		return t.orderwalk(ctx, t.other), nil
 	}
 	return t.peer(ctx)
 }

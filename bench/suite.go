@@ -13,6 +13,7 @@ import (
 // suite is one call of the benchmark.
 type suite struct {
 	binary string
+	other  string // another build, which is measured in the bare client's place; "" = none
 	rounds int
 	orders int
 	only   *regexp.Regexp
@@ -109,7 +110,7 @@ func (s *suite) runOn(ctx context.Context, name string, api *helper) error {
 				return err
 			}
 			defer broker.stop()
-			b = &bench{broker: broker, api: api, binary: s.binary}
+			b = &bench{broker: broker, api: api, binary: s.binary, other: s.other}
 			// A cold broker would be measured with the first program.
 			if _, err := s.pair(ctx, b, 0, newLoad(s.orders, 0), 1); err != nil {
 				return fmt.Errorf("warm up: %w", err)
@@ -210,9 +211,10 @@ func (s *suite) restart(ctx context.Context, b *bench, name string) error {
 }
 
 // held is the target, where there is one: kfake's transactions cost next to
-// nothing, so that a ratio on it says little.
+// nothing, so a ratio on it says little, and the targets are ratios to the bare
+// client, not to another build.
 func (b *bench) held(t target) target {
-	if b.broker.name != "kafka" {
+	if b.broker.name != "kafka" || b.other != "" {
 		return target{}
 	}
 	return t
