@@ -103,7 +103,7 @@ func (b *devBroker) note(t transaction) error {
 
 // noted returns the transaction that the last process was committing, if any.
 func (b *devBroker) noted() (t transaction) {
-	_, _ = fmt.Fscan(b.committing, &t.producerID, &t.epoch) // nothing is noted in a new file
+	_, _ = fmt.Fscanf(b.committing, "%d %d", &t.producerID, &t.epoch) // nothing is noted in a new file
 	return t
 }
 

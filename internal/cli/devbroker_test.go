@@ -108,6 +108,12 @@ func brokerAfterAKill(t *testing.T, versions *kversion.Versions) {
 	if _, err := kadm.NewClient(client(t, b)).CreateTopic(context.Background(), 2, 1, nil, "t"); err != nil {
 		t.Fatal(err)
 	}
+	// As after a few restarts: each takes the producer's next epoch.
+	for range 8 {
+		if _, _, err := client(t, b, producer...).ProducerID(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
 	c := client(t, b, producer...)
 	write(t, c, "first")
 	commit(t, c)
