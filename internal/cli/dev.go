@@ -270,26 +270,21 @@ func devWelcome(dir string, data *devData, cfg *config.Config, page net.Addr, ke
 
 // resumed says what the last process has left.
 func resumed(kept recovery, topics []string, killed bool) string {
-	text := fmt.Sprintf("%s orders on %s", thousands(kept.orders(topics)), strings.Join(topics, ", "))
+	n := kept.orders(topics)
+	text := fmt.Sprintf("%s %s on %s", thousands(n), plural(int(n), "order"), strings.Join(topics, ", "))
 	if !killed {
 		return text
 	}
-	committed := 0
-	for _, commit := range kept.ended {
-		if commit {
-			committed++
+	text += "; the last run was killed"
+	aborted := len(kept.ended)
+	for _, committed := range kept.ended { // one at most
+		if committed {
+			text += ", its last commit was completed"
+			aborted--
 		}
 	}
-	aborted := len(kept.ended) - committed
-	text += "; the last run was killed"
-	switch {
-	case aborted > 0:
+	if aborted > 0 {
 		text += fmt.Sprintf(", %d open %s rolled back", aborted, plural(aborted, "transaction"))
-	case committed == 0:
-		text += " with no transaction open"
-	}
-	if committed > 0 {
-		text += fmt.Sprintf(", %d commit completed", committed)
 	}
 	return text
 }

@@ -30,9 +30,9 @@ type progress struct {
 	// since is added to the number of orders where before is not known.
 	since string
 
-	past  []sample
-	shops int
-	shown float64
+	past   []sample
+	behind int     // shops that share was about
+	shown  float64 // share
 }
 
 // sinceStart is progress.since of a process that counts only its own orders.
@@ -41,7 +41,6 @@ const sinceStart = " since start"
 type sample struct {
 	at     time.Time
 	orders int64
-	share  float64
 }
 
 // progressLine is what the line says at one moment.
@@ -64,8 +63,8 @@ const (
 	rankShare
 	rankOrders
 	rankRate
-	rankLeft
 	rankBar
+	rankLag
 	rankWindows
 )
 
@@ -83,20 +82,18 @@ func (p *progress) line(shops []connector.ShopStatus, now time.Time) progressLin
 			lag = max(lag, s.Lag(now))
 		}
 	}
-	share := p.share(shops, now)
-	first := p.remember(sample{now, orders, share})
-	over := now.Sub(first.at).Seconds()
-	var rate, gain float64
-	if over > 0 {
-		rate, gain = float64(orders-first.orders)/over, (share-first.share)/over
+	first := p.remember(sample{now, orders})
+	rate := 0.0
+	if over := now.Sub(first.at).Seconds(); over > 0 {
+		rate = float64(orders-first.orders) / over
 	}
 
 	line := progressLine{share: -1}
 	add := func(rank int, text string) { line.segments = append(line.segments, segment{rank, text}) }
 	add(rankState, stateText(states, len(shops)))
 	if states[connector.StateBackfill] > 0 {
-		line.share = share
-		add(rankShare, fmt.Sprintf("%d%%", int(share*100)))
+		line.share = p.share(shops, now)
+		add(rankShare, fmt.Sprintf("%d%%", int(line.share*100)))
 	}
 	orders += p.before
 	add(rankOrders, fmt.Sprintf("%s %s%s", thousands(orders), plural(int(orders), "order"), p.since))
@@ -104,56 +101,49 @@ func (p *progress) line(shops []connector.ShopStatus, now time.Time) progressLin
 	if windows > 0 {
 		add(rankWindows, fmt.Sprintf("%d %s open", windows, plural(windows, "window")))
 	}
-	if line.share >= 0 && gain > 0 {
-		left := time.Duration((1 - share) / gain * float64(time.Second))
-		add(rankLeft, "about "+left.Round(time.Second).String()+" left")
-	}
 	if lag > 0 {
-		add(rankLeft, "lag "+lag.Round(time.Second).String())
+		add(rankLag, "lag "+lag.Round(time.Second).String())
 	}
 	return line
 }
 
-// share is how much of the time that all shops have to read they have read, 0 to
-// 1. It counts from where the shops were first to begin, also in earlier runs, and
-// it does not fall as long as the shops are the same.
+// share is how much of its time the shop that is furthest behind has read, 0 to 1:
+// from where it was first to begin, also in an earlier run. It does not fall unless
+// a shop begins a backfill. Shops that are live, or stand still, do not count.
 func (p *progress) share(shops []connector.ShopStatus, now time.Time) float64 {
-	var read, all int64
-	here := 0
+	behind := 0
+	least := 1.0
 	for _, s := range shops {
-		if s.Away {
+		switch s.State {
+		case connector.StateBackfill, connector.StateStarting:
+		case connector.StateElsewhere: // nor another worker's: about to start
+			if s.Away {
+				continue
+			}
+		default:
 			continue
 		}
-		here++
-		start := cmp.Or(s.Start, s.Since)
-		if s.Since > 0 {
-			start = min(start, s.Since)
+		behind++
+		start := cmp.Or(s.Since, s.Start)
+		if s.Start > 0 {
+			start = min(start, s.Start)
 		}
-		if start == 0 {
-			continue // not known yet
-		}
-		end := max(start, cmp.Or(s.Target, now.Unix()))
-		all += end - start
-		switch s.State {
-		case connector.StateLive, connector.StateDone:
-			read += end - start
-		default:
-			read += min(end, max(start, s.Watermark)) - start
+		read, all := s.Watermark-start, cmp.Or(s.Target, now.Unix())-start
+		if all > 0 {
+			least = min(least, max(0, float64(read)/float64(all)))
 		}
 	}
-	if here != p.shops {
-		p.shops, p.shown = here, 0
+	if behind > p.behind {
+		p.shown = 0
 	}
-	if all > 0 {
-		p.shown = max(p.shown, float64(read)/float64(all))
-	}
+	p.behind, p.shown = behind, max(p.shown, least)
 	return p.shown
 }
 
 // The least and the greatest width of the bar, with its brackets and the space
 // behind it.
 const (
-	leastBar = 13
+	leastBar = 10
 	mostBar  = 33
 )
 

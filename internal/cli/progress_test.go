@@ -22,9 +22,9 @@ func TestProgressLine(t *testing.T) {
 		{0, nil, "no shop here · 0 orders · 0/s"},
 		{0, []connector.ShopStatus{{State: connector.StateStarting}}, "starting · 0 orders · 0/s"},
 		{1, []connector.ShopStatus{{State: connector.StateBackfill, Start: 1000, Watermark: 1100, Target: 2000, Windows: 8, Published: 5000}},
-			"backfill · 10% · 5,000 orders · 5,000/s · 8 windows open · about 9s left"},
+			"backfill · 10% · 5,000 orders · 5,000/s · 8 windows open"},
 		{2, []connector.ShopStatus{{State: connector.StateBackfill, Start: 1000, Watermark: 1200, Target: 2000, Windows: 1, Published: 1_010_000}},
-			"backfill · 20% · 1,010,000 orders · 505,000/s · 1 window open · about 8s left"},
+			"backfill · 20% · 1,010,000 orders · 505,000/s · 1 window open"},
 		{20, []connector.ShopStatus{{State: connector.StateLive, Start: 1000, Watermark: at(17).Unix(), Target: at(17).Unix(), Published: 1_010_000}},
 			"live · 1,010,000 orders · 0/s · lag 3s"},
 		{21, []connector.ShopStatus{{State: connector.StateDone, Published: 1}, {State: connector.StateFailed}, {State: connector.StateDone}},
@@ -42,27 +42,31 @@ func TestProgressLine(t *testing.T) {
 	}
 }
 
-// The share counts the time of all shops, from where they were first to begin,
-// and does not fall while the shops are the same.
+// The share is that of the shop furthest behind, from where it was first to begin,
+// and falls only when a shop begins a backfill.
 func TestProgressShare(t *testing.T) {
+	const backfill, live = connector.StateBackfill, connector.StateLive
 	now := time.Unix(2000, 0)
 	shop := func(state connector.State, since, start, watermark, target int64) connector.ShopStatus {
 		return connector.ShopStatus{State: state, Since: since, Start: start, Watermark: watermark, Target: target}
 	}
+	all := func(shops ...connector.ShopStatus) []connector.ShopStatus { return shops }
+	read := shop(live, 1000, 1000, 2000, 2000)
 	var p progress
 	steps := []struct {
 		what  string
 		shops []connector.ShopStatus
 		want  float64
 	}{
-		{"starting", []connector.ShopStatus{shop(connector.StateStarting, 1000, 0, 0, 0), shop(connector.StateStarting, 1000, 0, 0, 0)}, 0},
-		{"one ahead", []connector.ShopStatus{shop(connector.StateBackfill, 1000, 1000, 1900, 2000), shop(connector.StateBackfill, 1000, 1000, 1100, 2000)}, 0.5},
-		{"that one live", []connector.ShopStatus{shop(connector.StateLive, 1000, 1000, 2000, 2000), shop(connector.StateBackfill, 1000, 1000, 1100, 2000)}, 0.55},
-		{"time goes on", []connector.ShopStatus{shop(connector.StateLive, 1000, 1000, 2000, 2000), shop(connector.StateBackfill, 1000, 1000, 1100, 9000)}, 0.55},
-		{"both live", []connector.ShopStatus{shop(connector.StateLive, 1000, 1000, 2000, 2000), shop(connector.StateLive, 1000, 1000, 2000, 2000)}, 1},
-		{"a shop is added", []connector.ShopStatus{shop(connector.StateLive, 1000, 1000, 2000, 2000), shop(connector.StateLive, 1000, 1000, 2000, 2000), shop(connector.StateBackfill, 0, 1000, 1000, 3000)}, 0.5},
-		{"a shop elsewhere", []connector.ShopStatus{{State: connector.StateElsewhere, Away: true, Since: 1}, shop(connector.StateBackfill, 1000, 1000, 1100, 2000)}, 0.1},
-		{"resumed", []connector.ShopStatus{shop(connector.StateBackfill, 1000, 1700, 1700, 2000)}, 0.7},
+		{"starting", all(shop(connector.StateStarting, 1000, 0, 0, 0), shop(connector.StateElsewhere, 1000, 0, 0, 0)), 0},
+		{"one ahead", all(shop(backfill, 1000, 1000, 1900, 2000), shop(backfill, 1000, 1000, 1100, 2000)), 0.1},
+		{"that one live", all(read, shop(backfill, 1000, 1000, 1200, 2000)), 0.2},
+		{"time goes on", all(read, shop(backfill, 1000, 1000, 1200, 9000)), 0.2},
+		{"a shop fails", all(shop(connector.StateFailed, 1000, 1000, 1001, 2000), shop(backfill, 1000, 1000, 1500, 2000)), 0.5},
+		{"a shop is added", all(read, shop(backfill, 1000, 1000, 1500, 2000), shop(backfill, 0, 1000, 1000, 3000)), 0},
+		{"a shop elsewhere", all(connector.ShopStatus{State: connector.StateElsewhere, Away: true, Since: 1}, shop(backfill, 1000, 1000, 1100, 2000)), 0.1},
+		{"resumed", all(shop(backfill, 1000, 1700, 1700, 2000)), 0.7},
+		{"all live", all(read, read), 1},
 	}
 	for _, s := range steps {
 		if got := p.share(s.shops, now); got < s.want-1e-9 || got > s.want+1e-9 {
@@ -74,20 +78,20 @@ func TestProgressShare(t *testing.T) {
 // In a narrow terminal the line loses whole segments, in a wide one it has a bar.
 func TestProgressLineFitsTheTerminal(t *testing.T) {
 	line := progressLine{share: 0.714, segments: []segment{
-		{rankState, "2 backfill"}, {rankShare, "71%"}, {rankOrders, "102,377 orders"}, {rankRate, "5,123/s"},
-		{rankWindows, "16 windows open"}, {rankLeft, "about 51s left"},
+		{rankState, "1 backfill, 1 live"}, {rankShare, "71%"}, {rankOrders, "102,377 orders"}, {rankRate, "5,123/s"},
+		{rankWindows, "8 windows open"}, {rankLag, "lag 4s"},
 	}}
-	const whole = "2 backfill · 71% · 102,377 orders · 5,123/s · 16 windows open · about 51s left"
+	const whole = "1 backfill, 1 live · 71% · 102,377 orders · 5,123/s · 8 windows open · lag 4s"
 	for columns, want := range map[int]string{
 		0:   whole,
-		200: "2 backfill · [#####################.........] 71% · 102,377 orders · 5,123/s · 16 windows open · about 51s left",
-		92:  "2 backfill · [#######...] 71% · 102,377 orders · 5,123/s · 16 windows open · about 51s left",
-		80:  "2 backfill · [###########.....] 71% · 102,377 orders · 5,123/s · about 51s left",
-		61:  "2 backfill · 71% · 102,377 orders · 5,123/s · about 51s left",
-		60:  "2 backfill · 71% · 102,377 orders · 5,123/s",
-		40:  "2 backfill · 71% · 102,377 orders",
-		20:  "2 backfill · 71%",
-		16:  "2 backfill",
+		200: "1 backfill, 1 live · [#####################.........] 71% · 102,377 orders · 5,123/s · 8 windows open · lag 4s",
+		90:  "1 backfill, 1 live · [######...] 71% · 102,377 orders · 5,123/s · 8 windows open · lag 4s",
+		80:  "1 backfill, 1 live · [###########.....] 71% · 102,377 orders · 5,123/s · lag 4s",
+		65:  "1 backfill, 1 live · [#######...] 71% · 102,377 orders · 5,123/s",
+		60:  "1 backfill, 1 live · 71% · 102,377 orders · 5,123/s",
+		50:  "1 backfill, 1 live · 71% · 102,377 orders",
+		30:  "1 backfill, 1 live · 71%",
+		20:  "1 backfill, 1 live",
 		10:  "",
 	} {
 		if got := line.fit(columns); got != want {
