@@ -31,11 +31,11 @@ const checkLimit = 20 * time.Second
 
 func checkCommand(ctx context.Context, c *call) error {
 	asJSON := c.flags.Bool("json", false, "print one JSON object instead of lines")
-	data := dataFlag(c)
+	data := c.flags.String("data", devFolder, dataFlag)
 	if err := c.parse(checkNotes); err != nil {
 		return err
 	}
-	settings, err := c.settingsOfDev(*data, "ORDERWALK_KAFKA_BROKERS")
+	settings, err := settingsOfDev(c.Err, *data, c.isSet("data"), "ORDERWALK_KAFKA_BROKERS")
 	if err != nil {
 		return err
 	}

@@ -111,7 +111,7 @@ func devCommand(ctx context.Context, c *call) error {
 		if page, err = net.Listen("tcp", cfg.Listen); err != nil {
 			return fmt.Errorf("open %s: %w", cfg.Listen, err)
 		}
-		settings["ORDERWALK_LISTEN"] = page.Addr().String()
+		settings["ORDERWALK_LISTEN"] = loopback(page.Addr().String())
 	}
 	if err := data.writeJSON(runningName, runningDev{os.Getpid(), settings}); err != nil {
 		return err

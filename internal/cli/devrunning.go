@@ -3,6 +3,7 @@ package cli
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 
@@ -40,32 +41,31 @@ func devSettings(defaults map[string]string) map[string]string {
 	return settings
 }
 
-// dataFlag adds the flag that names the folder of a running dev.
-func dataFlag(c *call) *string {
-	return c.flags.String("data", devFolder, "`folder` of a running orderwalk dev, which is used where ORDERWALK_KAFKA_BROKERS is not set")
-}
+// dataFlag is the text of --data in the commands that find dev.
+const dataFlag = "`folder` of a running orderwalk dev, which is used where ORDERWALK_KAFKA_BROKERS is not set"
 
 // settingsOfDev returns the settings of the dev that runs in the folder, if one
-// does, and says that it is used. Where one of the variables is set, the command
-// needs no dev.
-func (c *call) settingsOfDev(dir string, variables ...string) (map[string]string, error) {
+// does, and tells w that it is used. Where one of the variables is set, the
+// command needs no dev, and a folder that was given is a contradiction.
+func settingsOfDev(w io.Writer, dir string, given bool, variables ...string) (map[string]string, error) {
 	for _, v := range variables {
 		if os.Getenv(v) == "" {
 			continue
 		}
-		if c.isSet("data") {
+		if given {
 			return nil, &usageError{"--data: " + v + " is set; give one of the two"}
 		}
 		return nil, nil
 	}
 	dev := findDev(dir)
 	if dev == nil {
-		if c.isSet("data") {
+		if given {
 			return nil, fmt.Errorf("find orderwalk dev: none runs in %s", dir)
 		}
 		return nil, nil
 	}
-	fmt.Fprintf(c.Err, "Using the orderwalk dev that runs in %s: Kafka %s, connector %s.\n", dir, dev.Settings["ORDERWALK_KAFKA_BROKERS"], dev.Settings["ORDERWALK_LISTEN"])
+	fmt.Fprintf(w, "Using the orderwalk dev that runs in %s: Kafka %s, connector %s.\n",
+		dir, dev.Settings["ORDERWALK_KAFKA_BROKERS"], dev.Settings["ORDERWALK_LISTEN"])
 	return dev.Settings, nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"os"
 	"strings"
 	"syscall"
 	"time"
@@ -30,11 +31,11 @@ runs in --data, if there is one.
 // healthCommand asks the worker of this machine, or of this container, how it is.
 func healthCommand(ctx context.Context, c *call) error {
 	ready := c.flags.Bool("ready", false, "ask whether it has its part of the shops, rather than whether it is alive")
-	data := dataFlag(c)
+	data := c.flags.String("data", devFolder, dataFlag)
 	if err := c.parse(healthNotes); err != nil {
 		return err
 	}
-	settings, err := c.settingsOfDev(*data, "ORDERWALK_KAFKA_BROKERS", "ORDERWALK_LISTEN")
+	settings, err := settingsOfDev(c.Err, *data, c.isSet("data"), "ORDERWALK_KAFKA_BROKERS", "ORDERWALK_LISTEN")
 	if err != nil {
 		return err
 	}
@@ -87,7 +88,11 @@ func (e *healthError) Unwrap() error { return e.err }
 func (e *healthError) hint() string {
 	switch {
 	case errors.Is(e.err, syscall.ECONNREFUSED):
-		return "no worker listens there: see that orderwalk run is up and has the same ORDERWALK_LISTEN; an orderwalk dev is found by --data, or in the directory where it was started"
+		hint := "no worker listens there: see that orderwalk run is up and has the same ORDERWALK_LISTEN"
+		if os.Getenv("ORDERWALK_KAFKA_BROKERS")+os.Getenv("ORDERWALK_LISTEN") == "" {
+			hint += "; neither that nor ORDERWALK_KAFKA_BROKERS is set here, and no orderwalk dev runs in ./" + devFolder
+		}
+		return hint
 	case errors.Is(e.err, context.DeadlineExceeded):
 		return "something listens there and does not answer; see the worker's log"
 	}

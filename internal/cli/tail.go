@@ -39,14 +39,14 @@ func tailCommand(ctx context.Context, c *call) error {
 	topic := c.flags.String("topic", "", "`topic` to read (default ORDERWALK_TOPIC)")
 	shop := c.flags.String("shop", "", "print only records of this `shop`, by its name or its app ID")
 	c.flags.BoolVar(&p.asJSON, "json", false, "print each record as JSON, with partition, offset, key, headers and value")
-	data := dataFlag(c)
+	data := c.flags.String("data", devFolder, dataFlag)
 	if err := c.parse(tailNotes); err != nil {
 		return err
 	}
 	if *lines < 0 || *lines > 100_000 {
 		return &usageError{"--lines: give a number from 0 to 100000"}
 	}
-	settings, err := c.settingsOfDev(*data, "ORDERWALK_KAFKA_BROKERS")
+	settings, err := settingsOfDev(c.Err, *data, c.isSet("data"), "ORDERWALK_KAFKA_BROKERS")
 	if err != nil {
 		return err
 	}
