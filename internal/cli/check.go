@@ -22,6 +22,7 @@ token asked for ends the one before. Where it has to wait for the API or for Kaf
 last line counts what passed and what failed; with many shops,
 orderwalk check | grep -v '^ok' leaves out what is well. Of a third-party
 platform's shops it calls for those whose tokens run keeps.
+Without ORDERWALK_KAFKA_BROKERS it checks the orderwalk dev that runs in --data.
 Exit code 1 if anything fails.
 `
 
@@ -30,14 +31,19 @@ const checkLimit = 20 * time.Second
 
 func checkCommand(ctx context.Context, c *call) error {
 	asJSON := c.flags.Bool("json", false, "print one JSON object instead of lines")
+	data := c.flags.String("data", devFolder, dataFlag)
 	if err := c.parse(checkNotes); err != nil {
+		return err
+	}
+	settings, err := settingsOfDev(c.Err, *data, c.isSet("data"), "ORDERWALK_KAFKA_BROKERS")
+	if err != nil {
 		return err
 	}
 	k := checkup{streams: c.Streams, asJSON: *asJSON, out: c.Out, over: func() bool { return ctx.Err() != nil }}
 	if *asJSON {
 		k.out = io.Discard
 	}
-	k.run(ctx)
+	k.run(ctx, settings)
 	if *asJSON {
 		if err := k.writeJSON(c.Out); err != nil {
 			return err
@@ -123,8 +129,9 @@ func (k *checkup) writeJSON(w io.Writer) error {
 }
 
 // run makes the checks, in the order in which run would fail.
-func (k *checkup) run(ctx context.Context) {
-	cfg, err := config.Load(nil)
+// The defaults stand in for variables that are not set.
+func (k *checkup) run(ctx context.Context, defaults map[string]string) {
+	cfg, err := config.Load(defaults)
 	if err != nil {
 		var faults *config.Error
 		if !errors.As(err, &faults) {

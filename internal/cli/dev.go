@@ -20,11 +20,17 @@ import (
 const devNotes = `
 It starts Kafka (in this process), a simulated order-list API with two shops,
 one with a long history and one where orders keep coming, and the connector
-between them. What it writes is kept in the data folder: the next start goes on
-where this one ended, also after kill -9. Delete the folder to begin anew.
+between them. They listen on 127.0.0.1, ports 9092, 8084 and 8083, or the next
+free ones. What dev writes is kept in the data folder: the next start resumes
+there, also after kill -9; --fresh begins again.
+
+tail, check and health find a running dev by its folder, in the directory where
+it was started; elsewhere give them --data too.
+
 Every ORDERWALK_ variable applies. With ORDERWALK_AUTH the shops are called that
-way: by cloud_file or cloud_open the second one only, as from its hosting. With ORDERWALK_KAFKA_BROKERS or
-ORDERWALK_API_URL your own Kafka or API takes the place of the built-in one.
+way; with cloud_file or cloud_open only the second one, as from its hosting. With
+ORDERWALK_KAFKA_BROKERS or ORDERWALK_API_URL your own Kafka or API takes the place
+of the built-in one.
 `
 
 // The simulated world: the long history takes a few seconds to read, so that
@@ -37,40 +43,46 @@ const (
 	devLiveRate    = 2
 )
 
+// Where dev listens if these ports are free.
+const (
+	devKafkaPort  = 9092
+	devAPIPort    = 8084
+	devListenPort = 8083
+)
+
 // devCommand runs everything on this machine.
 func devCommand(ctx context.Context, c *call) error {
-	dir := c.flags.String("data", "orderwalk-dev", "`folder` for topics, checkpoints and the simulated world")
+	dir := c.flags.String("data", devFolder, "`folder` for topics, checkpoints and the simulated world")
 	orders := c.flags.Int("orders", 0, fmt.Sprintf("`number` of orders in the long history of a new world (default %d)", devHistory))
+	fresh := c.flags.Bool("fresh", false, "delete what an earlier dev has written to the data folder")
 	if err := c.parse(devNotes); err != nil {
 		return err
 	}
 	if *orders < 0 {
 		return &usageError{"--orders: give a number above 0"}
 	}
-	data, err := openDevData(*dir, *orders)
+	data, err := openDevData(*dir, *orders, *fresh)
 	if err != nil {
 		return err
 	}
 	defer data.close()
 
-	api, err := listenAgain(ctx, &data.APIPort)
+	var ports devPorts
+	api, err := ports.listen(ctx, "API_URL", devAPIPort)
 	if err != nil {
 		return err
 	}
 	defer api.Close()
-	page, err := listenAgain(ctx, &data.ListenPort)
+	page, err := ports.listen(ctx, "LISTEN", devListenPort)
 	if err != nil {
 		return err
 	}
 	defer page.Close()
-	broker, err := startBroker(ctx, data)
+	kafka, err := ports.listen(ctx, "KAFKA_BROKERS", devKafkaPort)
 	if err != nil {
 		return err
 	}
-	defer broker.close()
-	if err := data.save(); err != nil {
-		return err
-	}
+	defer kafka.Close()
 
 	way := simulatedWay{auth: os.Getenv("ORDERWALK_AUTH")}
 	world := simulator.Config{Seed: data.Seed, Shops: devShops(data.devWorld)}
@@ -85,7 +97,7 @@ func devCommand(ctx context.Context, c *call) error {
 		way.file = filepath.Join(data.dir, "verify_ticket")
 	}
 	way.prepare(&world)
-	defaults, err := devDefaults(data, world.Shops, way, start, broker.addr, api.Addr().String(), page.Addr().String())
+	defaults, err := devDefaults(data, world.Shops, way, start, kafka.Addr().String(), api.Addr().String(), page.Addr().String())
 	if err != nil {
 		return err
 	}
@@ -93,17 +105,33 @@ func devCommand(ctx context.Context, c *call) error {
 	if err != nil {
 		return err
 	}
+	settings := devSettings(defaults)
 	if os.Getenv("ORDERWALK_LISTEN") != "" {
 		page.Close()
-		page = nil
+		if page, err = net.Listen("tcp", cfg.Listen); err != nil {
+			return fmt.Errorf("open %s: %w", cfg.Listen, err)
+		}
+		settings["ORDERWALK_LISTEN"] = loopback(page.Addr().String())
 	}
-	fmt.Fprint(c.Out, devWelcome(data.dir, cfg, page))
+	if err := data.writeJSON(runningName, runningDev{os.Getpid(), settings}); err != nil {
+		return err
+	}
+	broker, err := startBroker(kafka, data)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		broker.close()
+		_ = os.Remove(filepath.Join(data.dir, runningName)) // if it stays, the next start looks for something to repair
+	}()
+	fmt.Fprint(c.Out, ports.taken()+devWelcome(*dir, data, cfg, page.Addr(), broker.recovered))
 
-	log, show := devLog(c, cfg)
-	w := worker{cfg: cfg, log: log, defaults: defaults}
-	if page != nil {
-		w.listener = page
+	shown := progress{before: broker.recovered.orders(cfg.OrdersTopics)}
+	if os.Getenv("ORDERWALK_KAFKA_BROKERS") != "" {
+		shown = progress{since: sinceStart}
 	}
+	log, show := devLog(c, cfg, shown)
+	w := worker{cfg: cfg, log: log, defaults: defaults, listener: page}
 
 	// Broker and API go last: the connector needs both to end in order.
 	serving, stopServing := context.WithCancel(context.WithoutCancel(ctx))
@@ -125,13 +153,6 @@ func devCommand(ctx context.Context, c *call) error {
 		return w.run(walking)
 	})
 	return group.Wait()
-}
-
-// listenAgain listens where the last run did, or elsewhere, and notes where.
-func listenAgain(ctx context.Context, port *int) (net.Listener, error) {
-	l, bound, err := listenLoopback(ctx, *port)
-	*port = bound
-	return l, err
 }
 
 func devShops(w devWorld) []simulator.Shop {
@@ -182,36 +203,99 @@ func devDefaults(data *devData, shops []simulator.Shop, way simulatedWay, start 
 
 // devLog returns the log and what shows the progress: a line on a terminal with
 // only warnings above it, or a log line now and then.
-func devLog(c *call, cfg *config.Config) (*slog.Logger, func(context.Context, func() []connector.ShopStatus)) {
+func devLog(c *call, cfg *config.Config, p progress) (*slog.Logger, func(context.Context, func() []connector.ShopStatus)) {
 	if screen, ok := terminal(c.Err); ok {
 		if os.Getenv("ORDERWALK_LOG_LEVEL") == "" {
 			cfg.LogLevel = slog.LevelWarn
 		}
 		line := &statusLine{w: screen}
 		return newLog(cfg, line), func(ctx context.Context, status func() []connector.ShopStatus) {
-			draw(ctx, line, func() int { return width(screen) }, status)
+			p.draw(ctx, line, func() int { return width(screen) }, status)
 		}
 	}
 	log := newLog(cfg, c.Err)
-	return log, func(ctx context.Context, status func() []connector.ShopStatus) { logProgress(ctx, log, status) }
+	return log, func(ctx context.Context, status func() []connector.ShopStatus) { p.log(ctx, log, status) }
 }
 
-// devWelcome says where everything is and what to do next.
-func devWelcome(dir string, cfg *config.Config, page net.Listener) string {
-	address := cfg.Listen
-	if page != nil {
-		address = page.Addr().String()
+// devPorts listens on loopback and remembers which ports were in use.
+type devPorts struct{ inUse []string }
+
+// listen listens on the port, or the next free one; on any where the variable
+// names what takes the place of the built-in server.
+func (p *devPorts) listen(ctx context.Context, variable string, port int) (net.Listener, error) {
+	var lc net.ListenConfig
+	if os.Getenv("ORDERWALK_"+variable) == "" {
+		for next := port; next < port+100; next++ {
+			l, err := lc.Listen(ctx, "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(next)))
+			if err != nil {
+				continue
+			}
+			if next != port {
+				p.inUse = append(p.inUse, strconv.Itoa(port))
+			}
+			return l, nil
+		}
 	}
-	if host, port, err := net.SplitHostPort(address); err == nil && host == "" {
-		address = net.JoinHostPort("127.0.0.1", port)
+	l, err := lc.Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, fmt.Errorf("open a port on loopback: %w", err)
 	}
-	brokers := strings.Join(cfg.Kafka.Brokers, ",")
+	return l, nil
+}
+
+// taken is a line about the ports that were in use, if any.
+func (p *devPorts) taken() string {
+	if len(p.inUse) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("In use by another program: %s %s; dev takes the next free one.\n", plural(len(p.inUse), "port"), strings.Join(p.inUse, ", "))
+}
+
+// devWelcome says where everything is, what was resumed and what to do next.
+func devWelcome(dir string, data *devData, cfg *config.Config, page net.Addr, kept recovery) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "Kafka          %s\nAPI            %s\nConnector      http://%s  (/metrics, /health, /readyz)\nData           %s\n\n",
-		brokers, cfg.APIURL, address, dir)
-	fmt.Fprintf(&b, "See the orders, in another terminal:\n\n  ORDERWALK_KAFKA_BROKERS=%s %s tail --follow\n\nCtrl-C stops; the next start goes on from here.\n\n",
-		brokers, selfCommand())
+	fmt.Fprintf(&b, "Kafka          %s\nAPI            %s\nConnector      http://%s  (/metrics, /health, /readyz)\nData           %s\n",
+		strings.Join(cfg.Kafka.Brokers, ","), cfg.APIURL, loopback(page.String()), data.dir)
+	if !data.created && os.Getenv("ORDERWALK_KAFKA_BROKERS") == "" {
+		fmt.Fprintf(&b, "Resumed        %s\n", resumed(kept, cfg.OrdersTopics, data.killed))
+	}
+	if dir == devFolder {
+		dir = ""
+	} else {
+		dir = " --data " + dir
+	}
+	fmt.Fprintf(&b, "\nSee the orders, in another terminal:\n\n  %s tail%s --follow\n\nCtrl-C stops; the next start resumes here.\n\n", selfCommand(), dir)
 	return b.String()
+}
+
+// resumed says what the last process has left.
+func resumed(kept recovery, topics []string, killed bool) string {
+	n := kept.orders(topics)
+	text := fmt.Sprintf("%s %s on %s", thousands(n), plural(int(n), "order"), strings.Join(topics, ", "))
+	if !killed {
+		return text
+	}
+	text += "; the last run was killed"
+	aborted := len(kept.ended)
+	for _, committed := range kept.ended { // one at most
+		if committed {
+			text += ", its last commit was completed"
+			aborted--
+		}
+	}
+	if aborted > 0 {
+		text += fmt.Sprintf(", %d open %s rolled back", aborted, plural(aborted, "transaction"))
+	}
+	return text
+}
+
+// loopback is an address of this machine to connect to, for one to listen on.
+func loopback(address string) string {
+	host, port, err := net.SplitHostPort(address)
+	if ip := net.ParseIP(host); err == nil && (host == "" || ip != nil && ip.IsUnspecified()) {
+		return net.JoinHostPort("127.0.0.1", port)
+	}
+	return address
 }
 
 // selfCommand is how the user started this program.

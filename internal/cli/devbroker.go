@@ -1,10 +1,7 @@
 package cli
 
 import (
-	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"math"
 	"net"
 	"os"
@@ -16,94 +13,102 @@ import (
 
 // devBroker is Kafka inside this process, with its data on disk.
 //
-// The library it is made of writes every batch to disk, but it does not
-// survive a kill in the middle of a transaction as Kafka does:
-//
-//   - it ends a transaction by writing a marker into one partition after the
-//     other; after a kill in between, some partitions have it and others do not;
-//   - at its next start it takes a transaction without a marker as aborted
-//     without writing one, and then a correct reader skips everything that the
-//     same producer commits later.
-//
-// It also forgets to list aborted transactions in an answer that is as long as
-// the client allows.
-//
-// So the decision on a transaction is noted before the first marker is written
-// (decisions), as a coordinator does, and after a kill the missing markers are
-// added before the broker starts (repairPartitions). Commits are all or
-// nothing, then, whenever the process is killed. And the length of an answer is
-// left to what the client allows for each partition.
+// The library ends a transaction by writing a marker into one partition after
+// the other. A kill in between leaves some partitions with the marker and others
+// without it, and a transaction without a marker hides everything that its
+// producer commits later. So the broker notes which transaction it is about to
+// commit, and after a kill recoverPartitions writes the markers that are missing.
 type devBroker struct {
-	addr      string
-	cluster   *kfake.Cluster
-	decisions *decisions
-	clean     string
+	addr       string
+	cluster    *kfake.Cluster
+	committing *os.File
+	// recovered is what the last process left.
+	recovered recovery
 }
 
-// startBroker starts Kafka with what it has kept in the folder.
-func startBroker(ctx context.Context, data *devData) (*devBroker, error) {
+// transaction is one transaction of one producer, until the next one begins.
+type transaction struct {
+	producerID int64
+	epoch      int16
+}
+
+// startBroker starts Kafka on the listener with the data in the folder.
+func startBroker(listener net.Listener, data *devData) (_ *devBroker, err error) {
 	dir := filepath.Join(data.dir, "kafka")
-	decided, err := openDecisions(filepath.Join(data.dir, "decisions"))
+	b := &devBroker{addr: listener.Addr().String()}
+	b.committing, err = os.OpenFile(filepath.Join(data.dir, "committing"), os.O_CREATE|os.O_RDWR|os.O_SYNC, 0o644)
 	if err != nil {
 		return nil, fmt.Errorf("start Kafka in this process: %w", err)
 	}
-	b := &devBroker{decisions: decided, clean: filepath.Join(data.dir, "clean")}
-	// What is there after an orderly end needs no repair, and the transactions
-	// that were open then go on.
-	if err := os.Remove(b.clean); errors.Is(err, fs.ErrNotExist) {
-		err = repairPartitions(filepath.Join(dir, "partitions"), decided.committed)
+	defer func() {
 		if err != nil {
-			decided.close()
-			return nil, fmt.Errorf("repair Kafka's data after a kill: %w", err)
+			_ = b.committing.Close()
 		}
-	} else if err != nil {
-		decided.close()
-		return nil, fmt.Errorf("start Kafka in this process: %w", err)
+	}()
+	b.recovered, err = recoverPartitions(filepath.Join(dir, "partitions"), data.killed, b.noted())
+	if err != nil {
+		return nil, err
 	}
 	b.cluster, err = kfake.NewCluster(
 		kfake.NumBrokers(1),
 		kfake.ClusterID("orderwalk-dev"),
 		kfake.DataDir(dir),
 		kfake.SyncWrites(),
-		kfake.ListenFn(func(string, string) (net.Listener, error) { return listenAgain(ctx, &data.KafkaPort) }),
+		kfake.BrokerConfigs(map[string]string{
+			// recoverPartitions reads one file a partition.
+			"log.segment.bytes": "1000000000000",
+			// The library deletes a partition's file before it writes a compacted
+			// one: a kill in between would lose checkpoints. So never: 100 years.
+			"log.cleaner.backoff.ms": "3155760000000",
+		}),
+		kfake.ListenFn(func(string, string) (net.Listener, error) { return listener, nil }),
 	)
 	if err != nil {
-		decided.close()
 		return nil, fmt.Errorf("start Kafka in this process: %w", err)
 	}
-	b.addr = b.cluster.ListenAddrs()[0]
 	for _, key := range []kmsg.Key{kmsg.AddPartitionsToTxn, kmsg.EndTxn, kmsg.Fetch} {
 		b.cluster.ControlKey(key.Int16(), b.observe)
 	}
 	return b, nil
 }
 
-// observe notes what a transaction's requests are about to do, and lifts the
-// limit of an answer as a whole. It handles no request itself: the broker goes
-// on as usual, unless the note cannot be written, which closes the client's
-// connection.
+// observe sees each request of these kinds before the broker handles it, one at
+// a time. It handles none itself, unless the note cannot be written: an error
+// closes the client's connection.
 func (b *devBroker) observe(request kmsg.Request) (kmsg.Response, error, bool) {
 	b.cluster.KeepControl()
 	var err error
 	switch r := request.(type) {
-	case *kmsg.AddPartitionsToTxnRequest:
-		err = b.decisions.note(r.ProducerID, r.ProducerEpoch, false)
-		for _, t := range r.Transactions {
-			err = errors.Join(err, b.decisions.note(t.ProducerID, t.ProducerEpoch, false))
-		}
+	case *kmsg.AddPartitionsToTxnRequest: // begins a transaction
+		err = b.note(transaction{})
 	case *kmsg.EndTxnRequest:
-		err = b.decisions.note(r.ProducerID, r.ProducerEpoch, r.Commit)
+		if r.Commit {
+			err = b.note(transaction{r.ProducerID, r.ProducerEpoch})
+		}
 	case *kmsg.FetchRequest:
+		// The library does not list aborted transactions in an answer that is as
+		// long as the client allows. The limit of each partition remains.
 		r.MaxBytes = math.MaxInt32
 	}
 	return nil, err, err != nil
 }
 
-// close ends the broker and marks its data as whole.
+// note replaces the noted transaction in a single write.
+func (b *devBroker) note(t transaction) error {
+	if _, err := b.committing.WriteAt(fmt.Appendf(nil, "%019d %05d\n", t.producerID, t.epoch), 0); err != nil {
+		return fmt.Errorf("note the transaction to commit: %w", err)
+	}
+	return nil
+}
+
+// noted returns the transaction that the last process was committing, if any.
+func (b *devBroker) noted() (t transaction) {
+	_, _ = fmt.Fscanf(b.committing, "%d %d", &t.producerID, &t.epoch) // nothing is noted in a new file
+	return t
+}
+
+// close ends the broker; it writes down what it holds in memory.
 func (b *devBroker) close() {
 	b.cluster.Close()
-	b.decisions.close()
-	// Without the mark the next start looks for something to repair, and finds
-	// nothing.
-	_ = os.WriteFile(b.clean, nil, 0o644)
+	_ = b.committing.Close()
 }

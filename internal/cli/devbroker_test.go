@@ -2,13 +2,16 @@ package cli
 
 import (
 	"context"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 	"github.com/twmb/franz-go/pkg/kversion"
 )
 
@@ -19,7 +22,7 @@ var clientVersions = map[string]*kversion.Versions{"requests": kversion.V3_6_0()
 // image copies the data of a broker that runs: what a kill leaves behind.
 func image(t *testing.T, from *devData) *devData {
 	t.Helper()
-	to := &devData{dir: t.TempDir()}
+	to := &devData{dir: t.TempDir(), killed: true}
 	if err := os.CopyFS(to.dir, os.DirFS(from.dir)); err != nil {
 		t.Fatal(err)
 	}
@@ -28,7 +31,12 @@ func image(t *testing.T, from *devData) *devData {
 
 func openBroker(t *testing.T, data *devData) *devBroker {
 	t.Helper()
-	b, err := startBroker(t.Context(), data)
+	var lc net.ListenConfig
+	listener, err := lc.Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := startBroker(listener, data)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -100,6 +108,12 @@ func brokerAfterAKill(t *testing.T, versions *kversion.Versions) {
 	if _, err := kadm.NewClient(client(t, b)).CreateTopic(context.Background(), 2, 1, nil, "t"); err != nil {
 		t.Fatal(err)
 	}
+	// As after a few restarts: each takes the producer's next epoch.
+	for range 8 {
+		if _, _, err := client(t, b, producer...).ProducerID(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
 	c := client(t, b, producer...)
 	write(t, c, "first")
 	commit(t, c)
@@ -111,6 +125,9 @@ func brokerAfterAKill(t *testing.T, versions *kversion.Versions) {
 	check := func(t *testing.T, data *devData, want ...string) {
 		t.Helper()
 		b := openBroker(t, data)
+		if n := b.recovered.records["t"]; n != int64(2*(len(want)-1)) {
+			t.Errorf("%d committed records are found, want %d", n, 2*(len(want)-1))
+		}
 		next := client(t, b, producer...)
 		write(t, next, "next")
 		commit(t, next)
@@ -139,7 +156,7 @@ func brokerAfterAKill(t *testing.T, versions *kversion.Versions) {
 	t.Run("torn", func(t *testing.T) {
 		torn := image(t, duringSecond)
 		cut(t, torn, 1, "dat", 7)
-		cut(t, torn, 0, "idx", indexEntrySize) // and here between batch and index
+		cut(t, torn, 0, "idx", 15) // and here between batch and index
 		check(t, torn, "first", "next")
 	})
 	// A kill of a broker that was repaired.
@@ -152,8 +169,35 @@ func brokerAfterAKill(t *testing.T, versions *kversion.Versions) {
 	t.Run("closed", func(t *testing.T) {
 		closed := image(t, afterSecond)
 		openBroker(t, closed).close()
+		closed.killed = false
 		check(t, closed, "first", "second", "next")
 	})
+}
+
+// What no kill leaves behind is said, and not cut off.
+func TestDevBrokerWithDamagedData(t *testing.T) {
+	data := &devData{dir: t.TempDir()}
+	b := openBroker(t, data)
+	if _, err := kadm.NewClient(client(t, b)).CreateTopic(t.Context(), 2, 1, nil, "t"); err != nil {
+		t.Fatal(err)
+	}
+	c := client(t, b, kgo.TransactionalID("x"))
+	write(t, c, "first")
+	commit(t, c)
+	damaged := image(t, data)
+	path := filepath.Join(damaged.dir, "kafka", "partitions", "t-1", "0.dat")
+	bytes, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	bytes[70] ^= 1
+	if err := os.WriteFile(path, bytes, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	_, err = recoverPartitions(filepath.Dir(filepath.Dir(path)), true, transaction{})
+	if want := path + " is damaged at byte 0; start again with --fresh"; err == nil || !strings.HasSuffix(err.Error(), want) {
+		t.Errorf("%v, want %s", err, want)
+	}
 }
 
 // cut takes bytes off the end of a partition's file.
@@ -172,9 +216,9 @@ func cut(t *testing.T, data *devData, partition int, kind string, bytes int64) {
 // cutLastBatch takes the marker off the end of a partition.
 func cutLastBatch(t *testing.T, data *devData, partition int) {
 	t.Helper()
-	marker := endMarker(openTransaction{producerID: 1}, true, 0, 0)
-	cut(t, data, partition, "dat", int64(len(marker)))
-	cut(t, data, partition, "idx", indexEntrySize)
+	marker := endMarker(transaction{producerID: 1}, true, kmsg.RecordBatch{})
+	cut(t, data, partition, "dat", int64(len(marker.AppendTo(nil))))
+	cut(t, data, partition, "idx", 15)
 }
 
 // An answer that is as long as the client allows names the aborted

@@ -5,9 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
+	"os"
 	"strings"
 	"syscall"
 	"time"
@@ -21,19 +21,25 @@ const healthTimeout = 5 * time.Second
 
 const healthNotes = `
 For whoever starts containers without probes of its own over HTTP: the image's
-HEALTHCHECK is this command. It reads ORDERWALK_LISTEN and nothing else, and asks
-/livez there: exit 0 when the worker answers, else 1. A worker that waits for
-Kafka or for the API is alive, since a restart would not help it; --ready asks
-/readyz in its place.
+HEALTHCHECK is this command. It asks /livez at ORDERWALK_LISTEN: exit 0 when the
+worker answers, else 1. A worker that waits for Kafka or for the API is alive,
+since a restart would not help it; --ready asks /readyz in its place.
+Without ORDERWALK_KAFKA_BROKERS and ORDERWALK_LISTEN it asks the orderwalk dev that
+runs in --data, if there is one.
 `
 
 // healthCommand asks the worker of this machine, or of this container, how it is.
 func healthCommand(ctx context.Context, c *call) error {
 	ready := c.flags.Bool("ready", false, "ask whether it has its part of the shops, rather than whether it is alive")
+	data := c.flags.String("data", devFolder, dataFlag)
 	if err := c.parse(healthNotes); err != nil {
 		return err
 	}
-	address, err := config.Listen()
+	settings, err := settingsOfDev(c.Err, *data, c.isSet("data"), "ORDERWALK_KAFKA_BROKERS", "ORDERWALK_LISTEN")
+	if err != nil {
+		return err
+	}
+	address, err := config.Listen(settings)
 	if err != nil {
 		return err
 	}
@@ -43,9 +49,7 @@ func healthCommand(ctx context.Context, c *call) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, healthTimeout)
 	defer cancel()
-	if host, port, err := net.SplitHostPort(address); err == nil && host == "" {
-		address = net.JoinHostPort("127.0.0.1", port)
-	}
+	address = loopback(address)
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+path, nil)
 	if err != nil {
 		return fmt.Errorf("ask the worker at %s: %w", address, err)
@@ -84,7 +88,11 @@ func (e *healthError) Unwrap() error { return e.err }
 func (e *healthError) hint() string {
 	switch {
 	case errors.Is(e.err, syscall.ECONNREFUSED):
-		return "no worker listens there: see that orderwalk run is up and has the same ORDERWALK_LISTEN"
+		hint := "no worker listens there: see that orderwalk run is up and has the same ORDERWALK_LISTEN"
+		if os.Getenv("ORDERWALK_KAFKA_BROKERS")+os.Getenv("ORDERWALK_LISTEN") == "" {
+			hint += "; neither that nor ORDERWALK_KAFKA_BROKERS is set here, and no orderwalk dev runs in ./" + devFolder
+		}
+		return hint
 	case errors.Is(e.err, context.DeadlineExceeded):
 		return "something listens there and does not answer; see the worker's log"
 	}

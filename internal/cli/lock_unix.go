@@ -7,8 +7,12 @@ import (
 	"syscall"
 )
 
-// lockFile takes the file for this process alone, until the file is closed or
-// the process ends in whatever way.
-func lockFile(f *os.File) error {
-	return syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+// lockFile locks the file until it is closed or the process ends in whatever way:
+// for this process alone, or shared with others that lock it so.
+func lockFile(f *os.File, shared bool) error {
+	how := syscall.LOCK_EX
+	if shared {
+		how = syscall.LOCK_SH
+	}
+	return syscall.Flock(int(f.Fd()), how|syscall.LOCK_NB)
 }

@@ -1,12 +1,14 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"orderwalk/connector"
 )
@@ -21,69 +23,162 @@ const (
 )
 
 // progress makes one line of what the shops of this worker are doing. It keeps
-// the last few counts to tell the rate.
+// the last few counts for the rate, and the share that has been shown.
 type progress struct {
-	past []sample
-	// since is added to the number of orders where it may not be all there are:
-	// a process counts its own.
+	// before is how many orders were on the topic when the process started.
+	before int64
+	// since is added to the number of orders where before is not known.
 	since string
+
+	past   []sample
+	behind int     // shops that share was about
+	shown  float64 // share
 }
 
-// sinceStart is progress.since of dev, whose topic outlives the process.
+// sinceStart is progress.since of a process that counts only its own orders.
 const sinceStart = " since start"
 
 type sample struct {
 	at     time.Time
 	orders int64
-	share  float64
 }
 
-// separator stands between the parts of a progress line.
-const separator = " · "
+// progressLine is what the line says at one moment.
+type progressLine struct {
+	segments []segment
+	// share of the backfill that is read, for the bar; negative = none is read.
+	share float64
+}
+
+// segment is a part of the line. Where room is short those of the highest rank go
+// first.
+type segment struct {
+	rank int
+	text string
+}
+
+// The ranks of the segments, and of the bar.
+const (
+	rankState = iota
+	rankShare
+	rankOrders
+	rankRate
+	rankBar
+	rankLag
+	rankWindows
+)
 
 // line describes all shops together at the time now.
-func (p *progress) line(shops []connector.ShopStatus, now time.Time) string {
+func (p *progress) line(shops []connector.ShopStatus, now time.Time) progressLine {
 	var orders int64
-	var windows, behind int
+	var windows int
 	var lag time.Duration
-	share := 0.0
 	states := map[connector.State]int{}
 	for _, s := range shops {
 		orders += s.Published
 		windows += s.Windows
 		states[s.State]++
-		if s.State == connector.StateBackfill {
-			share += s.Progress()
-			behind++
-		}
 		if s.State == connector.StateLive {
 			lag = max(lag, s.Lag(now))
 		}
 	}
-	share /= float64(max(behind, 1))
-	first := p.remember(sample{now, orders, share})
-	over := now.Sub(first.at).Seconds()
-	var rate, gain float64
-	if over > 0 {
-		rate, gain = float64(orders-first.orders)/over, (share-first.share)/over
+	first := p.remember(sample{now, orders})
+	rate := 0.0
+	if over := now.Sub(first.at).Seconds(); over > 0 {
+		rate = float64(orders-first.orders) / over
 	}
 
-	parts := []string{stateText(states, len(shops)), thousands(orders) + " orders" + p.since, thousands(int64(rate+0.5)) + "/s"}
-	if windows > 0 {
-		parts = append(parts, fmt.Sprintf("%d %s open", windows, plural(windows, "window")))
+	line := progressLine{share: -1}
+	add := func(rank int, text string) { line.segments = append(line.segments, segment{rank, text}) }
+	add(rankState, stateText(states, len(shops)))
+	if states[connector.StateBackfill] > 0 {
+		line.share = p.share(shops, now)
+		add(rankShare, fmt.Sprintf("%d%%", int(line.share*100)))
 	}
-	if behind > 0 {
-		text := fmt.Sprintf("%.0f%%", share*100)
-		if gain > 0 {
-			text += ", ready in " + time.Duration((1-share)/gain*float64(time.Second)).Round(time.Second).String()
-		}
-		parts = append(parts, text)
+	orders += p.before
+	add(rankOrders, fmt.Sprintf("%s %s%s", thousands(orders), plural(int(orders), "order"), p.since))
+	add(rankRate, thousands(int64(rate+0.5))+"/s")
+	if windows > 0 {
+		add(rankWindows, fmt.Sprintf("%d %s open", windows, plural(windows, "window")))
 	}
 	if lag > 0 {
-		parts = append(parts, "lag "+lag.Round(time.Second).String())
+		add(rankLag, "lag "+lag.Round(time.Second).String())
 	}
-	return strings.Join(parts, separator)
+	return line
 }
+
+// share is how much of its time the shop that is furthest behind has read, 0 to 1:
+// from where it was first to begin, also in an earlier run. It does not fall unless
+// a shop begins a backfill. Shops that are live, or stand still, do not count.
+func (p *progress) share(shops []connector.ShopStatus, now time.Time) float64 {
+	behind := 0
+	least := 1.0
+	for _, s := range shops {
+		switch s.State {
+		case connector.StateBackfill, connector.StateStarting:
+		case connector.StateElsewhere: // nor another worker's: about to start
+			if s.Away {
+				continue
+			}
+		default:
+			continue
+		}
+		behind++
+		start := cmp.Or(s.Since, s.Start)
+		if s.Start > 0 {
+			start = min(start, s.Start)
+		}
+		read, all := s.Watermark-start, cmp.Or(s.Target, now.Unix())-start
+		if all > 0 {
+			least = min(least, max(0, float64(read)/float64(all)))
+		}
+	}
+	if behind > p.behind {
+		p.shown = 0
+	}
+	p.behind, p.shown = behind, max(p.shown, least)
+	return p.shown
+}
+
+// The least and the greatest width of the bar, with its brackets and the space
+// behind it.
+const (
+	leastBar = 10
+	mostBar  = 33
+)
+
+// fit makes the line for a terminal of so many columns, 0 = any number: it leaves
+// out whole segments where room is short, and has a bar where it is not.
+func (s progressLine) fit(columns int) string {
+	for most := rankWindows; most >= rankState; most-- {
+		var kept []string
+		for _, g := range s.segments {
+			if g.rank <= most {
+				kept = append(kept, g.text)
+			}
+		}
+		line := strings.Join(kept, separator)
+		room := columns - 1 - utf8.RuneCountInString(line) // the cursor needs one
+		switch {
+		case columns <= 0:
+			return line
+		case s.share >= 0 && most >= rankBar && room >= leastBar:
+			return strings.Replace(line, separator, separator+bar(s.share, min(room, mostBar)-3)+" ", 1)
+		case (s.share < 0 || most < rankBar) && room >= 0:
+			return line
+		}
+	}
+	return ""
+}
+
+// bar is full when the share is 1.
+func bar(share float64, width int) string {
+	full := min(width, max(0, int(share*float64(width))))
+	return "[" + strings.Repeat("#", full) + strings.Repeat(".", width-full) + "]"
+}
+
+// separator stands between the parts of a progress line.
+const separator = " · "
 
 // remember adds a sample and returns the one to compare it with.
 func (p *progress) remember(s sample) sample {
@@ -132,13 +227,13 @@ func thousands(n int64) string {
 }
 
 // draw redraws the progress line until ctx ends.
-func draw(ctx context.Context, s *statusLine, columns func() int, status func() []connector.ShopStatus) {
+func (p *progress) draw(ctx context.Context, s *statusLine, columns func() int, shops func() []connector.ShopStatus) {
 	defer s.end()
-	p := progress{since: sinceStart}
 	var before []connector.ShopStatus
 	redraw := func() {
-		before = asBeforeEnd(before, status())
-		s.set(p.line(before, time.Now()), columns())
+		before = asBeforeEnd(before, shops())
+		width := columns()
+		s.set(p.line(before, time.Now()).fit(width), width)
 	}
 	ticker := time.NewTicker(redrawEvery)
 	defer ticker.Stop()
@@ -168,11 +263,10 @@ func asBeforeEnd(before, now []connector.ShopStatus) []connector.ShopStatus {
 	return now
 }
 
-// logProgress logs the progress now and then until ctx ends, as long as there
-// is news: backfill under way, or a shop that has changed its state.
-func logProgress(ctx context.Context, log *slog.Logger, status func() []connector.ShopStatus) {
-	p := progress{since: sinceStart}
-	p.line(status(), time.Now()) // what the first rate is compared with
+// log logs the progress now and then until ctx ends, as long as there is news: a
+// backfill under way, or a shop that has changed its state.
+func (p *progress) log(ctx context.Context, log *slog.Logger, shops func() []connector.ShopStatus) {
+	p.line(shops(), time.Now()) // what the first rate is compared with
 	last := ""
 	ticker := time.NewTicker(reportEvery)
 	defer ticker.Stop()
@@ -182,11 +276,11 @@ func logProgress(ctx context.Context, log *slog.Logger, status func() []connecto
 			return
 		case <-ticker.C:
 		}
-		shops := status()
-		line := p.line(shops, time.Now())
+		now := shops()
+		line := p.line(now, time.Now()).fit(0)
 		states := ""
 		backfill := false
-		for _, s := range shops {
+		for _, s := range now {
 			states += string(s.State) + " "
 			backfill = backfill || s.State == connector.StateBackfill
 		}

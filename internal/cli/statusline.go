@@ -38,16 +38,11 @@ func (s *statusLine) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// set redraws the line, cut to the width of the terminal: by whole parts, since
-// a number that is cut is another number.
+// set redraws the line. Where it does not fit into the terminal it loses whole
+// parts from its end: a number that is cut is another number.
 func (s *statusLine) set(line string, width int) {
 	for width > 1 && utf8.RuneCountInString(line) >= width {
-		i := strings.LastIndex(line, separator)
-		if i < 0 {
-			line = string([]rune(line)[:width-1])
-			break
-		}
-		line = line[:i]
+		line = line[:max(0, strings.LastIndex(line, separator))]
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

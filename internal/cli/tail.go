@@ -25,7 +25,7 @@ import (
 const tailNotes = `
 One line a record: when its page was read, shop, range, order ID. Only what is
 committed is shown, as to a consumer with isolation.level=read_committed.
-It needs ORDERWALK_KAFKA_BROKERS; ` + "`orderwalk dev`" + ` prints the whole command.
+Without ORDERWALK_KAFKA_BROKERS it reads from the orderwalk dev that runs in --data.
 Names of shops are those of ORDERWALK_SHOPS_FILE, where that is set; a name stands
 for one range of its shop, an app ID for all.
 `
@@ -39,20 +39,25 @@ func tailCommand(ctx context.Context, c *call) error {
 	topic := c.flags.String("topic", "", "`topic` to read (default ORDERWALK_TOPIC)")
 	shop := c.flags.String("shop", "", "print only records of this `shop`, by its name or its app ID")
 	c.flags.BoolVar(&p.asJSON, "json", false, "print each record as JSON, with partition, offset, key, headers and value")
+	data := c.flags.String("data", devFolder, dataFlag)
 	if err := c.parse(tailNotes); err != nil {
 		return err
 	}
 	if *lines < 0 || *lines > 100_000 {
 		return &usageError{"--lines: give a number from 0 to 100000"}
 	}
-	cfg, err := config.LoadWithoutShops(nil)
+	settings, err := settingsOfDev(c.Err, *data, c.isSet("data"), "ORDERWALK_KAFKA_BROKERS")
+	if err != nil {
+		return err
+	}
+	cfg, err := config.LoadWithoutShops(settings)
 	if err != nil {
 		return err
 	}
 	if *topic == "" {
 		*topic = cfg.Topic
 	}
-	shops := config.NamedShops()
+	shops := config.NamedShops(settings)
 	if err := p.only(*shop, shops); err != nil {
 		return err
 	}

@@ -210,13 +210,14 @@ func load(defaults map[string]string, withShops bool) (*Config, error) {
 
 // Listen is the address of the HTTP listener and nothing else, for whoever asks
 // a worker that runs already: what else is set may name files that are away just
-// now. A port that the worker was free to choose cannot be known.
-func Listen() (string, error) {
+// now. A port that the worker was free to choose cannot be known. The defaults are
+// as in Load.
+func Listen(defaults map[string]string) (string, error) {
 	var env environment
 	if err := envconfig.Process(prefix, &env); err != nil {
 		return "", fmt.Errorf("read environment: %w", err)
 	}
-	fillDefaults(&env, nil)
+	fillDefaults(&env, defaults)
 	var f faults
 	address, port := f.listen("LISTEN", env.Listen)
 	if len(f) == 0 && port == "0" {

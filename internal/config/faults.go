@@ -210,7 +210,7 @@ func (f *faults) topicNameAt(where, given string) string {
 func (f *faults) brokers(name, given string) []string {
 	const allowed = "give host:port of one or more brokers, separated by commas"
 	if given == "" {
-		f.add(variable(name), "is not set", allowed)
+		f.add(variable(name), "is not set", allowed+"; `orderwalk dev` brings its own")
 		return nil
 	}
 	var brokers []string

@@ -13,13 +13,14 @@ type Named struct{ Name, AppID, TimeRange string }
 
 // NamedShops lists the configured shops for a command that reads topics: what
 // else is configured of them, and whether it is at fault, does not matter. It is
-// empty where no shop is configured, or none can be read.
-func NamedShops() []Named {
+// empty where no shop is configured, or none can be read. The defaults are as in
+// Load.
+func NamedShops(defaults map[string]string) []Named {
 	var env environment
 	if err := envconfig.Process(prefix, &env); err != nil {
 		return nil
 	}
-	fillDefaults(&env, nil)
+	fillDefaults(&env, defaults)
 	if env.ShopsFile == "" {
 		if env.AppID == "" {
 			return nil

@@ -4,17 +4,14 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -189,89 +186,6 @@ func (l *lockedBuffer) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.b.String()
-}
-
-// TestDevResumesAfterKill kills `orderwalk dev` in the middle of its backfill,
-// lets the next one finish, and compares the topic, as `orderwalk tail` shows
-// it, with what the simulated API says there is: each order once.
-func TestDevResumesAfterKill(t *testing.T) {
-	t.Parallel()
-	data := filepath.Join(t.TempDir(), "data")
-	// Slow enough to be killed half-way.
-	env := []string{"ORDERWALK_RATE_LIMIT=20", "ORDERWALK_LOOKBACK=0"}
-
-	first := start(t, env, "dev", "--data", data, "--orders", "3000")
-	page := first.line("Connector")
-	eventually(t, "some orders", func() bool { return published(t, page) > 300 })
-	if code, _, stderr := run(t, env, "dev", "--data", data); code != 1 || !strings.Contains(stderr, "in use by another orderwalk dev") {
-		t.Errorf("a second one on the same folder = %d\n%s", code, stderr)
-	}
-	first.signal(os.Kill)
-	first.end()
-
-	var world struct{ Started int64 }
-	text, err := os.ReadFile(filepath.Join(data, "world.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := json.Unmarshal(text, &world); err != nil {
-		t.Fatal(err)
-	}
-	bounded := []string{"ORDERWALK_RATE_LIMIT=1000", "ORDERWALK_LOOKBACK=0", fmt.Sprint("ORDERWALK_END_TIME=", world.Started)}
-	if code, _, stderr := run(t, bounded, "dev", "--data", data); code != 0 {
-		t.Fatalf("after the kill = %d\n%s", code, stderr)
-	}
-
-	last := start(t, env, "dev", "--data", data)
-	brokers, api := last.line("Kafka"), last.line("API")
-	code, lines, stderr := run(t, []string{"ORDERWALK_KAFKA_BROKERS=" + brokers}, "tail", "--from-beginning", "--json")
-	if code != 0 {
-		t.Fatalf("tail = %d\n%s", code, stderr)
-	}
-	seen := map[string]map[string]int{}
-	for line := range strings.Lines(lines) {
-		var record struct {
-			Key   string
-			Value struct {
-				OrderID string `json:"order_id"`
-				Shop    string
-			}
-		}
-		if err := json.Unmarshal([]byte(line), &record); err != nil {
-			t.Fatalf("%v in %s", err, line)
-		}
-		if record.Key != record.Value.OrderID {
-			t.Errorf("key and value differ: %s", line)
-		}
-		if seen[record.Value.Shop] == nil {
-			seen[record.Value.Shop] = map[string]int{}
-		}
-		seen[record.Value.Shop][record.Key]++
-	}
-	for _, shop := range []string{"wxsimulated0000001", "wxsimulated0000002"} {
-		var truth []struct{ ID string }
-		_, body := get(t, fmt.Sprintf("%s/simulator/orders?app_id=%s&until=%d", api, shop, world.Started))
-		if err := json.Unmarshal([]byte(body), &truth); err != nil || len(truth) < 2000 {
-			t.Fatalf("truth of %s: %d orders, %v", shop, len(truth), err)
-		}
-		for _, order := range truth {
-			if n := seen[shop][order.ID]; n != 1 {
-				t.Errorf("order %s of %s is in the topic %d times", order.ID, shop, n)
-			}
-		}
-		for id, n := range seen[shop] {
-			if n != 1 {
-				t.Errorf("order %s of %s is in the topic %d times", id, shop, n)
-			}
-		}
-	}
-
-	// A signal for the process and one for its group, as timeout sends them.
-	last.signal(syscall.SIGTERM)
-	last.signal(syscall.SIGTERM)
-	if code := last.end(); code != 0 {
-		t.Errorf("SIGTERM twice = %d\n%s", code, last.stderr.String())
-	}
 }
 
 func TestTailFollows(t *testing.T) {

@@ -1,0 +1,91 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"orderwalk/internal/config"
+)
+
+const (
+	devFolder   = "orderwalk-dev"
+	lockName    = "lock"
+	runningName = "running.json"
+)
+
+// runningDev is written to running.json in the folder of dev before its Kafka
+// starts, and removed after an end in order. Where the file is there and the
+// folder is not locked, dev was killed.
+type runningDev struct {
+	PID int `json:"pid"`
+	// Settings stand in for ORDERWALK_ variables that are not set, in the
+	// commands that find dev by its folder. No secret of the user's is in them.
+	Settings map[string]string `json:"settings"`
+}
+
+// devSettings are the settings in force: what the user has set goes before the
+// defaults of dev. Secrets are left out.
+func devSettings(defaults map[string]string) map[string]string {
+	settings := map[string]string{}
+	for _, v := range config.Variables() {
+		switch value := os.Getenv(v.Name); {
+		case value != "" && v.Type != "secret":
+			settings[v.Name] = value
+		case value == "" && defaults[v.Name] != "":
+			settings[v.Name] = defaults[v.Name]
+		}
+	}
+	return settings
+}
+
+// dataFlag is the text of --data in the commands that find dev.
+const dataFlag = "`folder` of a running orderwalk dev, which is used where ORDERWALK_KAFKA_BROKERS is not set"
+
+// settingsOfDev returns the settings of the dev that runs in the folder, if one
+// does, and tells w that it is used. Where one of the variables is set, the
+// command needs no dev, and a folder that was given is a contradiction.
+func settingsOfDev(w io.Writer, dir string, given bool, variables ...string) (map[string]string, error) {
+	for _, v := range variables {
+		if os.Getenv(v) == "" {
+			continue
+		}
+		if given {
+			return nil, &usageError{"--data: " + v + " is set; give one of the two"}
+		}
+		return nil, nil
+	}
+	dev := findDev(dir)
+	if dev == nil {
+		if given {
+			return nil, fmt.Errorf("find orderwalk dev: none runs in %s", dir)
+		}
+		return nil, nil
+	}
+	fmt.Fprintf(w, "Using the orderwalk dev that runs in %s: Kafka %s, connector %s.\n",
+		dir, dev.Settings["ORDERWALK_KAFKA_BROKERS"], dev.Settings["ORDERWALK_LISTEN"])
+	return dev.Settings, nil
+}
+
+// findDev returns the dev that runs in the folder, nil if none does.
+func findDev(dir string) *runningDev {
+	text, err := os.ReadFile(filepath.Join(dir, runningName))
+	if err != nil {
+		return nil
+	}
+	var dev runningDev
+	if err := json.Unmarshal(text, &dev); err != nil {
+		return nil
+	}
+	lock, err := os.Open(filepath.Join(dir, lockName))
+	if err != nil {
+		return nil
+	}
+	defer lock.Close()
+	if lockFile(lock, true) == nil {
+		return nil // the process that has written the file is dead
+	}
+	return &dev
+}
