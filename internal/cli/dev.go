@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
 	"orderwalk/connector"
@@ -23,8 +24,9 @@ one with a long history and one where orders keep coming, and the connector
 between them. What it writes is kept in the data folder: the next start goes on
 where this one ended, also after kill -9. Delete the folder to begin anew.
 Every ORDERWALK_ variable applies. With ORDERWALK_AUTH the shops are called that
-way: by cloud_file or cloud_open the second one only, as from its hosting. With ORDERWALK_KAFKA_BROKERS or
-ORDERWALK_API_URL your own Kafka or API takes the place of the built-in one.
+way: by cloud_file or cloud_open the second one only, as from its hosting. With
+ORDERWALK_KAFKA_BROKERS or ORDERWALK_API_URL your own Kafka or API takes the
+place of the built-in one.
 `
 
 // The simulated world: the long history takes a few seconds to read, so that
@@ -37,17 +39,30 @@ const (
 	devLiveRate    = 2
 )
 
-// devCommand runs everything on this machine.
-func devCommand(ctx context.Context, c *call) error {
-	dir := c.flags.String("data", "orderwalk-dev", "`folder` for topics, checkpoints and the simulated world")
-	orders := c.flags.Int("orders", 0, fmt.Sprintf("`number` of orders in the long history of a new world (default %d)", devHistory))
-	if err := c.parse(devNotes); err != nil {
-		return err
+const devExamples = `
+  orderwalk dev
+  orderwalk dev --data /tmp/demo --orders 5000
+`
+
+// devCommand is everything on this machine.
+func devCommand(streams Streams) *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "dev", Short: "all of it on this machine: Kafka, the API and the connector",
+		Long: devNotes, Example: devExamples, Args: noArguments,
 	}
-	if *orders < 0 {
+	dir := cmd.Flags().String("data", "orderwalk-dev", "`folder` for topics, checkpoints and the simulated world")
+	orders := cmd.Flags().Int("orders", 0, fmt.Sprintf("`number` of orders in the long history of a new world (default %d)", devHistory))
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return runDev(cmd.Context(), streams, *dir, *orders) }
+	completesFolders(cmd, "data")
+	return cmd
+}
+
+// runDev runs everything on this machine.
+func runDev(ctx context.Context, c Streams, dir string, orders int) error {
+	if orders < 0 {
 		return &usageError{"--orders: give a number above 0"}
 	}
-	data, err := openDevData(*dir, *orders)
+	data, err := openDevData(dir, orders)
 	if err != nil {
 		return err
 	}
@@ -182,7 +197,7 @@ func devDefaults(data *devData, shops []simulator.Shop, way simulatedWay, start 
 
 // devLog returns the log and what shows the progress: a line on a terminal with
 // only warnings above it, or a log line now and then.
-func devLog(c *call, cfg *config.Config) (*slog.Logger, func(context.Context, func() []connector.ShopStatus)) {
+func devLog(c Streams, cfg *config.Config) (*slog.Logger, func(context.Context, func() []connector.ShopStatus)) {
 	if screen, ok := terminal(c.Err); ok {
 		if os.Getenv("ORDERWALK_LOG_LEVEL") == "" {
 			cfg.LogLevel = slog.LevelWarn

@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"orderwalk/internal/config"
 )
 
@@ -19,26 +21,36 @@ import (
 // yet reached Kafka and answers nothing at all.
 const healthTimeout = 5 * time.Second
 
-const healthNotes = `
-For whoever starts containers without probes of its own over HTTP: the image's
-HEALTHCHECK is this command. It reads ORDERWALK_LISTEN and nothing else, and asks
-/livez there: exit 0 when the worker answers, else 1. A worker that waits for
-Kafka or for the API is alive, since a restart would not help it; --ready asks
-/readyz in its place.
+const healthAbout = `
+For container engines without HTTP probes: the image's HEALTHCHECK is this
+command. It reads only ORDERWALK_LISTEN and asks /livez there: exit code 0 when
+the worker answers, else 1. A worker that waits for Kafka or for the API is
+alive, since a restart would not help it; --ready asks /readyz instead.
+`
+
+const healthExamples = `
+  orderwalk health
+  ORDERWALK_LISTEN=:9000 orderwalk health --ready
 `
 
 // healthCommand asks the worker of this machine, or of this container, how it is.
-func healthCommand(ctx context.Context, c *call) error {
-	ready := c.flags.Bool("ready", false, "ask whether it has its part of the shops, rather than whether it is alive")
-	if err := c.parse(healthNotes); err != nil {
-		return err
+func healthCommand(streams Streams) *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "health", Short: "ask the worker of this machine whether it is well",
+		Long: healthAbout, Example: healthExamples, Args: noArguments,
 	}
+	ready := cmd.Flags().Bool("ready", false, "ask whether it has its part of the shops, rather than whether it is alive")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return askHealth(cmd.Context(), streams, *ready) }
+	return cmd
+}
+
+func askHealth(ctx context.Context, c Streams, ready bool) error {
 	address, err := config.Listen()
 	if err != nil {
 		return err
 	}
 	path := "/livez"
-	if *ready {
+	if ready {
 		path = "/readyz"
 	}
 	ctx, cancel := context.WithTimeout(ctx, healthTimeout)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
 	"orderwalk/connector"
@@ -23,17 +24,33 @@ import (
 	"orderwalk/internal/wechat"
 )
 
-const runNotes = `
-Its settings are variables of the environment; the least it needs is
-  ORDERWALK_KAFKA_BROKERS, ORDERWALK_APP_ID and ORDERWALK_APP_SECRET
-See ` + "`orderwalk config`" + ` for all of them. SIGTERM or Ctrl-C ends it in order, a
-second one at once; nothing is lost or published twice either way.
+const runAbout = `
+Its settings are environment variables; it needs at least
+ORDERWALK_KAFKA_BROKERS, ORDERWALK_APP_ID and ORDERWALK_APP_SECRET.
+` + "`orderwalk config`" + ` lists all of them.
+
+SIGTERM or Ctrl-C stops it in order, a second Ctrl-C at once; nothing is lost or
+published twice either way. With ORDERWALK_END_TIME it ends once the whole range
+is published.
 `
 
-func runCommand(ctx context.Context, c *call) error {
-	if err := c.parse(runNotes); err != nil {
-		return err
+const runExamples = `
+  export ORDERWALK_KAFKA_BROKERS=kafka-1:9092
+  export ORDERWALK_APP_ID=wx0123456789abcdef
+  export ORDERWALK_APP_SECRET_FILE=/run/secrets/app_secret
+  orderwalk check && orderwalk run
+`
+
+// runCommand is the connector.
+func runCommand(streams Streams) *cobra.Command {
+	return &cobra.Command{
+		Use: "run", Short: "walk the shops and publish their orders",
+		Long: runAbout, Example: runExamples, Args: noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error { return runWorker(cmd.Context(), streams) },
 	}
+}
+
+func runWorker(ctx context.Context, c Streams) error {
 	cfg, err := config.Load(nil)
 	if err != nil {
 		return err
