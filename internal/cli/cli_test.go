@@ -30,6 +30,7 @@ func TestExitCodes(t *testing.T) {
 		{"nosuch", 2},
 		{"config --nosuch", 2},
 		{"config extra", 2},
+		{"config --effective", 2},
 		{"config -format md", 2},
 		{"check --nosuch", 2},
 		{"check", 2},
