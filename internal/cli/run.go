@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"runtime/debug"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -32,6 +33,9 @@ ORDERWALK_KAFKA_BROKERS, ORDERWALK_APP_ID and ORDERWALK_APP_SECRET.
 SIGTERM or Ctrl-C stops it in order, a second Ctrl-C at once; nothing is lost or
 published twice either way. With ORDERWALK_END_TIME it ends once the whole range
 is published.
+
+On a terminal it logs text and shows its progress in the last line, unless
+ORDERWALK_LOG_FORMAT is json; elsewhere it logs JSON.
 `
 
 const runExamples = `
@@ -51,15 +55,37 @@ func runCommand(streams Streams) *cobra.Command {
 }
 
 func runWorker(ctx context.Context, c Streams) error {
-	cfg, err := config.Load(nil)
+	screen, onTerminal := terminal(c.Err)
+	var defaults map[string]string
+	if onTerminal {
+		defaults = map[string]string{"ORDERWALK_LOG_FORMAT": "text"}
+	}
+	cfg, err := config.Load(defaults)
 	if err != nil {
 		return err
 	}
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(garbage(len(cfg.Shops)))
 	}
-	w := worker{cfg: cfg, log: newLog(cfg, c.Err)}
+	w := worker{cfg: cfg, log: newLog(cfg, c.Err), defaults: defaults}
+	if onTerminal && cfg.LogFormat == "text" {
+		return w.runOnTerminal(ctx, screen)
+	}
 	return logEnd(cfg, w.log, w.run(ctx))
+}
+
+// runOnTerminal runs the worker with its progress in a line under the log.
+func (w *worker) runOnTerminal(ctx context.Context, screen *os.File) error {
+	line := &statusLine{w: screen}
+	w.log = newLog(w.cfg, line)
+	drawing, stop := context.WithCancel(context.WithoutCancel(ctx))
+	var drawn sync.WaitGroup
+	defer drawn.Wait()
+	defer stop()
+	w.started = func(status func() []connector.ShopStatus) {
+		drawn.Go(func() { draw(drawing, line, func() int { return width(screen) }, status) })
+	}
+	return w.run(ctx)
 }
 
 // garbage is how much of it may gather, in per cent of what is in use. Most of a
