@@ -10,41 +10,61 @@ import (
 	"strings"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"orderwalk/internal/config"
 )
 
-const checkNotes = `
-It tries what run will need, a line each, and says what to do where something
-fails: the configuration, a token, one list call and the day's quota of each app
-ID, the clocks, Kafka, its topics, and what this client may do there. It publishes
-nothing, creates no topic and disturbs no worker, but that with auth token any
-token asked for ends the one before. Where it has to wait for the API or for Kafka, it says so on stderr. Its
-last line counts what passed and what failed; with many shops,
-orderwalk check | grep -v '^ok' leaves out what is well. Of a third-party
-platform's shops it calls for those whose tokens run keeps.
+const checkAbout = `
+It tries what run needs, prints a line for each check, and says what to do where
+one fails: the configuration; for each app ID a token, one list call and the
+day's quota; the clocks; Kafka, its topics, and the rights of this client.
+
+It publishes nothing, creates no topic and disturbs no worker, with one
+exception: with auth token, each new token ends the one before. Of the shops of
+a third-party platform it calls those whose tokens run keeps. While it waits for
+the API or for Kafka, it says so on stderr. The last line counts what passed and
+what failed.
+
 Without ORDERWALK_KAFKA_BROKERS it checks the orderwalk dev that runs in --data.
-Exit code 1 if anything fails.
+
+Exit code 1 if anything fails, 2 if that is the configuration.
+`
+
+const checkExamples = `
+  orderwalk check
+  orderwalk check | grep -v '^ok'     only what fails, of many shops
+  orderwalk check --json
 `
 
 // checkLimit bounds each question to the API.
 const checkLimit = 20 * time.Second
 
-func checkCommand(ctx context.Context, c *call) error {
-	asJSON := c.flags.Bool("json", false, "print one JSON object instead of lines")
-	data := c.flags.String("data", devFolder, dataFlag)
-	if err := c.parse(checkNotes); err != nil {
-		return err
+// checkCommand tries the configuration.
+func checkCommand(streams Streams) *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "check", Short: "try the configuration: API, Kafka, topics and rights",
+		Long: checkAbout, Example: checkExamples, Args: noArguments,
 	}
-	settings, err := settingsOfDev(c.Err, *data, c.isSet("data"), "ORDERWALK_KAFKA_BROKERS")
-	if err != nil {
-		return err
+	asJSON := cmd.Flags().Bool("json", false, "print one JSON object instead of lines")
+	data := dataFlag(cmd)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		settings, err := data.settings(streams.Err, "ORDERWALK_KAFKA_BROKERS")
+		if err != nil {
+			return err
+		}
+		return runCheck(cmd.Context(), streams, settings, *asJSON)
 	}
-	k := checkup{streams: c.Streams, asJSON: *asJSON, out: c.Out, over: func() bool { return ctx.Err() != nil }}
-	if *asJSON {
+	return cmd
+}
+
+func runCheck(ctx context.Context, c Streams, settings map[string]string, asJSON bool) error {
+	k := checkup{streams: c, asJSON: asJSON, out: c.Out, over: func() bool { return ctx.Err() != nil }}
+	if asJSON {
 		k.out = io.Discard
 	}
 	k.run(ctx, settings)
-	if *asJSON {
+	if asJSON {
 		if err := k.writeJSON(c.Out); err != nil {
 			return err
 		}
@@ -65,7 +85,11 @@ func checkCommand(ctx context.Context, c *call) error {
 	}
 	fmt.Fprintf(k.out, "%s %s: %s\n", thousands(int64(all)), plural(all, "check"), verdict)
 	if failed > 0 {
-		return fmt.Errorf("%s of %s checks failed", thousands(int64(failed)), thousands(int64(all)))
+		err := fmt.Errorf("%s of %s checks failed", thousands(int64(failed)), thousands(int64(all)))
+		if !k.configured {
+			return &wrongConfiguration{err}
+		}
+		return err
 	}
 	return nil
 }
@@ -88,6 +112,9 @@ type checkup struct {
 	out      io.Writer
 	over     func() bool // somebody has had enough; what is found then says nothing
 	findings []finding
+	// configured reports that the configuration has no faults; without it no
+	// other check is made.
+	configured bool
 }
 
 func (k *checkup) ok(check, detail string) { k.add(finding{Check: check, OK: true, Detail: detail}) }
@@ -145,6 +172,7 @@ func (k *checkup) run(ctx context.Context, defaults map[string]string) {
 		k.failed("configuration", strings.TrimSuffix(strings.SplitN(err.Error(), "\n", 2)[0], ":"), do...)
 		return
 	}
+	k.configured = true
 	k.ok("configuration", fmt.Sprintf("group %s, %s", cfg.Group, count(len(cfg.Shops), "shop")))
 	k.api(ctx, cfg)
 	// What fails findings say; what is waited for must be said before.

@@ -65,7 +65,7 @@ func TestCheckInEveryWay(t *testing.T) {
 			want: []string{"failed  " + calls + " list orders: errcode 48001", "→ put /channels/ec/order/list/get into the hosting's"}},
 		"answered by somebody else": {auth: "cloud_open", faults: simulator.Faults{WayFaults: simulator.WayFaults{SeqidAbsent: true}},
 			want: []string{"ok      " + calls + "\n", "→ the answer has no x-openapi-seqid"}},
-		"API elsewhere": {auth: "cloud_open", spoil: func(t *testing.T) { t.Setenv("ORDERWALK_API_URL", "http://gateway.example") }, code: 1,
+		"API elsewhere": {auth: "cloud_open", spoil: func(t *testing.T) { t.Setenv("ORDERWALK_API_URL", "http://gateway.example") }, code: 2,
 			want: []string{"failed  configuration", "→ ORDERWALK_API_URL: \"http://gateway.example\" is not where ORDERWALK_AUTH cloud_open may call"}},
 		"day used up": {auth: "stable_token", faults: simulator.Faults{PerDayLimit: 1},
 			code: 1, want: []string{"failed  quota of wxsimulated0000001  0 of 1 list calls left today\n", "→ they come back at 00:00 Asia/Shanghai"}},

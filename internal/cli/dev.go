@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
 	"orderwalk/connector"
@@ -28,9 +29,9 @@ tail, check and health find a running dev by its folder, in the directory where
 it was started; elsewhere give them --data too.
 
 Every ORDERWALK_ variable applies. With ORDERWALK_AUTH the shops are called that
-way; with cloud_file or cloud_open only the second one, as from its hosting. With
-ORDERWALK_KAFKA_BROKERS or ORDERWALK_API_URL your own Kafka or API takes the place
-of the built-in one.
+way: by cloud_file or cloud_open the second one only, as from its hosting. With
+ORDERWALK_KAFKA_BROKERS or ORDERWALK_API_URL your own Kafka or API takes the
+place of the built-in one.
 `
 
 // The simulated world: the long history takes a few seconds to read, so that
@@ -50,18 +51,33 @@ const (
 	devListenPort = 8083
 )
 
-// devCommand runs everything on this machine.
-func devCommand(ctx context.Context, c *call) error {
-	dir := c.flags.String("data", devFolder, "`folder` for topics, checkpoints and the simulated world")
-	orders := c.flags.Int("orders", 0, fmt.Sprintf("`number` of orders in the long history of a new world (default %d)", devHistory))
-	fresh := c.flags.Bool("fresh", false, "delete what an earlier dev has written to the data folder")
-	if err := c.parse(devNotes); err != nil {
-		return err
+const devExamples = `
+  orderwalk dev
+  orderwalk dev --data /tmp/demo --orders 5000
+`
+
+// devCommand is everything on this machine.
+func devCommand(streams Streams) *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "dev", Short: "all of it on this machine: Kafka, the API and the connector",
+		Long: devNotes, Example: devExamples, Args: noArguments,
 	}
-	if *orders < 0 {
+	dir := cmd.Flags().String("data", devFolder, "`folder` for topics, checkpoints and the simulated world")
+	orders := cmd.Flags().Int("orders", 0, fmt.Sprintf("`number` of orders in the long history of a new world (default %d)", devHistory))
+	fresh := cmd.Flags().Bool("fresh", false, "delete what an earlier dev has written to the data folder")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		return runDev(cmd.Context(), streams, *dir, *orders, *fresh)
+	}
+	completesFolders(cmd, "data")
+	return cmd
+}
+
+// runDev runs everything on this machine.
+func runDev(ctx context.Context, c Streams, dir string, orders int, fresh bool) error {
+	if orders < 0 {
 		return &usageError{"--orders: give a number above 0"}
 	}
-	data, err := openDevData(*dir, *orders, *fresh)
+	data, err := openDevData(dir, orders, fresh)
 	if err != nil {
 		return err
 	}
@@ -124,7 +140,7 @@ func devCommand(ctx context.Context, c *call) error {
 		broker.close()
 		_ = os.Remove(filepath.Join(data.dir, runningName)) // if it stays, the next start looks for something to repair
 	}()
-	fmt.Fprint(c.Out, ports.taken()+devWelcome(*dir, data, cfg, page.Addr(), broker.recovered))
+	fmt.Fprint(c.Out, ports.taken()+devWelcome(dir, data, cfg, page.Addr(), broker.recovered))
 
 	shown := progress{before: broker.recovered.orders(cfg.OrdersTopics)}
 	if os.Getenv("ORDERWALK_KAFKA_BROKERS") != "" {
@@ -203,7 +219,7 @@ func devDefaults(data *devData, shops []simulator.Shop, way simulatedWay, start 
 
 // devLog returns the log and what shows the progress: a line on a terminal with
 // only warnings above it, or a log line now and then.
-func devLog(c *call, cfg *config.Config, p progress) (*slog.Logger, func(context.Context, func() []connector.ShopStatus)) {
+func devLog(c Streams, cfg *config.Config, p progress) (*slog.Logger, func(context.Context, func() []connector.ShopStatus)) {
 	if screen, ok := terminal(c.Err); ok {
 		if os.Getenv("ORDERWALK_LOG_LEVEL") == "" {
 			cfg.LogLevel = slog.LevelWarn

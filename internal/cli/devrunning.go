@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/spf13/cobra"
+
 	"orderwalk/internal/config"
 )
 
@@ -41,13 +43,24 @@ func devSettings(defaults map[string]string) map[string]string {
 	return settings
 }
 
-// dataFlag is the text of --data in the commands that find dev.
-const dataFlag = "`folder` of a running orderwalk dev, which is used where ORDERWALK_KAFKA_BROKERS is not set"
+// devFolderFlag is --data of the commands that find dev.
+type devFolderFlag struct {
+	cmd *cobra.Command
+	dir *string
+}
 
-// settingsOfDev returns the settings of the dev that runs in the folder, if one
-// does, and tells w that it is used. Where one of the variables is set, the
-// command needs no dev, and a folder that was given is a contradiction.
-func settingsOfDev(w io.Writer, dir string, given bool, variables ...string) (map[string]string, error) {
+// dataFlag adds --data to a command.
+func dataFlag(cmd *cobra.Command) devFolderFlag {
+	dir := cmd.Flags().String("data", devFolder, "`folder` of a running orderwalk dev, used where ORDERWALK_KAFKA_BROKERS is not set")
+	completesFolders(cmd, "data")
+	return devFolderFlag{cmd, dir}
+}
+
+// settings returns the settings of the dev that runs in the folder, if one
+// does, and says to w that it is used. Where one of the variables is set, the
+// command needs no dev, and a folder that was given contradicts it.
+func (f devFolderFlag) settings(w io.Writer, variables ...string) (map[string]string, error) {
+	given := f.cmd.Flags().Changed("data")
 	for _, v := range variables {
 		if os.Getenv(v) == "" {
 			continue
@@ -57,15 +70,15 @@ func settingsOfDev(w io.Writer, dir string, given bool, variables ...string) (ma
 		}
 		return nil, nil
 	}
-	dev := findDev(dir)
+	dev := findDev(*f.dir)
 	if dev == nil {
 		if given {
-			return nil, fmt.Errorf("find orderwalk dev: none runs in %s", dir)
+			return nil, fmt.Errorf("find orderwalk dev: none runs in %s", *f.dir)
 		}
 		return nil, nil
 	}
 	fmt.Fprintf(w, "Using the orderwalk dev that runs in %s: Kafka %s, connector %s.\n",
-		dir, dev.Settings["ORDERWALK_KAFKA_BROKERS"], dev.Settings["ORDERWALK_LISTEN"])
+		*f.dir, dev.Settings["ORDERWALK_KAFKA_BROKERS"], dev.Settings["ORDERWALK_LISTEN"])
 	return dev.Settings, nil
 }
 

@@ -1,53 +1,65 @@
 package cli
 
 import (
-	"flag"
+	"errors"
 	"fmt"
-	"regexp"
+	"strings"
 
-	"orderwalk/internal/config"
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
-// What the flag package says of a command line that cannot be read.
-var (
-	unknownFlag = regexp.MustCompile(`^flag provided but not defined: -(.*)$`)
-	flagAlone   = regexp.MustCompile(`^flag needs an argument: -(.*)$`)
-	flagValue   = regexp.MustCompile(`(?s)^invalid (?:boolean )?value ("(?:[^"\\]|\\.)*") for (?:flag )?-([^:]+): (.*)$`)
-)
+// flagError puts an error of the flags' parser into the words of our texts, with
+// the flag that was probably meant.
+func flagError(cmd *cobra.Command, err error) error {
+	if word := cmd.Flags().Arg(0); word != "" && !cmd.HasParent() {
+		return noArguments(cmd, []string{word}) // its flags are those of no command
+	}
+	var unknown *pflag.NotExistError
+	var alone *pflag.ValueRequiredError
+	var invalid *pflag.InvalidValueError
+	switch {
+	case errors.Is(err, pflag.ErrHelp):
+		return err
+	case errors.As(err, &unknown):
+		return unknownFlag(cmd, unknown)
+	case errors.As(err, &alone):
+		f := alone.GetFlag()
+		return &usageError{fmt.Sprintf("--%s: give a %s", f.Name, kindOf(f))}
+	case errors.As(err, &invalid):
+		f := invalid.GetFlag()
+		if f.Value.Type() == "func" { // its function says what is wrong
+			return &usageError{fmt.Sprintf("--%s: %v", f.Name, errors.Unwrap(invalid))}
+		}
+		return &usageError{fmt.Sprintf("--%s: %q is not valid; give a %s", f.Name, invalid.GetValue(), kindOf(f))}
+	}
+	return &usageError{err.Error()}
+}
 
-// flagFault puts an error of the flag package into the words of our texts, with
-// two dashes and what was probably meant.
-func flagFault(flags *flag.FlagSet, err error) error {
-	text := err.Error()
-	if m := unknownFlag.FindStringSubmatch(text); m != nil {
-		var names []string
-		flags.VisitAll(func(f *flag.Flag) { names = append(names, f.Name) })
-		if near := config.Nearest(m[1], names); near != "" {
-			return &usageError{fmt.Sprintf("unknown flag --%s; did you mean --%s?", m[1], near)}
-		}
-		return &usageError{"unknown flag --" + m[1]}
+// unknownFlag is a flag that the command does not have, or one with a single
+// dash: -follow is five flags of one letter to the parser.
+func unknownFlag(cmd *cobra.Command, err *pflag.NotExistError) error {
+	dash, name := "--", err.GetSpecifiedName()
+	if letters := err.GetSpecifiedShortnames(); letters != "" {
+		dash = "-"
+		name, _, _ = strings.Cut(letters, "=")
 	}
-	if m := flagAlone.FindStringSubmatch(text); m != nil {
-		return &usageError{fmt.Sprintf("--%s: give a %s", m[1], kindOf(flags, m[1]))}
+	var names []string
+	cmd.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
+	if dash == "-" && name == "elp" {
+		name = "help" // -h is a flag, what follows it is none
 	}
-	if m := flagValue.FindStringSubmatch(text); m != nil {
-		switch m[3] {
-		case "parse error", "value out of range":
-			return &usageError{fmt.Sprintf("--%s: %s is not valid; give a %s", m[2], m[1], kindOf(flags, m[2]))}
-		}
-		return &usageError{"--" + m[2] + ": " + m[3]}
-	}
-	return &usageError{text}
+	return &usageError{"unknown flag " + dash + name + didYouMean("--", name, names)}
 }
 
 // kindOf is what a flag takes.
-func kindOf(flags *flag.FlagSet, name string) string {
-	f := flags.Lookup(name)
-	if f == nil {
-		return "value"
+func kindOf(f *pflag.Flag) string {
+	switch f.Value.Type() {
+	case "bool":
+		return "value: true or false"
+	case "duration":
+		return "duration, such as 50ms or 1m30s"
 	}
-	if kind, _ := flag.UnquoteUsage(f); kind != "" {
-		return kind
-	}
-	return "value: true or false"
+	kind, _ := pflag.UnquoteUsage(f)
+	return kind
 }

@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"orderwalk/internal/config"
 )
 
@@ -19,32 +21,46 @@ import (
 // yet reached Kafka and answers nothing at all.
 const healthTimeout = 5 * time.Second
 
-const healthNotes = `
-For whoever starts containers without probes of its own over HTTP: the image's
-HEALTHCHECK is this command. It asks /livez at ORDERWALK_LISTEN: exit 0 when the
-worker answers, else 1. A worker that waits for Kafka or for the API is alive,
-since a restart would not help it; --ready asks /readyz in its place.
-Without ORDERWALK_KAFKA_BROKERS and ORDERWALK_LISTEN it asks the orderwalk dev that
-runs in --data, if there is one.
+const healthAbout = `
+For container engines without HTTP probes: the image's HEALTHCHECK is this
+command. It asks /livez at ORDERWALK_LISTEN: exit code 0 when the worker
+answers, else 1. A worker that waits for Kafka or for the API is alive, since a
+restart would not help it; --ready asks /readyz instead.
+
+Without ORDERWALK_KAFKA_BROKERS and ORDERWALK_LISTEN it asks the orderwalk dev
+that runs in --data, if there is one.
+`
+
+const healthExamples = `
+  orderwalk health
+  ORDERWALK_LISTEN=:9000 orderwalk health --ready
 `
 
 // healthCommand asks the worker of this machine, or of this container, how it is.
-func healthCommand(ctx context.Context, c *call) error {
-	ready := c.flags.Bool("ready", false, "ask whether it has its part of the shops, rather than whether it is alive")
-	data := c.flags.String("data", devFolder, dataFlag)
-	if err := c.parse(healthNotes); err != nil {
-		return err
+func healthCommand(streams Streams) *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "health", Short: "ask the worker of this machine whether it is well",
+		Long: healthAbout, Example: healthExamples, Args: noArguments,
 	}
-	settings, err := settingsOfDev(c.Err, *data, c.isSet("data"), "ORDERWALK_KAFKA_BROKERS", "ORDERWALK_LISTEN")
-	if err != nil {
-		return err
+	ready := cmd.Flags().Bool("ready", false, "ask whether it has its part of the shops, rather than whether it is alive")
+	data := dataFlag(cmd)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		settings, err := data.settings(streams.Err, "ORDERWALK_KAFKA_BROKERS", "ORDERWALK_LISTEN")
+		if err != nil {
+			return err
+		}
+		return askHealth(cmd.Context(), streams, settings, *ready)
 	}
+	return cmd
+}
+
+func askHealth(ctx context.Context, c Streams, settings map[string]string, ready bool) error {
 	address, err := config.Listen(settings)
 	if err != nil {
 		return err
 	}
 	path := "/livez"
-	if *ready {
+	if ready {
 		path = "/readyz"
 	}
 	ctx, cancel := context.WithTimeout(ctx, healthTimeout)

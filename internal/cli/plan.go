@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
 	"orderwalk/connector"
@@ -18,13 +19,21 @@ import (
 	"orderwalk/internal/wechat"
 )
 
-const planNotes = `
-It tells what run will have to do for the range from ORDERWALK_START_TIME to
+const planAbout = `
+It estimates what run will have to do for the range from ORDERWALK_START_TIME to
 ORDERWALK_END_TIME, or to now: orders, windows, list calls, their share of the
-day's quota, and the time. It learns that from a few short windows all over the
-range; bursts that fall between them it cannot see. It reads the configuration as
-run does, publishes nothing and stores nothing. Kafka is read for the shops of a
-third-party platform, whose tokens run keeps there, and not needed for others.
+day's quota, and the time. It samples a few short windows all over the range;
+bursts between them are not counted.
+
+It reads the configuration as run does, publishes nothing and stores nothing. It
+needs Kafka only for the shops of a third-party platform, whose tokens run keeps
+there.
+`
+
+const planExamples = `
+  orderwalk plan
+  ORDERWALK_START_TIME=2026-01-01 ORDERWALK_END_TIME=2026-07-01 orderwalk plan
+  orderwalk plan --calls 500     a closer estimate
 `
 
 const (
@@ -37,16 +46,25 @@ const (
 	planCalls, planMost = 20, 100
 )
 
-func planCommand(ctx context.Context, c *call) error {
-	asJSON := c.flags.Bool("json", false, "print one JSON object instead of lines")
-	calls := c.flags.Int("calls", 0, fmt.Sprintf("`number` of list calls to sample each shop with (default %d to %d, as it takes)", planCalls, planMost))
-	if err := c.parse(planNotes); err != nil {
-		return err
+// planCommand estimates a range.
+func planCommand(streams Streams) *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "plan", Short: "estimate what a range will take, without publishing",
+		Long: planAbout, Example: planExamples, Args: noArguments,
 	}
-	least, most := planCalls, planMost
-	if c.isSet("calls") {
-		least, most = *calls, *calls
+	calls := cmd.Flags().Int("calls", 0, fmt.Sprintf("`number` of list calls to sample each shop with (default %d to %d, as it takes)", planCalls, planMost))
+	asJSON := cmd.Flags().Bool("json", false, "print one JSON object instead of lines")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		least, most := planCalls, planMost
+		if cmd.Flags().Changed("calls") {
+			least, most = *calls, *calls
+		}
+		return runPlan(cmd.Context(), streams, least, most, *asJSON)
 	}
+	return cmd
+}
+
+func runPlan(ctx context.Context, c Streams, least, most int, asJSON bool) error {
 	if least < 8 || most > 10000 {
 		return &usageError{"--calls: give a number from 8 to 10000"}
 	}
@@ -61,7 +79,7 @@ func planCommand(ctx context.Context, c *call) error {
 	host := &wechat.Host{URL: cfg.APIURL}
 	defer host.Close()
 	book := &shopBook{host: host, metrics: connector.NewMetrics(prometheus.NewRegistry()), log: slog.New(slog.DiscardHandler), clients: map[string]known{}}
-	p := planning{cfg: cfg, host: host, least: least, most: most, asking: newAsking(c.Streams, cfg.APIURL, len(cfg.Shops), "shops planned", false)}
+	p := planning{cfg: cfg, host: host, least: least, most: most, asking: newAsking(c, cfg.APIURL, len(cfg.Shops), "shops planned", false)}
 	if slices.ContainsFunc(cfg.Shops, func(s config.Shop) bool { return s.Auth == wechat.AuthComponent }) {
 		p.known, p.unknown = lookAtLedger(ctx, cfg)
 	}
@@ -71,7 +89,7 @@ func planCommand(ctx context.Context, c *call) error {
 	if ctx.Err() != nil {
 		return errInterrupted
 	}
-	if *asJSON {
+	if asJSON {
 		err = plan.writeJSON(c.Out)
 	} else {
 		err = plan.writeText(c.Out)

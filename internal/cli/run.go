@@ -8,11 +8,13 @@ import (
 	"net"
 	"os"
 	"runtime/debug"
+	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
 	"orderwalk/connector"
@@ -23,26 +25,69 @@ import (
 	"orderwalk/internal/wechat"
 )
 
-const runNotes = `
-Its settings are variables of the environment; the least it needs is
-  ORDERWALK_KAFKA_BROKERS, ORDERWALK_APP_ID and ORDERWALK_APP_SECRET
-See ` + "`orderwalk config`" + ` for all of them. SIGTERM or Ctrl-C ends it in order, a
-second one at once; nothing is lost or published twice either way.
+const runAbout = `
+Its settings are environment variables; it needs at least
+ORDERWALK_KAFKA_BROKERS, ORDERWALK_APP_ID and ORDERWALK_APP_SECRET.
+` + "`orderwalk config`" + ` lists all of them.
+
+SIGTERM or Ctrl-C stops it in order, a second Ctrl-C at once; nothing is lost or
+published twice either way. With ORDERWALK_END_TIME it ends once the whole range
+is published.
+
+On a terminal it logs text and shows its progress in the last line, unless
+ORDERWALK_LOG_FORMAT is json; elsewhere it logs JSON.
 `
 
-func runCommand(ctx context.Context, c *call) error {
-	if err := c.parse(runNotes); err != nil {
-		return err
+const runExamples = `
+  export ORDERWALK_KAFKA_BROKERS=kafka-1:9092
+  export ORDERWALK_APP_ID=wx0123456789abcdef
+  export ORDERWALK_APP_SECRET_FILE=/run/secrets/app_secret
+  orderwalk check && orderwalk run
+`
+
+// runCommand is the connector.
+func runCommand(streams Streams) *cobra.Command {
+	return &cobra.Command{
+		Use: "run", Short: "walk the shops and publish their orders",
+		Long: runAbout, Example: runExamples, Args: noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error { return runWorker(cmd.Context(), streams) },
 	}
-	cfg, err := config.Load(nil)
+}
+
+func runWorker(ctx context.Context, c Streams) error {
+	screen, onTerminal := terminal(c.Err)
+	var defaults map[string]string
+	if onTerminal {
+		defaults = map[string]string{"ORDERWALK_LOG_FORMAT": "text"}
+	}
+	cfg, err := config.Load(defaults)
 	if err != nil {
 		return err
 	}
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(garbage(len(cfg.Shops)))
 	}
-	w := worker{cfg: cfg, log: newLog(cfg, c.Err)}
+	w := worker{cfg: cfg, log: newLog(cfg, c.Err), defaults: defaults}
+	if onTerminal && cfg.LogFormat == "text" {
+		return w.runOnTerminal(ctx, screen)
+	}
 	return logEnd(cfg, w.log, w.run(ctx))
+}
+
+// runOnTerminal runs the worker with its progress in a line under the log.
+func (w *worker) runOnTerminal(ctx context.Context, screen *os.File) error {
+	line := &statusLine{w: screen}
+	w.log = newLog(w.cfg, line)
+	drawing, stop := context.WithCancel(context.WithoutCancel(ctx))
+	var drawn sync.WaitGroup
+	defer drawn.Wait()
+	defer stop()
+	w.started = func(status func() []connector.ShopStatus) {
+		drawn.Go(func() {
+			(&progress{since: sinceStart}).draw(drawing, line, func() int { return width(screen) }, status)
+		})
+	}
+	return w.run(ctx)
 }
 
 // garbage is how much of it may gather, in per cent of what is in use. Most of a

@@ -11,95 +11,132 @@ import (
 	"strings"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"orderwalk/internal/config"
 	"orderwalk/simulator"
 )
 
-const simulateNotes = `
-It prints what to put into the environment of orderwalk, or of another program,
-to have it read the simulated shops. The same flags give the same orders.
---fault may be repeated: --fault random_606006_rate=0.2 --fault ids_as_number,
-or --fault chaos for everything at once. Faults can be changed while it runs:
-see /simulator/faults on its address.
---auth says how the shops are called: stable_token, token or static by tokens of
-their own, cloud_file or cloud_open as from the vendor's hosting (one shop), or
-component as a third-party platform, which they all have authorised.
---token-file is where the hosting's token, or the platform's verify ticket, is
-kept for the program that calls.
---push-url has new orders of --live-rate pushed to a listener, signed and
-encrypted, as --push-url http://127.0.0.1:8085 for the program on this machine.
+const simulateAbout = `
+It prints the variables that make orderwalk, or another program, read the
+simulated shops. The same flags give the same orders.
 `
 
-// simulateCommand serves the simulated API until ctx ends.
-func simulateCommand(ctx context.Context, c *call) error {
-	now := time.Now().Unix()
-	listen := c.flags.String("listen", "127.0.0.1:8084", "`address` to serve on; port 0 takes a free one")
-	seed := c.flags.Uint64("seed", 1, "`number` that decides all that looks random")
-	shops := c.flags.Int("shops", 1, "`number` of shops")
-	orders := c.flags.Int("orders", 10000, "`number` of orders each shop begins with")
-	from, to := now-7*24*3600, now
-	c.flags.Func("from", "`time` of the first order: unix seconds, RFC 3339 or a date (default 7 days before --to)", setTime(&from))
-	c.flags.Func("to", "`time` of the last order (default now)", setTime(&to))
-	rate := c.flags.Float64("live-rate", 0, "new orders a second in each shop, from --to on, as a `number`")
-	latency := c.flags.Duration("latency", 0, "`time` a list call takes")
-	way := simulatedWay{auth: "stable_token"}
-	c.flags.StringVar(&way.auth, "auth", way.auth, "`way` to be authorised that is printed")
-	c.flags.StringVar(&way.file, "token-file", "", "`file` to keep the cloud token or the verify ticket in")
-	pushes := simulatedPush{}
-	c.flags.StringVar(&pushes.url, "push-url", "", "`URL` of a push listener that is told of live orders, and of a platform's tickets; without a path")
-	c.flags.StringVar(&pushes.token, "push-token", "simulated-push-token", "message `token` that pushes are signed with")
-	c.flags.StringVar(&pushes.aesKey, "push-aes-key", strings.Repeat("simulated", 4)+"pushkey", "EncodingAESKey of 43 `characters` that they are encrypted with")
-	var faults simulator.Faults
-	c.flags.Func("fault", "`name=value` of a fault to switch on, several times if you like", func(text string) error {
-		change, err := simulator.ParseFault(text)
-		if err != nil {
-			return suggestFault(err)
+const simulateExamples = `
+  orderwalk simulate --shops 20 --orders 1000 --live-rate 0.5
+  orderwalk simulate --fault random_606006_rate=0.2 --fault ids_as_number
+  orderwalk simulate --fault chaos              everything at once
+  orderwalk simulate faults                     what can be switched on
+  orderwalk simulate --auth component --token-file ticket
+  orderwalk simulate --live-rate 1 --push-url http://127.0.0.1:8085
+`
+
+// simulation is what simulate is asked for.
+type simulation struct {
+	listen        string
+	seed          uint64
+	shops, orders int
+	from, to      int64
+	rate          float64
+	latency       time.Duration
+	way           simulatedWay
+	pushes        simulatedPush
+	faults        simulator.Faults
+}
+
+// simulateCommand is the API's stand-in.
+func simulateCommand(streams Streams) *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "simulate", Short: "serve a simulated order-list API",
+		Long: simulateAbout, Example: simulateExamples, Args: noArguments,
+	}
+	cmd.AddCommand(faultsCommand(streams))
+	var s simulation
+	flags := cmd.Flags()
+	flags.StringVar(&s.listen, "listen", "127.0.0.1:8084", "`address` to serve on; port 0 takes a free one")
+	flags.Func("fault", "`name=value` of a fault to switch on; may be repeated; see orderwalk simulate faults", func(text string) error {
+		change, err := parseFault(text)
+		if err == nil {
+			change(&s.faults)
 		}
-		change(&faults)
-		return nil
-	})
-	if err := c.parse(simulateNotes + faultTable()); err != nil {
 		return err
+	})
+	flags.DurationVar(&s.latency, "latency", 0, "`time` a list call takes, such as 50ms")
+	completes(cmd, "fault", completeFault)
+
+	flags.IntVar(&s.shops, "shops", 1, "`number` of shops")
+	flags.IntVar(&s.orders, "orders", 10000, "`number` of orders each shop begins with")
+	flags.Func("from", "`time` of the first order: unix seconds, RFC 3339 or a date (default 7 days before --to)", setTime(&s.from))
+	flags.Func("to", "`time` of the last order (default now)", setTime(&s.to))
+	flags.Float64Var(&s.rate, "live-rate", 0, "`number` of new orders a second in each shop, from --to on")
+	flags.Uint64Var(&s.seed, "seed", 1, "`number` that decides all that looks random")
+	heading(cmd, "Shops and orders", "shops", "orders", "from", "to", "live-rate", "seed")
+
+	flags.StringVar(&s.way.auth, "auth", "stable_token", "`way` to call the shops: stable_token, token or static by their own tokens; cloud_file or cloud_open as from the vendor's hosting (one shop); component as a third-party platform")
+	flags.StringVar(&s.way.file, "token-file", "", "`file` to keep the hosting's token or the platform's verify ticket in, for the program that calls")
+	choices(cmd, "auth", config.Ways()...)
+	completesFiles(cmd, "token-file")
+	heading(cmd, "Authorisation", "auth", "token-file")
+
+	flags.StringVar(&s.pushes.url, "push-url", "", "`URL` of a push listener, without a path, that gets live orders and a platform's tickets, signed and encrypted")
+	flags.StringVar(&s.pushes.token, "push-token", "simulated-push-token", "message `token` that signs pushes")
+	flags.StringVar(&s.pushes.aesKey, "push-aes-key", strings.Repeat("simulated", 4)+"pushkey", "EncodingAESKey of 43 `characters` that encrypts them")
+	heading(cmd, "Pushes", "push-url", "push-token", "push-aes-key")
+
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if !flags.Changed("to") {
+			s.to = time.Now().Unix()
+		}
+		if !flags.Changed("from") {
+			s.from = s.to - 7*24*3600
+		}
+		return s.serve(cmd.Context(), streams.Out)
 	}
-	if !c.isSet("from") {
-		from = to - 7*24*3600
-	}
+	return cmd
+}
+
+// check refuses flags that do not go together.
+func (s *simulation) check() error {
 	switch {
-	case *shops < 1 || *shops > 10000:
+	case s.shops < 1 || s.shops > 10000:
 		return &usageError{"--shops: give a number from 1 to 10000"}
-	case *orders < 0:
+	case s.orders < 0:
 		return &usageError{"--orders: give a number that is not negative"}
-	case *rate < 0:
+	case s.rate < 0:
 		return &usageError{"--live-rate: give a number that is not negative"}
-	case *latency < 0:
+	case s.latency < 0:
 		return &usageError{"--latency: give a time that is not negative"}
-	case from > to:
+	case s.from > s.to:
 		return &usageError{"--from: give a time before --to"}
 	}
-	if err := way.check(*shops); err != nil {
+	if err := s.way.check(s.shops); err != nil {
 		return err
 	}
-	if err := pushes.check(); err != nil {
-		return err
-	}
+	return s.pushes.check()
+}
 
-	listener, err := net.Listen("tcp", *listen)
+// serve serves the simulated API until ctx ends.
+func (s *simulation) serve(ctx context.Context, out io.Writer) error {
+	if err := s.check(); err != nil {
+		return err
+	}
+	listener, err := net.Listen("tcp", s.listen)
 	if err != nil {
-		return fmt.Errorf("open %s: %w", *listen, err)
+		return fmt.Errorf("open %s: %w", s.listen, err)
 	}
-	world := simulator.Config{Seed: *seed, Faults: faults, Latency: *latency}
-	for i := range *shops {
-		world.Shops = append(world.Shops, simulatedShop(i, *orders, from, to, *rate))
+	world := simulator.Config{Seed: s.seed, Faults: s.faults, Latency: s.latency}
+	for i := range s.shops {
+		world.Shops = append(world.Shops, simulatedShop(i, s.orders, s.from, s.to, s.rate))
 	}
-	way.prepare(&world)
+	s.way.prepare(&world)
 	api := simulator.New(world)
-	pusher, err := pushes.pusher(api, world)
+	pusher, err := s.pushes.pusher(api, world)
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
-	writeEnvironment(c.Out, "http://"+listener.Addr().String(), world, way, from)
-	fmt.Fprint(c.Out, pushes.environment())
-	return beside(ctx, pusher, func(ctx context.Context) error { return way.serve(ctx, listener, api) })
+	writeEnvironment(out, "http://"+listener.Addr().String(), world, s.way, s.from)
+	fmt.Fprint(out, s.pushes.environment())
+	return beside(ctx, pusher, func(ctx context.Context) error { return s.way.serve(ctx, listener, api) })
 }
 
 // simulatedShop is a shop with orders over [from, to] and live ones after it.
@@ -172,32 +209,6 @@ func serveHTTP(ctx context.Context, listener net.Listener, handler http.Handler)
 		return fmt.Errorf("close the simulated API: %w", closeErr)
 	}
 	return nil
-}
-
-// suggestFault adds the name that was probably meant.
-func suggestFault(err error) error {
-	var unknown *simulator.UnknownFaultError
-	if !errors.As(err, &unknown) {
-		return err
-	}
-	names := []string{"chaos"}
-	for _, f := range simulator.FaultNames() {
-		names = append(names, f.Name)
-	}
-	if near := config.Nearest(unknown.Name, names); near != "" {
-		return fmt.Errorf("%w; did you mean %s?", err, near)
-	}
-	return fmt.Errorf("%w; orderwalk simulate --help lists them", err)
-}
-
-// faultTable lists the faults for --help.
-func faultTable() string {
-	var b strings.Builder
-	b.WriteString("\nFaults:\n")
-	for _, f := range simulator.FaultNames() {
-		fmt.Fprintf(&b, "  %-24s %s (%s)\n", f.Name, f.Meaning, f.Type)
-	}
-	return b.String()
 }
 
 func setTime(at *int64) func(string) error {

@@ -15,6 +15,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/segmentio/kafka-go"
+	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
 	"orderwalk/internal/config"
@@ -22,43 +23,78 @@ import (
 	"orderwalk/internal/txn"
 )
 
-const tailNotes = `
-One line a record: when its page was read, shop, range, order ID. Only what is
-committed is shown, as to a consumer with isolation.level=read_committed.
-Without ORDERWALK_KAFKA_BROKERS it reads from the orderwalk dev that runs in --data.
-Names of shops are those of ORDERWALK_SHOPS_FILE, where that is set; a name stands
+const tailAbout = `
+One line a record: when its page was read, shop, range, order ID. It shows
+committed records only, as a consumer with isolation.level=read_committed does.
+
+Without ORDERWALK_KAFKA_BROKERS it reads from the orderwalk dev that runs in
+--data. Shops have the names of ORDERWALK_SHOPS_FILE, where that is set; a name stands
 for one range of its shop, an app ID for all.
 `
 
+const tailExamples = `
+  orderwalk tail --follow
+  orderwalk tail --from-beginning --shop red-lantern
+  orderwalk tail --lines 1 --json
+`
+
+// tailing is what tail is asked for.
+type tailing struct {
+	fromBeginning, follow, asJSON bool
+	lines                         int
+	topic, shop                   string
+}
+
 // tailCommand prints records of the orders topic.
-func tailCommand(ctx context.Context, c *call) error {
-	var p printer
-	fromBeginning := c.flags.Bool("from-beginning", false, "print all records, not only the newest")
-	follow := c.flags.Bool("follow", false, "go on with what is committed later, until Ctrl-C")
-	lines := c.flags.Int("lines", 10, "`number` of the newest records to begin with")
-	topic := c.flags.String("topic", "", "`topic` to read (default ORDERWALK_TOPIC)")
-	shop := c.flags.String("shop", "", "print only records of this `shop`, by its name or its app ID")
-	c.flags.BoolVar(&p.asJSON, "json", false, "print each record as JSON, with partition, offset, key, headers and value")
-	data := c.flags.String("data", devFolder, dataFlag)
-	if err := c.parse(tailNotes); err != nil {
-		return err
+func tailCommand(streams Streams) *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "tail", Short: "print the orders topic, committed records only",
+		Long: tailAbout, Example: tailExamples, Args: noArguments,
 	}
-	if *lines < 0 || *lines > 100_000 {
+	var t tailing
+	flags := cmd.Flags()
+	flags.BoolVar(&t.follow, "follow", false, "go on with what is committed later, until Ctrl-C")
+	flags.BoolVar(&t.fromBeginning, "from-beginning", false, "print all records, not only the newest")
+	flags.IntVar(&t.lines, "lines", 10, "`number` of the newest records to begin with")
+	flags.StringVar(&t.shop, "shop", "", "print only records of this `shop`, by its name or its app ID")
+	flags.StringVar(&t.topic, "topic", "", "`topic` to read (default ORDERWALK_TOPIC)")
+	flags.BoolVar(&t.asJSON, "json", false, "print each record as JSON, with partition, offset, key, headers and value")
+	completes(cmd, "shop", shopNames)
+	data := dataFlag(cmd)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		settings, err := data.settings(streams.Err, "ORDERWALK_KAFKA_BROKERS")
+		if err != nil {
+			return err
+		}
+		return runTail(cmd.Context(), streams, settings, t)
+	}
+	return cmd
+}
+
+// shopNames are the configured shops, for the shell to complete.
+func shopNames(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	var names []cobra.Completion
+	for _, s := range config.NamedShops(nil) {
+		names = append(names, cobra.CompletionWithDesc(s.Name, s.AppID+" "+s.TimeRange))
+	}
+	return names, cobra.ShellCompDirectiveNoFileComp
+}
+
+func runTail(ctx context.Context, c Streams, settings map[string]string, asked tailing) error {
+	p := printer{asJSON: asked.asJSON}
+	topic, shop := asked.topic, asked.shop
+	if asked.lines < 0 || asked.lines > 100_000 {
 		return &usageError{"--lines: give a number from 0 to 100000"}
-	}
-	settings, err := settingsOfDev(c.Err, *data, c.isSet("data"), "ORDERWALK_KAFKA_BROKERS")
-	if err != nil {
-		return err
 	}
 	cfg, err := config.LoadWithoutShops(settings)
 	if err != nil {
 		return err
 	}
-	if *topic == "" {
-		*topic = cfg.Topic
+	if topic == "" {
+		topic = cfg.Topic
 	}
 	shops := config.NamedShops(settings)
-	if err := p.only(*shop, shops); err != nil {
+	if err := p.only(shop, shops); err != nil {
 		return err
 	}
 	// Warnings are for people here, whatever form the worker's log has.
@@ -72,24 +108,24 @@ func tailCommand(ctx context.Context, c *call) error {
 		return err
 	}
 	client := &kafka.Client{Addr: brokers.Addr, Transport: brokers.Transport, Timeout: 2 * kafkaconn.DialTimeout}
-	partitions, err := countPartitions(ctx, client, *topic)
+	partitions, err := countPartitions(ctx, client, topic)
 	if err != nil {
 		return err
 	}
 
 	p.out = bufio.NewWriter(c.Out)
-	t := tailer{reader: &txn.Reader{Addr: brokers.Addr, Transport: brokers.Transport, Log: log}, printer: &p, topic: *topic, newest: *lines,
-		count: func(ctx context.Context) (int, error) { return countPartitions(ctx, client, *topic) }}
-	if *fromBeginning {
+	t := tailer{reader: &txn.Reader{Addr: brokers.Addr, Transport: brokers.Transport, Log: log}, printer: &p, topic: topic, newest: asked.lines,
+		count: func(ctx context.Context) (int, error) { return countPartitions(ctx, client, topic) }}
+	if asked.fromBeginning {
 		t.newest = all
 	}
-	if err := t.run(ctx, partitions, *follow); err != nil && ctx.Err() == nil {
+	if err := t.run(ctx, partitions, asked.follow); err != nil && ctx.Err() == nil {
 		return err
 	}
 	if err := p.flush(); err != nil || p.shop == "" || p.lines > 0 || ctx.Err() != nil {
 		return err
 	}
-	return noOrders(c.Err, *shop, p.shop, *topic, shops)
+	return noOrders(c.Err, shop, p.shop, topic, shops)
 }
 
 // countPartitions asks how many partitions the topic has.

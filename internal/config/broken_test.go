@@ -55,6 +55,15 @@ func TestBrokenConfigs(t *testing.T) {
 			if strings.Contains(got, "hush") {
 				t.Errorf("a secret is shown:\n%s", got)
 			}
+			settings, _, err := config.Effective()
+			if len(settings) != len(config.Variables()) || err == nil || strings.ReplaceAll(err.Error(), dir, "$DIR")+"\n" != got {
+				t.Errorf("%d settings in force, error %v", len(settings), err)
+			}
+			for _, s := range settings {
+				if strings.Contains(s.Value, "hush") {
+					t.Errorf("a secret is shown: %s is %s", s.Name, s.Value)
+				}
+			}
 			if *update {
 				writeError(t, file, archive, got)
 			} else if got != want {

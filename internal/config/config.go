@@ -150,10 +150,19 @@ func load(defaults map[string]string, withShops bool) (*Config, error) {
 		return nil, fmt.Errorf("read environment: %w", err)
 	}
 	fillDefaults(&env, defaults)
+	c, f := convert(&env, withShops)
+	if len(f) > 0 {
+		return nil, &Error{Faults: f}
+	}
+	return c, nil
+}
 
+// convert returns what the values say, and every fault in them. Quotes around
+// values are a fault, and taken away in env.
+func convert(env *environment, withShops bool) (*Config, faults) {
 	var f faults
 	f.unknown(os.Environ())
-	f.unquote(&env)
+	f.unquote(env)
 	c := &Config{
 		Group:             env.Group,
 		Topic:             env.Topic,
@@ -170,9 +179,9 @@ func load(defaults map[string]string, withShops bool) (*Config, error) {
 		Lookback:     f.duration("LOOKBACK", env.Lookback, 0, 31*24*time.Hour),
 		Concurrency:  f.integer("CONCURRENCY", env.Concurrency, 1, 256),
 
-		StateKeys:      f.stateKeys(&env),
+		StateKeys:      f.stateKeys(env),
 		StateKeyFile:   env.StateKeyFile,
-		Push:           f.push(&env),
+		Push:           f.push(env),
 		QuotaLiveShare: f.share("QUOTA_LIVE_SHARE", env.QuotaLiveShare),
 
 		SessionTimeout:     f.duration("SESSION_TIMEOUT", env.SessionTimeout, time.Second, 30*time.Minute),
@@ -187,13 +196,13 @@ func load(defaults map[string]string, withShops bool) (*Config, error) {
 		f.add(prefix+"_MAX_WINDOW", quote(env.MaxWindow),
 			fmt.Sprintf("give at least %s_MIN_WINDOW, which is %s", prefix, env.MinWindow))
 	}
-	c.Kafka = readKafka(&env, &f)
+	c.Kafka = readKafka(env, &f)
 	c.APIURL = f.apiURL("API_URL", env.APIUrl)
 	if withShops {
-		c.Shops, c.ShopsFile = readShops(&env, &f), env.ShopsFile
+		c.Shops, c.ShopsFile = readShops(env, &f), env.ShopsFile
 		c.OrdersTopics = ordersTopics(c.Shops, c.OffsetsTopic, &f)
 		f.ways(c.Shops, c.ShopsFile != "", c.APIURL)
-		c.Component = f.component(&env, c.Shops)
+		c.Component = f.component(env, c.Shops)
 		f.pushed(c.Push, c.Component, c.Shops)
 	} else {
 		f.topicName("TOPIC", env.Topic) // the shops' part checks it otherwise
@@ -202,10 +211,7 @@ func load(defaults map[string]string, withShops bool) (*Config, error) {
 	var port string
 	c.Listen, port = f.listen("LISTEN", env.Listen)
 	c.WorkerID = workerID(env.WorkerID, port, &f)
-	if len(f) > 0 {
-		return nil, &Error{Faults: f}
-	}
-	return c, nil
+	return c, f
 }
 
 // Listen is the address of the HTTP listener and nothing else, for whoever asks

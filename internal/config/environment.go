@@ -99,7 +99,7 @@ type environment struct {
 	RestTokenFile string `split_words:"true" type:"file" desc:"file with the bearer token that HTTP calls need which change something, read at each of them; without it they are for callers on the same machine"`
 
 	LogLevel  string `split_words:"true" type:"text" default:"info" desc:"debug, info, warn or error"`
-	LogFormat string `split_words:"true" type:"text" default:"json" desc:"json or text"`
+	LogFormat string `split_words:"true" type:"text" default:"json" desc:"json or text; when it is not set and stderr is a terminal, run logs text and shows a status line"`
 }
 
 // Names that the contract knows and this version cannot do yet: they get an

@@ -4,18 +4,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"text/tabwriter"
 )
-
-// WriteText lists the variables for a terminal.
-func WriteText(w io.Writer) error {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "VARIABLE\tTYPE\tDEFAULT\tMEANING")
-	for _, v := range Variables() {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", v.Name, v.Type, orDash(v.Default), v.Meaning)
-	}
-	return t.Flush()
-}
 
 // WriteMarkdown lists them as a table in Markdown.
 func WriteMarkdown(w io.Writer) error {

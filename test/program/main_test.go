@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/twmb/franz-go/pkg/kfake"
 
 	"orderwalk/simulator"
 )
@@ -38,7 +39,8 @@ func withProgram(run func() int) int {
 }
 
 // TestScripts runs the program as a user does: by its command line, in
-// processes of its own. Each script has a simulated API at $SIMULATED_API.
+// processes of its own. Each script has a simulated API at $SIMULATED_API,
+// and a Kafka at $KAFKA.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{Dir: "testdata/script", Setup: func(env *testscript.Env) error {
 		api := httptest.NewServer(simulator.New(simulator.Config{Seed: 1, Shops: []simulator.Shop{{
@@ -48,6 +50,12 @@ func TestScripts(t *testing.T) {
 		}}}))
 		env.Defer(api.Close)
 		env.Setenv("SIMULATED_API", api.URL)
+		kafka, err := kfake.NewCluster(kfake.NumBrokers(1))
+		if err != nil {
+			return err
+		}
+		env.Defer(kafka.Close)
+		env.Setenv("KAFKA", kafka.ListenAddrs()[0])
 		return nil
 	}})
 }

@@ -1,0 +1,29 @@
+package cli
+
+import (
+	"strings"
+	"unicode/utf8"
+)
+
+// wrap breaks a text at its spaces into lines of at most helpWidth characters,
+// the first of which begins with head, the others with indent. A word that is
+// longer stands on a line of its own.
+func wrap(head, indent, text string) string {
+	var b strings.Builder
+	line := head
+	begun := false // the line has a word of the text
+	for word := range strings.FieldsSeq(text) {
+		switch {
+		case !begun:
+			line += word
+		case utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) > helpWidth:
+			b.WriteString(line + "\n")
+			line = indent + word
+		default:
+			line += " " + word
+		}
+		begun = true
+	}
+	b.WriteString(strings.TrimRight(line, " ") + "\n")
+	return b.String()
+}
