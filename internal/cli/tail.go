@@ -28,8 +28,8 @@ One line a record: when its page was read, shop, range, order ID. It shows
 committed records only, as a consumer with isolation.level=read_committed does.
 
 Without ORDERWALK_KAFKA_BROKERS it reads from the orderwalk dev that runs in
---data. Shops have the names of ORDERWALK_SHOPS_FILE, where that is set; a name stands
-for one range of its shop, an app ID for all.
+--data. Shops have the names of ORDERWALK_SHOPS_FILE, where that is set; a name
+stands for one range of its shop, an app ID for all.
 `
 
 const tailExamples = `
