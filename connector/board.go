@@ -19,6 +19,7 @@ type board struct {
 	metrics *Metrics
 	quotas  *budget.Budgets
 	clocks  *clocks
+	explain func(error) string // see Config.explain
 	quota   quotaSeries
 	series  []shopSeries
 	state   *prometheus.Desc
@@ -154,7 +155,7 @@ func (b *board) enlist(shops []Shop, changed func()) {
 		h := sheets[p]
 		if h == nil || h.name() != shop.Name {
 			h = newSheet(shop, b.metrics, changed)
-			h.quota = b.quotas.Of(shop.AppID)
+			h.quota, h.explain = b.quotas.Of(shop.AppID), b.explain
 		}
 		h.due(shop.Policy, b.histories[p].unreadSince())
 		b.sheets[p] = h

@@ -119,7 +119,7 @@ func (s *survey) done(ctx context.Context, lane int, shops []Shop) (done bool, m
 				missing = append(missing, fmt.Sprintf("shop %s: not done: another worker has it, and says why", shop.Name))
 			}
 		} else if e := l.ended[shop.partition()].missing; e != nil {
-			missing = append(missing, fmt.Sprintf("shop %s: done in part: %s", shop.Name, e))
+			missing = append(missing, fmt.Sprintf("shop %s: done in part: %s", shop.Name, s.cfg.explain(e)))
 		}
 	}
 	return len(left) == 0, missing, err

@@ -48,9 +48,9 @@ func transactions(ctx context.Context, cfg *config.Config, brokers *kafkaconn.Ka
 	case err == nil:
 		return finding{OK: true, Detail: detail}
 	case errors.As(err, &refused) && !refused.Retriable && ctx.Err() == nil:
-		return finding{Detail: refused.Request + ": " + kafkaconn.CodeName(refused.Code), Do: []string{refused.Hint}}
-	case last != nil && kafkaconn.HintFor(last) != "":
-		return finding{Detail: kafkaconn.Worded(last).Error(), Do: []string{kafkaconn.HintFor(last)}}
+		return finding{Detail: refused.Request + ": " + kafkaconn.CodeName(refused.Code), Do: []string{hintFor(refused)}}
+	case last != nil && connHint(last) != "":
+		return finding{Detail: kafkaconn.Worded(last).Error(), Do: []string{connHint(last)}}
 	default:
 		return finding{Detail: fmt.Sprintf("no broker coordinates transactions, for %s: %v", coordinatorLimit, kafkaconn.Worded(last)),
 			Do: []string{internalTopic("__transaction_state", "transaction.state.log", size)}}
@@ -86,11 +86,11 @@ func membership(ctx context.Context, cfg *config.Config, brokers *kafkaconn.Kafk
 	case err == nil:
 		return finding{OK: true, Detail: fmt.Sprintf("may join, with a session timeout of %s", cfg.SessionTimeout)}
 	case errors.As(err, &refused):
-		return finding{Detail: refused.Doing + ": " + kafkaconn.CodeName(refused.Code), Do: []string{refused.Hint}}
+		return finding{Detail: refused.Doing + ": " + kafkaconn.CodeName(refused.Code), Do: []string{hintFor(refused)}}
 	case errors.Is(err, group.ErrNoCoordinator):
 		return finding{Detail: kafkaconn.Worded(err).Error(), Do: []string{internalTopic("__consumer_offsets", "offsets.topic", size)}}
 	default:
-		return finding{Detail: kafkaconn.Worded(err).Error(), Do: []string{brokers.Hint(err)}}
+		return finding{Detail: kafkaconn.Worded(err).Error(), Do: []string{hintFor(brokers.Failed(err))}}
 	}
 }
 

@@ -65,7 +65,7 @@ func (m *Member) belong(ctx context.Context, box mailbox) error {
 	defer cut()
 	joining, err := kafka.NewConsumerGroup(m.kafkaConfig(wire))
 	if err != nil {
-		return &Error{Doing: "configure the group", Hint: err.Error()}
+		return &Error{Doing: "configure the group", Err: err}
 	}
 	defer func() {
 		cut() // what it would wait for has become pointless

@@ -184,7 +184,7 @@ func (r *Reader) afterGap(ctx context.Context, topic string, partition int32, of
 	}
 	return offset, &Error{
 		Request: fetchName, Topic: topic, Partition: partition, Code: kafka.OffsetOutOfRange,
-		Hint: fmt.Sprintf("offset %d is beyond the end; has the topic been deleted and created again?", offset),
+		Err: fmt.Errorf("%w: offset %d", ErrBeyondEnd, offset),
 	}
 }
 
@@ -252,13 +252,13 @@ func (r *Reader) atLeader(ctx context.Context, topic string, partition int32, re
 		switch reactToRead(code) {
 		case missing:
 			if time.Since(started) > missingPatience {
-				return &Error{Request: fetchName, Topic: topic, Partition: partition, Code: code, Hint: hint(fetchName, code, "")}
+				return &Error{Request: fetchName, Topic: topic, Partition: partition, Code: code}
 			}
 		case stop:
 			if code == kafka.OffsetOutOfRange {
 				return code
 			}
-			return &Error{Request: fetchName, Topic: topic, Partition: partition, Code: code, Hint: hint(fetchName, code, "")}
+			return &Error{Request: fetchName, Topic: topic, Partition: partition, Code: code}
 		}
 		if r.OnRetry != nil {
 			r.OnRetry(fetchName, reason(code), err)
