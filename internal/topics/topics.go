@@ -3,9 +3,8 @@
 //
 // It creates what is missing, refuses an offsets topic that is not compacted,
 // and counts partitions. It alters no topic that exists, deletes none, and
-// knows nothing of records. Its users are the command line, at start and in
-// `orderwalk check`, and package txn, which needs [Refresh] when a leader has
-// moved.
+// knows nothing of records. Its users are package connector, at start and while it
+// runs, and `orderwalk check`.
 package topics
 
 import (
