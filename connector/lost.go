@@ -9,6 +9,7 @@ import (
 	"github.com/segmentio/kafka-go"
 
 	"orderwalk/connector/window"
+	"orderwalk/internal/backoff"
 	"orderwalk/internal/record"
 	"orderwalk/internal/topics"
 	"orderwalk/internal/txn"
@@ -85,9 +86,7 @@ topics:
 // and brokers learn of that one after the other.
 func (c *Connector) appears(ctx context.Context) bool {
 	for range 10 {
-		select {
-		case <-time.After(200 * time.Millisecond):
-		case <-ctx.Done():
+		if backoff.Sleep(ctx, 200*time.Millisecond) != nil {
 			return false
 		}
 		there, err := topics.There(ctx, c.cfg.Addr, c.cfg.Transport, c.cfg.OffsetsTopic)

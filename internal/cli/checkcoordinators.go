@@ -11,6 +11,7 @@ import (
 
 	"github.com/segmentio/kafka-go"
 
+	"orderwalk/internal/backoff"
 	"orderwalk/internal/config"
 	"orderwalk/internal/group"
 	"orderwalk/internal/kafkaconn"
@@ -68,10 +69,8 @@ func coordinates(ctx context.Context, brokers *kafkaconn.Kafka, id string) error
 		if err == nil {
 			return nil
 		}
-		select {
-		case <-ctx.Done():
+		if backoff.Sleep(ctx, 250*time.Millisecond) != nil {
 			return err
-		case <-time.After(250 * time.Millisecond):
 		}
 	}
 }

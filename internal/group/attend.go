@@ -7,8 +7,9 @@ import (
 	"slices"
 	"time"
 
-	"github.com/cenkalti/backoff/v4"
 	"github.com/segmentio/kafka-go"
+
+	"orderwalk/internal/backoff"
 )
 
 // errRemoved ends a membership that the coordinator has forgotten or given up.
@@ -21,8 +22,7 @@ const ours = (1<<31 - 2) * time.Millisecond
 
 // attend is a membership after the other, until ctx ends.
 func (m *Member) attend(ctx context.Context, box mailbox) error {
-	pause := backoff.NewExponentialBackOff(backoff.WithInitialInterval(20*time.Millisecond),
-		backoff.WithMultiplier(2), backoff.WithMaxInterval(500*time.Millisecond), backoff.WithMaxElapsedTime(0))
+	pause := backoff.New(20*time.Millisecond, 500*time.Millisecond)
 	for {
 		began := time.Now()
 		err := m.belong(ctx, box)
@@ -40,10 +40,8 @@ func (m *Member) attend(ctx context.Context, box mailbox) error {
 		if time.Since(began) > time.Minute {
 			pause.Reset()
 		}
-		select {
-		case <-ctx.Done():
+		if pause.Sleep(ctx) != nil {
 			return nil
-		case <-time.After(pause.NextBackOff()):
 		}
 	}
 }

@@ -3,6 +3,8 @@ package group
 import (
 	"context"
 	"time"
+
+	"orderwalk/internal/backoff"
 )
 
 // leaveLimit bounds what leaving may add to a stop.
@@ -97,11 +99,9 @@ func (m *Member) leave(ctx context.Context) {
 		if err == nil {
 			return
 		}
-		select {
-		case <-ctx.Done():
+		if backoff.Sleep(ctx, 50*time.Millisecond) != nil {
 			m.cfg.Log.Warn("could not leave the worker group, others wait for the session timeout", "reason", err)
 			return
-		case <-time.After(50 * time.Millisecond):
 		}
 	}
 }

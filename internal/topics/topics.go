@@ -14,11 +14,11 @@ import (
 	"net"
 	"time"
 
-	"github.com/cenkalti/backoff/v4"
 	"github.com/segmentio/kafka-go"
 	"github.com/segmentio/kafka-go/protocol/createtopics"
 	"github.com/segmentio/kafka-go/protocol/metadata"
 
+	"orderwalk/internal/backoff"
 	"orderwalk/internal/kafkawire"
 )
 
@@ -97,10 +97,7 @@ func Check(ctx context.Context, addr net.Addr, transport *kafka.Transport, specs
 
 // insist repeats what fails over something of the moment.
 func (e *ensuring) insist(ctx context.Context, do func() error) error {
-	pause := backoff.NewExponentialBackOff(
-		backoff.WithInitialInterval(10*time.Millisecond),
-		backoff.WithMaxInterval(time.Second),
-		backoff.WithMaxElapsedTime(0))
+	pause := backoff.New(10*time.Millisecond, time.Second)
 	for {
 		err := do()
 		if err == nil {
@@ -113,10 +110,8 @@ func (e *ensuring) insist(ctx context.Context, do func() error) error {
 		if e.onRetry != nil && ctx.Err() == nil {
 			e.onRetry(err)
 		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("ensure topics: %w: %w", ctx.Err(), err)
-		case <-time.After(pause.NextBackOff()):
+		if ended := pause.Sleep(ctx); ended != nil {
+			return fmt.Errorf("ensure topics: %w: %w", ended, err)
 		}
 		if refreshErr := (kafkawire.Wire{Addr: e.addr, Transport: e.transport}).Refresh(ctx); refreshErr != nil && ctx.Err() == nil && refused(refreshErr) {
 			return fmt.Errorf("ensure topics: %w", refreshErr)

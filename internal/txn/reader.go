@@ -9,9 +9,10 @@ import (
 	"net"
 	"time"
 
-	"github.com/cenkalti/backoff/v4"
 	"github.com/segmentio/kafka-go"
 	"github.com/segmentio/kafka-go/protocol/listoffsets"
+
+	"orderwalk/internal/backoff"
 )
 
 // Record is a committed record. Key, Value and Headers may be kept; nil is a
@@ -225,7 +226,7 @@ func (r *Reader) listOffset(ctx context.Context, topic string, partition int32, 
 // OffsetOutOfRange bare, others as *Error.
 func (r *Reader) atLeader(ctx context.Context, topic string, partition int32, request func(cluster, int32) (kafka.Error, error)) error {
 	c := clusterAt(r.Addr, r.Transport)
-	var pause *backoff.ExponentialBackOff
+	var pause *backoff.Backoff
 	started := time.Now()
 	warned := started
 	for {

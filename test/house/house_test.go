@@ -31,7 +31,7 @@ var rows = [][]string{
 	// Kafka and the API.
 	{"internal/access", "internal/group", "internal/topics", "internal/txn", "internal/wechat"},
 	{"internal/httpserve", "internal/kafkaconn", "internal/kafkawire"},
-	{"internal/redact"},
+	{"internal/backoff", "internal/redact"},
 	// A product of its own, which others can take out of the house.
 	{"simulator"},
 }
