@@ -3,14 +3,12 @@
 package kafkaconn
 
 import (
-	"bytes"
 	"crypto/x509/pkix"
 	"errors"
 	"fmt"
 	"net/http"
 	"os"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -279,22 +277,4 @@ func (s *secureKafka) testTokens(t *testing.T) {
 	if k.Principal() != "User:robot" {
 		t.Errorf("principal = %q", k.Principal())
 	}
-}
-
-// lockedBuffer is a log.
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
 }

@@ -18,6 +18,7 @@ import (
 
 	"orderwalk/internal/txn"
 	"orderwalk/test/kafkatest"
+	"orderwalk/test/logtest"
 )
 
 // kafka-go alone loses a request when the broker's session is over; here the
@@ -46,7 +47,7 @@ func (s *secureKafka) testSession(t *testing.T) {
 		defer mu.Unlock()
 		return password, nil
 	}
-	var log lockedBuffer
+	var log logtest.Buffer
 	cfg := s.over("SASL_PLAINTEXT", login)
 	cfg.Log = slog.New(slog.NewTextHandler(&log, nil))
 	k := New(cfg)

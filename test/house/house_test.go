@@ -18,7 +18,7 @@ const module = "orderwalk"
 // imports only packages of rows below its own. docs/DESIGN.md says what each is.
 var rows = [][]string{
 	// Tests of the whole, and their kits: nothing imports them but tests.
-	{"bench", "test/deploy", "test/house", "test/leaktest", "test/program", "test/trial"},
+	{"bench", "test/deploy", "test/house", "test/leaktest", "test/logtest", "test/program", "test/trial"},
 	{"test/kafkatest"},
 	{"."},
 	{"internal/cli"},

@@ -2,7 +2,6 @@ package program
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -13,12 +12,12 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
 
 	"orderwalk/test/leaktest"
+	"orderwalk/test/logtest"
 )
 
 // patience bounds each single wait of a test; it is never measured.
@@ -29,8 +28,8 @@ type process struct {
 	t      *testing.T
 	cmd    *exec.Cmd
 	stdout *bufio.Reader
-	said   lockedBuffer // all that was read of stdout
-	stderr lockedBuffer
+	said   logtest.Buffer // all that was read of stdout
+	stderr logtest.Buffer
 	leaks  leaktest.Search
 }
 
@@ -171,24 +170,6 @@ func published(t *testing.T, page string) (sum float64) {
 		}
 	}
 	return sum
-}
-
-// lockedBuffer may be read while the process still writes to it.
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
 }
 
 // TestDevResumesAfterKill kills `orderwalk dev` in the middle of its backfill,
