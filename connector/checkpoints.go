@@ -119,7 +119,7 @@ func (cr *checkpointReader) done(ctx context.Context, lane int, shops []Shop) (d
 				missing = append(missing, fmt.Sprintf("shop %s: not done: another worker has it, and says why", shop.Name))
 			}
 		} else if e := l.ended[shop.partition()].missing; e != nil {
-			missing = append(missing, fmt.Sprintf("shop %s: done in part: %s", shop.Name, e))
+			missing = append(missing, fmt.Sprintf("shop %s: done in part: %s", shop.Name, cr.cfg.explain(e)))
 		}
 	}
 	return len(left) == 0, missing, err

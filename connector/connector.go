@@ -61,6 +61,20 @@ type Config struct {
 	Shops     []Shop           // see SetShops
 	Metrics   *Metrics
 	Log       *slog.Logger
+	// Hint returns what an operator can do about an error, for shops' reasons; empty
+	// if it does not know. May be nil.
+	Hint func(error) string
+}
+
+// explain is an error's text with its hint.
+func (c *Config) explain(err error) string {
+	text := err.Error()
+	if c.Hint != nil {
+		if hint := c.Hint(err); hint != "" {
+			text += "; " + hint
+		}
+	}
+	return text
 }
 
 // Shop is one source: an app ID with one kind of range.
@@ -111,6 +125,7 @@ const spareWindows = 512
 func New(cfg Config, reg prometheus.Registerer) *Connector {
 	c := &Connector{cfg: cfg, registry: newRegistry(cfg.Metrics, budget.New(cfg.QuotaLiveShare, cfg.Log)), changed: make(chan struct{}, 1), paused: make(map[offsets.Partition]bool), spare: make(chan struct{}, spareWindows), ids: newIDBudget()}
 	c.stage(fmt.Sprintf("starting: waiting for Kafka at %v to answer", cfg.Addr))
+	c.registry.explain = c.cfg.explain
 	c.registry.register(cfg.Shops, c.poke)
 	c.outage = newOutage(cfg.Metrics, cfg.Log)
 	c.clocks = newClocks(cfg.Host, cfg.Log)
@@ -276,7 +291,7 @@ func (c *Connector) result(ctx context.Context, set *laneSet) (ended bool, err e
 			case !s.done:
 				return false, nil
 			case s.missing != nil:
-				open = append(open, fmt.Sprintf("shop %s: done in part: %s", shop.Name, s.missing))
+				open = append(open, fmt.Sprintf("shop %s: done in part: %s", shop.Name, c.cfg.explain(s.missing)))
 			}
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"orderwalk/connector/window"
+	"orderwalk/internal/backoff"
 	"orderwalk/internal/wechat"
 	"orderwalk/offsets"
 )
@@ -122,7 +123,7 @@ func (l *lister) list(ctx context.Context, s window.Span, wanted map[string]bool
 		if !page.More || wanted != nil && len(listed) == len(wanted) {
 			return listed, nil
 		}
-		if err := sleep(ctx, pass.pause()); err != nil {
+		if err := backoff.Sleep(ctx, pass.pause()); err != nil {
 			return nil, err
 		}
 		q.Key = page.Next

@@ -20,12 +20,8 @@ type TooDenseError struct {
 }
 
 func (e *TooDenseError) Error() string {
-	hint := "lower ORDERWALK_MIN_WINDOW"
-	if e.End-e.Start == 1 {
-		hint = "one second cannot be divided: ask the vendor to list more for one range, or read this time in a group of its own for each status (a status filter)"
-	}
-	return fmt.Sprintf("read window %d–%d (%s) of shop %s: the API refuses it as too full (31042) and it cannot be halved any more; nothing was skipped: %s",
-		e.Start, e.End, time.Unix(e.Start, 0).UTC().Format(time.RFC3339), e.Shop, hint)
+	return fmt.Sprintf("read window %d–%d (%s) of shop %s: the API refuses it as too full (31042) and it cannot be halved any more; nothing was skipped",
+		e.Start, e.End, time.Unix(e.Start, 0).UTC().Format(time.RFC3339), e.Shop)
 }
 
 // MisplacedError stops a shop whose checkpoint stands in a lane that it does
@@ -38,7 +34,7 @@ type MisplacedError struct {
 }
 
 func (e *MisplacedError) Error() string {
-	return fmt.Sprintf("find checkpoint of %s: it is in partition %d of topic %s, and with the partitions that topic has now it belongs to partition %d; nothing was started over: give the topic its former number of partitions (a new topic and a copy), or write a tombstone for the old record to begin anew on purpose",
+	return fmt.Sprintf("find checkpoint of %s: it is in partition %d of topic %s, and with the partitions that topic has now it belongs to partition %d; nothing was started over",
 		e.Partition, e.Found, e.Topic, e.Lane)
 }
 
@@ -55,6 +51,6 @@ func (e *GrownError) Error() string {
 	if e.Has == 0 {
 		now = fmt.Sprintf("more than the %d partitions it had", e.Had)
 	}
-	return fmt.Sprintf("deal the shops out over lanes: topic %s has %s when this worker started; shops that belong to another one by now are refused at the next start, with what to do about it",
+	return fmt.Sprintf("deal the shops out over lanes: topic %s has %s when this worker started",
 		e.Topic, now)
 }

@@ -95,7 +95,7 @@ func TestWhatStopsAShop(t *testing.T) {
 		{"plain http where https is wanted", simulator.Faults{RequireHTTPS: true}, nil, "43003"},
 		{"an errcode nobody knows", simulator.Faults{UnknownErrcode: 12345}, nil, "12345"},
 		{"too many orders in one second", simulator.Faults{MaxOrdersPerRequest: 10}, nil, "31042"},
-		{"more windows than a second", simulator.Faults{MaxOrdersPerRequest: 10}, func(p *window.Policy) { p.MinWindow = time.Minute }, "ORDERWALK_MIN_WINDOW"},
+		{"more windows than a second", simulator.Faults{MaxOrdersPerRequest: 10}, func(p *window.Policy) { p.MinWindow = time.Minute }, "31042) and it cannot be halved any more; nothing was skipped; " + tryIt},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			inBubble(t, func(a *testbed) {

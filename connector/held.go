@@ -86,11 +86,11 @@ func (h *shopState) budgeted(s *ShopStatus, held bool) {
 		return
 	}
 	if why := h.quota.Exhausted(); why != nil {
-		s.State, s.Reason = StateExhausted, why.Error()
+		s.State, s.Reason = StateExhausted, h.reason(why)
 		return
 	}
-	if why := h.quota.Waits(); why != "" && held && s.State == StateBackfill {
-		s.Held, s.Reason = true, why
+	if why := h.quota.Waits(); why != nil && held && s.State == StateBackfill {
+		s.Held, s.Reason = true, h.reason(why)
 	}
 }
 

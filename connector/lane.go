@@ -10,9 +10,9 @@ import (
 	"sync"
 	"time"
 
-	"github.com/cenkalti/backoff/v4"
 	"github.com/segmentio/kafka-go"
 
+	"orderwalk/internal/backoff"
 	"orderwalk/internal/record"
 	"orderwalk/internal/txn"
 	"orderwalk/offsets"
@@ -79,8 +79,7 @@ func (l *lane) name() string { return fmt.Sprintf("lane %d", l.number) }
 func (l *lane) run(ctx context.Context) error {
 	defer l.outage.over(l.name())
 	defer l.close()
-	pause := backoff.NewExponentialBackOff(backoff.WithInitialInterval(100*time.Millisecond),
-		backoff.WithMaxInterval(10*time.Second), backoff.WithMaxElapsedTime(0))
+	pause := backoff.New(100*time.Millisecond, 10*time.Second)
 	for {
 		opened := time.Now()
 		if l.finish() {
@@ -125,16 +124,14 @@ func (l *lane) run(ctx context.Context) error {
 		if now {
 			continue
 		}
-		delay := pause.NextBackOff()
+		delay := pause.Next()
 		level := slog.LevelWarn
 		if refusal != nil && refusal.Retriable {
 			level = slog.LevelDebug // Kafka is away, which has been told
 		}
 		l.log.Log(ctx, level, "lane starts again from what is committed", "reason", err, "in", delay.Round(time.Millisecond))
-		select {
-		case <-ctx.Done():
+		if backoff.Sleep(ctx, delay) != nil {
 			return nil
-		case <-time.After(delay):
 		}
 	}
 }

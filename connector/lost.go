@@ -9,6 +9,7 @@ import (
 	"github.com/segmentio/kafka-go"
 
 	"orderwalk/connector/window"
+	"orderwalk/internal/backoff"
 	"orderwalk/internal/record"
 	"orderwalk/internal/topics"
 	"orderwalk/internal/txn"
@@ -28,12 +29,12 @@ var errFound = errors.New("found")
 type LostError struct {
 	Topic, Orders string
 	Partition     offsets.Partition
-	Partitions    int
+	Partitions    int // that Topic gets when it is created
 }
 
 func (e *LostError) Error() string {
-	return fmt.Sprintf("find checkpoints: topic %s is not there, and topic %s holds orders of %s; nothing was started over: look whether ORDERWALK_OFFSETS_TOPIC names the topic that was used, or put it back from a copy; to begin anew on purpose, at ORDERWALK_START_TIME and with what is published since then published again, create it: kafka-topics.sh --create --topic %s --partitions %d --config cleanup.policy=compact",
-		e.Topic, e.Orders, e.Partition, e.Topic, e.Partitions)
+	return fmt.Sprintf("find checkpoints: topic %s is not there, and topic %s holds orders of %s; nothing was started over",
+		e.Topic, e.Orders, e.Partition)
 }
 
 // lost refuses to make an offsets topic whose checkpoints have been there. At a
@@ -85,9 +86,7 @@ topics:
 // and brokers learn of that one after the other.
 func (c *Connector) appears(ctx context.Context) bool {
 	for range 10 {
-		select {
-		case <-time.After(200 * time.Millisecond):
-		case <-ctx.Done():
+		if backoff.Sleep(ctx, 200*time.Millisecond) != nil {
 			return false
 		}
 		there, err := topics.There(ctx, c.cfg.Addr, c.cfg.Transport, c.cfg.OffsetsTopic)
@@ -167,14 +166,20 @@ func comesTo(p window.Policy, encoder record.Encoder, value []byte) bool {
 	return order.End > p.Start && (p.End == 0 || order.Start < p.LastEnd())
 }
 
-// gone returns the error of an offsets topic that was deleted under a lane. The
-// refusal's own hint would be to create it, which publishes all orders again. Any other
+// DeletedError is an offsets topic that was deleted while a lane was written to it.
+// To create it, as one would another topic, publishes all orders again.
+type DeletedError struct{ Err error }
+
+func (e *DeletedError) Error() string {
+	return e.Err.Error() + "; the topic was deleted, and its checkpoints with it"
+}
+func (e *DeletedError) Unwrap() error { return e.Err }
+
+// gone returns the error of an offsets topic that was deleted under a lane. Any other
 // refusal is err.
 func (l *lane) gone(refusal *txn.Error, err error) error {
 	if refusal.Code != kafka.UnknownTopicOrPartition || refusal.Topic != l.cfg.OffsetsTopic {
 		return err
 	}
-	deleted := *refusal
-	deleted.Hint = "it was deleted, and the checkpoints went with it: do not create it, or all orders are published again; put it back from a copy; what else can be done the next start says"
-	return &deleted
+	return &DeletedError{refusal}
 }

@@ -61,11 +61,11 @@ func (l *lane) standing(p offsets.Partition) standing {
 	case m.ended && m.failed == nil:
 		return standing{done: true, missing: m.missing}
 	case m.failed != nil:
-		return standing{open: fmt.Sprintf("%s: %s", StateFailed, m.failed)}
+		return standing{open: fmt.Sprintf("%s: %s", StateFailed, l.cfg.explain(m.failed))}
 	case r != nil && r.barred:
-		return standing{open: fmt.Sprintf("%s: %s", StateFailed, r.err)}
+		return standing{open: fmt.Sprintf("%s: %s", StateFailed, l.cfg.explain(r.err))}
 	case m.waits != nil && m.shop.Policy.End > 0:
-		return standing{open: fmt.Sprintf("%s: %s", StateWaiting, m.waits)}
+		return standing{open: fmt.Sprintf("%s: %s", StateWaiting, l.cfg.explain(m.waits))}
 	}
 	return standing{}
 }

@@ -7,9 +7,8 @@ import (
 	"hash/maphash"
 	"time"
 
-	"github.com/cenkalti/backoff/v4"
-
 	"orderwalk/connector/window"
+	"orderwalk/internal/backoff"
 	"orderwalk/internal/wechat"
 	"orderwalk/offsets"
 )
@@ -39,13 +38,11 @@ type pass struct {
 	repeats  int                 // pages in a row without a new order, empty ones not counted
 	restarts int
 	circles  int
-	backoff  *backoff.ExponentialBackOff
+	backoff  *backoff.Backoff
 }
 
 func newPass() *pass {
-	b := backoff.NewExponentialBackOff(backoff.WithInitialInterval(200*time.Millisecond),
-		backoff.WithMaxInterval(time.Minute), backoff.WithMaxElapsedTime(0))
-	return &pass{seed: maphash.MakeSeed(), tokens: make(map[uint64]struct{}), ids: make(map[uint64]struct{}), backoff: b}
+	return &pass{seed: maphash.MakeSeed(), tokens: make(map[uint64]struct{}), ids: make(map[uint64]struct{}), backoff: backoff.New(200*time.Millisecond, time.Minute)}
 }
 
 // wrong says that the page promises more and gives no way to get it: no token or
@@ -112,20 +109,5 @@ func (w *walker) circled(ctx context.Context, win *offsets.Window, pass *pass, c
 	window.Restart(win, w.shop.Policy)
 	w.dirty = true
 	w.mu.Unlock()
-	return sleep(ctx, delay)
-}
-
-// sleep waits for d or for the end of ctx.
-func sleep(ctx context.Context, d time.Duration) error {
-	if d <= 0 {
-		return nil
-	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	return backoff.Sleep(ctx, delay)
 }

@@ -6,12 +6,13 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/segmentio/kafka-go"
+
+	"orderwalk/test/logtest"
 )
 
 // plug is a process's network; once pulled, nothing it sends arrives.
@@ -63,7 +64,7 @@ type process struct {
 	transport *kafka.Transport
 	host      *http.Transport
 	metrics   *prometheus.Registry
-	log       *lockedWriter
+	log       *logtest.Buffer
 }
 
 func (p *process) logged() string { return p.log.String() }
@@ -71,7 +72,7 @@ func (p *process) logged() string { return p.log.String() }
 // prepare makes a connector over the shops.
 func (a *testbed) prepare(shops ...shop) *process {
 	a.Helper()
-	p := &process{a: a, plug: &plug{dial: a.dial}, ended: make(chan struct{}), metrics: prometheus.NewRegistry(), log: new(lockedWriter)}
+	p := &process{a: a, plug: &plug{dial: a.dial}, ended: make(chan struct{}), metrics: prometheus.NewRegistry(), log: new(logtest.Buffer)}
 	log := slog.New(slog.NewTextHandler(p.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	cfg, transport, web := a.config(p.plug, log, p.metrics, shops...)
 	p.transport, p.host = transport, web
@@ -127,22 +128,4 @@ func (p *process) kill() {
 	p.plug.pull()
 	p.cancel()
 	<-p.ended
-}
-
-// lockedWriter is a log that can be read while it is written.
-type lockedWriter struct {
-	mu   sync.Mutex
-	text strings.Builder
-}
-
-func (l *lockedWriter) Write(b []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(b)
-}
-
-func (l *lockedWriter) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
 }

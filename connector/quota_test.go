@@ -95,7 +95,7 @@ func TestBackfillLeavesTheLiveWalkItsShare(t *testing.T) {
 			t.Errorf("backfill waits after %d list calls, want 4000", n)
 		}
 		s := run.statusOf("old")
-		for _, want := range []string{"live walk's", "of the day's 5000 list calls are left", "until 2000-01-02 00:00 Asia/Shanghai"} {
+		for _, want := range []string{"reserved for the live walk", "of the day's 5000 list calls are left", "until 2000-01-02 00:00 Asia/Shanghai"} {
 			if s.State != StateBackfill || !strings.Contains(s.Reason, want) {
 				t.Errorf("the line of the shop does not say %q: %+v", want, s)
 			}

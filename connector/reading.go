@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"orderwalk/connector/window"
+	"orderwalk/internal/backoff"
 	"orderwalk/internal/wechat"
 	"orderwalk/offsets"
 )
@@ -65,7 +66,7 @@ func (w *walker) turn(ctx context.Context, win *offsets.Window, page wechat.Page
 	}
 	accepted := make(chan error, 1)
 	go func() { accepted <- w.accept(ctx, win, page, broken) }()
-	if ahead = sleep(ctx, pause); ahead == nil {
+	if ahead = backoff.Sleep(ctx, pause); ahead == nil {
 		following, ahead = w.list(ctx, win, page.Next)
 	}
 	return following, ahead, <-accepted
@@ -156,12 +157,10 @@ func (w *walker) startAgain(ctx context.Context, win *offsets.Window, pass *pass
 	if pass.restarts == 3 {
 		w.log.Warn("window keeps starting again", "window_start", win.Start, "window_end", win.End, "reason", cause)
 	}
-	select {
-	case <-ctx.Done():
-		return false, ctx.Err()
-	case <-time.After(pass.backoff.NextBackOff()):
-		return true, nil
+	if err := pass.backoff.Sleep(ctx); err != nil {
+		return false, err
 	}
+	return true, nil
 }
 
 // cut reports whether a window has turned out to be much too long; what is left

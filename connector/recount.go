@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"orderwalk/internal/backoff"
 	"orderwalk/internal/topics"
 )
 
@@ -26,10 +27,8 @@ const recountEvery = time.Minute
 func (c *Connector) recount(ctx context.Context) {
 	for {
 		now := time.Now()
-		select {
-		case <-ctx.Done():
+		if backoff.Sleep(ctx, now.Truncate(recountEvery).Add(recountEvery).Sub(now)) != nil {
 			return
-		case <-time.After(now.Truncate(recountEvery).Add(recountEvery).Sub(now)):
 		}
 		c.mu.Lock()
 		names, had := c.wanted(), c.partitions

@@ -141,7 +141,7 @@ func TestATopicThatWasDeletedIsUsedAgainWhenItIsBack(t *testing.T) {
 		time.Sleep(20 * time.Second) // all of the backlog is committed
 		a.deleteTopic(topic)
 		a.until("the shops of the deleted topic have failed", func() bool { return are(StateFailed, bad...) })
-		if s := stateOf(bad[0], workers...); !strings.Contains(s.Reason, "to "+topic) || !strings.Contains(s.Reason, "create the topic again") {
+		if s := stateOf(bad[0], workers...); !strings.Contains(s.Reason, "to "+topic) || !strings.HasSuffix(s.Reason, "; "+tryIt) {
 			t.Errorf("the reason is %q", s.Reason)
 		}
 		time.Sleep(5 * time.Minute) // looks at it, and again

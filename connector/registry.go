@@ -19,6 +19,7 @@ type registry struct {
 	metrics *Metrics
 	quotas  *budget.Budgets
 	clocks  *clocks
+	explain func(error) string // see Config.explain
 	quota   quotaSeries
 	series  []shopSeries
 	state   *prometheus.Desc
@@ -154,7 +155,7 @@ func (r *registry) register(shops []Shop, changed func()) {
 		h := sheets[p]
 		if h == nil || h.name() != shop.Name {
 			h = newShopState(shop, r.metrics, changed)
-			h.quota = r.quotas.Of(shop.AppID)
+			h.quota, h.explain = r.quotas.Of(shop.AppID), r.explain
 		}
 		h.due(shop.Policy, r.histories[p].unreadSince())
 		r.states[p] = h

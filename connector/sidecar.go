@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"orderwalk/internal/backoff"
 	"orderwalk/internal/group"
 )
 
@@ -56,7 +57,7 @@ func (s *sidecars) assign(ctx context.Context, a group.Assignment) {
 }
 
 func (s *sidecars) lead(ctx context.Context) {
-	for ctx.Err() == nil {
+	for {
 		err := s.Lead(ctx, func(ctx context.Context) (bool, error) { return s.lanes.mine(ctx, s.lane) })
 		if ctx.Err() != nil {
 			return
@@ -64,9 +65,8 @@ func (s *sidecars) lead(ctx context.Context) {
 		if err != nil {
 			s.lanes.log.Warn("what this worker does for the group starts again", "reason", err)
 		}
-		select {
-		case <-ctx.Done():
-		case <-time.After(relead):
+		if backoff.Sleep(ctx, relead) != nil {
+			return
 		}
 	}
 }

@@ -83,7 +83,8 @@ type shopState struct {
 	lateness prometheus.Observer
 	toRecord prometheus.Observer
 	onChange func()
-	quota    *budget.Budget // of the app ID
+	quota    *budget.Budget     // of the app ID
+	explain  func(error) string // see Config.explain; nil = the error's text
 
 	mu sync.Mutex
 	s  ShopStatus
@@ -111,7 +112,7 @@ func (h *shopState) snapshot() ShopStatus {
 	h.mu.Unlock()
 	h.budgeted(&s, held)
 	if missing != nil && s.Reason == "" && s.State != StateElsewhere {
-		s.Reason = missing.Error()
+		s.Reason = h.reason(missing)
 	}
 	return s
 }
@@ -122,7 +123,7 @@ func (h *shopState) set(state State, reason error) {
 	h.mu.Lock()
 	h.s.State, h.s.Reason = state, ""
 	if reason != nil {
-		h.s.Reason = reason.Error()
+		h.s.Reason = h.reason(reason)
 	}
 	if state.ended() {
 		h.pushed = nil
@@ -132,6 +133,14 @@ func (h *shopState) set(state State, reason error) {
 	}
 	h.mu.Unlock()
 	h.onChange()
+}
+
+// reason is the text of an error, with what to do about it.
+func (h *shopState) reason(err error) string {
+	if h.explain == nil {
+		return err.Error()
+	}
+	return h.explain(err)
 }
 
 func (h *shopState) placed(lane int) {

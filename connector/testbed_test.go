@@ -29,6 +29,9 @@ import (
 	"orderwalk/test/leaktest"
 )
 
+// tryIt stands for what an operator can do about any error; see Config.Hint.
+const tryIt = "try this"
+
 // testbed is where a story plays: a Kafka and the API's stand-in, joined by a
 // network. In a bubble all three are inside this process and time is virtual;
 // with the build tag kafka the broker, the network and the time are real.
@@ -153,7 +156,7 @@ func (a *testbed) config(p *plug, log *slog.Logger, reg prometheus.Registerer, s
 	worker := cmp.Or(a.pod, fmt.Sprintf("worker-%d", a.workers))
 	a.mu.Unlock()
 	cfg := Config{Group: a.name, WorkerID: worker, SessionTimeout: max(6*time.Second, 4*a.heartbeat), Heartbeat: a.heartbeat, Dialer: &kafka.Dialer{DialFunc: p.DialContext}, OffsetsTopic: a.name + ".offsets", TopicPartitions: 3, OffsetsPartitions: 4,
-		TransactionTimeout: 10 * time.Second, QuotaLiveShare: a.liveShare, Format: a.format(), Addr: kafka.TCP(a.brokers...), Transport: transport, Host: host, Metrics: metrics, Log: log}
+		TransactionTimeout: 10 * time.Second, QuotaLiveShare: a.liveShare, Format: a.format(), Addr: kafka.TCP(a.brokers...), Transport: transport, Host: host, Metrics: metrics, Log: log, Hint: func(error) string { return tryIt }}
 	clients := make(map[string]*wechat.Client)
 	for _, s := range shops {
 		wc := wechat.Config{Host: host, AppID: s.appID, RateLimit: cmp.Or(s.rate, 1e6), Log: log, OnCall: func(_ wechat.Range, result string, took time.Duration) { metrics.OnCall(s.appID, result, took) }, OnTokenRefresh: metrics.OnTokenRefresh(s.appID)}

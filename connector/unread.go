@@ -25,17 +25,9 @@ type UnreadError struct {
 	Start, Begin int64
 }
 
-func (e *UnreadError) Error() string { return e.Problem() + ". " + e.Hint() }
-
-// Problem is what is wrong.
-func (e *UnreadError) Problem() string {
+func (e *UnreadError) Error() string {
 	return fmt.Sprintf("the start time of shop %s is %d (%s), but its walk began at %d (%s), and a start time counts only at a shop's first start: earlier orders are not read",
 		e.Shop, e.Start, text(e.Start), e.Begin, text(e.Begin))
-}
-
-// Hint is what to do about it.
-func (e *UnreadError) Hint() string {
-	return fmt.Sprintf("Read them by a run of another group with start time %d and end time %d, then set this shop's start time to %d", e.Start, e.Begin-1, e.Begin)
 }
 
 func text(second int64) string { return time.Unix(second, 0).UTC().Format(time.RFC3339) }

@@ -13,7 +13,8 @@ const (
 	generalClearsMonth = 10
 )
 
-// china is the zone of the vendor's days and months.
+// china is the zone of the vendor's days and months. The program has its own: this
+// package knows nothing of it.
 var china = time.FixedZone("Asia/Shanghai", 8*60*60)
 
 func minuteOf(t time.Time) int64 { return t.Unix() / 60 }

@@ -223,19 +223,30 @@ func (q *Budget) refusal() (why error) {
 	return why
 }
 
-// Waits is why a backfill waits for more of the day's calls; empty when it does not.
-func (q *Budget) Waits() string {
+// HeldError is a backfill that waits for more of the day's list calls.
+type HeldError struct {
+	Left, Limit int64     // of the day's calls
+	Share       float64   // of what is left, which is the live walk's
+	Until       time.Time // when the day ends
+}
+
+func (e *HeldError) Error() string {
+	return fmt.Sprintf("backfill waits until %s Asia/Shanghai, or for more calls: %d of the day's %d list calls are left, reserved for the live walk (share %v)",
+		e.Until.In(wechat.Zone).Round(time.Minute).Format("2006-01-02 15:04"), e.Left, e.Limit, e.Share)
+}
+
+// Waits returns why a backfill waits, a [*HeldError]; nil when it does not.
+func (q *Budget) Waits() error {
 	if q == nil {
-		return ""
+		return nil
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if !q.holding {
-		return ""
+		return nil
 	}
 	r := q.look(time.Now())
-	return fmt.Sprintf("backfill waits: %d of the day's %d list calls are left, which are the live walk's (ORDERWALK_QUOTA_LIVE_SHARE %v): until %s Asia/Shanghai, or for more calls",
-		r.remaining(), r.limit, q.share, r.ends.In(wechat.Zone).Round(time.Minute).Format("2006-01-02 15:04"))
+	return &HeldError{Left: r.remaining(), Limit: r.limit, Share: q.share, Until: r.ends}
 }
 
 // Outlook is what the metrics say: how many calls of the day are left (NaN when

@@ -141,7 +141,7 @@ func TestCheckFindsWhatIsWrong(t *testing.T) {
 		}, "transactional", []string{"Invalid Transaction Timeout", "→ set ORDERWALK_TRANSACTION_TIMEOUT to at most the brokers' transaction.max.timeout.ms"}},
 		"session timeout": {func(_ *testing.T, cluster *kfake.Cluster) {
 			cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.JoinGroup}, Err: kerr.InvalidSessionTimeout, Count: -1})
-		}, "group", []string{"Invalid Session Timeout", "→ ORDERWALK_SESSION_TIMEOUT must lie between"}},
+		}, "group", []string{"Invalid Session Timeout", "→ set ORDERWALK_SESSION_TIMEOUT between"}},
 		"message size": {func(t *testing.T, cluster *kfake.Cluster) {
 			cluster.CreateTopic("wechat.orders", 4, map[string]string{"max.message.bytes": "100000"})
 		}, "topic", []string{"takes 100000 bytes at once (max.message.bytes), and orderwalk sends up to 921600", "→ run kafka-configs.sh --alter"}},

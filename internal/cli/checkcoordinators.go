@@ -11,6 +11,7 @@ import (
 
 	"github.com/segmentio/kafka-go"
 
+	"orderwalk/internal/backoff"
 	"orderwalk/internal/config"
 	"orderwalk/internal/group"
 	"orderwalk/internal/kafkaconn"
@@ -48,9 +49,9 @@ func transactions(ctx context.Context, cfg *config.Config, brokers *kafkaconn.Ka
 	case err == nil:
 		return finding{OK: true, Detail: detail}
 	case errors.As(err, &refused) && !refused.Retriable && ctx.Err() == nil:
-		return finding{Detail: refused.Request + ": " + kafkaconn.CodeName(refused.Code), Do: []string{refused.Hint}}
-	case last != nil && kafkaconn.HintFor(last) != "":
-		return finding{Detail: kafkaconn.Worded(last).Error(), Do: []string{kafkaconn.HintFor(last)}}
+		return finding{Detail: refused.Request + ": " + kafkaconn.CodeName(refused.Code), Do: []string{hintFor(refused)}}
+	case last != nil && connHint(last) != "":
+		return finding{Detail: kafkaconn.Worded(last).Error(), Do: []string{connHint(last)}}
 	default:
 		return finding{Detail: fmt.Sprintf("no broker coordinates transactions, for %s: %v", coordinatorLimit, kafkaconn.Worded(last)),
 			Do: []string{internalTopic("__transaction_state", "transaction.state.log", size)}}
@@ -68,10 +69,8 @@ func coordinates(ctx context.Context, brokers *kafkaconn.Kafka, id string) error
 		if err == nil {
 			return nil
 		}
-		select {
-		case <-ctx.Done():
+		if backoff.Sleep(ctx, 250*time.Millisecond) != nil {
 			return err
-		case <-time.After(250 * time.Millisecond):
 		}
 	}
 }
@@ -86,11 +85,11 @@ func membership(ctx context.Context, cfg *config.Config, brokers *kafkaconn.Kafk
 	case err == nil:
 		return finding{OK: true, Detail: fmt.Sprintf("may join, with a session timeout of %s", cfg.SessionTimeout)}
 	case errors.As(err, &refused):
-		return finding{Detail: refused.Doing + ": " + kafkaconn.CodeName(refused.Code), Do: []string{refused.Hint}}
+		return finding{Detail: refused.Doing + ": " + kafkaconn.CodeName(refused.Code), Do: []string{hintFor(refused)}}
 	case errors.Is(err, group.ErrNoCoordinator):
 		return finding{Detail: kafkaconn.Worded(err).Error(), Do: []string{internalTopic("__consumer_offsets", "offsets.topic", size)}}
 	default:
-		return finding{Detail: kafkaconn.Worded(err).Error(), Do: []string{brokers.Hint(err)}}
+		return finding{Detail: kafkaconn.Worded(err).Error(), Do: []string{hintFor(brokers.Failed(err))}}
 	}
 }
 

@@ -33,7 +33,7 @@ func (k *checkup) kafka(ctx context.Context, cfg *config.Config, log *slog.Logge
 
 	report, err := access.Look(ctx, brokers.Addr, brokers.Transport, needs(cfg))
 	if err != nil {
-		k.failed("rights", kafkaconn.Worded(err).Error(), brokers.Hint(err))
+		k.failed("rights", kafkaconn.Worded(err).Error(), hintFor(brokers.Failed(err)))
 		return
 	}
 	for _, name := range cfg.OrdersTopics {
@@ -76,7 +76,7 @@ func (k *checkup) brokers(ctx context.Context, brokers *kafkaconn.Kafka) (size i
 	client := kafka.Client{Addr: brokers.Addr, Transport: brokers.Transport}
 	found, err := client.Metadata(ctx, &kafka.MetadataRequest{Topics: []string{}})
 	if err != nil {
-		k.failed("brokers", kafkaconn.Worded(err).Error(), brokers.Hint(err))
+		k.failed("brokers", kafkaconn.Worded(err).Error(), hintFor(brokers.Failed(err)))
 		return 0
 	}
 	errs := make([]error, len(found.Brokers))
@@ -135,10 +135,10 @@ func (k *checkup) topic(ctx context.Context, brokers *kafkaconn.Kafka, report ac
 	if _, err := topics.Ensure(ctx, brokers.Addr, brokers.Transport, spec); err != nil {
 		var fault *topics.Error
 		if errors.As(err, &fault) {
-			k.failed(check, fault.Problem, fault.Hint)
+			k.failed(check, fault.Problem, hintFor(fault))
 			return
 		}
-		k.failed(check, kafkaconn.Worded(err).Error(), brokers.Hint(err))
+		k.failed(check, kafkaconn.Worded(err).Error(), hintFor(brokers.Failed(err)))
 		return
 	}
 	if most, told := largestBatch(ctx, brokers, spec.Name); told && most < txn.LargestBatch {

@@ -11,6 +11,7 @@ import (
 	"orderwalk/internal/grouplog"
 	"orderwalk/internal/kafkaconn"
 	"orderwalk/internal/platform"
+	"orderwalk/internal/record"
 	"orderwalk/internal/wechat"
 )
 
@@ -94,12 +95,7 @@ func lookAtLedger(ctx context.Context, cfg *config.Config) (platform.Known, erro
 	if len(answer.Topics) != 1 || answer.Topics[0].Error != nil {
 		return platform.Known{}, nil // it is not there yet
 	}
-	var partitions []int
-	for i := range answer.Topics[0].Partitions {
-		partitions = append(partitions, i)
-	}
-	// Java's default partitioner, as all keys of the topic have it.
-	lane := kafka.Murmur2Balancer{Consistent: true}.Balance(kafka.Message{Key: grouplog.Key(cfg.Group)}, partitions...)
+	lane := int(record.Partition(grouplog.Key(cfg.Group), len(answer.Topics[0].Partitions)))
 	return platform.New(platform.Config{Keys: platform.Keys(cfg.StateKeys), Component: cfg.Component.AppID, Logger: quiet, Log: grouplog.New(grouplog.Config{
 		Group: cfg.Group, Topic: cfg.OffsetsTopic, Addr: brokers.Addr, Transport: brokers.Transport, Log: quiet})}).Look(ctx, lane)
 }

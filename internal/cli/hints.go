@@ -2,23 +2,255 @@ package cli
 
 import (
 	"errors"
+	"fmt"
+	"strings"
 
+	"github.com/segmentio/kafka-go"
+
+	"orderwalk/connector"
+	"orderwalk/internal/budget"
+	"orderwalk/internal/control"
+	"orderwalk/internal/group"
 	"orderwalk/internal/kafkaconn"
+	"orderwalk/internal/platform"
+	"orderwalk/internal/topics"
+	"orderwalk/internal/txn"
 )
 
-// hintFor says what to try, for the failures a newcomer meets. Errors of the
-// API carry their own hint.
+// hintFor returns what an operator can do about an error; empty if the error says
+// it all. It is the one table from causes, which the packages below name, to
+// variables, rights and commands, which they do not know. The error output, the
+// log (see hinting), the reasons of shops and check all show it. What to do about
+// the API's errcodes is in the text of a wechat.Error, from the table in
+// internal/wechat/codes.go; localhints.go is about this machine, not Kafka.
 func hintFor(err error) string {
 	var denied *deniedError
 	if errors.As(err, &denied) {
 		return denied.hint()
 	}
+	for _, hint := range []func(error) string{shopHint, causeHint, topicHint, connHint, refusalHint, localHint} {
+		if text := hint(err); text != "" {
+			return text
+		}
+	}
+	return ""
+}
+
+// causeHint is the table of causes that need no detail.
+func causeHint(err error) string {
+	for _, c := range []struct {
+		cause error
+		hint  string
+	}{
+		{group.ErrNamesake, "give each worker its own ORDERWALK_WORKER_ID"},
+		{group.ErrOtherTopic, "give the workers of each offsets topic an ORDERWALK_GROUP of their own"},
+		{group.ErrOtherShops, "give all workers of a group the same shops; a short mismatch while the list changes is normal"},
+		{group.ErrNoCoordinator, "if this lasts, Kafka cannot make its topic __consumer_offsets (offsets.topic.replication.factor is above the number of brokers), or that has partitions without a leader: see `orderwalk check`"},
+		{txn.ErrForgotten, "Kafka forgets a transactional ID that is not used for transactional.id.expiration.ms (7 days by default); was the process stopped, or idle, for so long?"},
+		{txn.ErrTimedOut, "was the process stopped for longer than ORDERWALK_TRANSACTION_TIMEOUT?"},
+		{txn.ErrBeyondEnd, "was the topic deleted and created again?"},
+		{platform.ErrNoTicket, "or name a file that holds the ticket in ORDERWALK_COMPONENT_VERIFY_TICKET_FILE"},
+		{platform.ErrNoKeys, "set ORDERWALK_STATE_KEY_FILE"},
+		{control.ErrLocalOnly, "or set ORDERWALK_REST_TOKEN_FILE and send its token"},
+		{control.ErrNoToken, "the token is in the file that ORDERWALK_REST_TOKEN_FILE names"},
+		{control.ErrTokenUnread, "check the file that ORDERWALK_REST_TOKEN_FILE names"},
+		{control.ErrOtherPlatform, "the worker's is in ORDERWALK_COMPONENT_APP_ID"},
+	} {
+		if errors.Is(err, c.cause) {
+			return c.hint
+		}
+	}
+	return ""
+}
+
+// shopHint is about what a shop, or a lane, is stopped by.
+func shopHint(err error) string {
+	var dense *connector.TooDenseError
+	var misplaced *connector.MisplacedError
+	var grown *connector.GrownError
+	var lost *connector.LostError
+	var deleted *connector.DeletedError
+	var unread *connector.UnreadError
+	var held *budget.HeldError
+	switch {
+	case errors.As(err, &dense) && dense.End-dense.Start == 1:
+		return "one second cannot be divided: ask the vendor to list more for one range, or read this time in a group of its own for each status (a status filter)"
+	case errors.As(err, &dense):
+		return "lower ORDERWALK_MIN_WINDOW"
+	case errors.As(err, &misplaced):
+		return "give the topic its former number of partitions (a new topic and a copy), or write a tombstone for the old record to start over on purpose"
+	case errors.As(err, &grown):
+		return "start the worker again: shops whose lane has changed are refused then, each with what to do"
+	case errors.As(err, &lost):
+		return "check whether ORDERWALK_OFFSETS_TOPIC names the topic that was used, or restore it from a copy; to start over on purpose, from ORDERWALK_START_TIME and with everything since then published again, create it: " +
+			createCommand(topics.Spec{Name: lost.Topic, Partitions: lost.Partitions, Compacted: true})
+	case errors.As(err, &deleted):
+		return "do not create it, or all orders are published again: restore it from a copy; the next start says what else can be done"
+	case errors.As(err, &unread):
+		return fmt.Sprintf("read them by a run of another group with start time %d and end time %d, then set this shop's start time to %d", unread.Start, unread.Begin-1, unread.Begin)
+	case errors.As(err, &held):
+		return "a lower ORDERWALK_QUOTA_LIVE_SHARE leaves the backfill more of them"
+	}
+	return ""
+}
+
+// topicHint is about topics that cannot be used.
+func topicHint(err error) string {
+	var e *topics.Error
+	if !errors.As(err, &e) {
+		return ""
+	}
+	// Only a compacted topic is read. Both rights include Describe.
+	rights := "Write"
+	if e.Spec.Compacted {
+		rights = "Read and Write"
+	}
+	switch {
+	case errors.Is(e, topics.ErrNotCompacted):
+		return fmt.Sprintf("run kafka-configs.sh --alter --entity-type topics --entity-name %s --add-config cleanup.policy=compact, or name another topic in ORDERWALK_OFFSETS_TOPIC", e.Spec.Name)
+	case e.Missing:
+		return fmt.Sprintf("grant %s on it to this client; if it is not there, grant Create too, or create it (%s)", rights, createCommand(e.Spec))
+	case errors.Is(e, kafka.TopicAuthorizationFailed):
+		return "grant " + rights + " on it to this client"
+	case errors.Is(e, kafka.InvalidTopic):
+		return "use up to 249 letters, digits, '.', '_' and '-'"
+	case errors.Is(e, kafka.InvalidReplicationFactor):
+		return "set ORDERWALK_REPLICATION_FACTOR to at most the number of brokers"
+	}
+	return "create it by hand as the cluster's rules want it"
+}
+
+func createCommand(s topics.Spec) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "kafka-topics.sh --create --topic %s", s.Name)
+	if s.Partitions > 0 {
+		fmt.Fprintf(&b, " --partitions %d", s.Partitions)
+	}
+	if s.Compacted {
+		b.WriteString(" --config cleanup.policy=compact")
+	}
+	return b.String()
+}
+
+// connHint is about connections to Kafka.
+func connHint(err error) string {
 	var reach *reachError
-	if errors.As(err, &reach) {
-		return reach.hint
+	var e *kafkaconn.Error
+	switch {
+	case errors.As(err, &reach):
+		e = reach.why
+	case !errors.As(err, &e):
+		return ""
 	}
-	if hint := kafkaconn.HintFor(err); hint != "" {
-		return hint
+	switch e.Cause {
+	case kafkaconn.CauseFile:
+		return "check the files and values that the ORDERWALK_KAFKA_TLS_ and ORDERWALK_KAFKA_SASL_ variables name"
+	case kafkaconn.CauseGrant:
+		if e.Mechanism == kafkaconn.AWSMSKIAM {
+			return "check the pod's role and its trust policy"
+		}
+		return "check ORDERWALK_KAFKA_SASL_TOKEN_URL, _CLIENT_ID, _CLIENT_SECRET and _SCOPE"
+	case kafkaconn.CauseMechanism:
+		return "set ORDERWALK_KAFKA_SASL_MECHANISM to one that the broker offers on this port"
+	case kafkaconn.CauseLogin:
+		return loginHint(e.Mechanism)
+	case kafkaconn.CauseServerName:
+		return "set ORDERWALK_KAFKA_TLS_SERVER_NAME to a name in the broker's certificate, or dial it by one"
+	case kafkaconn.CauseAuthority:
+		return "set ORDERWALK_KAFKA_TLS_CA_FILE to the authority that signed the broker's certificate"
+	case kafkaconn.CauseNotTLS:
+		return "the broker does not answer in TLS: use its TLS port, or unset ORDERWALK_KAFKA_TLS_ENABLE"
+	case kafkaconn.CauseCertificate:
+		return "check the ORDERWALK_KAFKA_TLS_ variables: the broker refuses our certificate, or wants one"
+	case kafkaconn.CauseHangUp:
+		return hangUpHint(e.Mechanism != "", e.TLS)
+	case kafkaconn.CauseName:
+		return "check the host names in ORDERWALK_KAFKA_BROKERS"
+	case kafkaconn.CauseNoAnswer:
+		return "nothing answers at that address: check ORDERWALK_KAFKA_BROKERS, and what may drop packets on the way, such as a firewall or a network policy"
+	case kafkaconn.CauseAdvertised:
+		return "make the address reachable from here, or set that broker's advertised.listeners to one that is"
 	}
-	return localHint(err)
+	return "check ORDERWALK_KAFKA_BROKERS and that a broker runs there; `orderwalk dev` needs no Kafka"
+}
+
+func hangUpHint(login, tls bool) string {
+	switch {
+	case login && tls:
+		return "the broker hangs up; check the ORDERWALK_KAFKA_SASL_ variables"
+	case login:
+		return "the broker hangs up; does it want TLS (ORDERWALK_KAFKA_TLS_ENABLE)? If not, check the ORDERWALK_KAFKA_SASL_ variables"
+	case tls:
+		return "the broker hangs up; does it want a login (ORDERWALK_KAFKA_SASL_MECHANISM), or no TLS (ORDERWALK_KAFKA_TLS_ENABLE)?"
+	}
+	return "the broker hangs up; does it want TLS (ORDERWALK_KAFKA_TLS_ENABLE) or a login (ORDERWALK_KAFKA_SASL_MECHANISM)?"
+}
+
+func loginHint(mechanism string) string {
+	switch mechanism {
+	case kafkaconn.OAuthBearer:
+		return "the broker refuses the token: check its issuer, audience and expiry against the broker's sasl.oauthbearer settings, and where the ORDERWALK_KAFKA_SASL_TOKEN_ variable gets it"
+	case kafkaconn.AWSMSKIAM:
+		return "grant kafka-cluster:Connect to the role, and compare region and clock"
+	}
+	return "check ORDERWALK_KAFKA_SASL_USERNAME and its password (_PASSWORD or _PASSWORD_FILE), and that the user has credentials for " + mechanism
+}
+
+// refusalHint is about what Kafka has refused to the group or to a transaction.
+// Rights are named as Kafka's ACLs name them; Read and Write include Describe.
+func refusalHint(err error) string {
+	var member *group.Error
+	var refused *txn.Error
+	var code kafka.Error
+	switch {
+	case errors.As(err, &member):
+		code = member.Code
+	case errors.As(err, &refused):
+		code = refused.Code
+	}
+	reads := refused == nil || refused.TransactionalID == ""
+	switch code {
+	case kafka.GroupAuthorizationFailed:
+		return "grant Read on the group (ORDERWALK_GROUP) to this client"
+	case kafka.TopicAuthorizationFailed:
+		switch {
+		case member != nil:
+			return "grant Read on the offsets topic (ORDERWALK_OFFSETS_TOPIC) to this client"
+		case reads:
+			return "grant Read on the topic to this client"
+		}
+		return "grant Write on the topic to this client"
+	case kafka.TransactionalIDAuthorizationFailed:
+		if reads {
+			return ""
+		}
+		return fmt.Sprintf("grant Write on transactional ID %q, or on its prefix, to this client", refused.TransactionalID)
+	case kafka.ClusterAuthorizationFailed:
+		return "grant IdempotentWrite on the cluster to this client"
+	case kafka.InconsistentGroupProtocol:
+		return "another program's consumers use this group: choose another ORDERWALK_GROUP"
+	case kafka.InvalidGroupId:
+		return "ORDERWALK_GROUP is not a name that Kafka takes"
+	case kafka.InvalidSessionTimeout:
+		return "set ORDERWALK_SESSION_TIMEOUT between the brokers' group.min.session.timeout.ms and group.max.session.timeout.ms"
+	case kafka.InvalidTransactionTimeout:
+		return "set ORDERWALK_TRANSACTION_TIMEOUT to at most the brokers' transaction.max.timeout.ms (15m by default)"
+	case kafka.MessageSizeTooLarge, kafka.RecordListTooLarge:
+		return "raise max.message.bytes of the topic to the 1 MiB that Kafka has by default, or more"
+	case kafka.UnknownTopicOrPartition:
+		return "create the topic again, with as many partitions as it had"
+	case kafka.SASLAuthenticationFailed:
+		return "check ORDERWALK_KAFKA_SASL_USERNAME and the password or token"
+	case kafka.UnsupportedSASLMechanism, kafka.IllegalSASLState:
+		return "set ORDERWALK_KAFKA_SASL_MECHANISM to one that the brokers offer"
+	case kafka.UnsupportedCompressionType, kafka.UnsupportedForMessageFormat:
+		return "set ORDERWALK_COMPRESSION to one that the topic takes"
+	case kafka.InvalidTimestamp:
+		return "compare this machine's clock with the brokers'"
+	case kafka.PolicyViolation, kafka.InvalidRecord:
+		return "the topic's rules refuse the records; see the brokers' log"
+	case kafka.OutOfOrderSequenceNumber, kafka.InvalidMessage, kafka.InvalidTransactionState:
+		return "the same failure has repeated: report it, with the brokers' log"
+	}
+	return ""
 }

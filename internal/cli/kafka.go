@@ -36,8 +36,9 @@ func kafkaConfig(k config.Kafka, clientID string, log *slog.Logger) kafkaconn.Co
 
 // reachError is a Kafka that cannot be talked to.
 type reachError struct {
-	brokers, hint string
-	err           error
+	brokers string
+	why     *kafkaconn.Error
+	err     error
 }
 
 func (e *reachError) Error() string {
@@ -72,7 +73,7 @@ func reachKafka(ctx context.Context, k *kafkaconn.Kafka, log *slog.Logger) (clus
 		return nil
 	}
 	if err := backoff.Retry(ask, backoff.WithContext(wait, ctx)); err != nil {
-		return "", &reachError{k.Addr.String(), k.Hint(err), err}
+		return "", &reachError{k.Addr.String(), k.Failed(err), err}
 	}
 	return clusterID, nil
 }

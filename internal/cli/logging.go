@@ -12,9 +12,9 @@ import (
 func newLog(c *config.Config, w io.Writer) *slog.Logger {
 	options := &slog.HandlerOptions{Level: c.LogLevel, ReplaceAttr: spelledOut}
 	if c.LogFormat == "text" {
-		return slog.New(slog.NewTextHandler(w, options))
+		return slog.New(hinting{slog.NewTextHandler(w, options)})
 	}
-	return slog.New(slog.NewJSONHandler(w, options))
+	return slog.New(hinting{slog.NewJSONHandler(w, options)})
 }
 
 // spelledOut writes durations as 1.6s, in JSON too, which has nanoseconds
@@ -38,10 +38,6 @@ func logEnd(c *config.Config, log *slog.Logger, err error) error {
 	if err == nil || c.LogFormat != "json" {
 		return err
 	}
-	attrs := []any{"error", kafkaconn.Worded(err)}
-	if hint := hintFor(err); hint != "" {
-		attrs = append(attrs, "hint", hint)
-	}
-	log.Error("orderwalk ends", attrs...)
+	log.Error("orderwalk ends", "error", err)
 	return &loggedError{err}
 }

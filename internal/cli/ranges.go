@@ -100,6 +100,6 @@ func (k *checkup) starts(ctx context.Context, cfg *config.Config, brokers *kafka
 		k.ok(check, "no walk began later")
 	}
 	for _, e := range found {
-		k.failed(check+" of "+e.Shop, e.Problem(), e.Hint())
+		k.failed(check+" of "+e.Shop, e.Error(), hintFor(e))
 	}
 }

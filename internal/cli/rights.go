@@ -57,7 +57,7 @@ func requireRights(ctx context.Context, cfg *config.Config, k *kafkaconn.Kafka, 
 	}
 	denied := &deniedError{fmt.Errorf("%s lacks %s", k.Principal(), joinRights(report.Missing)), k.Principal(), report.Missing}
 	if !stopsAll(report.Missing, cfg.OrdersTopics) {
-		log.Warn("shops of some topics will fail for want of rights", "reason", denied, "hint", denied.hint())
+		log.Warn("shops of some topics will fail for want of rights", "reason", denied)
 		return nil
 	}
 	return denied

@@ -166,7 +166,7 @@ func (w *worker) run(ctx context.Context) error {
 		Compression:        compression(cfg.Compression),
 		QuotaLiveShare:     cfg.QuotaLiveShare,
 		Format:             record.JSON(),
-		Host:               host, Shops: book.shops(cfg), Metrics: metrics, Log: log,
+		Host:               host, Shops: book.shops(cfg), Metrics: metrics, Log: log, Hint: hintFor,
 		Sidecar: beside.connector(cfg, metrics, log),
 	}, registry)
 	var clusterID atomic.Value
@@ -174,7 +174,7 @@ func (w *worker) run(ctx context.Context) error {
 	page := &control.Server{
 		Version: build.version, Commit: build.commit,
 		ClusterID: func() string { return clusterID.Load().(string) },
-		Ready:     conn.Ready, Metrics: registry, Log: log,
+		Ready:     conn.Ready, Metrics: registry, Log: log, Hint: hintFor,
 		Token: cfg.RESTToken, Component: cfg.Component.AppID, Ticket: beside.takeTicket(),
 	}
 

@@ -3,10 +3,10 @@
 // checks everything at once and reports all faults together, each with the
 // variable or the field of the file it belongs to.
 //
-// It knows nothing of Kafka, of the API or of walking: it returns plain values,
-// and only internal/cli imports it and hands them on. Secrets leave it as
-// functions that read their file again at each call, so that a rotated secret
-// is picked up, and never as text that could be logged.
+// It knows nothing of Kafka, of walking, or of the API but the zone that its days
+// are in: it returns plain values, and only internal/cli imports it and hands them
+// on. Secrets leave it as functions that read their file again at each call, so
+// that a rotated secret is picked up, and never as text that could be logged.
 package config
 
 import (

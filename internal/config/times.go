@@ -4,13 +4,12 @@ import (
 	"errors"
 	"strconv"
 	"time"
+
+	"orderwalk/internal/wechat"
 )
 
 // maxUnixSeconds is the year 2286: a greater number was meant as milliseconds.
 const maxUnixSeconds = 9_999_999_999
-
-// dates are read in the zone of the vendor's days.
-var shanghai = time.FixedZone("Asia/Shanghai", 8*60*60)
 
 // ParseTime reads a time as the variables take it: unix seconds, RFC 3339, or a
 // date, which is its 00:00 in Asia/Shanghai.
@@ -27,7 +26,7 @@ func ParseTime(text string) (int64, error) {
 	}
 	t, err := time.Parse(time.RFC3339, text)
 	if err != nil {
-		t, err = time.ParseInLocation(time.DateOnly, text, shanghai)
+		t, err = time.ParseInLocation(time.DateOnly, text, wechat.Zone)
 	}
 	if err != nil || t.Unix() < 1 || t.Unix() > maxUnixSeconds {
 		return 0, &timeError{quoteNumber(text), allowed}

@@ -3,10 +3,35 @@ package control
 import (
 	"crypto/sha256"
 	"crypto/subtle"
+	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"strings"
 )
+
+// Causes of a refusal, for Server.Hint.
+var (
+	// ErrLocalOnly is a call from elsewhere where no token is configured.
+	ErrLocalOnly = errors.New("this call changes something, and is for callers on the worker's own machine (kubectl port-forward is one)")
+	// ErrNoToken is a call without the token, or with another.
+	ErrNoToken = errors.New("this call needs Authorization: Bearer with the worker's token")
+	// ErrTokenUnread is a token that the worker cannot read.
+	ErrTokenUnread = errors.New("the worker cannot read its token for such calls; its log says why")
+	// ErrOtherPlatform is a call for a third-party platform that is not the worker's.
+	ErrOtherPlatform = errors.New("not this worker's third-party platform")
+)
+
+// refuse answers with an error and what can be done about it.
+func (s *Server) refuse(w http.ResponseWriter, status int, err error) {
+	text := err.Error()
+	if s.Hint != nil {
+		if hint := s.Hint(err); hint != "" {
+			text += "; " + hint
+		}
+	}
+	writeError(w, status, text)
+}
 
 // changing wraps a call that changes something. With a Token it is for whoever
 // brings that as a bearer token. Without, it is for callers on this machine
@@ -23,7 +48,7 @@ func (s *Server) changing(call http.HandlerFunc) http.Handler {
 	return sameSite.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if s.Token == nil {
 			if !local(r.RemoteAddr) || !local(r.Host) || forwarded(r.Header) {
-				writeError(w, http.StatusForbidden, "this call changes something: set ORDERWALK_REST_TOKEN_FILE and send its token, or call from the worker's own machine (kubectl port-forward does)")
+				s.refuse(w, http.StatusForbidden, ErrLocalOnly)
 				return
 			}
 			call(w, r)
@@ -31,15 +56,15 @@ func (s *Server) changing(call http.HandlerFunc) http.Handler {
 		}
 		token, err := s.Token()
 		if err != nil {
-			writeError(w, http.StatusServiceUnavailable, "the token of ORDERWALK_REST_TOKEN_FILE cannot be read: see the log")
-			s.log().Error("cannot read the token for changing calls", "variable", "ORDERWALK_REST_TOKEN_FILE", "error", err)
+			s.refuse(w, http.StatusServiceUnavailable, ErrTokenUnread)
+			s.log().Error("cannot answer calls that change something", "error", fmt.Errorf("%w: %w", ErrTokenUnread, err))
 			return
 		}
 		scheme, given, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 		want, got := sha256.Sum256([]byte(token)), sha256.Sum256([]byte(strings.TrimSpace(given)))
 		if !strings.EqualFold(scheme, "Bearer") || subtle.ConstantTimeCompare(want[:], got[:]) != 1 {
 			w.Header().Set("WWW-Authenticate", `Bearer realm="orderwalk"`)
-			writeError(w, http.StatusUnauthorized, "this call needs Authorization: Bearer with the token of ORDERWALK_REST_TOKEN_FILE")
+			s.refuse(w, http.StatusUnauthorized, ErrNoToken)
 			return
 		}
 		call(w, r)

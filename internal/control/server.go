@@ -44,6 +44,9 @@ type Server struct {
 	// good before it returns nil; empty and nil if there is none.
 	Component string
 	Ticket    func(ctx context.Context, ticket string) error
+	// Hint returns what an operator can do about an error; it is added to the answer.
+	// May be nil.
+	Hint func(error) string
 	// Log gets what an operator can do something about. Defaults to slog.Default.
 	Log *slog.Logger
 

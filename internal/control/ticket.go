@@ -24,7 +24,7 @@ const (
 // vendor's own JSON. It is never quoted.
 func (s *Server) ticket(w http.ResponseWriter, r *http.Request) {
 	if component := r.PathValue("component"); s.Ticket == nil || component != s.Component {
-		writeError(w, http.StatusNotFound, fmt.Sprintf("Component %s not found: it is not this worker's ORDERWALK_COMPONENT_APP_ID", component))
+		s.refuse(w, http.StatusNotFound, fmt.Errorf("component %s not found: %w", component, ErrOtherPlatform))
 		return
 	}
 	var body struct {

@@ -46,7 +46,7 @@ func TestTicket(t *testing.T) {
 		{what: "with the token, in small letters", change: withToken("bearer  " + aToken), want: 204},
 
 		{what: "Kafka is away", keeps: away, want: 503, says: "cannot keep the ticket: kafka is away"},
-		{what: "of another platform", change: func(r *http.Request, s *control.Server) { s.Component = "wxother" }, want: 404, says: "ORDERWALK_COMPONENT_APP_ID"},
+		{what: "of another platform", change: func(r *http.Request, s *control.Server) { s.Component = "wxother" }, want: 404, says: control.ErrOtherPlatform.Error() + "; hint"},
 		{what: "there is no platform", change: func(r *http.Request, s *control.Server) { s.Component, s.Ticket = "", nil }, want: 404, says: "not found"},
 		{what: "no JSON", body: aTicket, want: 400, says: "not the JSON object"},
 		{what: "an array", body: `["` + aTicket + `"]`, want: 400, says: "not the JSON object"},
@@ -60,16 +60,16 @@ func TestTicket(t *testing.T) {
 			r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 		}, want: 415, says: "application/json"},
 
-		{what: "from elsewhere", change: func(r *http.Request, _ *control.Server) { r.RemoteAddr = "10.1.2.3:40000" }, want: 403, says: "ORDERWALK_REST_TOKEN_FILE"},
-		{what: "by another name of this machine", change: func(r *http.Request, _ *control.Server) { r.Host = "rebound.example:8083" }, want: 403, says: "ORDERWALK_REST_TOKEN_FILE"},
-		{what: "passed on, Forwarded", change: withHeader("Forwarded", "for=192.0.2.1"), want: 403, says: "ORDERWALK_REST_TOKEN_FILE"},
-		{what: "passed on, X-Forwarded-For", change: withHeader("X-Forwarded-For", ""), want: 403, says: "ORDERWALK_REST_TOKEN_FILE"},
-		{what: "passed on, X-Forwarded-Host", change: withHeader("x-forwarded-host", "a"), want: 403, says: "ORDERWALK_REST_TOKEN_FILE"},
-		{what: "passed on, with underscores", change: withHeader("X_Forwarded_For", "192.0.2.1"), want: 403, says: "ORDERWALK_REST_TOKEN_FILE"},
-		{what: "passed on, a CDN's header", change: withHeader("Fastly-Client-IP", "192.0.2.1"), want: 403, says: "ORDERWALK_REST_TOKEN_FILE"},
-		{what: "passed on, a cloud's header", change: withHeader("X-Azure-ClientIP", "192.0.2.1"), want: 403, says: "ORDERWALK_REST_TOKEN_FILE"},
-		{what: "passed on, X-Real-IP", change: withHeader("X-Real-IP", "192.0.2.1"), want: 403, says: "ORDERWALK_REST_TOKEN_FILE"},
-		{what: "passed on, Via", change: withHeader("Via", "1.1 gate"), want: 403, says: "ORDERWALK_REST_TOKEN_FILE"},
+		{what: "from elsewhere", change: func(r *http.Request, _ *control.Server) { r.RemoteAddr = "10.1.2.3:40000" }, want: 403, says: "the worker's own machine"},
+		{what: "by another name of this machine", change: func(r *http.Request, _ *control.Server) { r.Host = "rebound.example:8083" }, want: 403, says: "the worker's own machine"},
+		{what: "passed on, Forwarded", change: withHeader("Forwarded", "for=192.0.2.1"), want: 403, says: "the worker's own machine"},
+		{what: "passed on, X-Forwarded-For", change: withHeader("X-Forwarded-For", ""), want: 403, says: "the worker's own machine"},
+		{what: "passed on, X-Forwarded-Host", change: withHeader("x-forwarded-host", "a"), want: 403, says: "the worker's own machine"},
+		{what: "passed on, with underscores", change: withHeader("X_Forwarded_For", "192.0.2.1"), want: 403, says: "the worker's own machine"},
+		{what: "passed on, a CDN's header", change: withHeader("Fastly-Client-IP", "192.0.2.1"), want: 403, says: "the worker's own machine"},
+		{what: "passed on, a cloud's header", change: withHeader("X-Azure-ClientIP", "192.0.2.1"), want: 403, says: "the worker's own machine"},
+		{what: "passed on, X-Real-IP", change: withHeader("X-Real-IP", "192.0.2.1"), want: 403, says: "the worker's own machine"},
+		{what: "passed on, Via", change: withHeader("Via", "1.1 gate"), want: 403, says: "the worker's own machine"},
 		{what: "passed on, with the token", change: func(r *http.Request, s *control.Server) {
 			withToken("Bearer "+aToken)(r, s)
 			r.Header.Set("X-Forwarded-For", "192.0.2.1")
@@ -80,12 +80,13 @@ func TestTicket(t *testing.T) {
 		{what: "with the token as a password", change: withToken("Basic " + aToken), want: 401},
 		{what: "the token cannot be read", change: func(r *http.Request, s *control.Server) {
 			s.Token = func() (string, error) { return "", errors.New("read secret: no such file") }
-		}, want: 503, says: "ORDERWALK_REST_TOKEN_FILE"},
+		}, want: 503, says: control.ErrTokenUnread.Error()},
 	} {
 		t.Run(c.what, func(t *testing.T) {
 			var log bytes.Buffer
 			var kept string
 			s := newServer()
+			s.Hint = func(error) string { return "hint" }
 			s.Log, s.Component = slog.New(slog.NewTextHandler(&log, nil)), "wxc"
 			s.Ticket = func(_ context.Context, ticket string) error {
 				kept = ticket

@@ -6,21 +6,38 @@ import (
 	"github.com/segmentio/kafka-go"
 )
 
+// Causes of what a member warns of.
+var (
+	// ErrNamesake is a worker that another one of the same name has removed from the
+	// group when it started.
+	ErrNamesake = errors.New("another worker of this name removed this one from the group when it started")
+	// ErrOtherTopic is a member that uses another offsets topic.
+	ErrOtherTopic = errors.New("it uses another offsets topic")
+	// ErrOtherShops is a member that has another list of shops.
+	ErrOtherShops = errors.New("it has other shops")
+)
+
 // Error is a refusal that waiting does not change.
 type Error struct {
 	Doing string      // what was refused
 	Code  kafka.Error // as Kafka put it; 0 when Kafka was not asked
-	Hint  string      // what an operator can do
+	Err   error       // why Kafka was not asked, when Code is 0
 }
 
 func (e *Error) Error() string {
 	if e.Code == 0 {
-		return e.Doing + ": " + e.Hint
+		return e.Doing + ": " + e.Err.Error()
 	}
-	return e.Doing + ": " + e.Code.Title() + "; " + e.Hint
+	return e.Doing + ": " + e.Code.Title()
 }
 
-func (e *Error) Unwrap() error { return e.Code }
+// Unwrap gives the kafka.Error, or why Kafka was not asked.
+func (e *Error) Unwrap() error {
+	if e.Code == 0 {
+		return e.Err
+	}
+	return e.Code
+}
 
 // classify turns what is refused for good into an *Error and leaves everything
 // else as it is.
@@ -29,24 +46,11 @@ func classify(doing string, err error) error {
 	if !errors.As(err, &code) {
 		return err
 	}
-	var hint string
 	switch code {
-	case kafka.GroupAuthorizationFailed:
-		hint = "allow READ on the group (ORDERWALK_GROUP) to this worker's principal"
-	case kafka.TopicAuthorizationFailed:
-		hint = "allow READ on the offsets topic (ORDERWALK_OFFSETS_TOPIC) to this worker's principal"
-	case kafka.InconsistentGroupProtocol:
-		hint = "another program's consumers use this group: choose another ORDERWALK_GROUP"
-	case kafka.InvalidSessionTimeout:
-		hint = "ORDERWALK_SESSION_TIMEOUT must lie between the broker's group.min.session.timeout.ms and group.max.session.timeout.ms"
-	case kafka.InvalidGroupId:
-		hint = "ORDERWALK_GROUP is not a name that Kafka takes"
-	case kafka.SASLAuthenticationFailed:
-		hint = "check ORDERWALK_KAFKA_SASL_USERNAME and the password or token"
-	case kafka.UnsupportedSASLMechanism:
-		hint = "the broker does not take this ORDERWALK_KAFKA_SASL_MECHANISM"
-	default:
-		return err
+	case kafka.GroupAuthorizationFailed, kafka.TopicAuthorizationFailed,
+		kafka.InconsistentGroupProtocol, kafka.InvalidSessionTimeout, kafka.InvalidGroupId,
+		kafka.SASLAuthenticationFailed, kafka.UnsupportedSASLMechanism:
+		return &Error{Doing: doing, Code: code}
 	}
-	return &Error{Doing: doing, Code: code, Hint: hint}
+	return err
 }

@@ -1,7 +1,6 @@
 package group
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"log/slog"
@@ -15,6 +14,8 @@ import (
 	"github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"orderwalk/test/logtest"
 )
 
 const (
@@ -70,7 +71,7 @@ type worker struct {
 	name      string
 	wire      *wire
 	transport *kafka.Transport
-	log       lockedBuffer
+	log       logtest.Buffer
 	cancel    context.CancelFunc
 	done      chan struct{}
 
@@ -82,23 +83,6 @@ type worker struct {
 	events map[string]int
 	outage error // what OnOutage told last
 	err    error
-}
-
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
 }
 
 func (w *fixture) worker(name string, change ...func(*Config)) *worker {

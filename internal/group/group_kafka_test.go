@@ -117,7 +117,7 @@ func TestKafkaTwins(t *testing.T) {
 	waitFor(t, lanes, a)
 	b := startProcess(t, c)
 	t.Logf("both in: %v", waitFor(t, lanes, a, b))
-	if !slices.ContainsFunc(a.log(), func(l string) bool { return strings.Contains(l, "ORDERWALK_WORKER_ID") }) {
+	if !slices.ContainsFunc(a.log(), func(l string) bool { return strings.Contains(l, ErrNamesake.Error()) }) {
 		t.Errorf("the first logged %q", a.log())
 	}
 }

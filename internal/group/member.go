@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/segmentio/kafka-go"
+
+	"orderwalk/internal/backoff"
 )
 
 // Events, as [Config.OnEvent] gets them.
@@ -209,10 +211,8 @@ func (m *Member) Current(ctx context.Context, a Assignment) (bool, error) {
 		case errors.As(err, &refused):
 			return false, err
 		}
-		select {
-		case <-ctx.Done():
+		if backoff.Sleep(ctx, m.interval/2) != nil {
 			return false, fmt.Errorf("ask for the group's generation: %w", err)
-		case <-time.After(m.interval / 2):
 		}
 	}
 }

@@ -7,8 +7,9 @@ import (
 	"slices"
 	"time"
 
-	"github.com/cenkalti/backoff/v4"
 	"github.com/segmentio/kafka-go"
+
+	"orderwalk/internal/backoff"
 )
 
 // errRemoved ends a membership that the coordinator has forgotten or given up.
@@ -21,8 +22,7 @@ const ours = (1<<31 - 2) * time.Millisecond
 
 // runMembership is a membership after the other, until ctx ends.
 func (m *Member) runMembership(ctx context.Context, box mailbox) error {
-	pause := backoff.NewExponentialBackOff(backoff.WithInitialInterval(20*time.Millisecond),
-		backoff.WithMultiplier(2), backoff.WithMaxInterval(500*time.Millisecond), backoff.WithMaxElapsedTime(0))
+	pause := backoff.New(20*time.Millisecond, 500*time.Millisecond)
 	for {
 		began := time.Now()
 		err := m.joinOnce(ctx, box)
@@ -40,10 +40,8 @@ func (m *Member) runMembership(ctx context.Context, box mailbox) error {
 		if time.Since(began) > time.Minute {
 			pause.Reset()
 		}
-		select {
-		case <-ctx.Done():
+		if pause.Sleep(ctx) != nil {
 			return nil
-		case <-time.After(pause.NextBackOff()):
 		}
 	}
 }
@@ -65,7 +63,7 @@ func (m *Member) joinOnce(ctx context.Context, box mailbox) error {
 	defer cut()
 	joining, err := kafka.NewConsumerGroup(m.kafkaConfig(wire))
 	if err != nil {
-		return &Error{Doing: "configure the group", Hint: err.Error()}
+		return &Error{Doing: "configure the group", Err: err}
 	}
 	defer func() {
 		cut() // what it would wait for has become pointless

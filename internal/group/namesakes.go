@@ -3,6 +3,8 @@ package group
 import (
 	"context"
 	"time"
+
+	"orderwalk/internal/backoff"
 )
 
 // leaveLimit bounds what leaving may add to a stop.
@@ -62,15 +64,18 @@ func (m *Member) count(ctx context.Context, was int) int {
 	}
 	for _, other := range members {
 		if m.removed && m.cfg.Worker != "" && other.clientID == m.cfg.Worker && other.id != m.id {
-			m.cfg.Log.Error("two workers of one name: the other removed this one from the group when it started; give each its own ORDERWALK_WORKER_ID",
-				"worker_id", m.cfg.Worker, "other", other.id)
+			m.cfg.Log.Error("two workers of one name", "worker_id", m.cfg.Worker, "other", other.id, "reason", ErrNamesake)
 			break
 		}
 	}
 	m.removed = false
-	id, complaint := m.misconfiguredPeer(members)
-	if complaint != "" && complaint != m.complaint {
-		m.cfg.Log.Warn("another worker does not belong to this group: "+complaint, "group", m.cfg.GroupID, "other", id)
+	id, mismatch := m.misconfiguredPeer(members)
+	complaint := ""
+	if mismatch != nil {
+		complaint = mismatch.Error()
+	}
+	if mismatch != nil && complaint != m.complaint {
+		m.cfg.Log.Warn("another worker does not belong to this group", "group", m.cfg.GroupID, "other", id, "reason", mismatch)
 	}
 	m.complaint = complaint
 	return len(members)
@@ -94,11 +99,9 @@ func (m *Member) leave(ctx context.Context) {
 		if err == nil {
 			return
 		}
-		select {
-		case <-ctx.Done():
+		if backoff.Sleep(ctx, 50*time.Millisecond) != nil {
 			m.cfg.Log.Warn("could not leave the worker group, others wait for the session timeout", "reason", err)
 			return
-		case <-time.After(50 * time.Millisecond):
 		}
 	}
 }

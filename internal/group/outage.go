@@ -26,11 +26,7 @@ func (o *outage) failed(err error) {
 	var refused *Error
 	if !o.logged && (time.Since(o.since) >= patience || errors.As(err, &refused)) {
 		o.logged = true
-		attrs := []any{"reason", noCoordinator(err)}
-		if errors.Is(noCoordinator(err), ErrNoCoordinator) {
-			attrs = append(attrs, "hint", "if this lasts, Kafka cannot make its topic __consumer_offsets (offsets.topic.replication.factor is above the number of brokers), or that has partitions without a leader; `orderwalk check` tells")
-		}
-		o.log.Warn("cannot reach the worker group, lanes stay as they are; trying on", attrs...)
+		o.log.Warn("cannot reach the worker group, lanes stay as they are; trying on", "reason", noCoordinator(err))
 	}
 }
 

@@ -12,7 +12,7 @@ import (
 // and shops that only one of two workers knows are walked by nobody while the
 // other has their lane. Nobody would notice. All that is compared was told when
 // the generation began.
-func (m *Member) misconfiguredPeer(members []member) (id, complaint string) {
+func (m *Member) misconfiguredPeer(members []member) (id string, mismatch error) {
 	load := func(one member) (map[int]int, bool) {
 		_, data, ok := parseSubscription(one.metadata)
 		told, err := parseUserData(data)
@@ -20,7 +20,7 @@ func (m *Member) misconfiguredPeer(members []member) (id, complaint string) {
 	}
 	self := slices.IndexFunc(members, func(one member) bool { return one.id == m.id })
 	if self < 0 {
-		return "", ""
+		return "", nil
 	}
 	ours, known := load(members[self])
 	for _, other := range members {
@@ -29,7 +29,7 @@ func (m *Member) misconfiguredPeer(members []member) (id, complaint string) {
 			continue
 		}
 		if !slices.Contains(topics, m.cfg.Topic) {
-			return other.id, fmt.Sprintf("it uses another offsets topic, %q; give each its own ORDERWALK_GROUP", topics)
+			return other.id, fmt.Errorf("%w: %q", ErrOtherTopic, topics)
 		}
 		theirs, told := load(other)
 		if !known || !told {
@@ -39,11 +39,11 @@ func (m *Member) misconfiguredPeer(members []member) (id, complaint string) {
 		lanes = slices.AppendSeq(lanes, maps.Keys(theirs))
 		for _, lane := range lanes {
 			if theirs[lane] != ours[lane] {
-				return other.id, fmt.Sprintf("it has other shops, in lane %d %d of them and %d here; what only one worker knows nobody walks while the other has the lane: unless the list is just being changed, give all workers of a group the same shops", lane, theirs[lane], ours[lane])
+				return other.id, fmt.Errorf("%w: in lane %d it has %d and this worker %d; a shop that only one of them knows is not read while the other has the lane", ErrOtherShops, lane, theirs[lane], ours[lane])
 			}
 		}
 	}
-	return "", ""
+	return "", nil
 }
 
 // parseSubscription reads what a consumer tells its group: a version, topics,

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/segmentio/kafka-go"
+
+	"orderwalk/internal/backoff"
 )
 
 // tryPause is between two questions for a coordinator.
@@ -27,10 +29,8 @@ func Try(ctx context.Context, cfg Config) error {
 		if err == nil || errors.As(err, &refused) {
 			return err
 		}
-		select {
-		case <-ctx.Done():
+		if backoff.Sleep(ctx, tryPause) != nil {
 			return err
-		case <-time.After(tryPause):
 		}
 	}
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/segmentio/kafka-go"
 
+	"orderwalk/internal/backoff"
 	"orderwalk/internal/txn"
 )
 
@@ -91,9 +92,8 @@ func (l *Log) Follow(ctx context.Context, partition int) {
 			return
 		}
 		l.cfg.Log.Warn("cannot follow the group's log, trying again", "topic", l.cfg.Topic, "partition", l.partition, "reason", err)
-		select {
-		case <-ctx.Done():
-		case <-time.After(5 * time.Second):
+		if backoff.Sleep(ctx, 5*time.Second) != nil {
+			return
 		}
 	}
 }

@@ -4,9 +4,10 @@
 // Transport and its Dialer alike.
 //
 // It sends no request of its own beyond what makes a connection usable, knows
-// no topics and no records, and reads no ORDERWALK_ variable. Its users are the
-// command line, which makes one [Kafka] for a process and hands its Transport
-// and Dialer on, and through them everything else.
+// no topics and no records, and knows no variable of the environment but those
+// of AWS: an [Error] names its [Cause], and the command line what to do about it.
+// Its users are the command line, which makes one [Kafka] for a process and hands
+// its Transport and Dialer on, and through them everything else.
 //
 // # Why not kafka-go's own TLS and SASL
 //

@@ -20,18 +20,43 @@ const (
 	stepEncrypt = "encrypt the connection to"
 	stepGreet   = "talk to"
 	stepLogin   = "log in to"
+	stepAsk     = "ask"
 )
 
-// Error is a connection that could not be made. There is no secret in it.
+// Cause is why a connection could not be made, as far as this side can tell. The
+// command line has what to do about each.
+type Cause string
+
+// The causes of an [Error].
+const (
+	CauseUnreachable Cause = "unreachable"        // none of those below; mostly, no broker listens there
+	CauseName        Cause = "name"               // the host name has no address
+	CauseNoAnswer    Cause = "no answer"          // no connection within DialTimeout
+	CauseAdvertised  Cause = "advertised address" // no connection to an address that only the cluster gave
+	CauseHangUp      Cause = "hang-up"            // the broker closed the connection without a word
+	CauseFile        Cause = "file"               // a certificate or a secret cannot be read or used
+	CauseGrant       Cause = "grant"              // the server that gives tokens or keys gave none
+	CauseMechanism   Cause = "mechanism"          // the broker does not offer this SASL mechanism
+	CauseLogin       Cause = "login"              // the broker refused the login
+	CauseServerName  Cause = "server name"        // the broker's certificate is for another name
+	CauseAuthority   Cause = "authority"          // the broker's certificate is signed by an unknown authority
+	CauseNotTLS      Cause = "not TLS"            // the broker does not answer in TLS
+	CauseCertificate Cause = "certificate"        // the broker refused our certificate, or wants one
+)
+
+// Error is a connection that could not be made, or that broke. It holds no secret.
 type Error struct {
 	Step string // what was being done, such as "log in to"
 	Addr string // of the broker, host:port
 	As   string // who we are, where that matters; see Kafka.Principal
-	// Told says that nobody gave us the address but the cluster, which has it
-	// from the broker's advertised.listeners.
-	Told bool
-	Hint string // what to do about it
-	Err  error
+	// Told reports that the address comes from the cluster, which has it from the
+	// broker's advertised.listeners, and not from the configuration.
+	Told  bool
+	Cause Cause
+	// Mechanism and TLS are how this side connects, for what a Cause can mean.
+	Mechanism string // of SASL; empty = no login
+	TLS       bool
+	Err       error
 }
 
 func (e *Error) Error() string {
@@ -72,30 +97,22 @@ func Refused(err error) bool {
 		errors.Is(err, kafka.IllegalSASLState) || isTLS(err)
 }
 
-// HintFor says what to do about a connection that could not be made; "" for
-// other errors.
-func HintFor(err error) string {
+// Failed returns the [Error] in err, or makes one of a request that failed on a
+// connection: a broker that hangs up at the first request may want a login.
+func (k *Kafka) Failed(err error) *Error {
 	var e *Error
 	if errors.As(err, &e) {
-		return e.Hint
+		return e
 	}
-	return ""
-}
-
-// Hint is HintFor, and knows what it means when a broker hangs up on a
-// connection that was made: it may want a login and get none.
-func (k *Kafka) Hint(err error) string {
-	if hint := HintFor(err); hint != "" {
-		return hint
-	}
-	return k.hint("", err)
+	return &Error{Step: stepAsk, Addr: k.Addr.String(), Cause: k.cause("", err), Mechanism: k.cfg.SASL.Mechanism, TLS: k.cfg.TLS != nil, Err: err}
 }
 
 // failure makes the error of a step.
 func (k *Kafka) failure(step, addr string, err error) *Error {
-	e := &Error{Step: step, Addr: addr, Err: err, Hint: k.hint(step, err), Told: !slices.Contains(k.cfg.Brokers, addr)}
+	e := &Error{Step: step, Addr: addr, Err: err, Told: !slices.Contains(k.cfg.Brokers, addr),
+		Cause: k.cause(step, err), Mechanism: k.cfg.SASL.Mechanism, TLS: k.cfg.TLS != nil}
 	if e.Told && step == stepConnect {
-		e.Hint = "make the address reachable from here, or set that broker's advertised.listeners to one that is"
+		e.Cause = CauseAdvertised
 	}
 	var grant *grantError
 	if step == stepLogin && !errors.As(err, &grant) {
@@ -107,9 +124,9 @@ func (k *Kafka) failure(step, addr string, err error) *Error {
 	return e
 }
 
-// hint names the variables to look at. A broker that closes the connection
+// cause classifies what went wrong in a step. A broker that closes the connection
 // without a word is how both a wrong login and missing encryption can look.
-func (k *Kafka) hint(step string, err error) string {
+func (k *Kafka) cause(step string, err error) Cause {
 	var dns *net.DNSError
 	var network net.Error
 	var file *fileError
@@ -119,51 +136,33 @@ func (k *Kafka) hint(step string, err error) string {
 	var record tls.RecordHeaderError
 	// A broker that hangs up on what it has not read resets the connection.
 	closed := errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET)
-	switch mechanism := k.cfg.SASL.Mechanism; {
+	switch {
 	case errors.As(err, &file):
-		return "check the files and values that the ORDERWALK_KAFKA_TLS_ and ORDERWALK_KAFKA_SASL_ variables name"
-	case errors.As(err, &grant) && mechanism == AWSMSKIAM:
-		return "check the pod's role and its trust policy"
+		return CauseFile
 	case errors.As(err, &grant):
-		return "check ORDERWALK_KAFKA_SASL_TOKEN_URL, _CLIENT_ID, _CLIENT_SECRET and _SCOPE"
+		return CauseGrant
 	case errors.Is(err, kafka.UnsupportedSASLMechanism):
-		return "set ORDERWALK_KAFKA_SASL_MECHANISM to one that the broker offers on this port"
+		return CauseMechanism
 	case errors.Is(err, kafka.SASLAuthenticationFailed):
-		return loginHint(mechanism)
+		return CauseLogin
 	case errors.As(err, &host):
-		return "set ORDERWALK_KAFKA_TLS_SERVER_NAME to a name in the broker's certificate, or dial it by one"
+		return CauseServerName
 	case errors.As(err, &authority):
-		return "set ORDERWALK_KAFKA_TLS_CA_FILE to the authority that signed the broker's certificate"
+		return CauseAuthority
 	case errors.As(err, &record):
-		return "the broker does not answer in TLS: use its TLS port, or unset ORDERWALK_KAFKA_TLS_ENABLE"
+		return CauseNotTLS
 	case isTLS(err):
-		return "check the ORDERWALK_KAFKA_TLS_ variables: the broker refuses our certificate, or wants one"
+		return CauseCertificate
 	case (closed || errors.Is(err, context.DeadlineExceeded)) && step == stepEncrypt:
-		return "the broker does not answer in TLS: use its TLS port, or unset ORDERWALK_KAFKA_TLS_ENABLE"
-	case closed && mechanism != "" && k.cfg.TLS == nil:
-		return "the broker hangs up; does it want TLS (ORDERWALK_KAFKA_TLS_ENABLE)? If not, check the ORDERWALK_KAFKA_SASL_ variables"
-	case closed && mechanism != "":
-		return "the broker hangs up; check the ORDERWALK_KAFKA_SASL_ variables"
-	case closed && k.cfg.TLS == nil:
-		return "the broker hangs up; does it want TLS (ORDERWALK_KAFKA_TLS_ENABLE) or a login (ORDERWALK_KAFKA_SASL_MECHANISM)?"
+		return CauseNotTLS
 	case closed:
-		return "the broker hangs up; does it want a login (ORDERWALK_KAFKA_SASL_MECHANISM), or no TLS (ORDERWALK_KAFKA_TLS_ENABLE)?"
+		return CauseHangUp
 	case errors.As(err, &dns):
-		return "check the host names in ORDERWALK_KAFKA_BROKERS"
+		return CauseName
 	case step == stepConnect && errors.As(err, &network) && network.Timeout():
-		return "nothing answers at that address: check ORDERWALK_KAFKA_BROKERS, and what may drop packets on the way, such as a firewall or a network policy"
+		return CauseNoAnswer
 	}
-	return "check ORDERWALK_KAFKA_BROKERS and that a broker runs there; `orderwalk dev` needs no Kafka"
-}
-
-func loginHint(mechanism string) string {
-	switch mechanism {
-	case OAuthBearer:
-		return "the broker refuses the token: check its issuer, audience and expiry against the broker's sasl.oauthbearer settings, and where the ORDERWALK_KAFKA_SASL_TOKEN_ variable gets it"
-	case AWSMSKIAM:
-		return "grant kafka-cluster:Connect to the role, and compare region and clock"
-	}
-	return "check ORDERWALK_KAFKA_SASL_USERNAME and its password (_PASSWORD or _PASSWORD_FILE), and that the user has credentials for " + mechanism
+	return CauseUnreachable
 }
 
 // Principal is what Kafka most probably calls this client, as ACLs name it: the

@@ -3,7 +3,6 @@ package kafkaconn
 import (
 	"context"
 	"net"
-	"strings"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -40,9 +39,9 @@ func TestMuteBootstrapAddress(t *testing.T) {
 // requests unread, which resets the connection: that is told as a hang-up.
 func TestResetIsAHangUp(t *testing.T) {
 	reset := &net.OpError{Op: "read", Err: syscall.ECONNRESET}
-	for step, cfg := range map[string]Config{stepEncrypt: {TLS: &TLS{}}, stepGreet: {}} {
-		if hint := New(cfg).hint(step, reset); !strings.Contains(hint, "ORDERWALK_KAFKA_TLS_ENABLE") {
-			t.Errorf("%s: hint %q", step, hint)
+	for step, want := range map[string]Cause{stepEncrypt: CauseNotTLS, stepGreet: CauseHangUp} {
+		if cause := New(Config{}).cause(step, reset); cause != want {
+			t.Errorf("%s: cause %q, want %q", step, cause, want)
 		}
 	}
 }

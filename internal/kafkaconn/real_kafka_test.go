@@ -3,14 +3,12 @@
 package kafkaconn
 
 import (
-	"bytes"
 	"crypto/x509/pkix"
 	"errors"
 	"fmt"
 	"net/http"
 	"os"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -150,40 +148,40 @@ func (s *secureKafka) testPasswords(t *testing.T) {
 		} {
 			err := ask(t, s.over("SASL_SSL", wrong))
 			if !errors.Is(err, kafka.SASLAuthenticationFailed) || !Refused(err) ||
-				!strings.Contains(err.Error(), "as User:"+wrong.Username) || !strings.Contains(HintFor(err), "ORDERWALK_KAFKA_SASL_USERNAME") {
-				t.Errorf("%s, wrong %s: %v, hint %q", mechanism, what, err, HintFor(err))
+				!strings.Contains(err.Error(), "as User:"+wrong.Username) || causeOf(err) != CauseLogin {
+				t.Errorf("%s, wrong %s: %v, cause %q", mechanism, what, err, causeOf(err))
 			}
 			if err != nil && strings.Contains(err.Error(), "hush") {
 				t.Errorf("%s: a password is shown: %v", mechanism, err)
 			}
-			t.Logf("%v\n%s", err, HintFor(err))
+			t.Logf("%v\n%s", err, causeOf(err))
 		}
 	}
 	// Mechanism, encryption and login that do not fit the port.
 	scramLogin := SASL{Mechanism: ScramSHA256, Username: "alice", Password: fixed("scram-hush")}
 	for name, c := range map[string]struct {
-		cfg  Config
-		hint string
+		cfg   Config
+		cause Cause
 	}{
-		"mechanism not offered": {s.over("SASL_PLAINTEXT", scramLogin), "_SASL_MECHANISM"},
-		"no TLS":                {Config{Brokers: s.At("SASL_SSL"), SASL: scramLogin}, "ORDERWALK_KAFKA_TLS_ENABLE"},
+		"mechanism not offered": {s.over("SASL_PLAINTEXT", scramLogin), CauseMechanism},
+		"no TLS":                {Config{Brokers: s.At("SASL_SSL"), SASL: scramLogin}, CauseHangUp},
 		"TLS where there is none": {Config{Brokers: s.At("SASL_PLAINTEXT"), SASL: scramLogin,
-			TLS: &TLS{CAFile: s.files.dir + "/ca.pem"}}, "ORDERWALK_KAFKA_TLS_ENABLE"},
-		"authority not trusted": {Config{Brokers: s.At("SASL_SSL"), SASL: scramLogin, TLS: &TLS{}}, "ORDERWALK_KAFKA_TLS_CA_FILE"},
+			TLS: &TLS{CAFile: s.files.dir + "/ca.pem"}}, CauseNotTLS},
+		"authority not trusted": {Config{Brokers: s.At("SASL_SSL"), SASL: scramLogin, TLS: &TLS{}}, CauseAuthority},
 		"server name": {Config{Brokers: s.At("SASL_SSL"), SASL: scramLogin,
-			TLS: &TLS{CAFile: s.files.dir + "/ca.pem", ServerName: "other.test"}}, "ORDERWALK_KAFKA_TLS_SERVER_NAME"},
+			TLS: &TLS{CAFile: s.files.dir + "/ca.pem", ServerName: "other.test"}}, CauseServerName},
 	} {
 		err := ask(t, c.cfg)
-		if err == nil || !strings.Contains(HintFor(err), c.hint) || strings.Contains(err.Error(), "hush") {
-			t.Errorf("%s: %v, hint %q", name, err, HintFor(err))
+		if err == nil || causeOf(err) != c.cause || strings.Contains(err.Error(), "hush") {
+			t.Errorf("%s: %v, cause %q", name, err, causeOf(err))
 		}
-		t.Logf("%s: %v\n%s", name, err, HintFor(err))
+		t.Logf("%s: %v\n%s", name, err, causeOf(err))
 	}
 	// Kafka tells anybody which requests it takes, and hangs up at the next.
 	k := New(Config{Brokers: s.At("SASL_PLAINTEXT")})
 	defer k.Close()
-	if err := request(t.Context(), k); err == nil || !strings.Contains(k.Hint(err), "ORDERWALK_KAFKA_SASL_MECHANISM") {
-		t.Errorf("no login: %v, hint %q", err, k.Hint(err))
+	if err := request(t.Context(), k); err == nil || k.Failed(err).Cause != CauseHangUp {
+		t.Errorf("no login: %v, cause %q", err, k.Failed(err).Cause)
 	}
 }
 
@@ -219,16 +217,16 @@ func (s *secureKafka) testCertificates(t *testing.T) {
 	})
 
 	put(newAuthority(t), "stranger")
-	if err := ask(t, cfg); !Refused(err) || !strings.Contains(HintFor(err), "refuses our certificate") {
-		t.Errorf("certificate of a stranger: %v, hint %q", err, HintFor(err))
+	if err := ask(t, cfg); !Refused(err) || causeOf(err) != CauseCertificate {
+		t.Errorf("certificate of a stranger: %v, cause %q", err, causeOf(err))
 	} else {
-		t.Logf("%v\n%s", err, HintFor(err))
+		t.Logf("%v\n%s", err, causeOf(err))
 	}
 	cfg.TLS.CertFile, cfg.TLS.KeyFile = "", ""
-	if err := ask(t, cfg); !Refused(err) || !strings.Contains(HintFor(err), "wants one") {
-		t.Errorf("no certificate: %v, hint %q", err, HintFor(err))
+	if err := ask(t, cfg); !Refused(err) || causeOf(err) != CauseCertificate {
+		t.Errorf("no certificate: %v, cause %q", err, causeOf(err))
 	} else {
-		t.Logf("%v\n%s", err, HintFor(err))
+		t.Logf("%v\n%s", err, causeOf(err))
 	}
 }
 
@@ -247,8 +245,8 @@ func (s *secureKafka) testTokens(t *testing.T) {
 	} {
 		s.files.put("token", []byte(token))
 		err := ask(t, file)
-		if !errors.Is(err, kafka.SASLAuthenticationFailed) || !Refused(err) || !strings.Contains(HintFor(err), "refuses the token") {
-			t.Errorf("%s token: %v, hint %q", what, err, HintFor(err))
+		if !errors.Is(err, kafka.SASLAuthenticationFailed) || !Refused(err) || causeOf(err) != CauseLogin {
+			t.Errorf("%s token: %v, cause %q", what, err, causeOf(err))
 		}
 		if err != nil && strings.Contains(err.Error(), token) {
 			t.Errorf("the token is shown: %v", err)
@@ -279,22 +277,4 @@ func (s *secureKafka) testTokens(t *testing.T) {
 	if k.Principal() != "User:robot" {
 		t.Errorf("principal = %q", k.Principal())
 	}
-}
-
-// lockedBuffer is a log.
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
 }

@@ -72,7 +72,7 @@ func (k *Kafka) replace(again bool) {
 			k.cfg.Log.Info("new connections to Kafka can be made again")
 		}
 	case !again:
-		k.cfg.Log.Warn("cannot make a new connection to Kafka, keeping those there are", "reason", err, "hint", HintFor(err))
+		k.cfg.Log.Warn("cannot make a new connection to Kafka, keeping those there are", "reason", err)
 	}
 }
 

@@ -18,6 +18,7 @@ import (
 
 	"orderwalk/internal/txn"
 	"orderwalk/test/kafkatest"
+	"orderwalk/test/logtest"
 )
 
 // kafka-go alone loses a request when the broker's session is over; here the
@@ -46,7 +47,7 @@ func (s *secureKafka) testSession(t *testing.T) {
 		defer mu.Unlock()
 		return password, nil
 	}
-	var log lockedBuffer
+	var log logtest.Buffer
 	cfg := s.over("SASL_PLAINTEXT", login)
 	cfg.Log = slog.New(slog.NewTextHandler(&log, nil))
 	k := New(cfg)
@@ -79,8 +80,8 @@ func (s *secureKafka) testSession(t *testing.T) {
 	password = "early-hush"
 	mu.Unlock()
 	if _, err := k.dialSingle(t.Context(), "tcp", s.At("SASL_PLAINTEXT")[0]); err == nil || Refused(err) || errors.Is(err, kafka.SASLAuthenticationFailed) ||
-		!strings.Contains(err.Error(), "SASL Authentication Failed") || HintFor(err) == "" {
-		t.Errorf("a login that worked before is refused for a moment: %v, final: %v, hint %q", err, Refused(err), HintFor(err))
+		!strings.Contains(err.Error(), "SASL Authentication Failed") || causeOf(err) != CauseLogin {
+		t.Errorf("a login that worked before is refused for a moment: %v, final: %v, cause %q", err, Refused(err), causeOf(err))
 	}
 	if strings.Contains(log.String(), "hush") {
 		t.Error("a password is in the log")

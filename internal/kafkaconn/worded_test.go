@@ -7,7 +7,6 @@ import (
 	"io"
 	"net"
 	"os"
-	"strings"
 	"syscall"
 	"testing"
 
@@ -37,18 +36,22 @@ func TestWorded(t *testing.T) {
 
 // A port where nothing listens and a way that nothing comes through are two
 // faults.
-func TestHintsOfTheWay(t *testing.T) {
+func TestCausesOfTheWay(t *testing.T) {
 	k := New(Config{Brokers: []string{"kafka.test:9092"}})
 	defer k.Close()
-	for cause, want := range map[error]string{
-		syscall.ECONNREFUSED:       "a broker runs there",
-		os.ErrDeadlineExceeded:     "a firewall",
-		context.DeadlineExceeded:   "a firewall",
-		&net.DNSError{Name: "xyz"}: "host names",
+	for err, want := range map[error]Cause{
+		syscall.ECONNREFUSED:       CauseUnreachable,
+		os.ErrDeadlineExceeded:     CauseNoAnswer,
+		context.DeadlineExceeded:   CauseNoAnswer,
+		&net.DNSError{Name: "xyz"}: CauseName,
 	} {
-		err := k.failure(stepConnect, "kafka.test:9092", &net.OpError{Op: "dial", Net: "tcp", Err: cause})
-		if !strings.Contains(HintFor(err), want) {
-			t.Errorf("%v: %q says nothing of %q", cause, HintFor(err), want)
+		e := k.failure(stepConnect, "kafka.test:9092", &net.OpError{Op: "dial", Net: "tcp", Err: err})
+		if e.Cause != want {
+			t.Errorf("%v: cause %q, want %q", err, e.Cause, want)
 		}
+	}
+	e := k.failure(stepConnect, "broker-7.test:9092", &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED})
+	if e.Cause != CauseAdvertised {
+		t.Errorf("an address that the cluster gave: cause %q", e.Cause)
 	}
 }

@@ -8,8 +8,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/cenkalti/backoff/v4"
-
+	"orderwalk/internal/backoff"
 	"orderwalk/internal/grouplog"
 	"orderwalk/internal/wechat"
 )
@@ -62,7 +61,7 @@ const platformToken = "the platform's token"
 // pause is when something may be tried again.
 type pause struct {
 	until time.Time
-	next  *backoff.ExponentialBackOff
+	next  *backoff.Backoff
 	about string // what was known when it failed; news ends a pause
 }
 
@@ -81,10 +80,8 @@ func (d *Keeper) Run(ctx context.Context, mine func(context.Context) (bool, erro
 		if err == nil {
 			break
 		}
-		select {
-		case <-ctx.Done():
+		if backoff.Sleep(ctx, time.Second) != nil {
 			return nil
-		case <-time.After(time.Second):
 		}
 	}
 	// The keeper before is fenced: what it has kept is all there is.

@@ -7,8 +7,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/cenkalti/backoff/v4"
-
+	"orderwalk/internal/backoff"
 	"orderwalk/internal/grouplog"
 	"orderwalk/internal/wechat"
 )
@@ -84,15 +83,13 @@ func (d *Keeper) failed(ctx context.Context, what, about string, err error) (las
 	lasting = errors.As(err, &refusal) && (refusal.Class == wechat.Wait || refusal.Class == wechat.Stop)
 	p := d.pauses[what]
 	if p == nil || p.about != about {
-		p = &pause{about: about, next: backoff.NewExponentialBackOff(backoff.WithInitialInterval(minPause),
-			backoff.WithMaxInterval(maxPause), backoff.WithMaxElapsedTime(0))}
+		p = &pause{about: about, next: backoff.New(minPause, maxPause)}
 		if lasting {
-			p.next.InitialInterval, p.next.MaxInterval = minWait, maxWait
-			p.next.Reset()
+			p.next = backoff.New(minWait, maxWait)
 		}
 		d.pauses[what] = p
 	}
-	delay := p.next.NextBackOff()
+	delay := p.next.Next()
 	if refusal != nil {
 		delay = max(delay, refusal.RetryAfter)
 	}

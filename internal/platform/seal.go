@@ -30,6 +30,8 @@ const (
 )
 
 var (
+	// ErrNoKeys is a sealed record where no state keys are configured.
+	ErrNoKeys    = errors.New("there are no state keys")
 	errSealed    = errors.New("sealed with none of the state keys, or damaged or altered")
 	errUnsealed  = errors.New("not sealed")
 	errOlderForm = errors.New("sealed in an older form than the record before it")
@@ -87,7 +89,7 @@ func (k Keys) first() (keyID, error) {
 // open decrypts what seal has made, or an older program, and tells by which key.
 func (k Keys) open(record []byte, v value) (text []byte, by keyID, err error) {
 	if k == nil {
-		return nil, by, errors.New("there are no state keys: set ORDERWALK_STATE_KEY_FILE")
+		return nil, by, ErrNoKeys
 	}
 	keys, err := k()
 	if err != nil {

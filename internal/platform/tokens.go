@@ -2,6 +2,7 @@ package platform
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"orderwalk/internal/wechat"
@@ -50,14 +51,17 @@ func (s *State) Tokens(shop string) func(ctx context.Context, refused string) (s
 	}
 }
 
+// ErrNoTicket is a platform that cannot ask for its token.
+var ErrNoTicket = errors.New("the platform has no verify ticket yet")
+
 // missing says what there is no token for.
 func (s *State) missing() *wechat.Error {
 	known, _ := s.store.snapshot()
 	e := &wechat.Error{Op: tokensOp, Class: wechat.Retry, Message: "no access token yet", Hint: "the worker that has the group's ledger fetches it; see its log"}
 	switch now := time.Now().Unix(); {
 	case known.ticket.text == "":
-		e.Message = "the platform has no verify ticket yet"
-		e.Hint = "the vendor pushes one every 10 minutes to /push/component/" + s.cfg.Component + "; or give ORDERWALK_COMPONENT_VERIFY_TICKET_FILE"
+		e.Message, e.Err = ErrNoTicket.Error(), ErrNoTicket
+		e.Hint = "the vendor pushes one every 10 minutes to /push/component/" + s.cfg.Component
 	case known.token.text == "" || now >= known.token.expires:
 		e.Message = "the platform has no token of its own yet"
 	}

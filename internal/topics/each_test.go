@@ -56,7 +56,7 @@ func TestCreateEachFailsTopicByTopic(t *testing.T) {
 		inBubble(t, func(t *testing.T, w fixture) {
 			w.Fault(fault("offsets", kerr.PolicyViolation, kmsg.CreateTopics))
 			var final *Error
-			if _, _, err := CreateEach(t.Context(), w.addr, w.transport, nil, specs...); !errors.As(err, &final) || final.Topic != "offsets" {
+			if _, _, err := CreateEach(t.Context(), w.addr, w.transport, nil, specs...); !errors.As(err, &final) || final.Spec.Name != "offsets" {
 				t.Errorf("CreateEach = %v", err)
 			}
 		})

@@ -64,9 +64,8 @@ func compacts(policy string) bool {
 
 func notCompacted(topic, policy string) error {
 	return &Error{
-		Topic:   topic,
+		Spec:    Spec{Name: topic, Compacted: true},
 		Problem: fmt.Sprintf("cleanup.policy is %q, which would delete checkpoints", policy),
-		Hint: "run kafka-configs.sh --alter --entity-type topics --entity-name " + topic +
-			" --add-config cleanup.policy=compact, or name another topic",
+		Err:     ErrNotCompacted,
 	}
 }

@@ -3,9 +3,8 @@
 //
 // It creates what is missing, refuses an offsets topic that is not compacted,
 // and counts partitions. It alters no topic that exists, deletes none, and
-// knows nothing of records. Its users are the command line, at start and in
-// `orderwalk check`, and package txn, which needs [Refresh] when a leader has
-// moved.
+// knows nothing of records. Its users are package connector, at start and while it
+// runs, and `orderwalk check`.
 package topics
 
 import (
@@ -13,14 +12,13 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"strings"
 	"time"
 
-	"github.com/cenkalti/backoff/v4"
 	"github.com/segmentio/kafka-go"
 	"github.com/segmentio/kafka-go/protocol/createtopics"
 	"github.com/segmentio/kafka-go/protocol/metadata"
 
+	"orderwalk/internal/backoff"
 	"orderwalk/internal/kafkawire"
 )
 
@@ -37,21 +35,23 @@ type Spec struct {
 	Config            map[string]string // more of the topic's configuration
 }
 
-// Error says what is wrong with a topic and what an operator can do about it.
+// Error is a topic that cannot be used, which an operator has to act on.
 type Error struct {
-	Topic   string
+	Spec    Spec // of the topic; only Name where no more of it is known
 	Problem string
-	Hint    string
-	Err     error // what Kafka answered, if anything
+	// Missing reports that the topic may not be there, and that this client may not
+	// create it.
+	Missing bool
+	Err     error // what Kafka answered, if anything; ErrNotCompacted
 }
 
+// ErrNotCompacted is a topic whose cleanup.policy would delete checkpoints.
+var ErrNotCompacted = errors.New("not compacted")
+
 func (e *Error) Error() string {
-	text := fmt.Sprintf("topic %q: %s", e.Topic, e.Problem)
+	text := fmt.Sprintf("topic %q: %s", e.Spec.Name, e.Problem)
 	if e.Err != nil {
 		text += fmt.Sprintf(" (%v)", e.Err)
-	}
-	if e.Hint != "" {
-		text += "; " + e.Hint
 	}
 	return text
 }
@@ -97,10 +97,7 @@ func Check(ctx context.Context, addr net.Addr, transport *kafka.Transport, specs
 
 // retry repeats what fails over something of the moment.
 func (e *ensuring) retry(ctx context.Context, do func() error) error {
-	pause := backoff.NewExponentialBackOff(
-		backoff.WithInitialInterval(10*time.Millisecond),
-		backoff.WithMaxInterval(time.Second),
-		backoff.WithMaxElapsedTime(0))
+	pause := backoff.New(10*time.Millisecond, time.Second)
 	for {
 		err := do()
 		if err == nil {
@@ -113,10 +110,8 @@ func (e *ensuring) retry(ctx context.Context, do func() error) error {
 		if e.onRetry != nil && ctx.Err() == nil {
 			e.onRetry(err)
 		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("ensure topics: %w: %w", ctx.Err(), err)
-		case <-time.After(pause.NextBackOff()):
+		if ended := pause.Sleep(ctx); ended != nil {
+			return fmt.Errorf("ensure topics: %w: %w", ended, err)
 		}
 		if refreshErr := (kafkawire.Wire{Addr: e.addr, Transport: e.transport}).Refresh(ctx); refreshErr != nil && ctx.Err() == nil && refused(refreshErr) {
 			return fmt.Errorf("ensure topics: %w", refreshErr)
@@ -168,9 +163,9 @@ func (e *ensuring) look(ctx context.Context) (looked, error) {
 		switch {
 		case l.faults[s.Name] != nil:
 		case f.code == kafka.TopicAuthorizationFailed:
-			fault = &Error{s.Name, "not allowed to see it", "grant " + s.rights() + " on it to this client", f.code}
+			fault = &Error{Spec: s, Problem: "not allowed to see it", Err: f.code}
 		case f.code == kafka.InvalidTopic:
-			fault = invalidName(s.Name, f.code)
+			fault = &Error{Spec: s, Problem: invalidName, Err: f.code}
 		case f.code != 0:
 			fault = fmt.Errorf("wait for topic %q: %w", s.Name, f.code)
 		case f.leaderless > 0:
@@ -254,11 +249,9 @@ func (e *ensuring) create(ctx context.Context, specs []Spec) (faults map[string]
 		case kafka.TopicAuthorizationFailed, kafka.ClusterAuthorizationFailed:
 			denied = append(denied, t)
 		case kafka.InvalidTopic:
-			faults[t.Name] = invalidName(t.Name, code)
-		case kafka.InvalidReplicationFactor:
-			faults[t.Name] = &Error{t.Name, "cannot be created: " + t.ErrorMessage, "set ORDERWALK_REPLICATION_FACTOR to at most the number of brokers", code}
-		case kafka.InvalidPartitionNumber, kafka.InvalidConfiguration, kafka.InvalidRequest, kafka.PolicyViolation, kafka.UnsupportedVersion:
-			faults[t.Name] = &Error{t.Name, "cannot be created: " + t.ErrorMessage, "create it by hand as the cluster's rules want it", code}
+			faults[t.Name] = &Error{Spec: e.spec(t.Name), Problem: invalidName, Err: code}
+		case kafka.InvalidReplicationFactor, kafka.InvalidPartitionNumber, kafka.InvalidConfiguration, kafka.InvalidRequest, kafka.PolicyViolation, kafka.UnsupportedVersion:
+			faults[t.Name] = &Error{Spec: e.spec(t.Name), Problem: "cannot be created: " + t.ErrorMessage, Err: code}
 		default:
 			faults[t.Name] = fmt.Errorf("create topic %q: %w", t.Name, code)
 		}
@@ -274,17 +267,14 @@ func (e *ensuring) create(ctx context.Context, specs []Spec) (faults map[string]
 	}
 	for _, t := range denied {
 		if found[t.Name].code == kafka.UnknownTopicOrPartition {
-			faults[t.Name] = &Error{t.Name, "not there, or not to be seen, and this client may not create it",
-				"grant " + e.spec(t.Name).rights() + " on it to this client; if it is not there, grant Create too, or create it (" + createCommand(e.spec(t.Name)) + ")",
-				kafka.Error(t.ErrorCode)}
+			faults[t.Name] = &Error{Spec: e.spec(t.Name), Problem: "not there, or not to be seen, and this client may not create it",
+				Missing: true, Err: kafka.Error(t.ErrorCode)}
 		}
 	}
 	return faults, nil
 }
 
-func invalidName(topic string, code kafka.Error) *Error {
-	return &Error{topic, "not a name Kafka takes", "use up to 249 letters, digits, '.', '_' and '-'", code}
-}
+const invalidName = "not a name Kafka takes"
 
 func (e *ensuring) spec(name string) Spec {
 	for _, s := range e.specs {
@@ -293,25 +283,4 @@ func (e *ensuring) spec(name string) Spec {
 		}
 	}
 	return Spec{Name: name}
-}
-
-// rights are what has to be granted on the topic, Describe included. Only a
-// compacted one is read.
-func (s Spec) rights() string {
-	if s.Compacted {
-		return "Read and Write"
-	}
-	return "Write"
-}
-
-func createCommand(s Spec) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "kafka-topics.sh --create --topic %s", s.Name)
-	if s.Partitions > 0 {
-		fmt.Fprintf(&b, " --partitions %d", s.Partitions)
-	}
-	if s.Compacted {
-		b.WriteString(" --config cleanup.policy=compact")
-	}
-	return b.String()
 }

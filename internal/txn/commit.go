@@ -38,7 +38,7 @@ type outcome struct {
 //   - errors.Is(err, ErrFenced): another owner holds the transactional ID, the
 //     broker ended the transaction for its age, or Kafka has forgotten the ID.
 //   - errors.Is(err, ErrInDoubt): it may or may not be committed; both can hold.
-//   - an [*Error]: refused, with a hint for the operator; or, if Retriable, Kafka
+//   - an [*Error]: refused, which an operator has to act on; or, if Retriable, Kafka
 //     could not be reached for longer than the transaction timeout.
 //   - ctx.Err(): given up before the commit was sent; nothing is committed.
 //
@@ -288,16 +288,17 @@ func (w *Writer) drop(ctx context.Context) {
 func (w *Writer) failure(ctx context.Context, o outcome) error {
 	refused := &Error{
 		Request: o.call.String(), Topic: o.answer.topic, Partition: o.answer.partition,
-		Hint: hint(o.call.String(), o.answer.code, w.cfg.TransactionalID), Err: o.answer.err,
-	}
-	if o.answer.code != noAnswer {
-		refused.Code = o.answer.code
+		TransactionalID: w.cfg.TransactionalID,
 	}
 	switch {
+	case o.answer.code == noAnswer:
+		refused.Err = o.answer.err
 	case o.action == fenced && forgotten(o.answer.code):
-		refused.Hint = forgottenHint
+		refused.Code, refused.Err = o.answer.code, ErrForgotten
 	case o.action == fenced && !w.begun.IsZero() && time.Since(w.begun) > w.cfg.TransactionTimeout:
-		refused.Hint = "the transaction had been open for longer than ORDERWALK_TRANSACTION_TIMEOUT; was the process stopped for a while?"
+		refused.Code, refused.Err = o.answer.code, ErrTimedOut
+	default:
+		refused.Code = o.answer.code
 	}
 	switch {
 	case o.action == doubt, o.call == callCommit && o.unsure:

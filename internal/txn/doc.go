@@ -104,7 +104,7 @@
 //	TXN_STATE, CORRUPT_MESSAGE, unknown     AddPartitions   stop: a broker in trouble may say so for a while
 //	INVALID_TXN_STATE                       EndTxn(abort)   done: nothing was open, and the epoch is still ours
 //	INVALID_TXN_STATE, unknown codes        EndTxn(commit)  ErrInDoubt
-//	*_AUTHORIZATION_FAILED, MESSAGE_TOO_    any             abort and stop: *Error with a hint; in doubt
+//	*_AUTHORIZATION_FAILED, MESSAGE_TOO_    any             abort and stop: *Error; in doubt
 //	LARGE, INVALID_TRANSACTION_TIMEOUT, …                   instead, once a commit is unsure
 //
 // Half of the transaction timeout is for AddPartitions and Produce; if they are

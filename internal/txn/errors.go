@@ -22,15 +22,28 @@ var (
 	ErrInDoubt = errors.New("commit in doubt")
 )
 
-// Error is what Kafka refused, and what an operator can do about it.
+// Causes that an [Error] names beside Kafka's code.
+var (
+	// ErrForgotten is a producer ID that Kafka does not know any more.
+	ErrForgotten = errors.New("Kafka has forgotten the transactional ID")
+	// ErrTimedOut is a transaction that the broker ended.
+	ErrTimedOut = errors.New("the transaction was open for longer than its timeout")
+	// ErrBeyondEnd is an offset that a partition has not come to yet.
+	ErrBeyondEnd = errors.New("the offset is beyond the end of the partition")
+)
+
+// Error is what Kafka refused.
 type Error struct {
 	Request   string      // Kafka's name of the request, such as "Produce"
 	Code      kafka.Error // what Kafka answered; 0 when it did not answer
 	Topic     string      // empty when the error is about no topic
 	Partition int32       // counts only with Topic
-	Hint      string      // what to do; may be empty
 	Retriable bool        // opening the Writer again may help without an operator
-	Err       error       // why there was no answer, when Code is 0
+	// TransactionalID is the Writer's; empty when the error is a Reader's.
+	TransactionalID string
+	// Err is why there was no answer, when Code is 0; otherwise one of the causes
+	// above, if one is known.
+	Err error
 }
 
 func (e *Error) Error() string {
@@ -41,23 +54,26 @@ func (e *Error) Error() string {
 	switch {
 	case e.Code != 0:
 		text += ": " + reason(e.Code)
+		if e.Err != nil {
+			text += ": " + e.Err.Error()
+		}
 	case e.Err != nil:
 		text += ": no answer: " + e.Err.Error()
 	default:
 		text += ": no answer"
 	}
-	if e.Hint != "" {
-		text += "; " + e.Hint
-	}
 	return text
 }
 
-// Unwrap gives the kafka.Error, or why there was no answer.
-func (e *Error) Unwrap() error {
+// Unwrap gives the kafka.Error and Err, as far as there are such.
+func (e *Error) Unwrap() (errs []error) {
 	if e.Code != 0 {
-		return e.Code
+		errs = append(errs, e.Code)
 	}
-	return e.Err
+	if e.Err != nil {
+		errs = append(errs, e.Err)
+	}
+	return errs
 }
 
 // Codes that kafka-go has no name, or another meaning, for.
@@ -86,44 +102,6 @@ func reason(code kafka.Error) string {
 	return fmt.Sprintf("error %d", int(code))
 }
 
-// forgottenHint is of a Writer whose producer ID Kafka does not know.
-const forgottenHint = "Kafka has forgotten the transactional ID, as it does when the ID is not used for transactional.id.expiration.ms (7 days by default); was the process stopped, or idle, for so long?"
-
 // fetchName is Kafka's name of the one request of a Reader that an [Error] is
 // about.
 const fetchName = "Fetch"
-
-// hint says what an operator can do about a code. Rights are named as Kafka's
-// ACLs name them; Read and Write include Describe.
-func hint(request string, code kafka.Error, txnID string) string {
-	switch code {
-	case kafka.TransactionalIDAuthorizationFailed:
-		return fmt.Sprintf("grant Write on transactional ID %q, or on its prefix, to this client", txnID)
-	case kafka.TopicAuthorizationFailed:
-		if request == fetchName {
-			return "grant Read on the topic to this client"
-		}
-		return "grant Write on the topic to this client"
-	case kafka.ClusterAuthorizationFailed:
-		return "grant IdempotentWrite on the cluster to this client"
-	case kafka.InvalidTransactionTimeout:
-		return "set ORDERWALK_TRANSACTION_TIMEOUT to at most the brokers' transaction.max.timeout.ms (15m by default)"
-	case kafka.MessageSizeTooLarge, kafka.RecordListTooLarge:
-		return "raise max.message.bytes of the topic to the 1 MiB that Kafka has by default, or more"
-	case kafka.UnknownTopicOrPartition:
-		return "create the topic again, with as many partitions as it had"
-	case kafka.SASLAuthenticationFailed:
-		return "check user name, password and mechanism (ORDERWALK_KAFKA_SASL_*)"
-	case kafka.UnsupportedSASLMechanism, kafka.IllegalSASLState:
-		return "set ORDERWALK_KAFKA_SASL_MECHANISM to one the brokers offer"
-	case kafka.UnsupportedCompressionType, kafka.UnsupportedForMessageFormat:
-		return "set ORDERWALK_COMPRESSION to one the topic takes"
-	case kafka.InvalidTimestamp:
-		return "compare this machine's clock with the brokers'"
-	case kafka.PolicyViolation, kafka.InvalidRecord:
-		return "the topic's rules refuse the records; see the brokers' log"
-	case kafka.OutOfOrderSequenceNumber, kafka.InvalidMessage, kafka.InvalidTransactionState:
-		return "this happened again and again: report it, with the brokers' log"
-	}
-	return ""
-}

@@ -3,7 +3,6 @@ package txn
 import (
 	"context"
 	"errors"
-	"strings"
 	"testing"
 	"time"
 
@@ -104,7 +103,7 @@ func TestFrozenTransactionIsFenced(t *testing.T) {
 				if !errors.Is(err, c.want) {
 					t.Errorf("Commit = %v, want %v", err, c.want)
 				}
-				if c.want == ErrFenced && !strings.Contains(err.Error(), "ORDERWALK_TRANSACTION_TIMEOUT") {
+				if c.want == ErrFenced && !errors.Is(err, ErrTimedOut) {
 					t.Errorf("%q does not name the likely cause", err)
 				}
 				w.expect(100)

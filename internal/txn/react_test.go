@@ -166,8 +166,8 @@ func TestErrorText(t *testing.T) {
 		err  *Error
 		want string
 	}{
-		{&Error{Request: "Produce", Topic: "orders", Partition: 3, Code: kafka.MessageSizeTooLarge, Hint: "raise it"},
-			"Produce to orders/3: Message Size Too Large; raise it"},
+		{&Error{Request: "Produce", Topic: "orders", Partition: 3, Code: kafka.OffsetOutOfRange, Err: ErrBeyondEnd},
+			"Produce to orders/3: Offset Out Of Range: the offset is beyond the end of the partition"},
 		{&Error{Request: "EndTxn", Code: transactionAbortable}, "EndTxn: Transaction Abortable"},
 		{&Error{Request: "EndTxn", Code: 999}, "EndTxn: error 999"},
 		{&Error{Request: "EndTxn", Err: fmt.Errorf("refused"), Retriable: true}, "EndTxn: no answer: refused"},

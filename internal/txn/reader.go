@@ -9,9 +9,10 @@ import (
 	"net"
 	"time"
 
-	"github.com/cenkalti/backoff/v4"
 	"github.com/segmentio/kafka-go"
 	"github.com/segmentio/kafka-go/protocol/listoffsets"
+
+	"orderwalk/internal/backoff"
 )
 
 // Record is a committed record. Key, Value and Headers may be kept; nil is a
@@ -184,7 +185,7 @@ func (r *Reader) afterGap(ctx context.Context, topic string, partition int32, of
 	}
 	return offset, &Error{
 		Request: fetchName, Topic: topic, Partition: partition, Code: kafka.OffsetOutOfRange,
-		Hint: fmt.Sprintf("offset %d is beyond the end; has the topic been deleted and created again?", offset),
+		Err: fmt.Errorf("%w: offset %d", ErrBeyondEnd, offset),
 	}
 }
 
@@ -225,7 +226,7 @@ func (r *Reader) listOffset(ctx context.Context, topic string, partition int32, 
 // OffsetOutOfRange bare, others as *Error.
 func (r *Reader) atLeader(ctx context.Context, topic string, partition int32, request func(cluster, int32) (kafka.Error, error)) error {
 	c := clusterAt(r.Addr, r.Transport)
-	var pause *backoff.ExponentialBackOff
+	var pause *backoff.Backoff
 	started := time.Now()
 	warned := started
 	for {
@@ -252,13 +253,13 @@ func (r *Reader) atLeader(ctx context.Context, topic string, partition int32, re
 		switch reactToRead(code) {
 		case missing:
 			if time.Since(started) > missingPatience {
-				return &Error{Request: fetchName, Topic: topic, Partition: partition, Code: code, Hint: hint(fetchName, code, "")}
+				return &Error{Request: fetchName, Topic: topic, Partition: partition, Code: code}
 			}
 		case stop:
 			if code == kafka.OffsetOutOfRange {
 				return code
 			}
-			return &Error{Request: fetchName, Topic: topic, Partition: partition, Code: code, Hint: hint(fetchName, code, "")}
+			return &Error{Request: fetchName, Topic: topic, Partition: partition, Code: code}
 		}
 		if r.OnRetry != nil {
 			r.OnRetry(fetchName, reason(code), err)

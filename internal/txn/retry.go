@@ -4,7 +4,7 @@ import (
 	"context"
 	"time"
 
-	"github.com/cenkalti/backoff/v4"
+	"orderwalk/internal/backoff"
 )
 
 const (
@@ -72,26 +72,13 @@ func (w *Writer) report(o outcome, since *time.Time) {
 
 // newPause gives the time between two tries: what is about the moment, such as
 // the markers of the transaction before, is over in a millisecond.
-func newPause() *backoff.ExponentialBackOff {
-	return backoff.NewExponentialBackOff(
-		backoff.WithInitialInterval(time.Millisecond),
-		backoff.WithMultiplier(2),
-		backoff.WithMaxInterval(time.Second),
-		backoff.WithMaxElapsedTime(0))
-}
+func newPause() *backoff.Backoff { return backoff.New(time.Millisecond, time.Second) }
 
 // wait pauses, and says whether there is time left afterwards.
-func wait(ctx context.Context, until time.Time, pause *backoff.ExponentialBackOff) bool {
-	d := pause.NextBackOff()
+func wait(ctx context.Context, until time.Time, pause *backoff.Backoff) bool {
+	d := pause.Next()
 	if !until.IsZero() && time.Until(until) <= d {
 		return false
 	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
+	return backoff.Sleep(ctx, d) == nil
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/sha256"
 	"time"
+
+	"orderwalk/internal/backoff"
 )
 
 // lookEvery is how often Await looks at a secret or token that is given.
@@ -29,14 +31,14 @@ func (c *Client) Given() Given {
 // no change is missed. It reports whether there was one. Its error is ctx's.
 func (c *Client) Await(ctx context.Context, d time.Duration, was Given) (changed bool, err error) {
 	if c.given == nil {
-		return false, sleep(ctx, d)
+		return false, backoff.Sleep(ctx, d)
 	}
 	for end := time.Now().Add(d); ; {
 		left := time.Until(end)
 		if left <= 0 {
 			return false, ctx.Err()
 		}
-		if err := sleep(ctx, min(left, lookEvery)); err != nil {
+		if err := backoff.Sleep(ctx, min(left, lookEvery)); err != nil {
 			return false, err
 		}
 		if c.Given() != was {

@@ -78,6 +78,8 @@ type Error struct {
 	// RetryAfter is how long the vendor asks callers to wait before the next
 	// try; 0 = it does not.
 	RetryAfter time.Duration
+	// Err is the cause, where Message has one with a name.
+	Err error
 
 	// result is the label of the call for metrics, from a bounded set.
 	result string
@@ -124,6 +126,8 @@ func (e *Error) Error() string {
 	}
 	return strings.TrimRight(b.String(), " ")
 }
+
+func (e *Error) Unwrap() error { return e.Err }
 
 // Result labels the outcome of a call for metrics, from the bounded set that
 // Config.OnCall has: "ok" for no error, "error" for one of another package.

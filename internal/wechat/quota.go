@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"time"
+
+	"orderwalk/internal/backoff"
 )
 
 const (
@@ -51,7 +53,7 @@ func (c *Client) Quota(ctx context.Context) (Allowance, error) {
 	if c.auth == AuthCloudFile || c.auth == AuthCloudOpen {
 		return Allowance{}, ErrNoQuota
 	}
-	delays := newBackoff(time.Second, 10*time.Second)
+	delays := backoff.New(time.Second, 10*time.Second)
 	for try := 1; ; try++ {
 		used, err := c.tokens.get(ctx)
 		if err != nil {
@@ -69,7 +71,7 @@ func (c *Client) Quota(ctx context.Context) (Allowance, error) {
 		case v.Class == Token:
 			err = c.tokens.renew(ctx, used, v)
 		case v.Class == Retry:
-			err = sleep(ctx, max(delays.NextBackOff(), v.RetryAfter))
+			err = backoff.Sleep(ctx, max(delays.Next(), v.RetryAfter))
 		default:
 			return Allowance{}, v
 		}

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"golang.org/x/time/rate"
+
+	"orderwalk/internal/backoff"
 )
 
 const (
@@ -101,7 +103,7 @@ func (p *callRate) gate(ctx context.Context) error {
 		if until.IsZero() {
 			return ctx.Err()
 		}
-		if err := sleep(ctx, until.Sub(now)); err != nil {
+		if err := backoff.Sleep(ctx, until.Sub(now)); err != nil {
 			return err
 		}
 	}
@@ -187,16 +189,4 @@ func (p *callRate) exhaust(api time.Time) (until time.Time, first bool) {
 func untilMidnight(now time.Time) time.Duration {
 	year, month, day := now.In(Zone).Date()
 	return time.Date(year, month, day+1, 0, 0, 0, 0, Zone).Sub(now)
-}
-
-// sleep waits for d or for the end of ctx.
-func sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }

@@ -6,7 +6,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/cenkalti/backoff/v4"
+	"orderwalk/internal/backoff"
 )
 
 const (
@@ -16,17 +16,6 @@ const (
 	// A client that fails on and off is warned of this often at most.
 	warnEvery = time.Minute
 )
-
-// newBackoff grows from first to most with jitter and never gives up (the
-// library would after 15 minutes).
-func newBackoff(first, most time.Duration) *backoff.ExponentialBackOff {
-	return backoff.NewExponentialBackOff(
-		backoff.WithInitialInterval(first),
-		backoff.WithMaxInterval(most),
-		backoff.WithMultiplier(2),
-		backoff.WithMaxElapsedTime(0),
-	)
-}
 
 // trouble is what the calls of one client that are failing have in common, so
 // that an outage is one warning and not one for each of them.
@@ -83,7 +72,7 @@ func (t *trouble) lastError() *Error {
 type retries struct {
 	client  *Client
 	op      string
-	delays  *backoff.ExponentialBackOff
+	delays  *backoff.Backoff
 	refused int // next_key
 	unknown int // errcode
 	unfit   int // answers
@@ -142,9 +131,9 @@ func (r *retries) failed(ctx context.Context, v *Error, sent time.Time) error {
 	}
 	r.note(v)
 	if r.delays == nil {
-		r.delays = newBackoff(first, 30*time.Second)
+		r.delays = backoff.New(first, 30*time.Second)
 	}
-	if err := sleep(ctx, r.delays.NextBackOff()); err != nil {
+	if err := r.delays.Sleep(ctx); err != nil {
 		return interrupted(r.op, err, r.last)
 	}
 	return nil

@@ -36,8 +36,8 @@ func TestWeekOfPlainTokensAgainstEachOther(t *testing.T) {
 			if b.longest > 10*time.Second || b.listed < 5000 {
 				t.Errorf("%d calls, the longest took %v", b.listed, b.longest)
 			}
-			equal(t, "warnings that others' tokens die", b.log.count("auth token is in use"), 1)
-			equal(t, "warnings of another system", b.log.count("die before their time"), 1)
+			equal(t, "warnings that others' tokens die", b.log.Count("auth token is in use"), 1)
+			equal(t, "warnings of another system", b.log.Count("die before their time"), 1)
 		}
 	})
 }
@@ -65,7 +65,7 @@ func TestDayOfPlainTokensAgainstARudeSystem(t *testing.T) {
 		if b.listed < 24*360/3 || b.longest > 11*time.Minute {
 			t.Errorf("%d calls, the longest took %v", b.listed, b.longest)
 		}
-		equal(t, "warnings of another system", b.log.count("die before their time"), 1)
+		equal(t, "warnings of another system", b.log.Count("die before their time"), 1)
 	})
 }
 
@@ -77,8 +77,8 @@ func TestWeekOfStableTokensSideBySide(t *testing.T) {
 			b := v.client(Config{})
 			both.Go(func() {
 				b.poll(5*time.Minute, week)
-				if b.longest > time.Second || b.log.count("WARN") > 0 {
-					t.Errorf("the longest call took %v\n%s", b.longest, b.log.text.String())
+				if b.longest > time.Second || b.log.Count("WARN") > 0 {
+					t.Errorf("the longest call took %v\n%s", b.longest, b.log.String())
 				}
 			})
 		}
@@ -158,12 +158,12 @@ func TestRelayThatComesUpLate(t *testing.T) {
 		if err := b.list(); err != nil || time.Since(began) < 5*time.Minute || time.Since(began) > 6*time.Minute {
 			t.Errorf("after %v: %v", time.Since(began), err)
 		}
-		equal(t, "warnings", b.log.count("the relay is not up yet"), 1)
+		equal(t, "warnings", b.log.Count("the relay is not up yet"), 1)
 		b.poll(time.Minute, time.Hour)
-		equal(t, "warnings of who answers", b.log.count("x-openapi-seqid"), 0)
+		equal(t, "warnings of who answers", b.log.Count("x-openapi-seqid"), 0)
 		v.set("seqid_absent")
 		b.poll(time.Minute, time.Hour)
-		equal(t, "warnings of who answers", b.log.count("x-openapi-seqid"), 1)
+		equal(t, "warnings of who answers", b.log.Count("x-openapi-seqid"), 1)
 		v.set("cloud_unlisted")
 		equal(t, "hint", b.wants(Wait, 48001).Hint, hintCloudPath)
 		equal(t, "other calls", len(v.api.Stats().Calls), 1)

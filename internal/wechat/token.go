@@ -6,6 +6,8 @@ import (
 	"net/url"
 	"sync"
 	"time"
+
+	"orderwalk/internal/backoff"
 )
 
 const (
@@ -147,7 +149,7 @@ func (s *fetchedTokens) fly(ctx context.Context, usable bool, refusals int) erro
 
 func (s *fetchedTokens) fetch(ctx context.Context, once bool, refusals int) (tokenResponse, error) {
 	if refusals > 1 {
-		if err := sleep(ctx, refusalDelay(refusals)); err != nil {
+		if err := backoff.Sleep(ctx, refusalDelay(refusals)); err != nil {
 			return tokenResponse{}, interrupted(tokenOp, err, nil)
 		}
 	}
@@ -177,10 +179,10 @@ func (s *fetchedTokens) fetch(ctx context.Context, once bool, refusals int) (tok
 // refusalDelay is how long to wait after so many refusals in a row: about a
 // second after the second one, a minute at most.
 func refusalDelay(refusals int) time.Duration {
-	delays := newBackoff(time.Second, time.Minute)
-	delay := delays.NextBackOff()
+	delays := backoff.New(time.Second, time.Minute)
+	delay := delays.Next()
 	for range min(refusals-2, 10) {
-		delay = delays.NextBackOff()
+		delay = delays.Next()
 	}
 	return delay
 }
@@ -190,7 +192,7 @@ func (s *fetchedTokens) renew(ctx context.Context, used token, _ *Error) error {
 	if s.now.serial == used.serial && s.now.value != "" {
 		if wait := s.spare(time.Now()); wait > 0 {
 			s.mu.Unlock()
-			if err := sleep(ctx, wait); err != nil {
+			if err := backoff.Sleep(ctx, wait); err != nil {
 				return interrupted(tokenOp, err, nil)
 			}
 			return nil

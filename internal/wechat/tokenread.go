@@ -6,6 +6,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"orderwalk/internal/backoff"
 )
 
 // fileTokens reads the token anew at each call: someone else renews it.
@@ -149,7 +151,7 @@ func (s *externalTokens) renew(ctx context.Context, used token, _ *Error) error 
 		return nil // another caller had it renewed
 	}
 	if refusals > 1 {
-		if err := sleep(ctx, refusalDelay(refusals)); err != nil {
+		if err := backoff.Sleep(ctx, refusalDelay(refusals)); err != nil {
 			return interrupted(tokenOp, err, nil)
 		}
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"slices"
 	"time"
+
+	"orderwalk/internal/backoff"
 )
 
 const (
@@ -71,7 +73,7 @@ func (c *Client) await(ctx context.Context, q Query, d time.Duration) error {
 		if left <= 0 {
 			return nil
 		}
-		if err := sleep(ctx, min(left, time.Second)); err != nil {
+		if err := backoff.Sleep(ctx, min(left, time.Second)); err != nil {
 			return err
 		}
 		open := false

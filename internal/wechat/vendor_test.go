@@ -1,19 +1,17 @@
 package wechat
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
-	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"orderwalk/simulator"
 	"orderwalk/test/leaktest"
+	"orderwalk/test/logtest"
 )
 
 // vendor is the simulated service at the end of an in-memory network, for
@@ -45,7 +43,7 @@ func inVendor(t *testing.T, cfg simulator.Config, story func(t *testing.T, v *ve
 		story(t, v)
 		for _, b := range v.buyers {
 			_, _, last := b.State()
-			v.leaks.Check(t, "the log", b.log.text.String())
+			v.leaks.Check(t, "the log", b.log.String())
 			v.leaks.Check(t, "the state", fmt.Sprintf("%v %+v %#v", last, last, last))
 		}
 	})
@@ -69,37 +67,15 @@ func (v *vendor) set(texts ...string) {
 type buyer struct {
 	*Client
 	v   *vendor
-	log *lockedBuffer
+	log *logtest.Buffer
 	// longest is the most that one list call took, waits included.
 	longest time.Duration
 	listed  int
 }
 
-type lockedBuffer struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.Write(p)
-}
-
-func (b *lockedBuffer) count(text string) (n int) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	for line := range strings.Lines(b.text.String()) {
-		if strings.Contains(line, text) {
-			n++
-		}
-	}
-	return n
-}
-
 // client is one of another process each time.
 func (v *vendor) client(cfg Config) *buyer {
-	b := &buyer{v: v, log: &lockedBuffer{}}
+	b := &buyer{v: v, log: &logtest.Buffer{}}
 	if cfg.Host == nil {
 		cfg.Host = &Host{URL: "http://127.0.0.1"}
 	}
@@ -136,7 +112,7 @@ func (b *buyer) poll(every, span time.Duration) {
 	b.v.Helper()
 	for end := time.Now().Add(span); time.Now().Before(end); {
 		if err := b.list(); err != nil {
-			b.v.Errorf("after %d calls: %v\n%s", b.listed, err, b.log.text.String())
+			b.v.Errorf("after %d calls: %v\n%s", b.listed, err, b.log.String())
 			return
 		}
 		time.Sleep(every)

@@ -70,7 +70,7 @@ func TestRunbookHasEveryReason(t *testing.T) {
 	for code := kafka.Error(-1); code <= 120; code++ {
 		titles[strings.ToLower(strings.ReplaceAll(code.Title(), " ", ""))] = code.Title()
 	}
-	for _, path := range []string{"/internal/txn/errors.go", "/internal/txn/react.go", "/internal/group/errors.go"} {
+	for _, path := range []string{"/internal/cli/hints.go", "/internal/txn/react.go"} {
 		source := read(t, root+path)
 		if strings.HasSuffix(path, "react.go") {
 			// What is asked again without end is what an operator sees for long.

@@ -9,6 +9,8 @@ import (
 	"net"
 	"sync"
 	"time"
+
+	"orderwalk/internal/backoff"
 )
 
 // Action is something bad that can happen to one request or its answer.
@@ -218,16 +220,7 @@ func (p *Proxy) patience() bool {
 	}
 }
 
-func (p *Proxy) sleep(d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-p.ctx.Done():
-		return false
-	}
-}
+func (p *Proxy) sleep(d time.Duration) bool { return backoff.Sleep(p.ctx, d) == nil }
 
 // maxFrame is above what brokers take by default (socket.request.max.bytes).
 const maxFrame = 128 << 20

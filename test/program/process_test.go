@@ -2,7 +2,6 @@ package program
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -11,11 +10,11 @@ import (
 	"os/exec"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"orderwalk/test/leaktest"
+	"orderwalk/test/logtest"
 )
 
 // patience bounds each single wait of a test; it is never measured.
@@ -26,8 +25,8 @@ type process struct {
 	t      *testing.T
 	cmd    *exec.Cmd
 	stdout *bufio.Reader
-	said   lockedBuffer // all that was read of stdout
-	stderr lockedBuffer
+	said   logtest.Buffer // all that was read of stdout
+	stderr logtest.Buffer
 	leaks  leaktest.Search
 }
 
@@ -168,24 +167,6 @@ func published(t *testing.T, page string) (sum float64) {
 		}
 	}
 	return sum
-}
-
-// lockedBuffer may be read while the process still writes to it.
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
 }
 
 func TestTailFollows(t *testing.T) {

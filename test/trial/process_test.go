@@ -3,7 +3,6 @@
 package trial
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -16,6 +15,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"orderwalk/test/logtest"
 )
 
 // TestMain builds the program, plain and with the race detector, and puts both
@@ -49,7 +50,7 @@ type process struct {
 	number         int
 	settings       []string
 	cmd            *exec.Cmd
-	stdout, stderr lockedBuffer
+	stdout, stderr logtest.Buffer
 	ended          chan struct{} // closed when the process has ended
 }
 
@@ -276,22 +277,4 @@ func (g *guard) dismiss() {
 	defer g.mu.Unlock()
 	_ = g.in.Close() // with nobody alive there is nothing for it to do
 	_ = g.cmd.Wait()
-}
-
-// lockedBuffer may be read while the process still writes to it.
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
 }
