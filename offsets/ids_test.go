@@ -79,7 +79,7 @@ func TestPackedIDsAreExact(t *testing.T) {
 	ids := []string{"9999999999999999999", "0", "00", "1", "3704612354559743232", "18446744073709551616", "a,b", "", "ü", "-1", "9223372036854775808"}
 	var s IDs
 	n, err := unpackIDs(packIDs(ids), &s)
-	s.settle()
+	s.sortPacked()
 	if err != nil || n != len(ids) || s.Len() != len(ids) {
 		t.Fatalf("unpacked %d (%d distinct), %v; want %d", n, s.Len(), err, len(ids))
 	}
