@@ -48,7 +48,7 @@ func TestPagesThatOnlyRepeatFailTheirShop(t *testing.T) {
 				if most := map[string]int64{"repeats": 250, "empty": 6100}[name]; n.Load() > most {
 					t.Errorf("%d calls", n.Load())
 				}
-				run.expectLogged("window leads in circles", mostCircles)
+				run.expectLogged("pages of a window repeat without end", mostCircles)
 				a.eachOnce("wx2", p.Start, p.End)
 				count := map[string]int{}
 				for _, r := range a.published() {

@@ -189,7 +189,7 @@ func TestComesTo(t *testing.T) {
 		{"begins when it is started", window.Policy{}, record, true},
 		{"another form", window.Policy{Start: 5000}, []byte("\x00\x00"), true},
 	} {
-		if got := comesTo(c.p, encoder, c.order); got != c.want {
+		if got := wouldRead(c.p, encoder, c.order); got != c.want {
 			t.Errorf("%s: %v", c.name, got)
 		}
 	}

@@ -40,7 +40,7 @@ func TestAddedPartitionsAreUsedByEveryWorker(t *testing.T) {
 		added := time.Now()
 		time.Sleep(10 * time.Minute)
 		for _, w := range workers {
-			if n := strings.Count(w.logged(), `level=INFO msg="orders topic has another number of partitions`); n != 1 {
+			if n := strings.Count(w.logged(), `level=INFO msg="partition count of an orders topic changed`); n != 1 {
 				t.Errorf("%d lines about the partitions", n)
 			}
 			if err := w.stop(); err != nil {

@@ -64,7 +64,7 @@ func TestWindowsBesideOneAreFew(t *testing.T) {
 			listed[i].policy.Concurrency = 8
 		}
 		p := a.prepare(listed...)
-		p.spare = make(chan struct{}, spare)
+		p.extra = make(chan struct{}, spare)
 		a.run(p)
 		if err := p.wait(); err != nil {
 			t.Fatal(err)
@@ -79,7 +79,7 @@ func TestWindowsBesideOneAreFew(t *testing.T) {
 		if most != shops+spare {
 			t.Errorf("%d list calls at once, want %d", most, shops+spare)
 		}
-		if n := len(p.spare); n != 0 {
+		if n := len(p.extra); n != 0 {
 			t.Errorf("%d windows are still counted as being read", n)
 		}
 		for _, s := range listed {

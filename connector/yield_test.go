@@ -73,7 +73,7 @@ func TestWindowsThatWaitLeaveTheirPlacesToOthers(t *testing.T) {
 				}
 				a.simulate(simulator.Config{Seed: 3, Latency: 100 * time.Millisecond, Shops: world})
 				run := a.prepare(shops...)
-				run.spare = make(chan struct{}, spare)
+				run.extra = make(chan struct{}, spare)
 				all := run.cfg.Shops
 				run.cfg.Shops = all[:others]
 				a.run(run)
@@ -105,7 +105,7 @@ func TestWindowsThatWaitLeaveTheirPlacesToOthers(t *testing.T) {
 					most = max(most, i-from+1)
 				}
 				if most < c.least {
-					t.Errorf("%d windows at once, want %d; it took %v, and %d of %d places beside the first windows are taken", most, c.least, at[len(at)-1].Sub(at[0]), len(run.spare), spare)
+					t.Errorf("%d windows at once, want %d; it took %v, and %d of %d places beside the first windows are taken", most, c.least, at[len(at)-1].Sub(at[0]), len(run.extra), spare)
 				}
 			})
 		})

@@ -63,7 +63,7 @@ func TestRationLeavesTheShare(t *testing.T) {
 			workers = make([]day, n)
 			for i := range workers {
 				workers[i].resize(1 / float64(n))
-				workers[i].heard(limit, limit-used, ends)
+				workers[i].update(limit, limit-used, ends)
 			}
 		}
 		divide(1 + rnd.IntN(4))
@@ -86,7 +86,7 @@ func TestRationLeavesTheShare(t *testing.T) {
 				divide(1 + rnd.IntN(4))
 			case 6:
 				for i := range workers {
-					workers[i].heard(limit, limit-used, ends)
+					workers[i].update(limit, limit-used, ends)
 				}
 			}
 		}
@@ -114,16 +114,16 @@ func TestRationHears(t *testing.T) {
 			t.Fatalf("%s: %+v, want %+v", what, r, want)
 		}
 	}
-	r.heard(0, 0, ends)
+	r.update(0, 0, ends)
 	expect("an answer without numbers", day{})
-	r.heard(1000, 600, ends)
+	r.update(1000, 600, ends)
 	expect("the first", day{limit: 1000, left: 600, ends: ends})
 	r.made = 200
-	r.heard(1000, 380, ends.Add(time.Second))
+	r.update(1000, 380, ends.Add(time.Second))
 	expect("the next, by another clock", day{limit: 1000, left: 380, ends: ends.Add(time.Second)})
-	r.heard(0, 50, ends)
+	r.update(0, 50, ends)
 	expect("no limit", day{limit: 50, left: 50, ends: ends})
-	r.heard(1000, 500, ends)
+	r.update(1000, 500, ends)
 	r.made = 300
 	if r.roll(ends.Add(-time.Second)) {
 		t.Error("a day that is not over ends")
@@ -135,7 +135,7 @@ func TestRationHears(t *testing.T) {
 	r.made = 1200
 	r.resize(1)
 	expect("more calls than there were", day{limit: 1000, left: 0, ends: ends.Add(72 * time.Hour)})
-	r.heard(0, 0, ends)
+	r.update(0, 0, ends)
 	expect("numbers are not told any more", day{})
 }
 
@@ -210,7 +210,7 @@ func TestByCloudCallNobodyIsAsked(t *testing.T) {
 	if due, next := qs.due(time.Now()); len(due) > 0 || !next.IsZero() {
 		t.Error("it is asked again")
 	}
-	if !q.Take(false) || !q.Opens().IsZero() {
+	if !q.Acquire(false) || !q.Opens().IsZero() {
 		t.Error("what is not known holds a backfill back")
 	}
 }
