@@ -32,20 +32,20 @@ import (
 //
 // shown reports whether a range of one second has listed an order. An API that excludes
 // both ends never does that.
-func resolveEdge(ctx context.Context, client *wechat.Client, w *offsets.Window, suspects []window.Ambiguous) (known window.Resolved, shown bool, err error) {
-	left := make(map[string]bool, len(suspects))
+func resolveEdge(ctx context.Context, client *wechat.Client, w *offsets.Window, ambiguous []window.Ambiguous) (known window.Resolved, shown bool, err error) {
+	left := make(map[string]bool, len(ambiguous))
 	edges := make(map[int64]map[string]bool)
-	for _, s := range suspects {
+	for _, s := range ambiguous {
 		left[s.ID] = true
 		if edges[s.Edge] == nil {
 			edges[s.Edge] = make(map[string]bool)
 		}
 		edges[s.Edge][s.ID] = true
 	}
-	known = make(window.Resolved, len(suspects))
+	known = make(window.Resolved, len(ambiguous))
 	l := lister{client: client, window: w, kind: wechat.UpdateTime}
-	settle := func(listed map[string]bool, wanted map[string]bool, change bool) {
-		for _, s := range suspects {
+	resolve := func(listed map[string]bool, wanted map[string]bool, change bool) {
+		for _, s := range ambiguous {
 			if wanted[s.ID] && listed[s.ID] {
 				known[s] = change
 				delete(left, s.ID)
@@ -58,16 +58,16 @@ func resolveEdge(ctx context.Context, client *wechat.Client, w *offsets.Window, 
 			return nil, false, err
 		}
 		shown = shown || len(listed) > 0
-		settle(listed, wanted, false)
+		resolve(listed, wanted, false)
 	}
 	if len(left) > 0 {
 		listed, err := l.whole(ctx, left)
 		if err != nil {
 			return nil, false, err
 		}
-		settle(listed, left, true)
+		resolve(listed, left, true)
 	}
-	for _, s := range suspects {
+	for _, s := range ambiguous {
 		if left[s.ID] {
 			known[s] = false
 		}

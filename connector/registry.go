@@ -137,7 +137,7 @@ func (r *registry) register(shops []Shop, changed func()) {
 		callers[i] = budget.Caller{Name: shop.Name, AppID: shop.AppID, Client: shop.Client}
 	}
 	r.quotas.Enlist(callers)
-	sheets, inboxes, histories := r.states, r.inboxes, r.histories
+	states, inboxes, histories := r.states, r.inboxes, r.histories
 	r.states = make(map[offsets.Partition]*shopState, len(shops))
 	r.inboxes = make(map[offsets.Partition]*inbox, len(shops))
 	r.histories = make(map[offsets.Partition]*history, len(shops))
@@ -150,7 +150,7 @@ func (r *registry) register(shops []Shop, changed func()) {
 				r.histories[p].since = since
 			}
 		}
-		h := sheets[p]
+		h := states[p]
 		if h == nil || h.name() != shop.Name {
 			h = newShopState(shop, r.metrics, changed)
 			h.quota = r.quotas.Of(shop.AppID)

@@ -9,7 +9,7 @@ import (
 	"orderwalk/internal/wechat"
 )
 
-func TestRationOpens(t *testing.T) {
+func TestDayOpens(t *testing.T) {
 	ends := time.Date(2026, 11, 24, 0, 0, 0, 0, wechat.Zone)
 	whole := day{limit: 1000, left: 1000, part: 1, ends: ends}
 	with := func(change func(*day)) day {
@@ -49,10 +49,10 @@ func TestRationOpens(t *testing.T) {
 	}
 }
 
-// TestRationLeavesTheShare plays days with answers now and then, workers that
-// come and start again, and a live walk: backfill leaves the share of the whole
-// day, and uses what is above it.
-func TestRationLeavesTheShare(t *testing.T) {
+// TestDayLeavesTheShare plays days with answers now and then, workers that join and
+// restart, and a live walk. The backfill leaves the share of the whole day, and uses
+// what is above it.
+func TestDayLeavesTheShare(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(5, 5))
 	for range 300 {
 		ends := time.Date(2026, 11, 24, 0, 0, 0, 0, wechat.Zone)
@@ -105,7 +105,7 @@ func TestRationLeavesTheShare(t *testing.T) {
 	}
 }
 
-func TestRationHears(t *testing.T) {
+func TestDayUpdate(t *testing.T) {
 	ends := time.Date(2026, 11, 24, 0, 0, 0, 0, wechat.Zone)
 	r := day{part: 1}
 	expect := func(what string, want day) {
@@ -139,7 +139,7 @@ func TestRationHears(t *testing.T) {
 	expect("numbers are not told any more", day{})
 }
 
-func TestRationForecast(t *testing.T) {
+func TestDayForecast(t *testing.T) {
 	now := time.Date(2026, 11, 23, 20, 0, 0, 0, wechat.Zone)
 	ends := now.Add(4 * time.Hour)
 	for name, c := range map[string]struct {
@@ -162,7 +162,7 @@ func TestRationForecast(t *testing.T) {
 	}
 }
 
-func TestTempo(t *testing.T) {
+func TestRate(t *testing.T) {
 	begin := time.Date(2026, 11, 23, 20, 0, 0, 0, wechat.Zone)
 	var p rate
 	if got := p.perSecond(begin, 7); got != 0 {
