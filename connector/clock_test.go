@@ -69,14 +69,14 @@ func TestClocksThatDifferAreTold(t *testing.T) {
 
 				a.api.SetFaults(simulator.Faults{ClockSkew: skew})
 				time.Sleep(10 * time.Minute)
-				run.expectLogged("every order comes late by that", 1)
+				run.expectLogged("every order is published late by that much", 1)
 				skewed(skew-time.Second, skew+time.Second)
 				if lag := run.single("orderwalk_lag_seconds"); lag < min(skew.Abs(), 10*time.Minute).Seconds() {
 					t.Errorf("by the later clock the shop is %v s behind", lag)
 				}
 				a.api.SetFaults(simulator.Faults{ClockSkew: 3 * skew})
 				time.Sleep(10 * time.Minute)
-				run.expectLogged("every order comes late by that", 2)
+				run.expectLogged("every order is published late by that much", 2)
 
 				a.api.SetFaults(simulator.Faults{})
 				time.Sleep(10 * time.Minute)

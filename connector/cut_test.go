@@ -92,7 +92,7 @@ func TestAWindowThatIsCutMissesNoChange(t *testing.T) {
 		a.pod = "pod"
 		run := a.start(shop{appID: "wx1", policy: p})
 		time.Sleep(45 * time.Second)
-		if !strings.Contains(run.logged(), "window is cut") {
+		if !strings.Contains(run.logged(), "window cut") {
 			t.Error("no window was cut, so the test proves nothing")
 		}
 		run.kill()

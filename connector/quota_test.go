@@ -96,7 +96,7 @@ func TestBackfillLeavesTheLiveWalkItsShare(t *testing.T) {
 			t.Errorf("backfill waits after %d list calls, want 4000", n)
 		}
 		s := run.statusOf("old")
-		for _, want := range []string{"live walk's", "of the day's 5000 list calls are left", "until 2000-01-02 00:00 Asia/Shanghai"} {
+		for _, want := range []string{"reserved for the live walk", "of the day's 5000 list calls", "resumes at 2000-01-02 00:00 Asia/Shanghai"} {
 			if s.State != StateBackfill || !strings.Contains(s.Reason, want) {
 				t.Errorf("the line of the shop does not say %q: %+v", want, s)
 			}
@@ -123,7 +123,7 @@ func TestBackfillLeavesTheLiveWalkItsShare(t *testing.T) {
 		}
 		time.Sleep(midnight())
 		a.until("all is read", func() bool { return run.statusOf("old").State == StateDone })
-		run.expectLogged("backfill goes on", 1)
+		run.expectLogged("backfill resumes", 1)
 		run.expectGauge("backfill_held", "old", 0, 0)
 		if n := a.answered(listPath, "45009"); n > 0 {
 			t.Errorf("%d calls too many", n)
@@ -199,7 +199,7 @@ func TestNoOrderWaitsForTheQuota(t *testing.T) {
 		if n := asked.Load(); n < 6 || n > 3*7 {
 			t.Errorf("asked %d times in five hours and a half", n)
 		}
-		run.expectLogged("cannot see what is left", 1)
+		run.expectLogged("cannot read the remaining list calls", 1)
 		if v, there := run.gauge("remaining", "wx1"); there {
 			t.Errorf("%v calls are left, though nobody knows", v)
 		}
