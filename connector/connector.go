@@ -291,7 +291,8 @@ func (c *Connector) result(ctx context.Context, set *laneSet) (ended bool, err e
 		default:
 			rest = group.Idle
 		}
-		// If no worker is stuck, all shops are done; other workers just have not seen it yet.
+		// If no worker is stuck, all shops are done; other workers just have not seen
+		// it yet.
 		if !done && (err != nil || set.others() == group.Busy || max(set.others(), rest) != group.Stuck) {
 			return false, nil
 		}

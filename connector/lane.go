@@ -48,7 +48,7 @@ type lane struct {
 	partitions func() map[string]int
 	// tombstones is the offsets topic's delete.retention.ms; 0 = unknown.
 	tombstones time.Duration
-	// look reports whether a refused orders topic can be used again (nil).
+	// recheck reports whether a refused orders topic can be used again (nil).
 	recheck func(ctx context.Context, topic string) error
 	// mine reports whether the lane is assigned to this worker right now.
 	mine func(context.Context) (bool, error)
@@ -269,9 +269,9 @@ func (l *lane) encoders(ctx context.Context, walked []string) map[string]record.
 // transactionalID returns the transactional ID that fences owners of a lane.
 func (c *Config) transactionalID(lane int) string { return fmt.Sprintf("%s-%d", c.Group, lane) }
 
-// failMisplaced fails every member that has no checkpoint here but one in another lane: the
-// partition count of the offsets topic has changed since the shop was walked. Starting
-// over would publish everything again.
+// failMisplaced fails every member that has no checkpoint here but one in another lane:
+// the partition count of the offsets topic has changed since the shop was walked.
+// Starting over would publish everything again.
 func (l *lane) failMisplaced(ctx context.Context, loaded *offsets.Lane, members []*member) error {
 	var unknown []offsets.Partition
 	for _, m := range members {

@@ -36,8 +36,8 @@ func (e *LostError) Error() string {
 		e.Topic, e.Orders, e.Partition, e.Topic, e.Partitions)
 }
 
-// refuseLost refuses to create an offsets topic that has existed before. At a first start the
-// orders topics are empty or missing.
+// refuseLost refuses to create an offsets topic that has existed before. At a first
+// start the orders topics are empty or missing.
 func (c *Connector) refuseLost(ctx context.Context) error {
 	c.mu.Lock()
 	names := c.wanted()
@@ -81,8 +81,8 @@ topics:
 	return nil
 }
 
-// waitForTopic waits up to two seconds for the offsets topic: another worker may just have
-// created it, and brokers learn of it one after another.
+// waitForTopic waits up to two seconds for the offsets topic: another worker may just
+// have created it, and brokers learn of it one after another.
 func (c *Connector) waitForTopic(ctx context.Context) bool {
 	for range 10 {
 		select {
@@ -167,9 +167,9 @@ func wouldRead(p window.Policy, encoder record.Encoder, value []byte) bool {
 	return order.End > p.Start && (p.End == 0 || order.Start < p.LastEnd())
 }
 
-// explainDeleted returns the error of an offsets topic that was deleted while a lane was open,
-// with a hint of its own: the usual hint is to create the topic, which would publish
-// all orders again. For any other refusal it returns err.
+// explainDeleted returns the error of an offsets topic that was deleted while a lane
+// was open, with a hint of its own: the usual hint is to create the topic, which would
+// publish all orders again. For any other refusal it returns err.
 func (l *lane) explainDeleted(refusal *txn.Error, err error) error {
 	if refusal.Code != kafka.UnknownTopicOrPartition || refusal.Topic != l.cfg.OffsetsTopic {
 		return err

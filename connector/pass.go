@@ -97,8 +97,8 @@ func (s *pass) clear() {
 	s.empty, s.repeats = 0, 0
 }
 
-// restartCircling restarts a window whose pages lead nowhere, after a growing delay, and at
-// last fails the shop. Halving would only multiply the calls.
+// restartCircling restarts a window whose pages lead nowhere, after a growing delay,
+// and at last fails the shop. Halving would only multiply the calls.
 func (w *walker) restartCircling(ctx context.Context, win *offsets.Window, pass *pass, cause error) error {
 	if pass.circles++; pass.circles > mostCircles {
 		return fmt.Errorf("read window %d–%d (%s) of shop %s: %w; it was restarted %d times; nothing was skipped: ask the vendor, or check what answers at the API URL",

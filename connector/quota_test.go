@@ -240,7 +240,8 @@ func TestWorkersShareTheDaysCalls(t *testing.T) {
 				t.Fatalf("they do not wait, after %d list calls: %+v %+v", len(a.listed()), one.Status(), two.Status())
 			}
 		}
-		// A worker that has just started makes calls for a second before it knows the quota.
+		// A worker that has just started makes calls for a second before it knows the
+		// quota.
 		if n := len(a.listed()); n > 3000+50 || n < 2800 {
 			t.Errorf("both wait after %d list calls, want 3000", n)
 		}

@@ -53,9 +53,9 @@ func (w *walker) read(ctx context.Context, win *offsets.Window) error {
 	}
 }
 
-// acceptAndList accepts a page (err) and lists the following one, if the page announces one
-// (ahead). It does both at once: with a slow API, time spent in between would be lost
-// on every page.
+// acceptAndList accepts a page (err) and lists the following one, if the page announces
+// one (ahead). It does both at once: with a slow API, time spent in between would be
+// lost on every page.
 func (w *walker) acceptAndList(ctx context.Context, win *offsets.Window, page wechat.Page, pause time.Duration, broken bool) (following wechat.Page, ahead, err error) {
 	if !page.More || broken {
 		return wechat.Page{}, nil, w.accept(ctx, win, page, broken)

@@ -57,7 +57,7 @@ func (r *refusal) bar(err error) {
 const topicPatience = time.Minute
 
 // patience returns how long the lane waits for an orders topic: without limit (0) for
-// its only one, a second for one that was refused not long ago, else ailingPatience.
+// its only one, a second for one that was refused not long ago, else topicPatience.
 func (l *lane) patience(topic string) time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -109,8 +109,8 @@ func (l *lane) bar(topic string, err error) {
 	poke(l.rebarred)
 }
 
-// showRefusal logs and shows that the shops of a barred topic have failed, and why. It does so
-// once per reason. The caller holds mu.
+// showRefusal logs and shows that the shops of a barred topic have failed, and why. It
+// does so once per reason. The caller holds mu.
 func (l *lane) showRefusal(topic string) {
 	r := l.refused[topic]
 	if r.shown == r.err.Error() {
@@ -123,7 +123,7 @@ func (l *lane) showRefusal(topic string) {
 	}
 }
 
-// showRefusals calls tell for all barred topics. The caller holds mu.
+// showRefusals calls showRefusal for all barred topics. The caller holds mu.
 func (l *lane) showRefusals() {
 	for topic, r := range l.refused {
 		if r.barred {
@@ -156,8 +156,8 @@ func (l *lane) unbar(topic string) {
 	poke(l.changed)
 }
 
-// nextBarred returns the barred topic that is checked next; empty = none. The caller holds
-// mu.
+// nextBarred returns the barred topic that is checked next; empty = none. The caller
+// holds mu.
 func (l *lane) nextBarred() (next string) {
 	for topic, r := range l.refused {
 		if r.barred && len(l.membersOf(topic)) > 0 && (next == "" || r.at.Before(l.refused[next].at)) {
@@ -216,10 +216,10 @@ func (l *lane) stillBarred(topic string, err error) {
 	l.showRefusal(topic)
 }
 
-// recheckTopic checks whether a refused topic can be used now. A topic that existed before
-// is not created again: it was deleted on purpose or by mistake, and the operator
-// decides with which configuration it comes back. A topic that could not be created is
-// tried again.
+// recheckTopic checks whether a refused topic can be used now. A topic that existed
+// before is not created again: it was deleted on purpose or by mistake, and the
+// operator decides with which configuration it comes back. A topic that could not be
+// created is tried again.
 func (c *Connector) recheckTopic(ctx context.Context, topic string) error {
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()

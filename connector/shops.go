@@ -132,8 +132,8 @@ func (c *Connector) ordersTopics(shops []Shop) []string {
 	return slices.Sorted(maps.Keys(names))
 }
 
-// distribute distributes the shops over the lanes by the hash of their checkpoint keys. The
-// caller holds mu.
+// distribute distributes the shops over the lanes by the hash of their checkpoint keys.
+// The caller holds mu.
 func (c *Connector) distribute() {
 	lanes := c.partitions[c.cfg.OffsetsTopic]
 	c.shops = make(map[int][]Shop, lanes)

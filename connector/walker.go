@@ -13,9 +13,9 @@ import (
 	"orderwalk/offsets"
 )
 
-// minWait and maxWait: a shop that waits for an act at the vendor's side tries again after minWait, doubling
-// up to maxWait. It tries at once when its secret or token changes, or its entry in the
-// shops file.
+// A shop that waits for an act at the vendor's side tries again after minWait, then
+// after twice as long each time, up to maxWait. It tries at once when its secret or
+// token changes, or its entry in the shops file.
 const minWait, maxWait = time.Minute, 10 * time.Minute
 
 // walker is one shop's loop over its windows. It plans, reads pages, and leaves orders
@@ -31,7 +31,7 @@ type walker struct {
 	shop   Shop
 	host   *wechat.Host
 	log    *slog.Logger
-	status *shopState // for metrics and status only; no decision reads it
+	status *shopState // what metrics and status show, and the app ID's budget
 	// inbox holds messages from outside, history what earlier walkers of the shop knew.
 	inbox   *inbox
 	history *history

@@ -12,8 +12,8 @@ import (
 
 const sampledDay = 24 * 3600
 
-// sampledShapes are shapes of shops: how their orders spread over a range of so many days.
-// density is relative. Uneven shapes hold more orders than the windows can show.
+// sampledShapes are shapes of shops: how their orders spread over a range of so many
+// days. density is relative. Uneven shapes hold more orders than the windows can show.
 var sampledShapes = []struct {
 	name    string
 	days    int64
