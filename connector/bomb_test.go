@@ -12,8 +12,8 @@ import (
 	"orderwalk/simulator"
 )
 
-// bombs puts records into a partition of the offsets topic that are small there
-// and large when they are unpacked.
+// bombs writes records into a partition of the offsets topic that are small there and
+// large once decompressed.
 func (a *testbed) bombs(lane int32, keys ...[]byte) {
 	a.Helper()
 	client, err := kgo.NewClient(kgo.SeedBrokers(a.brokers...), kgo.Dialer(a.dial), kgo.RecordPartitioner(kgo.ManualPartitioner()),
@@ -32,9 +32,8 @@ func (a *testbed) bombs(lane int32, keys ...[]byte) {
 	}
 }
 
-// A record of another program that is too large in the offsets topic changes
-// nothing for any shop; one with a shop's own key fails that shop, and says what
-// to do.
+// A record of another program that is too large in the offsets topic affects no shop.
+// One with a shop's own key fails that shop, and the error says what to do.
 func TestBombsInTheOffsetsTopic(t *testing.T) {
 	inBubble(t, func(a *testbed) {
 		one, p := backlog("wx1", 200)

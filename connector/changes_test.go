@@ -14,9 +14,8 @@ func changesOnceBothOutside(a *testbed) {
 	changes(a, simulator.Faults{StartExclusive: true, EndExclusive: true})
 }
 
-// changes walks by update time while orders keep changing. For each (order,
-// update second) that any answer has shown there is one record, no more and no
-// less.
+// changes walks by update time while orders keep changing. For each (order, update
+// second) that any answer has shown, exactly one record is published.
 func changes(a *testbed, faults simulator.Faults) {
 	start := time.Now().Unix() - 30
 	a.simulate(simulator.Config{Seed: 6, Faults: faults, Latency: 5 * time.Millisecond,
@@ -26,7 +25,7 @@ func changes(a *testbed, faults simulator.Faults) {
 	if err := a.start(shop{appID: "wx1", policy: p}).wait(); err != nil {
 		a.Fatal(err)
 	}
-	// How often it looks is the machine's affair where time is real.
+	// In real time the number of polls depends on the machine.
 	enough := 1
 	if a.bubble {
 		enough = 15
@@ -34,8 +33,8 @@ func changes(a *testbed, faults simulator.Faults) {
 	a.changesAsShown(enough)
 }
 
-// changesAsShown holds what is published against what any answer has shown. It
-// wants so many orders with several changes of which each was published.
+// changesAsShown compares the published records with what the answers have shown. At
+// least enough orders must have several changes that were all published.
 func (a *testbed) changesAsShown(enough int) {
 	a.Helper()
 	history := make(map[string][]int64) // ID → seconds at which it changed
@@ -43,7 +42,7 @@ func (a *testbed) changesAsShown(enough int) {
 		history[c.ID] = append(history[c.ID], c.At)
 	}
 	shown := make(map[string]map[int64]bool)
-	moving := make(map[string]map[int64]bool) // shown within a second before it changed once more
+	moving := make(map[string]map[int64]bool) // shown within a second before the next change
 	for _, c := range a.listed() {
 		for _, id := range c.OrderIDs {
 			var at, next int64
@@ -69,7 +68,7 @@ func (a *testbed) changesAsShown(enough int) {
 		if len(seconds) > 1 && count[id] == len(seconds) {
 			exact++
 		}
-		// What moved on while it was being asked about may come as one.
+		// Changes of an order that changed again during resolveEdge may come as one.
 		if n := count[id]; n > len(seconds) || n < len(seconds)-len(moving[id]) {
 			if bad++; bad < 5 {
 				a.Errorf("order %s was shown with %d update times %v and published %d times", id, len(seconds), seconds, count[id])

@@ -19,23 +19,24 @@ import (
 	"orderwalk/offsets"
 )
 
-// checkpointReader reads the checkpoints of lanes that other workers have. Kafka is all that
-// workers share, so this is how one learns what another has done. It keeps no
-// checkpoint: only what it has been asked, see followed and wrong.
+// checkpointReader reads the checkpoints of lanes that other workers own. Workers share
+// nothing but Kafka, so this is how one learns what another has done. It keeps only
+// what it was asked about: see followed and wrong.
 //
 // # Compaction
 //
-// A reader that goes on from an offset sees the last value of each key sooner or
-// later, since compaction never removes that. It may miss a tombstone: the cleaner
-// removes those delete.retention.ms after it has removed what they forget. So what
-// is followed from an offset is only ever a value that grows, the watermark of a
-// shop. Whether windows are left is asked of the whole partition, read from its
-// beginning in one go, and believed only of a shop of which nothing newer stands
-// behind the end of that reading: an older value may have been removed for a newer
-// one that the reading did not come to. A tombstone that the cleaner removes in the
-// middle of the reading makes a window that is gone seem to be there, so the shop
-// seems not to be finished, or its row not to fit; the next reading, which begins
-// after the cleaner has removed that window's record, knows better.
+// A reader that continues from an offset sees the last value of each key eventually,
+// since compaction never removes that. It may miss a tombstone: the log cleaner removes
+// a tombstone delete.retention.ms after it has removed the values before it. So the
+// only value followed from an offset is one that never decreases, a shop's watermark.
+//
+// Whether a shop has windows left is decided by one reading of the whole partition. The
+// answer is accepted only for shops without a newer record behind the end of that
+// reading: the cleaner may have removed an older value for a newer one that the reading
+// did not reach. If the cleaner removes a tombstone during the reading, a forgotten
+// window reappears, and the shop looks unfinished or its checkpoint inconsistent. The
+// next reading begins after the cleaner has removed that window's record, so it is
+// right.
 type checkpointReader struct {
 	cfg    *Config
 	log    *slog.Logger
@@ -44,45 +45,45 @@ type checkpointReader struct {
 	lanes []followed
 
 	placing sync.Mutex
-	wrong   map[offsets.Partition]int // lanes of checkpoints that stand where they do not belong; nil = not read yet
+	wrong   map[offsets.Partition]int // lane of each checkpoint that is not in the lane it hashes to; nil = not read yet
 }
 
-// followed is what is known of a lane of another worker.
+// followed is what is known of one lane that another worker owns.
 type followed struct {
-	mu    sync.Mutex
-	next  int64                           // offset to read on from
-	marks map[offsets.Partition]int64     // watermarks, of shops that may have come to their end by now
-	ended map[offsets.Partition]readRange // bounded ranges that are read, which they stay
-	again time.Time                       // no whole reading before
+	mu        sync.Mutex
+	next      int64                           // offset of the next record to read
+	marks     map[offsets.Partition]int64     // watermarks of shops not yet known to be done
+	ended     map[offsets.Partition]readRange // bounded ranges that are done; they stay done
+	nextWhole time.Time                       // earliest time of the next whole reading
 }
 
 // readRange is a range that is read to its end, as it was configured.
 type readRange struct {
 	start, end int64
-	missing    *UnreadError // what was not read before its start; nil = nothing
+	missing    *UnreadError // the time between its start and where the walk began; nil = none
 }
 
-// A whole reading rests readingRest times as long as it has taken, and at least
-// leastRest, before the next.
+// Before the next whole reading, a lane rests readingRest times the duration of the
+// last one, and at least leastRest.
 const (
 	readingRest = 20
 	leastRest   = 5 * time.Second
 )
 
-// errLater is a lane that may be done, and is not read as a whole just now.
-var errLater = errors.New("looked at again soon")
+// errLater reports that a lane may be done but rests before its next whole reading.
+var errLater = errors.New("checkpoints are read again soon")
 
 func newCheckpointReader(cfg *Config, lanes int, log *slog.Logger, o *outage) *checkpointReader {
 	return &checkpointReader{cfg: cfg, log: log, outage: o, lanes: make([]followed, lanes)}
 }
 
-// inWindow is in the keys of windows and parts, and not in those of shops; part is
-// how the key of a record with seen IDs ends, which are most of the bytes.
+// inWindow occurs in the keys of windows and parts, but not of shops. part occurs in
+// the keys of records with seen IDs, which are most of the bytes.
 var inWindow, part = []byte(`,"window":`), []byte(`,"part":`)
 
-// read delivers the records of a lane from an offset up to its end as it is now.
+// read delivers the records of a lane from an offset up to its present end.
 func (cr *checkpointReader) read(ctx context.Context, lane int, from int64, deliver func(txn.Record)) (next int64, err error) {
-	who := fmt.Sprintf("survey of lane %d", lane)
+	who := fmt.Sprintf("checkpoints of lane %d", lane)
 	defer cr.outage.over(who)
 	ours := offsets.Loader{Group: cr.cfg.Group}
 	reader := txn.Reader{Addr: cr.cfg.Addr, Transport: cr.cfg.Transport, Log: cr.log, OnRetry: cr.outage.of(who), Wanted: ours.Wants}
@@ -91,13 +92,13 @@ func (cr *checkpointReader) read(ctx context.Context, lane int, from int64, deli
 		return nil
 	})
 	if err != nil {
-		return next, fmt.Errorf("survey lane %d: %w", lane, err)
+		return next, fmt.Errorf("read checkpoints of lane %d: %w", lane, err)
 	}
 	return next, nil
 }
 
-// done reports whether shops of another worker's lane, with bounded ranges, are
-// read to their ends, and what of their ranges was not read.
+// done reports whether the shops of another worker's lane, all with bounded ranges, are
+// read to their ends. missing lists what is not read, a line per shop.
 func (cr *checkpointReader) done(ctx context.Context, lane int, shops []Shop) (done bool, missing []string, err error) {
 	l := &cr.lanes[lane]
 	l.mu.Lock()
@@ -116,7 +117,7 @@ func (cr *checkpointReader) done(ctx context.Context, lane int, shops []Shop) (d
 	for _, shop := range shops {
 		if _, open := left[shop.partition()]; open {
 			if behind(shop) || !some {
-				missing = append(missing, fmt.Sprintf("shop %s: not done: another worker has it, and says why", shop.Name))
+				missing = append(missing, fmt.Sprintf("shop %s: not done: another worker owns its lane; see the log of that worker", shop.Name))
 			}
 		} else if e := l.ended[shop.partition()].missing; e != nil {
 			missing = append(missing, fmt.Sprintf("shop %s: done in part: %s", shop.Name, cr.cfg.explain(e)))
@@ -125,8 +126,8 @@ func (cr *checkpointReader) done(ctx context.Context, lane int, shops []Shop) (d
 	return len(left) == 0, missing, err
 }
 
-// look takes out of left the shops that are read to their ends by now. The caller
-// holds the lane's mu.
+// look removes from left the shops that are read to their ends. The caller holds the
+// lane's mu.
 func (cr *checkpointReader) look(ctx context.Context, lane int, left map[offsets.Partition]Shop) error {
 	l := &cr.lanes[lane]
 	if err := cr.follow(ctx, lane); err != nil {
@@ -138,7 +139,7 @@ func (cr *checkpointReader) look(ctx context.Context, lane int, left map[offsets
 		}
 	}
 	began := time.Now()
-	if began.Before(l.again) {
+	if began.Before(l.nextWhole) {
 		return errLater
 	}
 	loaded, newer, err := cr.whole(ctx, lane, left)
@@ -148,7 +149,7 @@ func (cr *checkpointReader) look(ctx context.Context, lane int, left map[offsets
 	if l.ended == nil {
 		l.ended = make(map[offsets.Partition]readRange)
 	}
-	l.again = time.Now().Add(max(leastRest, readingRest*time.Since(began)))
+	l.nextWhole = time.Now().Add(max(leastRest, readingRest*time.Since(began)))
 	for p, shop := range left {
 		if !newer[p] && finished(loaded, shop) {
 			l.ended[p] = readRange{shop.Policy.Start, shop.Policy.End, unread(loaded.Shops[p].Checkpoint, shop)}
@@ -159,14 +160,14 @@ func (cr *checkpointReader) look(ctx context.Context, lane int, left map[offsets
 	return nil
 }
 
-// follow brings the watermarks up to the end of the lane's partition. The caller
-// holds the lane's mu.
+// follow reads the watermarks up to the end of the lane's partition. The caller holds
+// the lane's mu.
 func (cr *checkpointReader) follow(ctx context.Context, lane int) error {
 	l := &cr.lanes[lane]
 	reader := txn.Reader{Addr: cr.cfg.Addr, Transport: cr.cfg.Transport, Log: cr.log}
 	last, err := reader.Last(ctx, cr.cfg.OffsetsTopic, int32(lane))
 	if err != nil {
-		return fmt.Errorf("survey lane %d: %w", lane, err)
+		return fmt.Errorf("read checkpoints of lane %d: %w", lane, err)
 	}
 	if l.marks == nil || last < l.next { // the topic was deleted and created again
 		l.next, l.marks = 0, make(map[offsets.Partition]int64)
@@ -189,7 +190,7 @@ func (cr *checkpointReader) follow(ctx context.Context, lane int) error {
 }
 
 // whole reads the checkpoints of some shops of a lane, from the beginning of its
-// partition. Newer are those that have been written to since.
+// partition. newer holds the shops that were written to after that reading.
 func (cr *checkpointReader) whole(ctx context.Context, lane int, shops map[offsets.Partition]Shop) (loaded offsets.Lane, newer map[offsets.Partition]bool, err error) {
 	loader := offsets.Loader{Group: cr.cfg.Group}
 	wanted := func(r txn.Record) (offsets.Partition, bool) {
@@ -217,8 +218,8 @@ func (cr *checkpointReader) whole(ctx context.Context, lane int, shops map[offse
 	return loader.Load(), newer, err
 }
 
-// used asks for the ends of all lanes at once, so that a first start need not
-// read them one by one to learn that they are empty. What it cannot learn
+// used reports for each lane whether its partition has records. It asks for all ends at
+// once, so that a first start need not read empty lanes. A lane without an answer
 // counts as used.
 func (cr *checkpointReader) used(ctx context.Context) []bool {
 	used := make([]bool, len(cr.lanes))
@@ -240,8 +241,8 @@ func (cr *checkpointReader) used(ctx context.Context) []bool {
 	return used
 }
 
-// prepare finds out ahead of time what misplaced is most often asked at a first
-// start: nothing is stored yet, so nothing can be misplaced.
+// prepare answers misplaced in advance for a first start: nothing is stored yet, so no
+// checkpoint can be misplaced.
 func (cr *checkpointReader) prepare(ctx context.Context) {
 	cr.placing.Lock()
 	defer cr.placing.Unlock()
@@ -250,9 +251,9 @@ func (cr *checkpointReader) prepare(ctx context.Context) {
 	}
 }
 
-// misplaced tells which of the source partitions have a checkpoint in a lane
-// other than the one they belong to. The topic is read whole for that, once:
-// what this program has written since stands where it belongs.
+// misplaced returns those of the source partitions that have a checkpoint in a lane
+// other than their own. It reads the whole topic once: this program only writes to the
+// right lane, so the answer stays true.
 func (cr *checkpointReader) misplaced(ctx context.Context, wanted []offsets.Partition) (map[offsets.Partition]int, error) {
 	cr.placing.Lock()
 	defer cr.placing.Unlock()
@@ -272,8 +273,8 @@ func (cr *checkpointReader) misplaced(ctx context.Context, wanted []offsets.Part
 	return found, nil
 }
 
-// strays reads every lane that has anything, several at once, and finds the
-// checkpoints that belong to another. Nothing else is kept of what is read.
+// strays reads every lane that has records, several at once, and returns the
+// checkpoints that belong to another lane.
 func (cr *checkpointReader) strays(ctx context.Context) (map[offsets.Partition]int, error) {
 	found := make([]offsets.Lane, len(cr.lanes))
 	used := cr.used(ctx)
@@ -315,8 +316,8 @@ func (cr *checkpointReader) strays(ctx context.Context) (map[offsets.Partition]i
 	return wrong, nil
 }
 
-// laneOf is the lane of a source partition: where Java's default partitioner
-// would put its checkpoint's key.
+// laneOf returns the lane of a source partition: where Java's default partitioner would
+// put its checkpoint's key.
 func laneOf(group string, p offsets.Partition, lanes int) int {
 	return int(record.Partition(offsets.Key{Kind: offsets.KindShop, Partition: p}.Bytes(group), lanes))
 }

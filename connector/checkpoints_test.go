@@ -14,8 +14,8 @@ import (
 	"orderwalk/simulator"
 )
 
-// A cleaner that removes tombstones while workers look at each other's lanes keeps
-// none of them from ending with a bounded range.
+// A log cleaner that removes tombstones while workers read each other's lanes keeps no
+// worker from ending with a bounded range.
 func TestWorkersEndAlthoughTheCleanerRemovesTombstones(t *testing.T) {
 	inBubble(t, func(a *testbed) {
 		a.heartbeat = time.Minute
@@ -33,7 +33,7 @@ func TestWorkersEndAlthoughTheCleanerRemovesTombstones(t *testing.T) {
 			all = append(all, s)
 		}
 		a.simulate(simulator.Config{Seed: 2, Shops: world})
-		// What is there when the workers look for the first time is forgotten later.
+		// Records that the workers read first are forgotten later.
 		run := a.start(first...)
 		time.Sleep(3 * time.Minute)
 		if err := run.stop(); err != nil {
@@ -73,7 +73,7 @@ func ended(p *process) bool {
 	}
 }
 
-// writeCheckpoints writes those of n shops, of that many windows, in their lanes.
+// writeCheckpoints writes the checkpoints of n shops with a number of windows each.
 func (a *testbed) writeCheckpoints(n, windows int, of func(shop, window int) *offsets.Window) {
 	a.Helper()
 	client, err := kgo.NewClient(kgo.SeedBrokers(a.brokers...), kgo.Dialer(a.dial), kgo.RecordPartitioner(kgo.ManualPartitioner()))
@@ -98,9 +98,9 @@ func (a *testbed) writeCheckpoints(n, windows int, of func(shop, window int) *of
 	}
 }
 
-// What a worker has read of others' lanes it does not keep: neither for the
-// question where a checkpoint stands, nor for the one whether shops are done.
-func TestTheSurveyKeepsNoCheckpoints(t *testing.T) {
+// A worker keeps nothing of the checkpoints it reads from other lanes: neither to find
+// misplaced ones, nor to see whether shops are done.
+func TestCheckpointReaderKeepsNoCheckpoints(t *testing.T) {
 	inBubble(t, func(a *testbed) {
 		a.simulate(simulator.Config{Seed: 1})
 		a.createOffsetsTopic()
@@ -139,9 +139,9 @@ func TestTheSurveyKeepsNoCheckpoints(t *testing.T) {
 	})
 }
 
-// Shops of another worker's lane are done when all of their windows are settled,
-// and stay so; one that goes on is not.
-func TestTheSurveySeesWhenShopsAreDone(t *testing.T) {
+// Shops of another worker's lane are done once all of their windows are settled, and
+// stay done. A shop whose range continues is not.
+func TestCheckpointReaderSeesWhenShopsAreDone(t *testing.T) {
 	inBubble(t, func(a *testbed) {
 		a.simulate(simulator.Config{Seed: 1})
 		a.createOffsetsTopic()
@@ -178,7 +178,7 @@ func TestTheSurveySeesWhenShopsAreDone(t *testing.T) {
 		}
 		const end = begin + 29
 		if done(end) {
-			t.Error("done before there is anything")
+			t.Error("done before anything is stored")
 		}
 		write(offsets.Waiting, shops)
 		if done(end) {
@@ -189,7 +189,7 @@ func TestTheSurveySeesWhenShopsAreDone(t *testing.T) {
 			t.Error("done before the last shop is")
 		}
 		write(offsets.Settled, shops)
-		for range 2 { // the second time it is remembered
+		for range 2 { // the second answer comes from memory
 			if !done(end) {
 				t.Error("not done with all windows settled")
 			}
@@ -204,9 +204,9 @@ func TestTheSurveySeesWhenShopsAreDone(t *testing.T) {
 		a.createOffsetsTopic()
 		write(offsets.Settled, shops)
 		again := newCheckpointReader(&cfg, 4, discard(), newOutage(cfg.Metrics, discard()))
-		again.lanes[0].next, again.lanes[1].next, again.lanes[2].next, again.lanes[3].next = 1000, 1000, 1000, 1000 // of a longer log
+		again.lanes[0].next, again.lanes[1].next, again.lanes[2].next, again.lanes[3].next = 1000, 1000, 1000, 1000 // offsets of a longer log
 		s = again
-		for range 2 { // the first finds that the topic has been deleted and created again
+		for range 2 { // the first finds that the topic was deleted and created again
 			for lane, shops := range dealt(end) {
 				_, _, _ = s.done(context.Background(), lane, shops)
 			}

@@ -14,10 +14,10 @@ import (
 	"orderwalk/simulator"
 )
 
-// TestPagesThatOnlyRepeatFailTheirShop: each page has a new token and says that
-// there are more, and lists what was listed before, or nothing. The window's
-// shop fails with the reason after some calls; its neighbour in the lane goes
-// on. What is listed before the circle begins is published once.
+// TestPagesThatOnlyRepeatFailTheirShop: each page has a new token, says "more", and
+// lists only what was listed before, or nothing. The window's shop fails with the
+// reason after a bounded number of calls; the other shop of the lane continues. Orders
+// listed before the repetition begins are published once.
 func TestPagesThatOnlyRepeatFailTheirShop(t *testing.T) {
 	for name, body := range map[string]string{
 		"repeats": `{"errcode":0,"order_id_list":["1","2","3"],"next_key":"K%d","has_more":true}`,
@@ -48,7 +48,7 @@ func TestPagesThatOnlyRepeatFailTheirShop(t *testing.T) {
 				if most := map[string]int64{"repeats": 250, "empty": 6100}[name]; n.Load() > most {
 					t.Errorf("%d calls", n.Load())
 				}
-				run.expectLogged("window leads in circles", mostCircles)
+				run.expectLogged("pages of a window repeat without end", mostCircles)
 				a.eachOnce("wx2", p.Start, p.End)
 				count := map[string]int{}
 				for _, r := range a.published() {
@@ -66,10 +66,10 @@ func TestPagesThatOnlyRepeatFailTheirShop(t *testing.T) {
 	}
 }
 
-// TestAnAnswerThatFitsNoRecordFailsItsShop: IDs and page tokens that are too
-// long, IDs with control characters, and answers without end. The shop fails
-// with the reason; its lane is not begun again, and its neighbour goes on. One
-// such answer among good ones is no matter.
+// TestAnAnswerThatFitsNoRecordFailsItsShop: IDs and page tokens that are too long, IDs
+// with control characters, and endless answers. The shop fails with the reason; its
+// lane does not start again, and the other shop of the lane continues. One such answer
+// among good ones changes nothing.
 func TestAnAnswerThatFitsNoRecordFailsItsShop(t *testing.T) {
 	long := strings.Repeat("9", 1<<20)
 	for name, body := range map[string]string{

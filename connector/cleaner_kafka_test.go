@@ -15,9 +15,9 @@ import (
 	"orderwalk/test/kafkatest"
 )
 
-// A real cleaner that goes over the offsets topic all the time, and keeps no
-// tombstone: three workers of a bounded range come to their end, one of them
-// replaced in the middle, and each order is there once.
+// A real log cleaner runs over the offsets topic all the time and keeps no tombstones.
+// Three workers of a bounded range end, one of them replaced in between, and each order
+// is published once.
 func TestWorkersEndBesideAHastyCleaner(t *testing.T) {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
 	defer cancel()
@@ -49,8 +49,8 @@ func TestWorkersEndBesideAHastyCleaner(t *testing.T) {
 			shops = append(shops, shop{appID: id, policy: p, rate: 10})
 		}
 		a.simulate(simulator.Config{Seed: 43, Shops: world})
-		// What is there when the workers look for the first time is forgotten later:
-		// shops that are new make them look at all lanes.
+		// Records that the workers read first are forgotten later: new shops make them
+		// read all lanes.
 		first := a.start(shops[:9]...)
 		time.Sleep(6 * time.Second)
 		if err := first.stop(); err != nil {

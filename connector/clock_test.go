@@ -7,9 +7,9 @@ import (
 	"orderwalk/simulator"
 )
 
-// TestAnOldDateDoesNotHoldWindowsBackForLong: one answer whose Date is hours
-// old, as of a gateway with a wrong clock, leaves no window to read and so no
-// call that would tell better. The API is asked for its clock then.
+// TestAnOldDateDoesNotHoldWindowsBackForLong: after one answer with a Date that is
+// hours old, as from a gateway with a wrong clock, no window can be read, and so no
+// call would bring a newer Date. The walker then asks the API for its clock.
 func TestAnOldDateDoesNotHoldWindowsBackForLong(t *testing.T) {
 	inBubble(t, func(a *testbed) {
 		start := time.Now().Unix()
@@ -17,7 +17,7 @@ func TestAnOldDateDoesNotHoldWindowsBackForLong(t *testing.T) {
 		p := a.policy()
 		p.Start = start
 		run := a.start(shop{appID: "wx1", policy: p})
-		// Not at the hour, when the quota is asked for.
+		// Not at the full hour, when the quota request brings a Date.
 		time.Sleep(20 * time.Minute)
 		a.api.SetFaults(simulator.Faults{ClockSkew: -3 * time.Hour})
 		time.Sleep(5 * time.Second)
@@ -27,7 +27,7 @@ func TestAnOldDateDoesNotHoldWindowsBackForLong(t *testing.T) {
 		if lag := run.Status()[0].Lag(time.Now()); lag > time.Minute {
 			t.Errorf("%v behind three minutes after one answer with an old Date, and %d calls since", lag, len(a.listed())-before)
 		}
-		// An API whose clock is wrong for good is asked no more than it need be.
+		// An API whose clock stays wrong gets a bounded number of calls.
 		a.api.SetFaults(simulator.Faults{ClockSkew: -3 * time.Hour})
 		time.Sleep(5 * time.Second)
 		before = len(a.listed())
@@ -45,9 +45,9 @@ func TestAnOldDateDoesNotHoldWindowsBackForLong(t *testing.T) {
 	})
 }
 
-// TestClocksThatDifferAreTold: by the earlier clock nothing is late, and yet
-// every order comes late by the difference. The log says so once for each
-// difference, a metric says it all the time, and lag goes by the later clock.
+// TestClocksThatDifferAreTold: by the earlier clock nothing is late, although every
+// order is published late by the difference. The log reports each difference once, a
+// metric shows it all the time, and lag uses the later clock.
 func TestClocksThatDifferAreTold(t *testing.T) {
 	for name, skew := range map[string]time.Duration{"ours is behind": 10 * time.Minute, "the API's is behind": -time.Hour} {
 		t.Run(name, func(t *testing.T) {
@@ -69,14 +69,14 @@ func TestClocksThatDifferAreTold(t *testing.T) {
 
 				a.api.SetFaults(simulator.Faults{ClockSkew: skew})
 				time.Sleep(10 * time.Minute)
-				run.expectLogged("every order comes late by that", 1)
+				run.expectLogged("every order is published late by that much", 1)
 				skewed(skew-time.Second, skew+time.Second)
 				if lag := run.single("orderwalk_lag_seconds"); lag < min(skew.Abs(), 10*time.Minute).Seconds() {
 					t.Errorf("by the later clock the shop is %v s behind", lag)
 				}
 				a.api.SetFaults(simulator.Faults{ClockSkew: 3 * skew})
 				time.Sleep(10 * time.Minute)
-				run.expectLogged("every order comes late by that", 2)
+				run.expectLogged("every order is published late by that much", 2)
 
 				a.api.SetFaults(simulator.Faults{})
 				time.Sleep(10 * time.Minute)
@@ -90,7 +90,7 @@ func TestClocksThatDifferAreTold(t *testing.T) {
 	}
 }
 
-// single is the value of a series of which there is one.
+// single returns the value of a series without labels.
 func (p *process) single(name string) float64 {
 	p.a.Helper()
 	families, err := p.metrics.Gather()

@@ -10,23 +10,22 @@ import (
 )
 
 const (
-	// skewFrom is the difference of the two clocks from which they are said to
-	// differ.
+	// skewFrom is the difference from which a warning is logged.
 	skewFrom = 5 * time.Second
-	// skewAgain is by how much the difference must have changed to be logged
-	// again, or by half if that is more.
+	// skewAgain is by how much the difference must change to be logged again, or by
+	// half of it if that is more.
 	skewAgain = 30 * time.Second
 )
 
-// clocks watches the difference between this machine's clock and the API's. The
-// walk goes by the earlier of the two, so a difference delays every order, while
-// by the clock that is late all looks well.
+// clocks watches the difference between this machine's clock and the API's. The walk
+// uses the earlier of the two, so a difference delays every order, and by the slower
+// clock no order looks late.
 type clocks struct {
-	host *wechat.Host // nil = there is none
+	host *wechat.Host // nil = no API, so no difference
 	log  *slog.Logger
 	skew *prometheus.Desc
 
-	logged time.Duration // last; 0 = they do not differ
+	logged time.Duration // difference logged last; 0 = the clocks agree
 }
 
 func newClocks(host *wechat.Host, log *slog.Logger) *clocks {
@@ -34,9 +33,9 @@ func newClocks(host *wechat.Host, log *slog.Logger) *clocks {
 		"The API's clock, by the Date of its answers, less this machine's: above 0 this machine's is behind.", nil, nil)}
 }
 
-// look logs a difference when it begins, when it changes much and when it ends.
-// It is not for use by several goroutines.
-func (c *clocks) look() {
+// check logs a difference when it begins, changes much, and ends. It must not be called
+// concurrently.
+func (c *clocks) check() {
 	if c.host == nil {
 		return
 	}
@@ -51,17 +50,17 @@ func (c *clocks) look() {
 	case c.logged != 0 && changed < max(skewAgain, c.logged.Abs()/2):
 	case skew > 0:
 		c.logged = skew
-		c.log.Warn("this machine's clock is behind the API's, and every order comes late by that: set the clock (NTP)",
+		c.log.Warn("this machine's clock is behind the API's, so every order is published late by that much: set the clock (NTP)",
 			"behind", skew.Round(time.Second))
 	default:
 		c.logged = skew
-		c.log.Warn("the API's clock, by the Date of its answers, is behind this machine's, and every order comes late by that: "+
-			"set this machine's clock (NTP) if it is the wrong one, or see what gateway or proxy answers with an old Date",
+		c.log.Warn("the API's clock (Date header) is behind this machine's, so every order is published late by that much: "+
+			"set this machine's clock (NTP) if it is wrong, or find the gateway or proxy that answers with an old Date",
 			"behind", -skew.Round(time.Second))
 	}
 }
 
-// later is the later of the two clocks.
+// later returns the later of the two clocks.
 func (c *clocks) later() time.Time {
 	if c.host == nil {
 		return time.Now()

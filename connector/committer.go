@@ -12,38 +12,39 @@ import (
 	"orderwalk/offsets"
 )
 
-// committer turns what a lane's walkers have read into transactions, one after
-// the other. While one is being committed the walkers go on reading; whatever
-// has arrived by then goes into the next.
+// committer puts what a lane's walkers have read into transactions, one after another.
+// Walkers go on reading while a transaction commits; what they read by then goes into
+// the next one.
 type committer struct {
 	lane    *lane
 	writer  *txn.Writer
 	walkers []*walker
-	// encoders are those of the orders topics of this life of the lane.
+	// encoders holds the encoder of each orders topic in this life of the lane.
 	encoders map[string]record.Encoder
 
 	space     chan struct{}    // see walker.space
 	now, soon chan struct{}    // see walker.now
-	endings   chan walkerEnded // a walker that ends says so; its last orders may not be committed yet
+	endings   chan walkerEnded // sent by each walker that ends; its last orders may not be committed yet
 
-	// walking is the context of the walkers and of the shops that come, group all of
-	// them. running counts the walkers that run; the others are paused.
+	// walking is the context of the walkers and of the shops being fetched, group waits
+	// for all of their goroutines. running counts the walkers that run; the others are
+	// paused.
 	walking  context.Context
 	group    sync.WaitGroup
 	running  int
-	fetching map[offsets.Partition]*member // shops that come
+	fetching map[offsets.Partition]*member // shops that fetch is loading
 	arrivals chan arrival
 }
 
-// walkerEnded is how a walker ended: nil when its range is done.
+// walkerEnded reports how a walker ended: nil = its range is done.
 type walkerEnded struct {
 	walker *walker
 	err    error
 }
 
-// Transactions cost the broker and us the same whatever is in them. So those of
-// a lane begin commitInterval apart, unless busyPages wait already; an order
-// that comes after a quiet moment does not wait at all.
+// The cost of a transaction, for the broker and for us, hardly depends on its size. So
+// transactions of a lane begin commitInterval apart, unless busyPages wait already. An
+// order that arrives after a quiet moment is committed at once.
 const (
 	commitInterval = 60 * time.Millisecond
 	busyPages      = 64
@@ -51,18 +52,18 @@ const (
 
 // receipt is one walker's share of a transaction.
 type receipt struct {
-	sheet        *shopState
+	status       *shopState
 	history      *history
 	orders, late int
-	ages         []float64 // of the windows late orders turned up in, seconds
+	ages         []float64 // age of its window for each late order, seconds
 	watermark    int64
-	brought      []window.Span // windows of a first pass with orders in them
-	kept         chan struct{}
+	brought      []window.Span // windows in their first pass that listed new orders
+	kept         chan struct{} // see walker.kept
 }
 
-// run commits until ctx ends or no walker runs, none is about to, and all of it is
-// committed (nil), or a transaction is not known to be committed (its error;
-// the writer is of no more use).
+// run commits until ctx ends (nil), until no walker runs or is about to and everything
+// is committed (nil), or until a transaction is not known to be committed (its error;
+// the writer cannot be used any more).
 func (c *committer) run(ctx context.Context) error {
 	flush := time.NewTimer(c.lane.flush)
 	defer flush.Stop()
@@ -118,7 +119,7 @@ func (c *committer) run(ctx context.Context) error {
 			begun = began
 		}
 		for _, e := range ended {
-			c.left(e)
+			c.walkerLeft(e)
 		}
 		if len(ended) > 0 {
 			c.reconcile()
@@ -129,8 +130,8 @@ func (c *committer) run(ctx context.Context) error {
 	}
 }
 
-// commit makes one transaction of all that has arrived, if anything has. When
-// ctx ends it still has drainTimeout to come to its end.
+// commit puts everything that has arrived into one transaction, if anything has.
+// After ctx ends it has drainTimeout left to finish.
 func (c *committer) commit(ctx context.Context) (some bool, err error) {
 	inner, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
@@ -143,7 +144,7 @@ func (c *committer) commit(ctx context.Context) (some bool, err error) {
 	})()
 
 	tx := c.writer.Begin()
-	partitions := c.lane.partitions() // one count for the whole transaction
+	partitions := c.lane.partitions() // the same count for the whole transaction
 	var receipts []receipt
 	for _, w := range c.walkers {
 		r, dirty, err := c.collect(tx, w, partitions[w.shop.Topic])
@@ -171,7 +172,7 @@ func (c *committer) commit(ctx context.Context) (some bool, err error) {
 	}
 	for _, r := range receipts {
 		r.history.checkpointed()
-		r.sheet.committed(r)
+		r.status.committed(r)
 		if r.kept != nil {
 			close(r.kept)
 		}
@@ -179,8 +180,8 @@ func (c *committer) commit(ctx context.Context) (some bool, err error) {
 	return true, nil
 }
 
-// rewrite makes the next transaction carry the checkpoints in full: what the
-// topic held of them is gone.
+// rewrite makes the next transaction carry the checkpoints in full, because the offsets
+// topic has lost them.
 func (c *committer) rewrite() {
 	for _, w := range c.walkers {
 		w.mu.Lock()
@@ -197,8 +198,8 @@ func (c *committer) rewrite() {
 }
 
 // collect moves a walker's outbox and the checkpoint that covers it into the
-// transaction. Both are taken at one moment, so they belong together. After an
-// error the transaction has a part of them, and must not be committed.
+// transaction. It takes both under one lock, so they belong together. After an error
+// the transaction holds a part of them and must not be committed.
 func (c *committer) collect(tx *txn.Transaction, w *walker, partitions int) (r receipt, some bool, err error) {
 	l := c.lane
 	now := time.Now()
@@ -209,7 +210,7 @@ func (c *committer) collect(tx *txn.Transaction, w *walker, partitions int) (r r
 	}
 	outbox := w.outbox
 	w.outbox, w.dirty = nil, false
-	r = receipt{sheet: w.sheet, history: w.history, watermark: w.state.Watermark, kept: w.kept}
+	r = receipt{status: w.status, history: w.history, watermark: w.state.Watermark, kept: w.kept}
 	w.kept = nil
 	part := w.shop.partition()
 	w.stored.Update(l.cfg.Group, part, w.state, func(key, value []byte) {

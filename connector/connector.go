@@ -24,40 +24,39 @@ import (
 	"orderwalk/offsets"
 )
 
-// Config is all a connector needs. There are no defaults here; they are the
-// environment's.
+// Config holds what a connector needs. It has no defaults; the environment's apply
+// (internal/config).
 type Config struct {
-	// Group names the connector: prefix of its transactional IDs and first
-	// element of its keys in the offsets topic.
+	// Group is the worker group: prefix of transactional IDs, and first element of keys
+	// in the offsets topic.
 	Group string
 	// WorkerID names this process in the group and in logs.
 	WorkerID string
 	// OffsetsTopic holds the checkpoints; its partitions are the lanes.
 	OffsetsTopic string
-	// TopicPartitions, OffsetsPartitions and ReplicationFactor are used only
-	// for topics that have to be created; a ReplicationFactor of 0 is the
-	// broker's default.
+	// TopicPartitions, OffsetsPartitions and ReplicationFactor apply only to topics
+	// that this process creates; ReplicationFactor 0 = the broker's default.
 	TopicPartitions, OffsetsPartitions, ReplicationFactor int
-	// SessionTimeout is when a worker unheard of loses its lanes.
+	// SessionTimeout is how long after its last heartbeat a worker loses its lanes.
 	SessionTimeout time.Duration
-	// Heartbeat is the time between its signs of life; 0 = see group.Config.
+	// Heartbeat is the interval of heartbeats; 0 = see group.Config.
 	Heartbeat time.Duration
-	// TransactionTimeout is when the broker aborts a transaction left open.
+	// TransactionTimeout is how long the broker lets a transaction stay open.
 	TransactionTimeout time.Duration
-	// Compression of every batch; 0 = none.
+	// Compression applies to every batch; 0 = none.
 	Compression kafka.Compression
-	// Format is how orders are written.
+	// Format is how order records are encoded.
 	Format record.Format
 
-	// QuotaLiveShare is the share of the day's remaining list calls that a
-	// backfill leaves to the live walk, 0 to 1.
+	// QuotaLiveShare is the share of the day's list calls, 0 to 1, that a backfill
+	// leaves to the live walk.
 	QuotaLiveShare float64
 
 	Addr      net.Addr         // bootstrap brokers
 	Transport *kafka.Transport // shared by all lanes
 	Dialer    *kafka.Dialer    // for the group
 	Host      *wechat.Host     // shared by all shops' clients
-	Sidecar   *Sidecar         // nil = nothing
+	Sidecar   *Sidecar         // nil = none
 	Shops     []Shop           // see SetShops
 	Metrics   *Metrics
 	Log       *slog.Logger
@@ -77,15 +76,15 @@ func (c *Config) explain(err error) string {
 	return text
 }
 
-// Shop is one source: an app ID with one kind of range.
+// Shop is one source partition: an app ID with one kind of time range.
 type Shop struct {
 	Name   string // as shown; unique
 	AppID  string
 	Topic  string // where its orders go
 	Policy window.Policy
-	Client *wechat.Client // one for each app ID
-	// OneRefresher says that a new token ends the one before: all shops of the
-	// app ID have to be walked by one worker.
+	Client *wechat.Client // shared by the shops of an app ID
+	// OneRefresher reports that a new token ends the previous one, so that one worker
+	// must walk all shops of the app ID.
 	OneRefresher bool
 }
 
@@ -93,37 +92,37 @@ func (s Shop) partition() offsets.Partition {
 	return offsets.Partition{Shop: s.AppID, Range: string(s.Policy.Range)}
 }
 
-// Connector walks the shops of the lanes that are assigned to this worker, and
-// publishes their orders.
+// Connector walks the shops of the lanes assigned to this worker, and publishes their
+// orders.
 type Connector struct {
 	cfg      Config
 	registry *registry
 	outage   *outage
 	clocks   *clocks
-	spare    chan struct{} // see spares.tokens
-	demand   demand        // for spare windows
+	extra    chan struct{} // see extraWindows.tokens
+	demand   demand        // for extra windows
 	ids      *idBudget
 
 	mu          sync.Mutex
 	shops       map[int][]Shop // by lane; nil until the lanes are known
 	paused      map[offsets.Partition]bool
 	partitions  map[string]int   // of each topic; the offsets topic's are the lanes; replaced, never changed
-	refused     map[string]error // orders topics that could not be used when they were looked at, and why
+	refused     map[string]error // orders topics that could not be used at the latest check, and why
 	set         *laneSet         // nil until Run
 	checkpoints *checkpointReader
-	tombstones  time.Duration // how long the offsets topic keeps those; 0 = unknown yet
+	tombstones  time.Duration // delete.retention.ms of the offsets topic; 0 = unknown yet
 	ready       error
-	changed     chan struct{} // something may have ended
+	changed     chan struct{} // poked when a shop or a lane may have ended
 }
 
-// spareWindows is how many windows a process reads at once beyond one of each
-// shop: with thousands of shops it is they that keep it busy, and each window
-// that is being read has a call and its answer in memory. See yield.go.
-const spareWindows = 512
+// maxExtraWindows is how many windows a process reads at once beyond each shop's first.
+// Each window being read holds a call and its answer in memory. With thousands of shops
+// the first windows alone keep the process busy. See yield.go.
+const maxExtraWindows = 512
 
-// New makes a connector and its registry of shop states; nothing runs yet.
+// New returns a connector whose shops are registered. Run starts it.
 func New(cfg Config, reg prometheus.Registerer) *Connector {
-	c := &Connector{cfg: cfg, registry: newRegistry(cfg.Metrics, budget.New(cfg.QuotaLiveShare, cfg.Log)), changed: make(chan struct{}, 1), paused: make(map[offsets.Partition]bool), spare: make(chan struct{}, spareWindows), ids: newIDBudget()}
+	c := &Connector{cfg: cfg, registry: newRegistry(cfg.Metrics, budget.New(cfg.QuotaLiveShare, cfg.Log)), changed: make(chan struct{}, 1), paused: make(map[offsets.Partition]bool), extra: make(chan struct{}, maxExtraWindows), ids: newIDBudget()}
 	c.stage(fmt.Sprintf("starting: waiting for Kafka at %v to answer", cfg.Addr))
 	c.registry.explain = c.cfg.explain
 	c.registry.register(cfg.Shops, c.poke)
@@ -134,14 +133,14 @@ func New(cfg Config, reg prometheus.Registerer) *Connector {
 	return c
 }
 
-// Status is every shop's line, by name.
+// Status returns the status of every shop, by name.
 func (c *Connector) Status() []ShopStatus { return c.registry.snapshot() }
 
-// Run joins the group and walks until ctx ends (nil) or until every shop has
-// ended, here or at another worker: nil when all of them are done, otherwise an
-// error that names those that are not, and why.
+// Run joins the group and walks shops until ctx ends (nil), or until every shop has
+// ended, here or at another worker. It then returns nil if all of them are done, or an
+// error that lists the others with their reasons.
 func (c *Connector) Run(ctx context.Context) error {
-	// Whatever takes a while before the first lane opens is done at one time.
+	// The slow steps before the first lane opens run concurrently.
 	failed := make(chan error, 1)
 	there, known := make(chan struct{}), make(chan struct{})
 	member := group.New(group.Config{
@@ -161,7 +160,7 @@ func (c *Connector) Run(ctx context.Context) error {
 			default:
 			}
 		}}
-	// The membership outlives the lanes: others get them when they are drained.
+	// Leave the group after the lanes have drained, so that others get them then.
 	joined, leave := context.WithCancel(context.WithoutCancel(ctx))
 	left := make(chan error, 1)
 	var sidecar *sidecars // set before the first assignment
@@ -205,11 +204,11 @@ func (c *Connector) Run(ctx context.Context) error {
 	return err
 }
 
-// prepare makes sure of the topics, and knows what the first lane to open will
-// ask. It says when the topics are there, before it knows that they are fit.
+// prepare ensures the topics, and reads what the first lane to open will ask. It closes
+// there once the topics exist, before it has checked their configuration.
 func (c *Connector) prepare(ctx context.Context, set *laneSet, there chan<- struct{}) error {
-	c.stage("starting: looking at the topics")
-	err := c.lost(ctx)
+	c.stage("starting: checking the topics")
+	err := c.refuseLost(ctx)
 	if err == nil {
 		err = c.topics(ctx)
 	}
@@ -232,12 +231,12 @@ func (c *Connector) prepare(ctx context.Context, set *laneSet, there chan<- stru
 		looking.Wait()
 	}
 	if ctx.Err() != nil {
-		return nil // watch sees it too
+		return nil // wait returns at once
 	}
 	return err
 }
 
-// wait waits for a reason to end.
+// wait returns when the run must end: nil, or the reason.
 func (c *Connector) wait(ctx context.Context, set *laneSet, failed, left chan error) error {
 	tick := time.NewTicker(2 * time.Second)
 	defer tick.Stop()
@@ -251,7 +250,7 @@ func (c *Connector) wait(ctx context.Context, set *laneSet, failed, left chan er
 			left <- err
 			return err
 		case <-tick.C:
-			c.clocks.look()
+			c.clocks.check()
 		case <-c.changed:
 		}
 		if ended, err := c.result(ctx, set); ended {
@@ -260,10 +259,10 @@ func (c *Connector) wait(ctx context.Context, set *laneSet, failed, left chan er
 	}
 }
 
-// result looks whether there is nothing left to do: with a bounded range, when
-// every shop of this worker has ended or can only wait, and every other is
-// done, or with a worker that is as far; without, when this worker is alone and all
-// shops have failed.
+// result reports whether nothing is left to do. With a bounded range that is when every
+// shop of this worker has ended or can only wait, and every other shop is done or
+// belongs to a worker that is as far. Without one it is when this worker is alone and
+// all shops have failed.
 func (c *Connector) result(ctx context.Context, set *laneSet) (ended bool, err error) {
 	rest := group.Busy
 	defer func() { set.rest(rest) }()
@@ -273,7 +272,7 @@ func (c *Connector) result(ctx context.Context, set *laneSet) (ended bool, err e
 	if set.members() == 0 {
 		return false, nil
 	}
-	shops := c.dealt()
+	shops := c.shopsByLane()
 	bounded, all := true, 0
 	var open []string
 	for number, dealt := range shops {
@@ -307,7 +306,8 @@ func (c *Connector) result(ctx context.Context, set *laneSet) (ended bool, err e
 		default:
 			rest = group.Idle
 		}
-		// If no worker is stuck all shops are done, and the others have only to see it.
+		// If no worker is stuck, all shops are done; other workers just have not seen
+		// it yet.
 		if !done && (err != nil || set.others() == group.Busy || max(set.others(), rest) != group.Stuck) {
 			return false, nil
 		}
@@ -320,9 +320,10 @@ func (c *Connector) result(ctx context.Context, set *laneSet) (ended bool, err e
 	return true, unfinished(open, all, bounded)
 }
 
-// othersDone reads the checkpoints of the lanes that other workers have, and tells
-// what they lack. Unless all of it is wanted, the first lane that is not done is
-// enough. With an error it is not known.
+// othersDone reads the checkpoints of lanes that other workers own. done reports
+// whether their shops are read to their ends, missing lists those that are not. Unless
+// whole is set it stops at the first lane that is not done. With an error the answer is
+// unknown.
 func (c *Connector) othersDone(ctx context.Context, shops map[int][]Shop, on []int, whole bool) (done bool, missing []string, err error) {
 	done = true
 	for number, dealt := range shops {
@@ -331,7 +332,7 @@ func (c *Connector) othersDone(ctx context.Context, shops map[int][]Shop, on []i
 		}
 		all, lacking, failed := c.checkpoints.done(ctx, number, dealt)
 		if failed != nil && !errors.Is(failed, errLater) && ctx.Err() == nil {
-			c.cfg.Log.Warn("cannot see how far other workers are", "reason", failed)
+			c.cfg.Log.Warn("cannot read the checkpoints of other workers", "reason", failed)
 		}
 		if !all && !whole {
 			return false, nil, failed

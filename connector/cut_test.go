@@ -12,8 +12,8 @@ import (
 	"orderwalk/simulator"
 )
 
-// quietThenDense is a shop without an order for two months and with n of them in
-// the two days after that, long ago.
+// quietThenDense is a shop without an order for two months, and with n orders in the
+// two days after that, long ago.
 func quietThenDense(n int) (simulator.Shop, window.Policy) {
 	const day = 24 * 3600
 	to := time.Now().Unix() - day
@@ -23,10 +23,10 @@ func quietThenDense(n int) (simulator.Shop, window.Policy) {
 	return simulator.Shop{AppID: "wx1", Secret: "secret-wx1", Backlog: simulator.Backlog{Orders: n, From: to - 2*day, To: to, Bursts: 2, BurstSize: 30}}, p
 }
 
-// TestALongWindowThatIsDenseIsCut: windows that have grown to a week over a quiet
-// time meet a busy shop. They are cut while they are read, so that neither memory
-// nor a restart depends on how long they were; killed at any moment, each order
-// is published once, and few calls are in vain.
+// TestALongWindowThatIsDenseIsCut: windows that have grown to a week in a quiet time
+// reach a busy one. They are cut while they are read, so neither memory nor the cost of
+// a restart depends on their length. Killed at any moment, the walk publishes each
+// order once, and repeats few calls.
 func TestALongWindowThatIsDenseIsCut(t *testing.T) {
 	for _, c := range []struct {
 		name   string
@@ -66,8 +66,8 @@ func TestALongWindowThatIsDenseIsCut(t *testing.T) {
 					}
 				}
 				a.eachOnce("wx1", p.Start, p.End)
-				// Each of four windows is cut at 400 pages, and its first part once
-				// more; what they had listed by then is kept for all of their parts.
+				// Each of four windows is cut at 400 pages, and its first part once more.
+				// The IDs listed by then are kept for all parts.
 				if least := 4 * 400; most > 5*least {
 					t.Errorf("up to %d IDs of %d orders were kept", most, orders)
 				}
@@ -79,8 +79,8 @@ func TestALongWindowThatIsDenseIsCut(t *testing.T) {
 	}
 }
 
-// TestAWindowThatIsCutMissesNoChange is the same by update time, while orders go
-// on to change.
+// TestAWindowThatIsCutMissesNoChange is the same by update time, while orders keep
+// changing.
 func TestAWindowThatIsCutMissesNoChange(t *testing.T) {
 	inBubble(t, func(a *testbed) {
 		a.heartbeat = time.Minute
@@ -92,8 +92,8 @@ func TestAWindowThatIsCutMissesNoChange(t *testing.T) {
 		a.pod = "pod"
 		run := a.start(shop{appID: "wx1", policy: p})
 		time.Sleep(45 * time.Second)
-		if !strings.Contains(run.logged(), "window is cut") {
-			t.Error("no window was cut: the test does not show what it is for")
+		if !strings.Contains(run.logged(), "window cut") {
+			t.Error("no window was cut, so the test proves nothing")
 		}
 		run.kill()
 		run = a.start(shop{appID: "wx1", policy: p})

@@ -10,8 +10,8 @@ import (
 	"orderwalk/simulator"
 )
 
-// dense is a shop with so many orders in the seconds after from, IDs that say
-// their second, from an API that lists ten for one range at most.
+// dense is a shop with the given numbers of orders in the seconds after from. IDs
+// contain their second. The API lists at most ten for one range.
 func (a *testbed) dense(faults simulator.Faults, from int64, orders ...int) {
 	a.Helper()
 	faults.MaxOrdersPerRequest = 10
@@ -26,8 +26,9 @@ func (a *testbed) dense(faults simulator.Faults, from int64, orders ...int) {
 	}
 }
 
-// TestSecondsThatCanBeListedAloneAreRead: neighbouring seconds hold more orders
-// than the API lists for the range of the shortest window, each of them fewer.
+// TestSecondsThatCanBeListedAloneAreRead: neighbouring seconds together hold more
+// orders than the API lists for the range of the shortest window, but each of them
+// fewer.
 func TestSecondsThatCanBeListedAloneAreRead(t *testing.T) {
 	for name, c := range map[string]struct {
 		faults simulator.Faults
@@ -64,9 +65,9 @@ func TestSecondsThatCanBeListedAloneAreRead(t *testing.T) {
 	}
 }
 
-// TestASecondThatCannotBeListedStopsItsShop: with more orders in one second than
-// the API lists, and where it cannot be told that an answer is that second, the
-// shop stops and nothing is skipped; what it says helps.
+// TestASecondThatCannotBeListedStopsItsShop: if one second holds more orders than the
+// API lists, or an answer cannot be trusted to be that second, the shop fails with a
+// hint, and nothing is skipped.
 func TestASecondThatCannotBeListedStopsItsShop(t *testing.T) {
 	for name, c := range map[string]struct {
 		faults simulator.Faults

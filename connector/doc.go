@@ -1,77 +1,81 @@
-// Package connector walks the time windows of shops' order lists and publishes
-// every order ID once. It knows windows, walkers and lanes; it leaves the API
-// to internal/wechat, Kafka's protocol to internal/txn, and the bytes of
-// checkpoints to offsets. Only internal/cli uses it.
+// Package connector reads the order lists of shops, window by window, and publishes
+// every order ID once. It owns windows, walkers and lanes. It leaves the API to
+// internal/wechat, Kafka's protocol to internal/txn, and the bytes of checkpoints to
+// offsets. Only internal/cli uses it.
 //
 // # Where to look
 //
 //	window/       which window is next and what a page of it means: pure
-//	edge.go       the seconds two neighbours share, for update times
-//	narrow.go     windows that the API lists only under narrower ranges
-//	walker.go     the loop: ask what is next, read, wait
+//	walker.go     the loop: plan, read, wait
 //	reading.go    paging through one window
-//	pass.go       an API that leads in circles
-//	yield.go      windows that only wait leave their place to other shops
-//	idbudget.go   how many order IDs a process holds
-//	committer.go  group commit: outboxes and checkpoints into one transaction
-//	lane.go       the life of a lane: fence, ask, read, walk, doubt, again
-//	load.go       reading a lane while the cleaner runs
-//	refused.go    orders topics that Kafka refuses: their shops fail, the lane goes on
-//	recount.go    partitions that are added to orders topics
-//	held.go       what a walker does with the day's budget, and the series about it
-//	clocks.go     the difference of this machine's clock and the API's: metric and log
-//	laneset.go    the lanes this worker has, as the group assigns them
-//	shops.go      shops dealt out over lanes, and changed while it runs
-//	outage.go     what is being waited for from Kafka: metric and log
+//	pass.go       an API whose pages repeat without end
+//	edge.go       IDs that two neighbours list, by update time
+//	narrow.go     windows that the API lists only under narrower ranges
+//	yield.go      a window that only waits gives its slot to other shops
+//	idbudget.go   the limit on order IDs in memory
+//	committer.go  group commit: outboxes and checkpoints in one transaction
+//	lane.go       one lane: fence, load, walk and commit, start again
+//	members.go    the shops of a lane
+//	reconcile.go  shops added, changed and removed while a lane runs
+//	load.go       reading a lane's partition while the log cleaner runs
+//	refused.go    orders topics that Kafka refuses: their shops fail, the lane continues
+//	recount.go    partitions added to orders topics
+//	held.go       how a walker uses the daily budget, and the series about it
+//	start.go      the first checkpoint of a shop
+//	clocks.go     the difference between this machine's clock and the API's
+//	laneset.go    the lanes that the group assigns to this worker
+//	shops.go      shops distributed over lanes, and changed at run time
+//	registry.go   the state of every shop; the series computed from it
+//	outage.go     what this worker waits for from Kafka: metric and log
 //	checkpoints.go what other workers have done, by their checkpoints
-//	connector.go  beginning and end
+//	lost.go       an offsets topic that was deleted
+//	connector.go  configuration, start and end
 //
 // # Why nothing is lost and nothing comes twice
 //
-// A checkpoint is one more record in the transaction that carries the orders it
-// covers. [offsets.Checkpoint] says, for each window that is not behind the
-// watermark for good, which page token is next and which IDs the API has
-// listed. From that follow the five invariants; each has a test of its name.
+// A checkpoint is one more record in the transaction that carries the orders it covers.
+// [offsets.Checkpoint] holds, for each window that can still be read, the next page
+// token and the IDs the API has listed. Five invariants follow; each has a test of its
+// name.
 //
-//  1. An order and the checkpoint that covers it commit together or not at all.
-//     A page's orders go to the outbox and its token into the checkpoint under
-//     one lock (walker.dedupe); both leave it under one lock (committer.collect)
-//     for one transaction. Any doubt about a transaction ends the life of the
-//     lane, and the next begins with what is read back (lane.run).
+//  1. An order and the checkpoint that covers it commit together or not at all. A
+//     page's orders enter the outbox and its token enters the checkpoint under one
+//     lock (walker.dedupe); both leave under one lock (committer.collect) for one
+//     transaction. Any doubt about a transaction ends the life of the lane, and the
+//     next life begins with what is read back from Kafka (lane.run).
 //
-//  2. A window never changes while it is paged. Bounds and filters are set when
-//     it is opened, the page size when its first page is asked for; they are
-//     stored with it and sent from there (edge.go: query), also by a later
-//     process that is configured differently. A window that must shrink is
-//     replaced by two new ones (divide).
+//  2. A window never changes while it is paged. Its bounds and filters are set when it
+//     is opened, its page size when its first page is requested. They are stored with
+//     the window and sent from there (edge.go: query), also by a later process with
+//     another configuration. A window that must shrink is replaced by two new ones
+//     (window.Halve, window.Cut).
 //
-//  3. The watermark moves only over finished windows, in order, never past now
-//     − SETTLE_DELAY. It is computed from the windows (watermark), windows are
-//     only opened up to Policy.horizon, and now is the earlier of our clock and
-//     the API's.
+//  3. The watermark moves only over finished windows, in order, and never past now −
+//     SETTLE_DELAY. It is computed from the windows. Windows are opened only up to
+//     window.Policy.LatestEnd, and now is the earlier of the local clock and the
+//     API's.
 //
-//  4. After a newer owner opens a lane, an older one commits nothing. That is
-//     Kafka's fencing: both use the lane's transactional ID. Who is the newer
-//     one is the group's to say: a worker that has just fenced the others asks
-//     whether the lane is still assigned to it, and gives it up before it has
-//     read or written anything if not (lane.confirm); one that finds itself
-//     fenced asks the same before it opens the lane again.
+//  4. After a newer owner opens a lane, an older one commits nothing. Kafka's fencing
+//     ensures this: both use the lane's transactional ID. The group decides which
+//     worker is the newer owner. A worker that has just fenced the others asks whether
+//     the lane is still assigned to it, and if not gives it up before it reads or
+//     writes anything (lane.confirm). A worker that is fenced asks the same before it
+//     opens the lane again.
 //
-//  5. What is published for a window is the set of IDs the API listed for it,
-//     each once. IDs seen are kept until neither the window nor a neighbour can
-//     be read again (retire), so a page read again, a window begun again, the
-//     second pass, and the seconds two windows share all drop out in take. Of a
-//     row of settled windows only those at its ends have such a neighbour: what
-//     is between them is one window without IDs (condense). A window that was
-//     divided leaves its IDs with the first part; they count, and are kept, for
-//     as long as any part of it or its right neighbour can be read again
-//     (Window.Reach).
+//  5. What is published for a window is the set of IDs the API listed for it, each
+//     once. Seen IDs are kept until neither the window nor a neighbour can be read
+//     again. So repeats are dropped (window.Dedupe) when a page is read again, when a
+//     window starts again, in the second pass, and in the seconds that two windows
+//     share. In a row of settled windows only those at the ends have such a neighbour;
+//     those between become one window without IDs. A window that was divided leaves
+//     its IDs with the first part. They count, and are kept, as long as any part or
+//     its right neighbour can be read again (offsets.Window.Reach).
 //
-// What is done at a page and at a commit depends on the windows that are open,
-// not on how many wait for their second pass: see offsets/row.go.
+// The cost of a page and of a commit depends on the number of open windows, not on how
+// many wait for their second pass: see offsets/row.go.
 //
-// Whether the API counts a range's first second in, and its last, is not
-// documented. A window is asked for from a second before its start to its end,
-// where its right neighbour starts, and the last window of a bounded range ends
-// one second late; so none of the four readings loses anything (lead).
+// The API's documentation does not say whether a range includes its first and its last
+// second. A window is requested from a second before its start to its end, where its
+// right neighbour starts, and the last window of a bounded range ends one second late.
+// So none of the four readings loses an order.
 package connector

@@ -13,8 +13,8 @@ import (
 	"orderwalk/simulator"
 )
 
-// TestACheckpointOfAnEarlierVersionGoesOn: a window that was opened when windows
-// were asked for from their own start goes on with its token under that very range.
+// TestACheckpointOfAnEarlierVersionGoesOn: an earlier version requested windows from
+// their own start. A window it has opened continues with its token under that range.
 func TestACheckpointOfAnEarlierVersionGoesOn(t *testing.T) {
 	inBubble(t, func(a *testbed) {
 		from := time.Now().Unix() - 3600

@@ -14,11 +14,11 @@ import (
 	"orderwalk/simulator"
 )
 
-// TestJudge: an ID that a window and one to its left both list is a repeat only if
-// the left one has listed the very change. All four readings of a range's ends,
-// windows of a second and longer, asked for from their start or a second earlier,
-// and an API that has its own opinion of a range that ends where it begins.
-func TestJudge(t *testing.T) {
+// TestResolveEdge: an ID that a window and one to its left both list is a repeat only
+// if the left one has listed this very change. It covers all four readings of a range's
+// ends, windows of one second and longer, requested from their start or a second
+// earlier, and an API that treats ranges ending where they begin in its own way.
+func TestResolveEdge(t *testing.T) {
 	const shared = 946_684_900 // a bubble begins at 946684800
 	for _, point := range []string{"", "empty", "40097"} {
 		for ends := range 4 {
@@ -53,7 +53,7 @@ func TestJudge(t *testing.T) {
 							for at := w.Asked(); at <= w.End+1; at++ {
 								moved := at > w.End || endOut && at == w.End
 								if !moved && !lists(w.Asked(), w.End, at) {
-									continue // the window cannot have listed it
+									continue // the window's range does not include it
 								}
 								id := strconv.FormatInt(at, 10)
 								got, shown, err := resolveEdge(context.Background(), cfg.Shops[0].Client, w, []window.Ambiguous{{ID: id, Edge: int64(edge)}})
@@ -62,8 +62,8 @@ func TestJudge(t *testing.T) {
 								}
 								shows = shows || shown
 								want := !moved && !lists(shared-50, int64(edge), at)
-								if change, judged := got[window.Ambiguous{ID: id, Edge: int64(edge)}]; !judged || change != want {
-									t.Errorf("window %+v, edge %+d, update %+d: judged %v (%v), want %v", w, edge-shared, at-shared, judged, change, want)
+								if change, resolved := got[window.Ambiguous{ID: id, Edge: int64(edge)}]; !resolved || change != want {
+									t.Errorf("window %+v, edge %+d, update %+d: resolved %v (%v), want %v", w, edge-shared, at-shared, resolved, change, want)
 								}
 							}
 						}
@@ -79,9 +79,9 @@ func TestJudge(t *testing.T) {
 	}
 }
 
-// TestJudgeIsNotLedInCircles: an API that gives empty pages for ever has no
-// verdict, and the window starts again.
-func TestJudgeIsNotLedInCircles(t *testing.T) {
+// TestResolveEdgeEndsOnEndlessPages: if the API sends empty pages without end,
+// resolveEdge returns an error, and the window restarts.
+func TestResolveEdgeEndsOnEndlessPages(t *testing.T) {
 	inBubble(t, func(a *testbed) {
 		a.simulate(simulator.Config{Shops: []simulator.Shop{{AppID: "wx1", Token: "token"}}, Faults: simulator.Faults{EmptyPageRate: 1}})
 		cfg, transport, web := a.config(&plug{dial: a.dial}, discard(), newGatherer(), shop{appID: "wx1", static: func() (string, error) { return "token", nil }})
@@ -89,16 +89,16 @@ func TestJudgeIsNotLedInCircles(t *testing.T) {
 		defer cancel()
 		w := &offsets.Window{Start: 946_684_000, End: 946_684_100, PageSize: 100}
 		if _, _, err := resolveEdge(ctx, cfg.Shops[0].Client, w, []window.Ambiguous{{ID: "7", Edge: 946_684_000}}); !errors.Is(err, errCircles) {
-			t.Errorf("judged with %v after %d calls", err, len(a.listed()))
+			t.Errorf("resolved with %v after %d calls", err, len(a.listed()))
 		}
 		web.CloseIdleConnections()
 		transport.CloseIdleConnections()
 	})
 }
 
-// TestJudgeBelievesNoSilence: a gateway that answers "ok" and nothing of orders
-// for a while makes no change a repeat.
-func TestJudgeBelievesNoSilence(t *testing.T) {
+// TestResolveEdgeIgnoresAnswersWithoutAList: a gateway that answers "ok" without a list
+// for a while turns no change into a repeat.
+func TestResolveEdgeIgnoresAnswersWithoutAList(t *testing.T) {
 	const shared, end = 946_684_900, 946_685_000
 	for _, length := range []time.Duration{2 * time.Second, time.Minute, 10 * time.Minute} {
 		for i, form := range successes {
@@ -114,11 +114,11 @@ func TestJudgeBelievesNoSilence(t *testing.T) {
 					cfg, transport, web := a.config(&plug{dial: a.dial}, discard(), newGatherer(), shop{appID: "wx1", static: func() (string, error) { return "token", nil }})
 					w := &offsets.Window{Start: shared, End: end, PageSize: 100}
 					if _, err := cfg.Shops[0].Client.List(context.Background(), query(w, wechat.UpdateTime, "")); err != nil {
-						t.Error(err) // which is where the suspect comes from
+						t.Error(err) // this call makes the ID ambiguous
 					}
 					got, _, err := resolveEdge(context.Background(), cfg.Shops[0].Client, w, []window.Ambiguous{{ID: "7", Edge: shared}})
-					if change, judged := got[window.Ambiguous{ID: "7", Edge: shared}]; err != nil || !judged || change != (j == 1) {
-						t.Errorf("%v of %s: judged %v (%v), %v", length, form, change, judged, err)
+					if change, resolved := got[window.Ambiguous{ID: "7", Edge: shared}]; err != nil || !resolved || change != (j == 1) {
+						t.Errorf("%v of %s: resolved %v (%v), %v", length, form, change, resolved, err)
 					}
 					web.CloseIdleConnections()
 					transport.CloseIdleConnections()

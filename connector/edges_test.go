@@ -10,13 +10,13 @@ import (
 	"orderwalk/simulator"
 )
 
-// ends are the four ways to read a range's first and last second.
+// ends returns the n-th of the four readings of a range's first and last second.
 func ends(n int) simulator.Faults {
 	return simulator.Faults{StartExclusive: n/2 == 1, EndExclusive: n%2 == 1}
 }
 
-// everySecond is a shop with orders in each second from before the start to after
-// the end, IDs that say their second.
+// everySecond is a shop with orders in each second from before the start to after the
+// end. IDs contain their second.
 func (a *testbed) everySecond(cfg simulator.Config, from, to int64) {
 	a.Helper()
 	cfg.Shops = []simulator.Shop{{AppID: "wx1", Secret: "secret-wx1"}}
@@ -30,9 +30,8 @@ func (a *testbed) everySecond(cfg simulator.Config, from, to int64) {
 	}
 }
 
-// everySecondOnce checks that the orders of each second of a range are published
-// once, and of no others than those of the seconds before and after, if it has an
-// end.
+// everySecondOnce checks that the orders of each second of a range are published once.
+// Other orders may only be of the second before and, for a bounded range, after it.
 func (a *testbed) everySecondOnce(from, to int64, bounded bool) {
 	a.Helper()
 	count := make(map[int64]int)
@@ -54,8 +53,8 @@ func (a *testbed) everySecondOnce(from, to int64, bounded bool) {
 	}
 }
 
-// TestEverySecondIsInWhateverEndsMean: a bounded range, whose first and last
-// second have orders, in windows of one second and longer.
+// TestEverySecondIsInWhateverEndsMean: a bounded range with orders in its first and
+// last second, in windows of one second and longer.
 func TestEverySecondIsInWhateverEndsMean(t *testing.T) {
 	for n := range 4 {
 		for _, kind := range []wechat.Range{wechat.CreateTime, wechat.UpdateTime} {
@@ -78,8 +77,7 @@ func TestEverySecondIsInWhateverEndsMean(t *testing.T) {
 	}
 }
 
-// TestEverySecondIsInLive: the same of a shop that is followed, with a kill in
-// between.
+// TestEverySecondIsInLive: the same for a live shop, with a kill in between.
 func TestEverySecondIsInLive(t *testing.T) {
 	for n := range 4 {
 		for _, kind := range []wechat.Range{wechat.CreateTime, wechat.UpdateTime} {

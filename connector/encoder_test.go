@@ -11,8 +11,8 @@ import (
 	"orderwalk/simulator"
 )
 
-// TestASlowEncoderDelaysItsLaneAlone: an encoder opens before its lane asks the API
-// for anything, so no page is listed twice for it; other lanes go on meanwhile.
+// TestASlowEncoderDelaysItsLaneAlone: an encoder opens before its lane calls the API,
+// so no page is listed twice because of it. Other lanes run in the meantime.
 func TestASlowEncoderDelaysItsLaneAlone(t *testing.T) {
 	const slow = 20 * time.Minute
 	inBubble(t, func(a *testbed) {
@@ -60,8 +60,8 @@ func TestASlowEncoderDelaysItsLaneAlone(t *testing.T) {
 	})
 }
 
-// TestARefusedEncoderFailsItsShop, and no other; when it can be opened the shop goes
-// on.
+// TestARefusedEncoderFailsItsShop: an encoder that cannot be opened fails its shop and
+// no other. Once it can be opened the shop continues.
 func TestARefusedEncoderFailsItsShop(t *testing.T) {
 	inBubble(t, func(a *testbed) {
 		good, p := backlog("wx1", 200)

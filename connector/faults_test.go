@@ -16,10 +16,10 @@ import (
 	"orderwalk/simulator"
 )
 
-// TestEverySwitchLosesAndRepeatsNothing reads a backlog whole under each switch
-// of the simulator that lets data through at all.
+// TestEverySwitchLosesAndRepeatsNothing reads a whole backlog under each fault of the
+// simulator that lets data through.
 func TestEverySwitchLosesAndRepeatsNothing(t *testing.T) {
-	// What no walker can get past, and which test shows what it does instead.
+	// Faults that no walker can get past, and the test that covers each.
 	elsewhere := map[string]string{
 		"offset_keys":     "hides orders where some leave a window: TestAnOrderThatLeavesAWindowHidesNoOther",
 		"require_https":   "TestWhatStopsAShop",
@@ -82,7 +82,7 @@ func TestEverySwitchLosesAndRepeatsNothing(t *testing.T) {
 
 func last(s string, n int) string { return s[max(0, len(s)-n):] }
 
-// TestWhatStopsAShop: what no patience can mend ends a bounded run with the
+// TestWhatStopsAShop: faults that waiting cannot resolve end a bounded run with the
 // shop's name and a reason.
 func TestWhatStopsAShop(t *testing.T) {
 	for _, c := range []struct {
@@ -116,8 +116,8 @@ func TestWhatStopsAShop(t *testing.T) {
 	}
 }
 
-// TestWhatOnlyTheVendorCanChangeIsWaitedFor: the shop looks again, slowly, and
-// goes on once it may; a bounded run with nothing else to do does not wait.
+// TestWhatOnlyTheVendorCanChangeIsWaitedFor: the shop tries again at growing intervals,
+// and continues once it may. A bounded run with nothing else to do ends instead.
 func TestWhatOnlyTheVendorCanChangeIsWaitedFor(t *testing.T) {
 	for name, faults := range map[string]simulator.Faults{
 		"48001": {Unauthorised: true}, "45035": {Whitelist: 45035}, "40164": {Whitelist: 40164}, "HTTP 403": {HTTP403: true},
@@ -166,9 +166,9 @@ func TestWhatOnlyTheVendorCanChangeIsWaitedFor(t *testing.T) {
 	}
 }
 
-// TestAShopThatWaitsLooksAgainWhenItsFilesChange: two shops have been refused
-// for an hour and look again every ten minutes. One gets a token that lives, the
-// other another entry in the shops file: both go on within seconds.
+// TestAShopThatWaitsLooksAgainWhenItsFilesChange: two shops have been refused for an
+// hour and try again every ten minutes. One gets a valid token, the other another entry
+// in the shops file: both continue within seconds.
 func TestAShopThatWaitsLooksAgainWhenItsFilesChange(t *testing.T) {
 	inBubble(t, func(a *testbed) {
 		start := time.Now().Unix() - 3600
@@ -220,8 +220,8 @@ func TestAShopThatWaitsLooksAgainWhenItsFilesChange(t *testing.T) {
 	})
 }
 
-// TestQuotaPausesUntilMidnightInShanghai: nothing is asked until then, and
-// then the walk goes on.
+// TestQuotaPausesUntilMidnightInShanghai: no call is made until midnight, then the walk
+// continues.
 func TestQuotaPausesUntilMidnightInShanghai(t *testing.T) {
 	inBubble(t, func(a *testbed) {
 		sh, p := backlog("wx1", 3000)
@@ -240,15 +240,15 @@ func TestQuotaPausesUntilMidnightInShanghai(t *testing.T) {
 				refused++
 			}
 		}
-		// Calls already under way when the first refusal comes are refused too.
+		// Calls in progress at the first refusal are refused, too.
 		if days := len(a.listed()) / 120; refused > (days+1)*p.Concurrency {
 			t.Errorf("%d calls were made with the quota used up on %d days", refused, days)
 		}
 	})
 }
 
-// TestARefusedTokenRestartsTheWindow: page tokens that died while the process
-// was away cost the window's pages, not its orders.
+// TestARefusedTokenRestartsTheWindow: page tokens that expired while the process was
+// down cost the window's pages, not its orders.
 func TestARefusedTokenRestartsTheWindow(t *testing.T) {
 	inBubble(t, func(a *testbed) {
 		sh, p := backlog("wx1", 1000)
@@ -276,7 +276,7 @@ func TestARefusedTokenRestartsTheWindow(t *testing.T) {
 	})
 }
 
-// TestClocks: the earlier of our clock and the API's holds windows back.
+// TestClocks: the earlier of the local clock and the API's holds windows back.
 func TestClocks(t *testing.T) {
 	for _, skew := range []time.Duration{-10 * time.Minute, 10 * time.Minute} {
 		t.Run(fmt.Sprint(skew), func(t *testing.T) {
@@ -306,7 +306,7 @@ func TestClocks(t *testing.T) {
 	}
 }
 
-// TestAnUnusableOffsetsTopicIsRefused before anything is read.
+// TestAnUnusableOffsetsTopicIsRefused: nothing is read before the topic is rejected.
 func TestAnUnusableOffsetsTopicIsRefused(t *testing.T) {
 	inBubble(t, func(a *testbed) {
 		sh, p := backlog("wx1", 10)
@@ -324,7 +324,8 @@ func TestAnUnusableOffsetsTopicIsRefused(t *testing.T) {
 	})
 }
 
-// TestAFutureCheckpointIsNotStartedOver.
+// TestAFutureCheckpointIsNotStartedOver: a checkpoint of a newer version fails its
+// shop.
 func TestAFutureCheckpointIsNotStartedOver(t *testing.T) {
 	inBubble(t, func(a *testbed) {
 		sh, p := backlog("wx1", 10)

@@ -13,9 +13,8 @@ import (
 	"orderwalk/simulator"
 )
 
-// TestAForecastIsWhatRunMakes samples shops, forecasts what reading them will
-// take, and then reads them: calls and time come out within a factor of 1.5, and
-// mostly much closer.
+// TestAForecastIsWhatRunMakes samples shops, forecasts what reading them will take, and
+// then reads them. Calls and time match within a factor of 1.5, mostly much closer.
 func TestAForecastIsWhatRunMakes(t *testing.T) {
 	for _, c := range []struct {
 		name   string
@@ -111,7 +110,7 @@ func within(t *testing.T, what string, forecast, truth float64) {
 	}
 }
 
-// byDay adds orders that come by day, most of them at noon.
+// byDay adds orders during the day, most of them at noon.
 func (a *testbed) byDay(appID string, from, to int64, n int) {
 	a.Helper()
 	rnd := rand.New(rand.NewPCG(52, 52))
@@ -127,7 +126,7 @@ func (a *testbed) byDay(appID string, from, to int64, n int) {
 	}
 }
 
-// TestLiveCallsAreWhatRunMakes: following a shop for a day.
+// TestLiveCallsAreWhatRunMakes compares the forecast with a live shop over one day.
 func TestLiveCallsAreWhatRunMakes(t *testing.T) {
 	for name, rate := range map[string]float64{"idle": 0, "slow": 0.005, "busy": 1} {
 		t.Run(name, func(t *testing.T) {
@@ -151,7 +150,7 @@ func TestLiveCallsAreWhatRunMakes(t *testing.T) {
 	}
 }
 
-// TestMeasuringAShopThatMisbehaves ends, soon, with an estimate.
+// TestMeasuringAShopThatMisbehaves: the measurement ends soon, with an estimate.
 func TestMeasuringAShopThatMisbehaves(t *testing.T) {
 	for seed := range uint64(5) {
 		inBubble(t, func(a *testbed) {

@@ -11,9 +11,9 @@ import (
 	"orderwalk/simulator"
 )
 
-// A Kafka that forgets a transactional ID two seconds after its last use, sooner
-// than a checkpoint without orders is committed, does not stop a walk through a
-// long time without orders.
+// Kafka forgets a transactional ID two seconds after its last use, which is sooner than
+// a checkpoint without orders is committed. A walk through a long time without orders
+// still makes progress.
 func TestAQuietWalkGoesOnWhereKafkaForgetsWithinSeconds(t *testing.T) {
 	inBubble(t, func(a *testbed) {
 		sh, p := backlog("wx1", 300)

@@ -14,44 +14,44 @@ import (
 	"orderwalk/offsets"
 )
 
-// errHeld ends the reading of a window that has to wait for more of the day's
-// list calls. The window stays open, with the token of its next page.
-var errHeld = errors.New("the day's list calls that a backfill may have are used up")
+// errHeld ends the reading of a window that must wait for more of the day's list calls.
+// The window stays open, with the token of its next page.
+var errHeld = errors.New("the backfill's part of the day's list calls is used up")
 
-// recentSpan is how far behind a walk may be and be called live from its start.
+// recentSpan is how far behind now a walk counts as live from its start.
 const recentSpan = time.Hour
 
-// recent says that a second is so close to now that the walk that reads it is
-// the live one. One that has come so far once stays live when it falls behind.
+// recent reports whether second counts as live rather than backfill. A walk that has
+// been live once stays live when it falls behind (history.caughtUp).
 func recent(second int64, now time.Time, p window.Policy) bool {
 	return now.Add(-p.SettleDelay-max(recentSpan, 2*p.PollInterval)).Unix() <= second
 }
 
-// live says that a window is read by the live walk: as second passes are, which
-// only windows have that were opened soon after their end.
+// live reports whether a window belongs to the live walk. Second passes do: only
+// windows that were opened soon after their end have one.
 func (w *walker) live(win *offsets.Window, now time.Time) bool {
 	return win.Pass == 2 || w.history.hasCaughtUp() || recent(win.Start, now, w.shop.Policy)
 }
 
-// list asks for the page of a window that a key stands for, if the day's calls
-// allow it.
+// list requests the page of a window that key stands for, if the day's calls allow it.
 func (w *walker) list(ctx context.Context, win *offsets.Window, key string) (wechat.Page, error) {
 	now, _ := w.host.Now()
-	if !w.sheet.quota.Take(w.live(win, now)) {
+	if !w.status.quota.Acquire(w.live(win, now)) {
 		return wechat.Page{}, errHeld
 	}
-	defer w.sheet.quota.Give()
+	defer w.status.quota.Release()
 	defer w.calling(win)()
 	return w.shop.Client.List(ctx, query(win, w.shop.Policy.Range, key))
 }
 
-// hold takes out of a step what has to wait for more of the day's list calls,
-// and returns which windows of the checkpoint have to. The caller holds mu.
+// hold removes from a step the windows that must wait for more of the day's list calls.
+// It returns a function that reports whether a window of the checkpoint must wait. The
+// caller holds mu.
 func (w *walker) hold(s *window.Step, now time.Time) func(*offsets.Window) bool {
 	if recent(w.state.Watermark, now, w.shop.Policy) {
 		w.history.catchUp()
 	}
-	until := w.sheet.quota.Opens()
+	until := w.status.quota.Opens()
 	held := func(win *offsets.Window) bool {
 		return !until.IsZero() && win.State == offsets.Open && !w.live(win, now)
 	}
@@ -65,9 +65,9 @@ func (w *walker) hold(s *window.Step, now time.Time) func(*offsets.Window) bool 
 	if wait := time.Until(until); some && (s.Wait == 0 || wait < s.Wait) {
 		s.Wait = max(wait, time.Millisecond)
 	}
-	w.sheet.hold(some)
+	w.status.hold(some)
 	if some {
-		w.member.wait(nil) // it does not even try
+		w.member.setWaits(nil) // it makes no call, so it does not wait for the vendor
 	}
 	return held
 }
@@ -78,8 +78,8 @@ func (h *shopState) hold(held bool) {
 	h.held = held
 }
 
-// budgeted puts into a status what the day's calls have to do with it; held says
-// that the shop has windows that wait for calls.
+// budgeted adds the daily budget's effect to a status. held reports that the shop has
+// windows that wait for calls.
 func (h *shopState) budgeted(s *ShopStatus, held bool) {
 	tries := s.State == StateWaiting && s.Windows > 0
 	if s.State != StateStarting && s.State != StateBackfill && s.State != StateLive && !tries {
@@ -116,7 +116,7 @@ func (s quotaSeries) describe(ch chan<- *prometheus.Desc) {
 	ch <- s.held
 }
 
-// collect is one shop's.
+// collect sends the series of one shop.
 func (s quotaSeries) collect(ch chan<- prometheus.Metric, shop ShopStatus, q *budget.Budget) {
 	gauge := func(desc *prometheus.Desc, value float64) {
 		ch <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, value, shop.Name)

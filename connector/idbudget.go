@@ -9,27 +9,28 @@ import (
 	"orderwalk/offsets"
 )
 
-// idBudget bounds how many order IDs the shops of a process hold in memory. It is
-// soft: each shop may always read one window, so that it goes on, and what waits
-// for a second pass has to be kept. While there is no room, windows beside the
-// first one of a shop are not begun, and windows are kept short.
+// idBudget bounds the order IDs that the shops of a process hold in memory. The limit
+// is soft: each shop may always read one window, and IDs that wait for a second pass
+// must be kept. While the limit is reached, no window beyond a shop's first is started,
+// and windows are kept short.
 type idBudget struct {
-	most int64 // in the process
+	most int64 // soft limit
 	held atomic.Int64
 }
 
 const (
-	// bytesPerID is what an ID takes in a set that grows, its share of the
-	// garbage included.
+	// bytesPerID is the memory of an ID in a growing set, with its share of the
+	// garbage.
 	bytesPerID = 16
-	// mostIDBytes is the budget of a process without a memory limit.
+	// mostIDBytes is the limit, and a quarter of the memory assumed for a process
+	// without GOMEMLIMIT.
 	mostIDBytes = 256 << 20
 )
 
-// newIDBudget gives IDs a quarter of the memory that the process may have
-// (GOMEMLIMIT).
+// newIDBudget gives IDs a quarter of the memory that the process may use (GOMEMLIMIT),
+// and no more than mostIDBytes.
 func newIDBudget() *idBudget {
-	limit := debug.SetMemoryLimit(-1) // which only asks
+	limit := debug.SetMemoryLimit(-1) // −1 only reads the limit
 	if limit == math.MaxInt64 {
 		limit = 4 * mostIDBytes
 	}
@@ -39,9 +40,9 @@ func newIDBudget() *idBudget {
 // crowded reports whether the process holds as many IDs as it may.
 func (b *idBudget) crowded() bool { return b.held.Load() >= b.most }
 
-// full reports whether one shop has a quarter of the budget in windows that it
-// reads or has divided. What waits for a second pass does not count: to wait with
-// new windows would not make it less.
+// full reports whether one shop holds a quarter of the budget in windows that it reads
+// or has divided. IDs that wait for a second pass do not count: to delay new windows
+// would not reduce them.
 func (b *idBudget) full(c *offsets.Checkpoint) bool {
 	var n int64
 	for _, w := range c.Open() {
@@ -55,16 +56,14 @@ func (b *idBudget) full(c *offsets.Checkpoint) bool {
 	return n >= b.most/4
 }
 
-// count brings the budget up to what the walker's checkpoint holds. The caller
-// holds mu.
+// count updates the budget to the IDs of the walker's checkpoint. The caller holds mu.
 func (w *walker) count() {
 	held := int64(w.state.Held())
 	w.ids.held.Add(held - w.counted)
 	w.counted = held
 }
 
-// uncount gives back what the walker has of the budget, once its checkpoint is
-// let go.
+// uncount returns the walker's IDs to the budget, when its checkpoint is dropped.
 func (w *walker) uncount() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -72,8 +71,8 @@ func (w *walker) uncount() {
 	w.counted = 0
 }
 
-// policy is the shop's, as the process has room for it now and the API has shown
-// itself. The caller holds mu.
+// policy returns the shop's policy with the fields that the walker sets: Crowded and
+// Tight. The caller holds mu.
 func (w *walker) policy() window.Policy {
 	p := w.shop.Policy
 	p.Crowded, p.Tight = w.ids.crowded(), w.tight

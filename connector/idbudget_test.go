@@ -8,9 +8,9 @@ import (
 	"orderwalk/simulator"
 )
 
-// TestIDsInMemoryAreBounded: shops that are dense after a quiet time, together far
-// beyond the process's budget of IDs, or one of them alone, come to their end
-// with about as many IDs in memory as the budget says, each order published once.
+// TestIDsInMemoryAreBounded: shops that are dense after a quiet time exceed the
+// process's ID budget, together or one alone. They end with about as many IDs in memory
+// as the budget allows, and each order is published once.
 func TestIDsInMemoryAreBounded(t *testing.T) {
 	for _, c := range []struct{ shops, orders, budget int }{
 		{shops: 3, orders: 2500, budget: 1000},
@@ -46,8 +46,8 @@ func TestIDsInMemoryAreBounded(t *testing.T) {
 				for _, s := range shops {
 					a.eachOnce(s.appID, s.policy.Start, s.policy.End)
 				}
-				// Each window under way when the budget is reached goes on until it is
-				// cut at a hundred pages, and one of each shop is cut up to four times,
+				// When the budget is reached, each window in progress continues until it
+				// is cut at a hundred pages. One of each shop is cut up to four times,
 				// from a week to a minute.
 				if allowed := int64(c.budget + c.shops*(4+4)*100); most > allowed {
 					t.Errorf("up to %d IDs were held, of %d orders; want at most %d", most, c.shops*c.orders, allowed)

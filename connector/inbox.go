@@ -7,32 +7,31 @@ import (
 )
 
 const (
-	// mostNudges bounds the seconds that a shop is to be looked at, fewNudges those
-	// of a shop that is not walked here. The latest are kept: a walk that begins, or
-	// goes on, reads up to now before it waits for one of them.
+	// mostNudges bounds the nudges kept for a shop, fewNudges those of a shop that is
+	// not walked here. The latest are kept: a walk that begins or continues reads up to
+	// now before it waits for a nudge.
 	mostNudges, fewNudges = 256, 16
-	// leastNudged is how long a window is that is read for an order the vendor has
-	// pushed an event of: a shop with orders at every second is not read every second.
+	// leastNudged is the least length, in seconds, of a window opened for a nudge: a
+	// shop with orders every second is not read every second.
 	leastNudged = 2
 )
 
-// inbox is what a shop's walker hears from outside. It outlives walkers: the next one
-// hears what has come while none ran.
+// inbox holds messages to a shop's walker from outside. It outlives walkers: the next
+// one gets what arrived while none ran.
 type inbox struct {
-	wake chan struct{} // poked when there is something new
+	wake chan struct{} // poked by each nudge, and when windows that yielded may go on
 
 	mu     sync.Mutex
-	nudges []int64 // there are orders before these seconds, in order; see window.Policy.Nudge
+	nudges []int64 // in order: seconds by which the vendor reports an order; see window.Policy.Nudge
 	walked bool    // a walker runs here
 }
 
 func newInbox() *inbox { return &inbox{wake: make(chan struct{}, 1)} }
 
-// nudge takes in that something has happened to an order at a second, and wakes the
-// walker.
+// nudge notes an event of an order at a second, and wakes the walker.
 func (b *inbox) nudge(at int64) {
 	b.mu.Lock()
-	// A window's end may be outside of it.
+	// The API may exclude a window's end.
 	if i, known := slices.BinarySearch(b.nudges, at+1); !known {
 		b.nudges = slices.Insert(b.nudges, i, at+1)
 	}
@@ -63,9 +62,9 @@ func (b *inbox) trim() {
 	}
 }
 
-// nudgedTo returns the second of the first order behind the frontier that the vendor
-// has pushed an event of, or a little later; 0 if there is none. Not that of the last
-// one: where orders keep coming, that is always too near to be read.
+// nudgedTo returns a second by which the first order after the frontier was reported,
+// or a little later; 0 = none. It does not use the last one: where orders keep
+// arriving, that one always is too close to now to be read.
 func (b *inbox) nudgedTo(frontier int64) int64 {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -79,16 +78,15 @@ func (b *inbox) nudgedTo(frontier int64) int64 {
 // history is what this process remembers of a shop from one walker to the next.
 type history struct {
 	mu sync.Mutex
-	// since is when this process came to know the shop, unix seconds; 0 once it has a
+	// since is when this process first saw the shop, unix seconds; 0 once it has a
 	// checkpoint.
 	since int64
-	// caughtUp reports that the walk has once come close to now.
+	// caughtUp reports that the walk has been close to now once.
 	caughtUp bool
 }
 
-// firstSeen returns when this process came to know the shop, by the local clock, as
-// long as no checkpoint of it is known; then it is now, for a shop whose checkpoint
-// was forgotten on purpose.
+// firstSeen returns when this process first saw the shop, by the local clock. If the
+// shop had a checkpoint that was forgotten on purpose, it returns now.
 func (h *history) firstSeen() int64 {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -99,15 +97,15 @@ func (h *history) firstSeen() int64 {
 	return min(h.since, now)
 }
 
-// unreadSince returns when this process came to know a shop without a checkpoint; 0
-// of one that has one.
+// unreadSince returns when this process first saw a shop without a checkpoint; 0 = it
+// has one.
 func (h *history) unreadSince() int64 {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.since
 }
 
-// checkpointed notes that there is a checkpoint of the shop.
+// checkpointed notes that the shop has a checkpoint.
 func (h *history) checkpointed() {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -21,61 +21,63 @@ import (
 const (
 	// spacePages is how many pages of a lane may wait for a commit.
 	spacePages = 80
-	// flushInterval is how long a checkpoint without orders may wait. Each time that
-	// Kafka has forgotten the transactional ID meanwhile it is halved, down to
-	// leastFlush: what a quiet walk has read would never be committed.
+	// flushInterval is how long a checkpoint without orders may wait for a commit. It
+	// is halved, down to leastFlush, each time Kafka has forgotten the transactional ID
+	// in between: otherwise the progress of a quiet walk would never be committed.
 	flushInterval = 5 * time.Second
 	leastFlush    = 100 * time.Millisecond
-	// drainTimeout bounds the last commit when a lane is given up.
+	// drainTimeout bounds the last commit when the lane is given up.
 	drainTimeout = 5 * time.Second
 )
 
-// errNotMine says that the lane belongs to another worker by now.
+// errNotMine reports that the lane is assigned to another worker now.
 var errNotMine = errors.New("the lane belongs to another worker")
 
-// lane is one partition of the offsets topic and the shops that hash to it:
-// what is owned, fenced, recovered and committed as one.
+// lane is one partition of the offsets topic and the shops that hash to it. It is
+// owned, fenced, recovered and committed as one.
 type lane struct {
 	number    int
 	cfg       *Config
 	log       *slog.Logger
 	outage    *outage
-	spare     extraWindows   // see walker.spare
-	ids       *idBudget      // of the process
-	commitLog *txn.CommitLog // of all lives of the lane in this process
-	// partitions are how many each topic has by now. The map does not change.
+	extra     extraWindows   // see walker.extra
+	ids       *idBudget      // shared by the process
+	commitLog *txn.CommitLog // kept across all lives of the lane in this process
+	// partitions returns the current partition count of each topic. The map is
+	// replaced, never changed.
 	partitions func() map[string]int
-	// tombstones is how long the offsets topic keeps those.
+	// tombstones is the offsets topic's delete.retention.ms; 0 = unknown.
 	tombstones time.Duration
-	// look reports whether an orders topic that was refused can be used again.
-	look func(ctx context.Context, topic string) error
-	// mine asks whether the lane is assigned to this worker right now.
+	// recheck reports whether a refused orders topic can be used again (nil).
+	recheck func(ctx context.Context, topic string) error
+	// mine reports whether the lane is assigned to this worker right now.
 	mine func(context.Context) (bool, error)
-	// misplaced finds shops whose checkpoint stands in another lane.
+	// misplaced returns those of the source partitions whose checkpoint is in another
+	// lane.
 	misplaced func(context.Context, []offsets.Partition) (map[offsets.Partition]int, error)
 
-	flush time.Duration // see flushInterval
-	// changed is poked when members or refused have changed; rebarred when there is
-	// another barred topic to look at.
+	flush time.Duration // current value; see flushInterval
+	// changed is poked when members or refused have changed, rebarred when a topic was
+	// barred.
 	changed, rebarred chan struct{}
 
 	mu      sync.Mutex
 	members []*member // in the order of the configuration
-	over    bool      // the lane has ended; nothing changes any more
-	// refused are the orders topics that Kafka has refused.
+	over    bool      // the lane has ended; members no longer change
+	// refused holds the orders topics that Kafka has refused, by name.
 	refused map[string]*refusal
 }
 
-// name is what the lane is called where it is waited for.
+// name identifies the lane to outage.
 func (l *lane) name() string { return fmt.Sprintf("lane %d", l.number) }
 
-// run keeps the lane open until ctx ends (nil), every shop has ended (nil), it
-// belongs to another worker (errNotMine), or Kafka refuses what is not one shop's
-// (any other error).
+// run keeps the lane open until ctx ends (nil), every shop has ended (nil), the lane is
+// assigned to another worker (errNotMine), or Kafka refuses something that does not
+// belong to one shop (any other error).
 //
-// Each life of the lane ends at the first doubt and the next begins with what
-// is committed. So it does when one shop has failed in the middle of a transaction.
-// Shops that come, go and change do not end it: see coming.go.
+// A life of the lane ends at the first doubt about a transaction, also when one shop
+// fails in the middle of a transaction. The next life begins with what is committed.
+// Shops that are added, removed or changed do not end a life: see reconcile.go.
 func (l *lane) run(ctx context.Context) error {
 	defer l.outage.over(l.name())
 	defer l.close()
@@ -88,7 +90,7 @@ func (l *lane) run(ctx context.Context) error {
 		err := l.once(ctx)
 		var refusal *txn.Error
 		var fault *shopFault
-		now := false // the next life need not wait
+		now := false // start the next life without a pause
 		switch {
 		case ctx.Err() != nil:
 			return nil
@@ -108,7 +110,7 @@ func (l *lane) run(ctx context.Context) error {
 		case errors.As(err, &refusal) && l.refuse(refusal):
 			now = true
 		case refusal != nil && !refusal.Retriable:
-			return fmt.Errorf("lane %d: %w", l.number, l.gone(refusal, err))
+			return fmt.Errorf("lane %d: %w", l.number, l.explainDeleted(refusal, err))
 		}
 		if len(l.toWalk()) == 0 {
 			continue
@@ -116,8 +118,7 @@ func (l *lane) run(ctx context.Context) error {
 		if time.Since(opened) > time.Minute {
 			pause.Reset()
 		}
-		// A fenced owner that is not the owner any more has nothing to explain:
-		// that is how lanes move.
+		// Lanes move by fencing: a former owner that is fenced is no fault.
 		if mine, asked := l.mine(ctx); asked == nil && !mine {
 			return errNotMine
 		}
@@ -127,7 +128,7 @@ func (l *lane) run(ctx context.Context) error {
 		delay := pause.Next()
 		level := slog.LevelWarn
 		if refusal != nil && refusal.Retriable {
-			level = slog.LevelDebug // Kafka is away, which has been told
+			level = slog.LevelDebug // Kafka is away; outage has logged it
 		}
 		l.log.Log(ctx, level, "lane starts again from what is committed", "reason", err, "in", delay.Round(time.Millisecond))
 		if backoff.Sleep(ctx, delay) != nil {
@@ -136,12 +137,12 @@ func (l *lane) run(ctx context.Context) error {
 	}
 }
 
-// once is one life of the lane, or a wait if it has no shop to walk now.
+// once runs one life of the lane, or waits for a change if no shop can be walked now.
 func (l *lane) once(ctx context.Context) (err error) {
 	life, end := context.WithCancel(ctx)
 	var watching sync.WaitGroup
 	encoders := l.encoders(ctx, l.toWrite())
-	watching.Go(func() { l.await(life) })
+	watching.Go(func() { l.watchBarred(life) })
 	if len(encoders) > 0 {
 		err = l.live(life, encoders)
 	} else {
@@ -155,9 +156,9 @@ func (l *lane) once(ctx context.Context) (err error) {
 	return err
 }
 
-// confirm waits for an answer to whose lane it is. Opening a lane fences its
-// owner, so it is asked right after, and an outdated worker gives up before it
-// reads or writes anything.
+// confirm waits until the group says whether the lane is still assigned to this worker.
+// Opening a lane fences its owner, so confirm runs right after: an outdated worker
+// gives up before it reads or writes anything.
 func (l *lane) confirm(ctx context.Context) error {
 	for {
 		mine, err := l.mine(ctx)
@@ -177,8 +178,8 @@ func (l *lane) confirm(ctx context.Context) error {
 }
 
 // live is one life of the lane, for the shops whose topics have encoders: fence older
-// owners, ask whether the lane is still ours, read what is committed, walk and commit
-// until ctx ends, all shops have ended, or something is in doubt.
+// owners, confirm the assignment, read what is committed, then walk and commit until
+// ctx ends, all shops have ended, or a transaction is in doubt.
 func (l *lane) live(ctx context.Context, encoders map[string]record.Encoder) error {
 	writer, err := txn.Open(ctx, txn.Config{
 		Addr: l.cfg.Addr, Transport: l.cfg.Transport,
@@ -205,7 +206,7 @@ func (l *lane) live(ctx context.Context, encoders map[string]record.Encoder) err
 	}
 	writer.Relies(l.cfg.OffsetsTopic, int32(l.number), end)
 	members := l.toWalk()
-	if err := l.place(ctx, &loaded, members); err != nil {
+	if err := l.failMisplaced(ctx, &loaded, members); err != nil {
 		return err
 	}
 	l.outage.over(l.name())
@@ -222,7 +223,7 @@ func (l *lane) live(ctx context.Context, encoders map[string]record.Encoder) err
 	}()
 	for _, m := range members {
 		switch p := m.shop.partition(); {
-		case encoders[m.shop.Topic] == nil: // it has come meanwhile: see reconcile
+		case encoders[m.shop.Topic] == nil: // added in the meantime: reconcile starts it
 		case loaded.Faults[p] != nil:
 			l.end(m, loaded.Faults[p])
 		default:
@@ -237,14 +238,15 @@ func (l *lane) live(ctx context.Context, encoders map[string]record.Encoder) err
 	stop()
 	c.group.Wait()
 	if err == nil && ctx.Err() != nil {
-		// Two steps: the walkers have stopped, now what they had read.
+		// The walkers have stopped: commit what they have read.
 		_, err = c.commit(ctx)
 	}
 	return err
 }
 
-// encoders opens those of orders topics, before anything is fenced, asked or read: a
-// schema registry may be slow. The shops of a topic that has none fail.
+// encoders opens the encoders of orders topics, before the lane is fenced or anything
+// is read: a schema registry may be slow. If one cannot be opened, the shops of its
+// topic fail.
 func (l *lane) encoders(ctx context.Context, walked []string) map[string]record.Encoder {
 	encoders := make(map[string]record.Encoder, len(walked))
 	for _, topic := range walked {
@@ -261,13 +263,13 @@ func (l *lane) encoders(ctx context.Context, walked []string) map[string]record.
 	return encoders
 }
 
-// transactionalID is what fences the owners of a lane.
+// transactionalID returns the transactional ID that fences owners of a lane.
 func (c *Config) transactionalID(lane int) string { return fmt.Sprintf("%s-%d", c.Group, lane) }
 
-// place makes a fault of every member without a checkpoint here that has one in
-// another lane: the offsets topic has another number of partitions than when
-// the shop was walked, and starting over would publish everything again.
-func (l *lane) place(ctx context.Context, loaded *offsets.Lane, members []*member) error {
+// failMisplaced fails every member that has no checkpoint here but one in another lane:
+// the partition count of the offsets topic has changed since the shop was walked.
+// Starting over would publish everything again.
+func (l *lane) failMisplaced(ctx context.Context, loaded *offsets.Lane, members []*member) error {
 	var unknown []offsets.Partition
 	for _, m := range members {
 		p := m.shop.partition()
@@ -279,8 +281,8 @@ func (l *lane) place(ctx context.Context, loaded *offsets.Lane, members []*membe
 		return nil
 	}
 	if loaded.Unread != nil {
-		// One of them may have a checkpoint there: starting it over would publish
-		// everything again.
+		// The unread records may be a checkpoint of one of these shops: starting over
+		// would publish everything again.
 		for _, p := range unknown {
 			loaded.Faults[p] = loaded.Unread
 		}

@@ -14,21 +14,19 @@ import (
 	"orderwalk/offsets"
 )
 
-// reopenDelay is how long a lane that was given up, and is assigned all the
-// same, rests before it is opened again.
+// reopenDelay is how long a lane rests that gave itself up although it is assigned.
 const reopenDelay = time.Second
 
-// laneSet runs the lanes that are assigned to this worker. An assignment is the
-// whole truth about which those are, and between two of them nothing is: a lane
-// that stays goes on through a rebalance, because its transactional ID, not the
-// group, keeps others from committing to it.
+// laneSet runs the lanes assigned to this worker. Each assignment is complete. Between
+// two assignments lanes keep running, also during a rebalance: the transactional ID,
+// not the group, prevents other workers from committing to them.
 type laneSet struct {
 	log     *slog.Logger
 	current func(context.Context, group.Assignment) (bool, error)
-	rest    func(group.Rest)       // tells the others what there is to do here
-	open    func(number int) *lane // the lane with its shops; nil when it has none
-	// changed hears of every lane that has started or ended, failed of an error
-	// that no other life of the lane can mend.
+	rest    func(group.Rest)       // announces to the group what this worker has left to do
+	open    func(number int) *lane // returns the lane with its shops; nil if it has none
+	// changed is called after every lane that starts or ends, failed with an error that
+	// another life of the lane cannot resolve.
 	changed func()
 	failed  func(error)
 
@@ -37,11 +35,11 @@ type laneSet struct {
 	stop       context.CancelFunc
 	assigned   group.Assignment
 	lanes      map[int]*runningLane
-	commitLogs map[int]*txn.CommitLog // of lanes that have been on
+	commitLogs map[int]*txn.CommitLog // by lane; kept after a lane ends
 	group      sync.WaitGroup
 }
 
-// runningLane is one lane in the care of this worker, until it has drained.
+// runningLane is one lane that this worker runs, until it has drained.
 type runningLane struct {
 	lane *lane
 	ctx  context.Context
@@ -51,7 +49,7 @@ type runningLane struct {
 
 func (rl *runningLane) stopping() bool { return rl.ctx.Err() != nil }
 
-// assign starts the lanes that are new here and stops those that are gone. It
+// assign starts lanes that are newly assigned and stops those that no longer are. It
 // waits for neither.
 func (ls *laneSet) assign(a group.Assignment) {
 	ls.mu.Lock()
@@ -77,8 +75,8 @@ func (ls *laneSet) assign(a group.Assignment) {
 	ls.changed()
 }
 
-// start puts a lane on, unless it is on. One that is still draining here is
-// waited for. The caller holds mu.
+// start runs a lane unless it is running. If it is still draining here, the new run
+// waits for that. The caller holds mu.
 func (ls *laneSet) start(number int) bool {
 	before := ls.lanes[number]
 	if ls.ctx.Err() != nil || before != nil && !before.stopping() {
@@ -110,8 +108,8 @@ func (ls *laneSet) start(number int) bool {
 	return true
 }
 
-// leave notes that a lane has ended. One whose shops have all ended stays on
-// the list, so that the next assignment does not begin them again.
+// leave notes that a lane has ended. A lane whose shops have all ended stays in the
+// set, so that the next assignment does not start it again.
 func (ls *laneSet) leave(number int, s *runningLane, err error) {
 	gone := s.stopping()
 	if err == nil && !gone {
@@ -123,13 +121,13 @@ func (ls *laneSet) leave(number int, s *runningLane, err error) {
 	if ls.lanes[number] == s {
 		delete(ls.lanes, number)
 	}
-	again := errors.Is(err, errNotMine) && !gone && slices.Contains(ls.assigned.Lanes, number)
+	reopen := errors.Is(err, errNotMine) && !gone && slices.Contains(ls.assigned.Lanes, number)
 	ls.mu.Unlock()
 	s.lane.handOver(ls.ctx.Err() != nil)
 	switch {
-	case again:
-		// Given up between two assignments, of which the later one says that it
-		// is ours: the coordinator may not have known yet.
+	case reopen:
+		// The lane gave itself up between two assignments, and the later one assigns it
+		// to this worker: the coordinator may have answered from the earlier one.
 		time.AfterFunc(reopenDelay, func() { ls.reopen(number) })
 	case err != nil && !errors.Is(err, errNotMine):
 		ls.failed(err)
@@ -145,8 +143,8 @@ func (ls *laneSet) reopen(number int) {
 	}
 }
 
-// mine asks whether a lane is assigned to this worker, and the assignment is
-// the group's latest.
+// mine reports whether a lane is assigned to this worker and the assignment is the
+// group's latest.
 func (ls *laneSet) mine(ctx context.Context, number int) (bool, error) {
 	ls.mu.Lock()
 	a := ls.assigned
@@ -157,14 +155,13 @@ func (ls *laneSet) mine(ctx context.Context, number int) (bool, error) {
 	return ls.current(ctx, a)
 }
 
-// lost stops every lane: the group has not heard of this worker for so long
-// that others have them.
+// lost stops every lane: this worker's session has timed out, and others own the lanes.
 func (ls *laneSet) lost() {
 	ls.assign(group.Assignment{})
 }
 
-// change gives lanes the shops they have by now. A lane that has none any more is
-// stopped, one that had none is started.
+// change gives lanes their present shops. A lane that has none left is stopped, one
+// that had none is started.
 func (ls *laneSet) change(numbers []int, shops func(number int) ([]*member, map[string]error)) {
 	ls.mu.Lock()
 	for _, number := range numbers {
@@ -184,7 +181,8 @@ func (ls *laneSet) change(numbers []int, shops func(number int) ([]*member, map[
 	ls.changed()
 }
 
-// standing returns that of a shop of a lane, if the lane is in the care of this worker.
+// standing returns the standing of a shop; here reports whether this worker runs its
+// lane.
 func (ls *laneSet) standing(number int, p offsets.Partition) (s standing, here bool) {
 	ls.mu.Lock()
 	shift := ls.lanes[number]
@@ -195,30 +193,30 @@ func (ls *laneSet) standing(number int, p offsets.Partition) (s standing, here b
 	return shift.lane.standing(p), true
 }
 
-// numbers lists the lanes that are in the care of this worker.
+// numbers lists the lanes that this worker runs.
 func (ls *laneSet) numbers() []int {
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
 	return slices.Sorted(maps.Keys(ls.lanes))
 }
 
-// drain stops every lane and waits until what they had read is committed.
+// drain stops every lane and waits until what they have read is committed.
 func (ls *laneSet) drain() {
 	ls.mu.Lock()
 	ls.stop()
-	ls.mu.Unlock() // nothing starts after this
+	ls.mu.Unlock() // no lane starts after this
 	ls.group.Wait()
 }
 
-// others is what the other workers of the group have to do.
+// others returns what the group's other workers have left to do.
 func (ls *laneSet) others() group.Rest {
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
 	return ls.assigned.Others
 }
 
-// members is how many workers the group had when it assigned the lanes; 0 when
-// it has not yet, or they have not been counted.
+// members returns how many workers the group had when it assigned the lanes; 0 = not
+// assigned yet, or not counted.
 func (ls *laneSet) members() int {
 	ls.mu.Lock()
 	defer ls.mu.Unlock()

@@ -8,8 +8,8 @@ import (
 	"orderwalk/simulator"
 )
 
-// TestALaterEndRepeatsNothing: a range that is read to its end goes on to a later
-// one, where an order stands at the very second of the first end.
+// TestALaterEndRepeatsNothing: a range that was read to its end continues to a later
+// end, with an order at the very second of the first end.
 func TestALaterEndRepeatsNothing(t *testing.T) {
 	for _, lookback := range []time.Duration{0, 10 * time.Minute} {
 		for seed := range uint64(10) {

@@ -13,10 +13,10 @@ import (
 	"orderwalk/simulator"
 )
 
-// TestAnOrderThatLeavesAWindowHidesNoOther: where a page token counts orders, an
-// order that changes while its window is paged moves all that follow up by one,
-// and the first of the next page is listed on none. One leaves at every second
-// call here. The backfill is so old that no second pass is due for late orders.
+// TestAnOrderThatLeavesAWindowHidesNoOther: if a page token counts orders, an order
+// that changes while its window is paged moves all later ones up by one, and no page
+// lists the first of the next page. Here one order leaves at every second call. The
+// backfill is so old that no second pass is due for late orders.
 func TestAnOrderThatLeavesAWindowHidesNoOther(t *testing.T) {
 	for _, kind := range []string{"changed", "of another status", "changed, without lookback"} {
 		t.Run(kind, func(t *testing.T) {
@@ -67,10 +67,10 @@ func TestAnOrderThatLeavesAWindowHidesNoOther(t *testing.T) {
 	}
 }
 
-// TestALeakyWindowIsReadUntilNothingIsNew: an old window of several pages that
-// orders can leave is read again, and again for as long as that finds something;
-// one that orders cannot leave, or one of a single page, is not. Another process
-// may come between any two pages.
+// TestALeakyWindowIsReadUntilNothingIsNew: an old window of several pages that orders
+// can leave is read again until a pass finds nothing new. A window that orders cannot
+// leave, or one of a single page, is not. Another process may continue between any two
+// pages.
 func TestALeakyWindowIsReadUntilNothingIsNew(t *testing.T) {
 	passes := [][]string{{"1", "2"}, {"2", "3"}, {"3", "4"}, {"3", "4"}, {"5"}}
 	for _, c := range []struct {
@@ -118,7 +118,7 @@ func TestALeakyWindowIsReadUntilNothingIsNew(t *testing.T) {
 	}
 }
 
-// reloaded is a checkpoint as another process reads it.
+// reloaded returns a checkpoint as another process loads it.
 func reloaded(t *testing.T, c *offsets.Checkpoint) *offsets.Checkpoint {
 	t.Helper()
 	var topic offsets.Stored

@@ -9,8 +9,8 @@ import (
 	"orderwalk/simulator"
 )
 
-// TestAWeekOfPolling: every order of a live shop, each once, with late ones,
-// an API that misbehaves now and then, and a restart every day.
+// TestAWeekOfPolling: every order of a live shop is published once, with late orders,
+// an API that fails now and then, and a restart every day.
 func TestAWeekOfPolling(t *testing.T) {
 	inBubble(t, func(a *testbed) {
 		start := time.Now().Unix()
@@ -40,13 +40,13 @@ func TestAWeekOfPolling(t *testing.T) {
 		if late == 0 {
 			t.Error("no order was late")
 		}
-		// The second pass has been over what is older than the lookback.
+		// The second pass has read everything older than the lookback.
 		a.eachOnce("wx1", start+1, end-int64((p.Lookback+p.PollInterval)/time.Second))
 	})
 }
 
-// TestAnIdleShopCostsFewCalls: one call a poll, and second passes that read
-// many empty windows at once.
+// TestAnIdleShopCostsFewCalls: one call per poll, and second passes that read many
+// empty windows at once.
 func TestAnIdleShopCostsFewCalls(t *testing.T) {
 	inBubble(t, func(a *testbed) {
 		a.heartbeat = time.Minute
@@ -74,8 +74,8 @@ func TestAnIdleShopCostsFewCalls(t *testing.T) {
 	})
 }
 
-// TestStartNowDoesNotMove: a shop without a start time begins at the moment it
-// was first walked, also when the process dies right after.
+// TestStartNowDoesNotMove: a shop without a start time begins at the moment it was
+// first walked, also when the process dies right after.
 func TestStartNowDoesNotMove(t *testing.T) {
 	inBubble(t, func(a *testbed) {
 		start := time.Now().Unix()
@@ -98,7 +98,7 @@ func TestStartNowDoesNotMove(t *testing.T) {
 	})
 }
 
-// TestTwoRangesOfOneShop are two sources with a checkpoint each and one client.
+// TestTwoRangesOfOneShop: the two ranges have a checkpoint each and share one client.
 func TestTwoRangesOfOneShop(t *testing.T) {
 	inBubble(t, func(a *testbed) {
 		sh, p := backlog("wx1", 300)
@@ -121,8 +121,8 @@ func TestTwoRangesOfOneShop(t *testing.T) {
 	})
 }
 
-// TestAnOrderlyStopKeepsWhatWasRead: the pages that had been read are
-// committed, and the next process does not ask for them again.
+// TestAnOrderlyStopKeepsWhatWasRead: the pages read before the stop are committed, and
+// the next process does not request them again.
 func TestAnOrderlyStopKeepsWhatWasRead(t *testing.T) {
 	inBubble(t, func(a *testbed) {
 		sh, p := backlog("wx1", 2000)

@@ -19,7 +19,7 @@ import (
 func pow(x, y float64) float64 { return math.Pow(x, y) }
 
 // Faults of the simulator that a life does not switch on and off, each with its
-// reason. All others are, new ones too.
+// reason. A life switches all others, new ones included.
 var notDrawn = map[string]string{
 	"clock_skew": "one clock for a whole life", "end_exclusive": "one way for a whole life", "start_exclusive": "one way for a whole life", "date_absent": "one way for a whole life", "visibility_lag": "one lag for a whole life",
 	"timeout_hold": "goes with timeout_rate", "slow_hold": "goes with slow_rate", "unknown_errcode_rate": "goes with unknown_errcode",
@@ -27,8 +27,8 @@ var notDrawn = map[string]string{
 	"cloud_unlisted": "not of a shop's own token", "relay_delay": "not of a shop's own token", "seqid_absent": "not of a shop's own token",
 }
 
-// faultValues draws the values of faults for which any of their type will not
-// do, with the faults that go with them.
+// faultValues draws the values of faults that need more than a random value of their
+// type, with the faults that belong to them.
 var faultValues = map[string]func(rnd *rand.Rand) string{
 	"token_ttl":   func(rnd *rand.Rand) string { return "token_ttl=" + between(rnd, 3*time.Second, time.Hour).String() },
 	"key_ttl":     func(rnd *rand.Rand) string { return "key_ttl=" + between(rnd, time.Second, time.Minute).String() },
@@ -55,8 +55,8 @@ func between01(rnd *rand.Rand) float64 {
 	return 0.01 * pow(50, rnd.Float64())
 }
 
-// drawFault draws one switch of the simulator with a value, as "name=value", or
-// several that go together.
+// drawFault draws one fault of the simulator with a value, as "name=value", or several
+// that belong together.
 func drawFault(rnd *rand.Rand) string {
 	var names []simulator.FaultName
 	for _, f := range simulator.FaultNames() {
@@ -88,15 +88,15 @@ func known(text string) bool {
 	return err == nil
 }
 
-// drawLasting draws the faults that cannot change within a life, because what
-// the API promises would change with them.
+// drawLasting draws the faults that stay on for the whole life, because the API's
+// promises depend on them.
 func (l *life) drawLasting(rnd *rand.Rand) {
 	if rnd.IntN(3) == 0 {
 		l.lag = between(rnd, 500*time.Millisecond, 40*time.Second)
 		l.lasting = append(l.lasting, "visibility_lag="+l.lag.String())
 	}
 	switch rnd.IntN(6) {
-	case 0: // an API that is behind and does not say so cannot be noticed
+	case 0: // orderwalk cannot detect an API that lags without saying so
 		l.lasting = append(l.lasting, fmt.Sprintf("clock_skew=%ds", -1-rnd.IntN(60)))
 	case 1:
 		l.lasting = append(l.lasting, fmt.Sprintf("clock_skew=%ds", 1+rnd.IntN(60)))
@@ -111,8 +111,7 @@ func (l *life) drawLasting(rnd *rand.Rand) {
 	}
 }
 
-// Requests of Kafka's protocol, and what a broker may answer them with instead
-// of doing them.
+// Requests of Kafka's protocol, and the errors a broker may answer instead.
 var brokerFaults = []struct {
 	keys []kmsg.Key
 	errs []*kerr.Error
@@ -127,12 +126,12 @@ var brokerFaults = []struct {
 	{[]kmsg.Key{kmsg.Heartbeat}, []*kerr.Error{kerr.RebalanceInProgress, kerr.UnknownMemberID, kerr.IllegalGeneration}},
 }
 
-// drawActs fills the life with trouble.
+// drawActs draws the acts that disturb the life.
 func (l *life) drawActs(rnd *rand.Rand) {
 	current := l.first
 	at := func() time.Duration {
 		from := time.Duration(0)
-		if l.startNow { // lives at least until its start is committed
+		if l.startNow { // the worker runs at least until its start is committed
 			from = 10 * time.Second
 		}
 		return from + time.Duration(rnd.Int64N(int64(l.length-from)))
@@ -153,7 +152,7 @@ func (l *life) drawActs(rnd *rand.Rand) {
 		fault := kfake.Fault{Keys: f.keys, Err: err, Count: draw(rnd, -1, 1, 3)}
 		l.add(from, fmt.Sprintf("broker answers %s to %v (%d times) for %v", err.Message, f.keys, fault.Count, lasts), func(s *stage) { s.brokerFault(fault, lasts) })
 	}
-	// Deploys are drawn in order of time, since each begins with the one before.
+	// Deploys are drawn in time order, since each is derived from the previous one.
 	times := make([]time.Duration, workers)
 	for i := range times {
 		times[i] = at()
@@ -166,7 +165,7 @@ func (l *life) drawActs(rnd *rand.Rand) {
 	l.last = current
 }
 
-// drawWorkerAct draws what happens to a worker, or to all of them.
+// drawWorkerAct draws an act on one worker, or on all of them.
 func (l *life) drawWorkerAct(rnd *rand.Rand, at time.Duration, current *deploy) {
 	pod, lasts := rnd.IntN(4), between(rnd, 100*time.Millisecond, 25*time.Second)
 	switch rnd.IntN(10) {

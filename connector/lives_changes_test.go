@@ -4,15 +4,15 @@ import (
 	"time"
 )
 
-// changed: one record for each change that the API has shown.
+// changed checks that each change the API has shown has one record.
 //
-// A record is of the latest change up to the end of its window: when the window
-// was read all of them had happened, and lists show only the latest. So:
+// A record stands for the latest change up to the end of its window: all of them had
+// happened when the window was read, and lists show only the latest. So:
 //
-//   - no two records of an order are of the same change;
-//   - the latest change of each order is there, once the walk has passed it;
-//   - so is a change that was superseded only after the walk had passed it, if
-//     the API has shown it. Those superseded before may come as one.
+//   - no two records of an order stand for the same change;
+//   - the latest change of each order has a record, once the walk has passed it;
+//   - so has a change that was superseded only after the walk had passed it, if the
+//     API has shown it. Those superseded before may come as one.
 func (c *claim) changed() {
 	type moment struct {
 		at     int64
@@ -21,7 +21,7 @@ func (c *claim) changed() {
 	history := make(map[string][]moment)
 	for _, change := range c.api.Changes(c.walk.appID, time.Time{}, time.Time{}) {
 		moments := history[change.ID]
-		if n := len(moments); n > 0 && moments[n-1].at == change.At { // two within a second are one
+		if n := len(moments); n > 0 && moments[n-1].at == change.At { // two within a second count as one
 			moments[n-1].status = change.Status
 			continue
 		}
@@ -38,7 +38,7 @@ func (c *claim) changed() {
 					of = m.at
 				}
 			}
-			if there[of]++; of < r.WindowStart-1 { // the second before may be asked for as well
+			if there[of]++; of < r.WindowStart-1 { // the range sent may begin a second earlier
 				c.wrong("order %s with changes %v came in window %d–%d", id, moments, r.WindowStart, r.WindowEnd)
 			}
 			if there[of] > 1 {
@@ -67,7 +67,7 @@ func (c *claim) changed() {
 	}
 }
 
-// shown is which changes of which orders any answer has shown.
+// shown returns the changes that any answer has shown, by order.
 func (c *claim) shown() map[string]map[int64]bool {
 	history := make(map[string][]int64)
 	for _, change := range c.api.Changes(c.walk.appID, time.Time{}, time.Time{}) {
@@ -91,7 +91,7 @@ func (c *claim) shown() map[string]map[int64]bool {
 	return shown
 }
 
-// passed reports whether the committed watermark was behind a second before a
+// passed reports whether the committed watermark was after second before a given
 // moment.
 func (c *claim) passed(second int64, before time.Time) bool {
 	for _, m := range c.history {
@@ -102,6 +102,7 @@ func (c *claim) passed(second int64, before time.Time) bool {
 	return false
 }
 
-// counting says that page tokens counted orders for a while: those that hide
-// behind one that leaves are found by a second pass, if they are still there.
+// counting reports whether page tokens counted orders for a while. An order that is
+// hidden when another one leaves is found by a second pass, if it still is in the
+// range.
 func (l *life) counting() bool { return l.has("offset_keys") || l.lag > 0 }

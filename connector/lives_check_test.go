@@ -14,14 +14,13 @@ import (
 	"orderwalk/simulator"
 )
 
-// taken is an order record of the orders topic, as another Kafka client reads
-// it.
+// taken is an order record of the orders topic, as another Kafka client reads it.
 type taken struct {
 	orderValue
 	at time.Time
 }
 
-// check compares what the topics hold in the end with what the simulator knows.
+// check compares the final content of the topics with the simulator's data.
 func (s *stage) check(calm time.Time) {
 	marks := s.watermarks()
 	orders := make(map[offsets.Partition]map[string][]taken)
@@ -44,8 +43,8 @@ func (s *stage) check(calm time.Time) {
 			s.Errorf("%s has no checkpoint", w.name)
 			continue
 		}
-		// What has to be there: to END_TIME, or to where the walk has come; what
-		// shows late, to where the second pass has come.
+		// Orders must be published up to END_TIME or the walk's watermark; late ones, up
+		// to where the second pass has come.
 		from, to := w.start, s.life.last.end
 		if s.life.startNow {
 			from = s.began.Unix() + 10 + max(0, int64(s.parse(s.life.lasting).ClockSkew/time.Second))
@@ -70,17 +69,17 @@ func (s *stage) check(calm time.Time) {
 		s.Errorf("%d orders of %v, which no walk is about", len(left), p)
 	}
 	for violation, n := range s.api.Stats().Violations {
-		if violation != "point_range" { // one second alone is worth asking for, and may be refused
+		if violation != "point_range" { // narrow requests single seconds, which the API may refuse
 			s.Errorf("the API was asked wrongly %d times: %s", n, violation)
 		}
 	}
 	s.frozen()
 }
 
-// policy is how a walk was configured at first.
+// policy returns the first policy of a walk.
 func (s *stage) policy(i int) window.Policy { return s.life.first.policies[i] }
 
-// mostEnd is the latest END_TIME that was ever in force; 0 = none.
+// mostEnd returns the latest END_TIME of the life; 0 = none.
 func (l *life) mostEnd() int64 { return max(l.first.end, l.last.end) }
 
 // marked is one committed checkpoint.
@@ -89,8 +88,8 @@ type marked struct {
 	at        time.Time // when the record was written
 }
 
-// watermarks reads the committed checkpoints of all shops, in the order in which
-// they were committed, and checks that no watermark goes back or passes now.
+// watermarks reads the committed checkpoints of all shops in commit order, and checks
+// that no watermark goes back or passes now.
 func (s *stage) watermarks() map[offsets.Partition][]marked {
 	all := make(map[offsets.Partition][]marked)
 	for _, r := range s.topic(s.name + ".offsets") {
@@ -99,8 +98,8 @@ func (s *stage) watermarks() map[offsets.Partition][]marked {
 			continue
 		}
 		history := all[p]
-		// Without START_TIME the first answer may move the beginning back, by as much
-		// as the API's clock is behind.
+		// Without START_TIME the first answer may move the begin back, by as much as the
+		// API's clock is behind.
 		n := len(history)
 		begins := s.life.startNow && n > 0 && history[n-1].watermark == history[0].watermark && watermark > history[0].watermark-120
 		if n > 0 && watermark < history[n-1].watermark && !begins {
@@ -114,8 +113,8 @@ func (s *stage) watermarks() map[offsets.Partition][]marked {
 	return all
 }
 
-// checkpointOf reads a shop's own record of the offsets topic by the contract
-// alone.
+// checkpointOf decodes a shop's own record of the offsets topic, knowing only the
+// contract.
 func checkpointOf(r *kgo.Record) (p offsets.Partition, watermark int64, ok bool) {
 	var key []json.RawMessage
 	var source map[string]any
@@ -133,8 +132,8 @@ func checkpointOf(r *kgo.Record) (p offsets.Partition, watermark int64, ok bool)
 	return p, *value.Watermark, true
 }
 
-// frozen checks that every page token was sent under the very parameters of the
-// call that gave it, as far as the caller got that answer.
+// frozen checks that every page token was sent under the parameters of the call that
+// returned it, if the caller got that answer.
 func (s *stage) frozen() {
 	issued := make(map[string]simulator.ListCall)
 	bad := 0
@@ -154,8 +153,8 @@ func (s *stage) frozen() {
 
 func same(a, b *simulator.Range) bool { return (a == nil) == (b == nil) && (a == nil || *a == *b) }
 
-// agree checks, while no worker runs, that the orders that are published are
-// those that the checkpoints say: invariant 1.
+// agree checks, while no worker runs, that the published orders match the checkpoints:
+// invariant 1.
 func (s *stage) agree() {
 	published := make(map[offsets.Partition]map[string]bool)
 	for _, r := range s.published() {
@@ -189,8 +188,8 @@ func (s *stage) agree() {
 	}
 }
 
-// agreeOnOrders: nothing is published of what no window has begun to read, and
-// of an open window what the checkpoint has seen, in it or in a neighbour.
+// agreeOnOrders checks that no order is published before its window was opened, and of
+// an open window only orders that the checkpoint has seen, in it or in a neighbour.
 func (s *stage) agreeOnOrders(p offsets.Partition, c *offsets.Checkpoint, published map[string]bool) {
 	seen := func(id string) bool {
 		return slices.ContainsFunc(c.Windows, func(w *offsets.Window) bool { return w.Seen.Has(id) })
@@ -210,14 +209,14 @@ func (s *stage) agreeOnOrders(p offsets.Partition, c *offsets.Checkpoint, publis
 	}
 }
 
-// claim is what has to be true of one walk.
+// claim is what must be true of one walk.
 type claim struct {
 	*stage
 	walk     walk
 	history  []marked
 	records  map[string][]taken
-	from, to int64 // seconds of which all has to be there
-	most     int64 // the latest second of which something may be there, 0 = any
+	from, to int64 // all orders of these seconds must be published
+	most     int64 // orders of later seconds must not be published; 0 = no limit
 	slack    window.Policy
 	bad      int
 }
@@ -228,7 +227,8 @@ func (c *claim) wrong(format string, args ...any) {
 	}
 }
 
-// created: each order of the range once, and none of another time.
+// created checks that each order of the range is published once, and none of another
+// time.
 func (c *claim) created() {
 	known := make(map[string]bool)
 	for _, o := range c.api.Orders(c.walk.appID, time.Time{}) {
@@ -241,7 +241,7 @@ func (c *claim) created() {
 			c.wrong("order %s of %d is lost", o.ID, o.Created)
 		}
 		for _, r := range got {
-			if o.Created < r.WindowStart-1 || o.Created > r.WindowEnd { // the second before may be asked for as well
+			if o.Created < r.WindowStart-1 || o.Created > r.WindowEnd { // the range sent may begin a second earlier
 				c.wrong("order %s of %d came in window %d–%d", o.ID, o.Created, r.WindowStart, r.WindowEnd)
 			}
 			if o.Created < c.walk.start-1 && !c.life.startNow || c.most > 0 && o.Created > c.most+1 {

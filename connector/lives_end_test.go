@@ -13,9 +13,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// finish sees a life to its end: with END_TIME until all workers have ended,
-// without until all shops have walked past what was there when the trouble was
-// over.
+// finish ends a life: with END_TIME it waits until all workers have ended, without
+// until all shops have walked past everything that existed when the trouble ended.
 func (s *stage) finish(calm time.Time, rnd *rand.Rand) {
 	target := calm.Add(s.life.lag).Unix() + 60
 	for {
@@ -48,7 +47,7 @@ func (s *stage) finish(calm time.Time, rnd *rand.Rand) {
 	s.gone()
 }
 
-// passed says that some worker has every walk's watermark behind a second.
+// passed reports whether the watermark of every walk is after a second, at some worker.
 func (s *stage) passed(second int64) bool {
 	reached := make(map[string]bool)
 	for _, p := range s.pods {
@@ -77,10 +76,10 @@ func (s *stage) states() string {
 	return b.String()
 }
 
-// expire removes members of the group that are no worker any more, as Kafka does
-// after the session timeout. kfake starts that clock only when its answer to a
-// JoinGroup has been sent, so a member whose connection had broken by then would
-// keep its lanes for ever.
+// expire removes members of the group that are no longer workers, as Kafka does after
+// the session timeout. kfake starts that timer only after it has sent its answer to
+// JoinGroup. So a member whose connection broke before that would keep its lanes
+// forever.
 func (s *stage) expire() {
 	var alive []string
 	for _, p := range s.pods {

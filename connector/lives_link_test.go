@@ -9,15 +9,14 @@ import (
 	"time"
 )
 
-// link is the network of one worker. While it is frozen nothing gets through,
-// and what was sent meanwhile arrives when it thaws, even if the sender has hung
-// up or died in between: as with a stopped process, or a router that holds
-// packets back.
+// link is the network of one worker. While it is frozen nothing gets through. What was
+// sent in the meantime arrives when it thaws, even if the sender has closed the
+// connection or died: as with a stopped process, or a router that holds packets back.
 type link struct {
 	dial func(ctx context.Context, network, address string) (net.Conn, error)
 
 	mu     sync.Mutex
-	thawed chan struct{} // closed while nothing is frozen
+	thawed chan struct{} // closed while the link is not frozen
 	conns  []*linkConn
 }
 
@@ -53,7 +52,7 @@ func (l *link) thaw() {
 	}
 }
 
-// cut breaks every connection off.
+// cut breaks every connection.
 func (l *link) cut() {
 	l.mu.Lock()
 	conns := slices.Clone(l.conns)
@@ -88,7 +87,7 @@ type linkConn struct {
 	closed chan struct{}
 
 	mu       sync.Mutex
-	held     [][]byte // sent and not delivered yet; a goroutine does when it thaws
+	held     [][]byte // sent and not yet delivered; a goroutine delivers it after the thaw
 	draining bool
 	shut     bool
 	deadline time.Time // of reads

@@ -11,10 +11,10 @@ import (
 	"orderwalk/simulator"
 )
 
-// life is the plan of one random life: a world of shops, the workers that read
-// them, and all that happens to both. The seed decides everything in it. What
-// the scheduler of goroutines and the jitter of retries do is not part of it,
-// so the same plan may be played several times with different outcomes.
+// life is the plan of one random life: shops, the workers that read them, and
+// everything that happens to both. The seed decides the whole plan. The scheduling of
+// goroutines and the jitter of retries are not part of it, so the same plan may have
+// different outcomes.
 type life struct {
 	seed    uint64
 	shops   []simulator.Shop
@@ -24,24 +24,22 @@ type life struct {
 	startNow  bool
 	latency   time.Duration
 	heartbeat time.Duration
-	// lag is how late orders become visible; no configuration of this life looks
-	// back for less.
+	// lag is how late orders become visible; every LOOKBACK of this life is longer.
 	lag     time.Duration
-	lasting []string // faults that are on from the beginning to the end
-	pods    int      // workers at the beginning
+	lasting []string // faults that are on for the whole life
+	pods    int      // number of workers at first
 	first   deploy
-	last    deploy // after the trouble, until the end
-	acts    []act  // in order of time
+	last    deploy // in force after the trouble, until the end
+	acts    []act  // in time order
 	length  time.Duration
 }
 
-// walk is a shop as the connector is configured with it: an app ID and a kind of
-// time.
+// walk is a shop as the connector is configured with it: an app ID and a kind of time.
 type walk struct {
 	appID, name string
 	kind        wechat.Range
 	status      int
-	orders      int // about how many there will be
+	orders      int // approximate number of orders
 	start       int64
 	rate        float64
 }
@@ -53,7 +51,7 @@ type deploy struct {
 	end      int64
 }
 
-// act is something that happens at a time after the first start.
+// act happens at a time after the first start.
 type act struct {
 	at   time.Duration
 	what string
@@ -74,7 +72,7 @@ func newLife(seed uint64, now int64) *life {
 	l := &life{seed: seed, bounded: rnd.IntN(2) == 0, startNow: rnd.IntN(8) == 0, pods: 1 + rnd.IntN(3), length: between(rnd, 15*time.Second, 3*time.Minute)}
 	l.heartbeat = between(rnd, 500*time.Millisecond, 3*time.Second)
 	l.drawLasting(rnd)
-	past := l.bounded && !l.startNow && rnd.IntN(2) == 0 // END_TIME is over when it begins
+	past := l.bounded && !l.startNow && rnd.IntN(2) == 0 // END_TIME is past when the life begins
 	end := now - 60 - rnd.Int64N(3600)
 	if !past {
 		end = now + int64(l.length/time.Second)/2 + rnd.Int64N(30)
@@ -92,14 +90,13 @@ func newLife(seed uint64, now int64) *life {
 	return l
 }
 
-// drawShop draws the data of a shop: quiet or dense, old orders or such that
-// keep coming.
+// drawShop draws the orders of a shop: few or many, old or still arriving.
 func (l *life) drawShop(rnd *rand.Rand, now, end int64, past bool) {
 	id := fmt.Sprintf("wx%02d", len(l.shops))
 	s := simulator.Shop{AppID: id, Secret: "secret-" + id}
 	budget := int(between(rnd, 50*time.Millisecond, 3*time.Second) / time.Millisecond)
 	span := int64(between(rnd, time.Minute, 40*24*time.Hour) / time.Second)
-	share := rnd.Float64() // of old orders
+	share := rnd.Float64() // share of old orders
 	switch {
 	case past:
 		share = 1
@@ -134,7 +131,7 @@ func (l *life) drawShop(rnd *rand.Rand, now, end int64, past bool) {
 	l.shops = append(l.shops, s)
 }
 
-// drawLatency makes the API so slow that old orders take about as long as the
+// drawLatency makes the API so slow that reading old orders takes about as long as the
 // trouble.
 func (l *life) drawLatency(rnd *rand.Rand) {
 	pages := 1
@@ -145,8 +142,8 @@ func (l *life) drawLatency(rnd *rand.Rand) {
 	l.latency = min(max(share/time.Duration(pages), time.Millisecond), time.Second).Round(time.Millisecond)
 }
 
-// newDeploy draws a configuration. What must not change between two of a life
-// is taken from the walks.
+// newDeploy draws a configuration. Settings that must not change within a life come
+// from the walks.
 func (l *life) newDeploy(rnd *rand.Rand, end int64) deploy {
 	d := deploy{absent: -1, end: end}
 	lookback := draw(rnd, 0, between(rnd, time.Second, time.Minute))
@@ -169,8 +166,7 @@ func (l *life) newDeploy(rnd *rand.Rand, end int64) deploy {
 	return d
 }
 
-// tuned is the same deploy with everything redrawn that workers of one group may
-// differ in.
+// tuned redraws everything in a deploy that may differ between workers of one group.
 func (l *life) tuned(rnd *rand.Rand, before deploy) deploy {
 	d := l.newDeploy(rnd, before.end)
 	d.absent = before.absent
@@ -210,7 +206,7 @@ func (l *life) String() string {
 	return b.String()
 }
 
-// longest is the longest stretch of time that any shop has orders in.
+// longest returns the longest time that any shop has orders in.
 func (l *life) longest() time.Duration {
 	most := 10 * time.Hour
 	for _, s := range l.shops {

@@ -13,45 +13,42 @@ import (
 	"orderwalk/simulator"
 )
 
-// Limits of the calm after the trouble, in virtual time. What is in flight when
-// it begins may still fail, and a shop that the vendor has turned away looks again
-// within ten minutes.
+// Limits of the calm after the trouble, in virtual time. Calls in flight when it begins
+// may still fail, and a shop that the vendor has refused tries again within ten minutes.
 const (
 	calmGrace = 30 * time.Second
 	calmLimit = time.Hour
 )
 
-// stage is a life that is being played.
+// stage is a life being played.
 type stage struct {
 	*testbed
 	life    *life
 	current deploy
 	pods    []*pod
-	on      []string // texts of faults that are on
+	on      []string // faults that are on, as text
 	began   time.Time
 	journal []string
 	calm    bool
-	ending  []*process   // killed and not gone yet
-	broken  atomic.Int32 // faults of the broker that are on
+	ending  []*process   // killed but not ended yet
+	broken  atomic.Int32 // number of broker faults that are on
 	dial    func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
-// pod is a worker's place: a name, a network, and the process that runs there
-// now.
+// pod is a worker's place: a name, a network, and the process that runs there now.
 type pod struct {
 	name string
 	link *link
 	run  *process  // nil while it is down
-	back time.Time // when it comes back, while it is down
-	done bool      // it has ended by itself and without an error
+	back time.Time // when it starts again, while it is down
+	done bool      // it has ended on its own without an error
 }
 
 func (s *stage) note(format string, args ...any) {
 	s.journal = append(s.journal, fmt.Sprintf("%9.3fs ", time.Since(s.began).Seconds())+fmt.Sprintf(format, args...))
 }
 
-// play plays the life to its end. It returns the time at which the trouble was
-// over.
+// play plays the life to its end, and returns when the trouble ended.
 func (s *stage) play() (calm time.Time) {
 	l := s.life
 	s.began, s.dial = time.Now(), s.testbed.dial
@@ -85,8 +82,8 @@ func (s *stage) play() (calm time.Time) {
 	s.expire()
 	s.note("what has failed begins again, and what would wait for tomorrow")
 	for i, p := range s.pods {
-		// A worker that has been refused for the day remembers it, also
-		// while another worker has the shop.
+		// A worker that was refused for the day remembers that, even while
+		// another worker owns the shop.
 		if p.run != nil && (count(p.run, StateFailed) > 0 || s.life.has("per_day_limit")) {
 			s.stop(i, time.Second)
 		}
@@ -95,8 +92,7 @@ func (s *stage) play() (calm time.Time) {
 	return calm
 }
 
-// wait lets time pass, and brings workers back that are due or have ended with
-// an error.
+// wait lets time pass, and restarts workers that are due or have ended with an error.
 func (s *stage) wait(until time.Time) {
 	for {
 		s.look()
@@ -171,7 +167,7 @@ func (s *stage) brokerFault(fault kfake.Fault, lasts time.Duration) {
 	})
 }
 
-// more starts one more worker; four are enough.
+// more starts one more worker, up to four.
 func (s *stage) more() {
 	if len(s.pods) >= 4 {
 		return
@@ -198,13 +194,13 @@ func (s *stage) down(p *pod, lasts time.Duration) {
 	p.run, p.back = nil, time.Now().Add(lasts)
 }
 
-// at is a pod that is there, whatever the number.
+// at returns a pod for any number.
 func (s *stage) at(i int) *pod { return s.pods[i%len(s.pods)] }
 
 func (s *stage) link(i int) *link { return s.at(i).link }
 
-// kill ends a worker as kill −9 does; the next one in its place may be there
-// before the broker has noticed.
+// kill ends a worker as kill −9 does. The next one in its place may start before the
+// broker has noticed.
 func (s *stage) kill(i int, lasts time.Duration) {
 	p := s.at(i)
 	if p.run == nil {
@@ -248,7 +244,7 @@ func (s *stage) unplug(i int, lasts time.Duration) {
 	})
 }
 
-// roll gives each worker another configuration, one after the other.
+// roll gives each worker another configuration, one after another.
 func (s *stage) roll(d deploy) {
 	s.current = d
 	for i := range s.pods {
@@ -256,8 +252,8 @@ func (s *stage) roll(d deploy) {
 	}
 }
 
-// redeploy ends all workers before it starts any. Those that were at their end
-// are started again as well: there may be more to do.
+// redeploy ends all workers before it starts any, also those that had ended: the new
+// configuration may have more to do.
 func (s *stage) redeploy(d deploy, kill bool) {
 	for i, p := range s.pods {
 		if kill {
@@ -278,7 +274,7 @@ func (s *stage) redeploy(d deploy, kill bool) {
 	}
 }
 
-// gone waits until all that were told to end have done so.
+// gone waits until all stopped workers have ended.
 func (s *stage) gone() {
 	for _, run := range s.ending {
 		<-run.ended
@@ -286,8 +282,7 @@ func (s *stage) gone() {
 	s.ending = nil
 }
 
-// leave ends whatever is still running, so that a life that has failed early ends
-// as well.
+// leave ends every worker that still runs, so that a life that failed early also ends.
 func (s *stage) leave() {
 	for _, p := range s.pods {
 		p.link.thaw()

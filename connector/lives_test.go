@@ -11,14 +11,13 @@ import (
 	"time"
 )
 
-// TestLives plays random lives: shops that are read by one worker or several
-// while the API, the broker, the network and the workers fail in all the ways
-// that can be switched on, and while the configuration changes. When the trouble
-// is over, and the life has come to its end, everything is compared with what
-// the simulator knows. See life for what is drawn, stage for how it is played,
-// claim for what has to be true.
+// TestLives plays random lives. One or several workers read shops while the API, the
+// broker, the network and the workers fail in all the ways that can be switched on, and
+// while the configuration changes. After the trouble and the end of the life, the
+// topics are compared with the simulator's data. See life for what is drawn, stage for
+// how it is played, and claim for what must be true.
 //
-// LIVES says how many are played, LIVES_SEED the first one's seed: `make lives`.
+// LIVES is the number of lives, LIVES_SEED the first one's seed: `make lives`.
 func TestLives(t *testing.T) {
 	lives, err := strconv.Atoi(or(os.Getenv("LIVES"), "4"))
 	if err != nil {

@@ -13,22 +13,20 @@ import (
 // mostReadings bounds how often a lane is read until two readings agree.
 const mostReadings = 20
 
-// errCleaned is a lane that is not read the same twice.
-var errCleaned = errors.New("the cleaner removes tombstones while the partition is being read, time and again: raise delete.retention.ms of the offsets topic to a minute or more")
+// errCleaned reports that no two readings of a lane agree.
+var errCleaned = errors.New("the log cleaner keeps removing tombstones while the partition is read: raise delete.retention.ms of the offsets topic to a minute or more")
 
-// load reads the lane's partition from its beginning to its end, read_committed.
+// load reads the lane's partition from its beginning to its end, read_committed. It
+// also returns the offset after the last record. wanted selects source partitions; nil
+// = all of the group's.
 //
-// The cleaner may remove a tombstone in the middle of that, after its key's older
-// value has been read: what was forgotten would seem to be there. It does so not
-// before delete.retention.ms have passed since it removed that value, which was
-// after the reading began. So a reading that takes less than that is right. One
-// that takes longer is made again until two agree: a value that was there only
-// because its tombstone was missed had been removed before the second one began,
-// so the second does not have it. Nothing else changes meanwhile, since the older
-// owners are fenced.
-//
-// It returns the offset behind what it has read, too. wanted says whose records are
-// read; nil = all of the group's.
+// The log cleaner may remove a tombstone during the reading, after the older value of
+// its key has been read: a forgotten value would seem to exist. It does so only when
+// delete.retention.ms have passed since it removed that value, which was after the
+// reading began. So a reading that takes less time than that is right. A longer one is
+// repeated until two agree: a value that appeared only because its tombstone was missed
+// had been removed before the second reading began, so the second does not have it.
+// Nothing else changes meanwhile, since older owners are fenced.
 func (l *lane) load(ctx context.Context, wanted func(offsets.Partition) bool) (offsets.Lane, int64, error) {
 	var before *offsets.Loader
 	for range mostReadings {

@@ -16,16 +16,16 @@ import (
 	"orderwalk/offsets"
 )
 
-// lostTail is how many records at the end of each partition of an orders topic
-// are looked through.
+// lostTail is how many records at the end of each partition of an orders topic are
+// searched.
 const lostTail = 1000
 
 // errFound ends a reading early.
 var errFound = errors.New("found")
 
-// LostError is an offsets topic that is not there although this group has
-// published orders of these shops: whoever deleted it deleted the checkpoints,
-// and making it anew would begin at START_TIME and publish everything again.
+// LostError reports that the offsets topic is missing although this group has published
+// orders of these shops. Its checkpoints were deleted with it. To create it again would
+// begin at START_TIME and publish everything again.
 type LostError struct {
 	Topic, Orders string
 	Partition     offsets.Partition
@@ -37,9 +37,9 @@ func (e *LostError) Error() string {
 		e.Topic, e.Orders, e.Partition)
 }
 
-// lost refuses to make an offsets topic whose checkpoints have been there. At a
-// first start there are no orders, and mostly no topic for them.
-func (c *Connector) lost(ctx context.Context) error {
+// refuseLost refuses to create an offsets topic that has existed before. At a first
+// start the orders topics are empty or missing.
+func (c *Connector) refuseLost(ctx context.Context) error {
 	c.mu.Lock()
 	names := c.wanted()
 	shops := make(map[offsets.Partition]Shop, len(c.cfg.Shops))
@@ -57,7 +57,7 @@ topics:
 			found, err := c.published(ctx, name, int32(partition), shops)
 			switch {
 			case errors.Is(err, kafka.TopicAuthorizationFailed):
-				c.cfg.Log.Warn("the offsets topic is not there and is made now; whether orders were published before cannot be seen without Read on the orders topic: if it was deleted, they are published again",
+				c.cfg.Log.Warn("the offsets topic is missing and will be created; without Read on the orders topic orderwalk cannot tell whether it was deleted: if it was, orders are published again",
 					"offsets_topic", c.cfg.OffsetsTopic, "topic", name)
 				continue topics
 			case err != nil:
@@ -65,13 +65,13 @@ topics:
 			case found == nil:
 				continue
 			}
-			switch before, err := c.walked(ctx); {
+			switch before, err := c.hadLanes(ctx); {
 			case err != nil:
 				return err
-			case before && c.appears(ctx):
+			case before && c.waitForTopic(ctx):
 				return nil
 			case !before:
-				c.cfg.Log.Warn("the offsets topic is not there and is made now; this group has published nothing yet, but somebody has: what they have in common is published again",
+				c.cfg.Log.Warn("the offsets topic is missing and will be created; this group has published nothing yet, but another has: orders both read will be published again",
 					"offsets_topic", c.cfg.OffsetsTopic, "topic", name, "found", found.String())
 				return nil
 			default:
@@ -82,9 +82,9 @@ topics:
 	return nil
 }
 
-// appears waits a moment for the offsets topic: somebody may just have made it,
-// and brokers learn of that one after the other.
-func (c *Connector) appears(ctx context.Context) bool {
+// waitForTopic waits up to two seconds for the offsets topic: another worker may just
+// have created it, and brokers learn of it one after another.
+func (c *Connector) waitForTopic(ctx context.Context) bool {
 	for range 10 {
 		if backoff.Sleep(ctx, 200*time.Millisecond) != nil {
 			return false
@@ -97,16 +97,16 @@ func (c *Connector) appears(ctx context.Context) bool {
 	return false
 }
 
-// walked tells whether the group has had lanes before: Kafka remembers their
-// transactional IDs for a week, and gives one that is new to it epoch 0.
-func (c *Connector) walked(ctx context.Context) (bool, error) {
+// hadLanes reports whether the group has opened lanes before. Kafka remembers
+// transactional IDs for a week, and gives a new one epoch 0.
+func (c *Connector) hadLanes(ctx context.Context) (bool, error) {
 	for lane := range c.cfg.OffsetsPartitions {
 		writer, err := txn.Open(ctx, txn.Config{
 			Addr: c.cfg.Addr, Transport: c.cfg.Transport, TransactionalID: c.cfg.transactionalID(lane),
 			TransactionTimeout: c.cfg.TransactionTimeout, Log: c.cfg.Log,
 		})
 		if err != nil {
-			return false, fmt.Errorf("see whether the group has had lanes: %w", err)
+			return false, fmt.Errorf("check whether the group has opened lanes before: %w", err)
 		}
 		if writer.Epoch() > 0 {
 			return true, nil
@@ -115,8 +115,8 @@ func (c *Connector) walked(ctx context.Context) (bool, error) {
 	return false, nil
 }
 
-// published looks through the end of a partition for an order that one of the
-// shops would publish again, or that shows how far it had come.
+// published searches the end of a partition for an order that one of the shops would
+// publish again, or whose loss would leave a gap.
 func (c *Connector) published(ctx context.Context, topic string, partition int32, shops map[offsets.Partition]Shop) (found *offsets.Partition, err error) {
 	who := "search for orders"
 	defer c.outage.over(who)
@@ -143,7 +143,7 @@ func (c *Connector) published(ctx context.Context, topic string, partition int32
 				p.Range = string(h.Value)
 			}
 		}
-		if shop, ours := shops[p]; ours && comesTo(shop.Policy, encoder, r.Value) {
+		if shop, ours := shops[p]; ours && wouldRead(shop.Policy, encoder, r.Value) {
 			found = &p
 			return errFound
 		}
@@ -155,10 +155,10 @@ func (c *Connector) published(ctx context.Context, topic string, partition int32
 	return found, err
 }
 
-// comesTo reports whether a walk from the beginning would come to the window of a
-// published order. Without a start it would not, and would leave out what came
-// since. A value that is not of the format is taken for one that it comes to.
-func comesTo(p window.Policy, encoder record.Encoder, value []byte) bool {
+// wouldRead reports whether a walk from the beginning would reach the window of a
+// published order. A shop without a start time would begin now and skip what came
+// since, so it counts as true. So does a value of another format.
+func wouldRead(p window.Policy, encoder record.Encoder, value []byte) bool {
 	order, err := encoder.Decode(value)
 	if p.Start == 0 || err != nil {
 		return true
@@ -175,9 +175,9 @@ func (e *DeletedError) Error() string {
 }
 func (e *DeletedError) Unwrap() error { return e.Err }
 
-// gone returns the error of an offsets topic that was deleted under a lane. Any other
+// explainDeleted returns the error of an offsets topic that was deleted under a lane. Any other
 // refusal is err.
-func (l *lane) gone(refusal *txn.Error, err error) error {
+func (l *lane) explainDeleted(refusal *txn.Error, err error) error {
 	if refusal.Code != kafka.UnknownTopicOrPartition || refusal.Topic != l.cfg.OffsetsTopic {
 		return err
 	}

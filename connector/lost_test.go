@@ -15,7 +15,7 @@ import (
 	"orderwalk/simulator"
 )
 
-// admin does something to the topics, as somebody with another tool does.
+// admin changes topics as an operator's tool does.
 func (a *testbed) admin(do func(ctx context.Context, admin *kadm.Client) error) {
 	a.Helper()
 	client, err := kgo.NewClient(kgo.SeedBrokers(a.brokers...), kgo.Dialer(a.dial))
@@ -30,7 +30,7 @@ func (a *testbed) admin(do func(ctx context.Context, admin *kadm.Client) error) 
 	}
 }
 
-// deleteTopic returns when the topic is gone.
+// deleteTopic deletes a topic and returns once it is gone.
 func (a *testbed) deleteTopic(name string) {
 	a.Helper()
 	a.admin(func(ctx context.Context, admin *kadm.Client) error {
@@ -57,10 +57,9 @@ func (a *testbed) createOffsetsTopic() {
 	})
 }
 
-// offsetsDeleted is what a supervisor makes of an offsets topic that somebody
-// deleted: the worker ends, and is started again. That is no first start; only
-// somebody who makes the topic by hand wants to begin anew. A range that has
-// nothing in common with what is published begins as ever.
+// offsetsDeleted: an operator deletes the offsets topic, the worker ends, and a
+// supervisor starts it again. That is no first start: the worker starts over only if an
+// operator creates the topic. A range without any published order starts as usual.
 func offsetsDeleted(a *testbed) {
 	sh, p := backlog("wx1", 200)
 	a.simulate(simulator.Config{Seed: 3, Shops: []simulator.Shop{sh}})
@@ -96,7 +95,7 @@ func offsetsDeleted(a *testbed) {
 		a.Errorf("another range: %v", err)
 	}
 
-	// Another group is another story.
+	// Another group starts on its own.
 	group := a.name
 	a.deleteTopic(group + ".offsets")
 	a.name += "-another"
@@ -115,13 +114,13 @@ func offsetsDeleted(a *testbed) {
 	}
 }
 
-// offsetsRemade deletes the offsets topic in the middle of a walk and makes it
-// again, as tools do that replace a topic. The worker knows all that was in it;
-// whoever comes after the worker has nothing but what is in it now, and would
-// take what the second pass lists for late.
+// offsetsRemade deletes the offsets topic during a walk and creates it again, as tools
+// do that replace a topic. The worker knows everything that was in it and must write
+// all of it again: a later worker reads only the new topic, and would take what the
+// second pass lists for late orders.
 func offsetsRemade(a *testbed) { remade(a, false) }
 
-// offsetsRemadeEarly is the same in the moment after the worker has resumed.
+// offsetsRemadeEarly is the same right after the worker has resumed.
 func offsetsRemadeEarly(a *testbed) { remade(a, true) }
 
 func remade(a *testbed, resumed bool) {
@@ -134,7 +133,7 @@ func remade(a *testbed, resumed bool) {
 		{AppID: "wx1", Secret: "secret-wx1", Backlog: simulator.Backlog{Orders: 1500, From: p.Start, To: p.End}}}})
 	first := a.start(shop{appID: "wx1", policy: p})
 	a.until("all is read", func() bool { return len(a.listed()) > 20 && len(a.published()) == 1500 })
-	if resumed { // it has read the checkpoints, and committed nothing yet
+	if resumed { // the worker has read the checkpoints and committed nothing yet
 		first.kill()
 		first = a.start(shop{appID: "wx1", policy: p})
 		a.until("it has them", func() bool { return strings.Contains(first.logged(), "lane opened") })
@@ -142,7 +141,7 @@ func remade(a *testbed, resumed bool) {
 	a.deleteTopic(a.name + ".offsets")
 	a.createOffsetsTopic()
 	a.until("it is noticed", func() bool { return strings.Contains(first.logged(), "committed records are gone") })
-	// One may be the transaction that noticed it, the next makes it good.
+	// The first transaction may be the one that notices; the next writes all again.
 	before := first.committed()
 	a.until("it is made good", func() bool { return first.committed() >= before+2 })
 	first.kill()
@@ -152,7 +151,7 @@ func remade(a *testbed, resumed bool) {
 	a.eachOnce("wx1", p.Start, p.End)
 }
 
-// committed is how many transactions a worker has committed.
+// committed returns how many transactions a worker has committed.
 func (p *process) committed() (n float64) {
 	p.a.Helper()
 	families, err := p.metrics.Gather()
@@ -169,7 +168,7 @@ func (p *process) committed() (n float64) {
 	return n
 }
 
-func TestComesTo(t *testing.T) {
+func TestWouldRead(t *testing.T) {
 	encoder, err := record.JSON().Open(t.Context(), "orders")
 	if err != nil {
 		t.Fatal(err)
@@ -189,7 +188,7 @@ func TestComesTo(t *testing.T) {
 		{"begins when it is started", window.Policy{}, record, true},
 		{"another form", window.Policy{Start: 5000}, []byte("\x00\x00"), true},
 	} {
-		if got := comesTo(c.p, encoder, c.order); got != c.want {
+		if got := wouldRead(c.p, encoder, c.order); got != c.want {
 			t.Errorf("%s: %v", c.name, got)
 		}
 	}

@@ -8,45 +8,45 @@ import (
 	"orderwalk/offsets"
 )
 
-// member is a shop of a lane for as long as its configuration stays as it is: a
-// shop that changes becomes another member.
+// member is a shop of a lane under one configuration. A shop whose configuration
+// changes becomes another member.
 type member struct {
 	shop    Shop
-	sheet   *shopState
+	status  *shopState
 	inbox   *inbox
 	history *history
-	// ended reports that the shop is done or has failed, paused that it is not to be
-	// walked. Both are guarded by lane.mu.
+	// ended reports that the shop is done or has failed, paused that it must not be
+	// walked. lane.mu guards both.
 	ended, paused bool
 
 	mu      sync.Mutex
-	failed  error        // why it has
-	waits   error        // what has to change at the vendor's side, while the walker waits for it
-	missing *UnreadError // what of the shop is not read although its start time says so
+	failed  error        // why the shop failed; nil = it has not
+	waits   error        // what must change at the vendor's side, while the walker waits; nil = nothing
+	missing *UnreadError // the time that is not read although the start time asks for it; nil = none
 }
 
-// wait notes what has to change at the vendor's side; nil = nothing.
-func (m *member) wait(err error) {
+// setWaits notes what must change at the vendor's side; nil = nothing.
+func (m *member) setWaits(err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.waits = err
 }
 
-func (m *member) miss(e *UnreadError) {
+func (m *member) setUnread(e *UnreadError) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.missing = e
 }
 
-// standing is how far a shop has come, for the decision that all is done.
+// standing is how far a shop has come; result uses it to decide whether all is done.
 type standing struct {
 	done    bool
-	open    string       // what keeps it from being done although nothing will change that soon
-	missing *UnreadError // of one that is done
+	open    string       // why the shop is not done and will not be soon; empty = it is being walked
+	missing *UnreadError // the part not read, of a shop that is done
 }
 
-// standing returns that of the shop of a source partition; of one that is still
-// walked, or none of the lane's, it is zero.
+// standing returns the standing of a source partition. It is zero for a shop that is
+// being walked, or that is not in the lane.
 func (l *lane) standing(p offsets.Partition) standing {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -70,9 +70,8 @@ func (l *lane) standing(p offsets.Partition) standing {
 	return standing{}
 }
 
-// set makes these the lane's shops; refused are orders topics that cannot be used.
-// Members that stay as they are go on undisturbed. It reports false if the lane has
-// ended.
+// set replaces the lane's shops; refused are orders topics that cannot be used. Walkers
+// of members that stay as they are continue. It reports false if the lane has ended.
 func (l *lane) set(members []*member, refused map[string]error) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -80,50 +79,49 @@ func (l *lane) set(members []*member, refused map[string]error) bool {
 		return false
 	}
 	for i, m := range members {
-		if old := l.member(m.shop.partition()); old != nil && old.shop == m.shop && old.sheet == m.sheet {
+		if old := l.member(m.shop.partition()); old != nil && old.shop == m.shop && old.status == m.status {
 			old.paused = m.paused
 			members[i] = old
 		} else if m.paused {
-			m.sheet.set(StatePaused, nil)
+			m.status.set(StatePaused, nil)
 		} else {
-			m.sheet.set(StateStarting, nil)
+			m.status.set(StateStarting, nil)
 		}
 	}
 	l.members = members
 	for _, r := range l.refused {
-		r.told = "" // some of them may be new
+		r.shown = "" // tell the new members, too
 	}
 	for topic, err := range refused {
 		if l.refused[topic] == nil && slices.ContainsFunc(members, func(m *member) bool { return m.shop.Topic == topic }) {
 			l.bar(topic, err)
 		}
 	}
-	l.tellAll()
+	l.showRefusals()
 	poke(l.changed)
 	return true
 }
 
-// finish reports that there is nothing to walk and nothing to wait for; the lane's
-// shops do not change any more then.
+// finish reports whether the lane has nothing to walk and no topic to wait for. If so,
+// the lane's shops no longer change.
 func (l *lane) finish() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if len(l.walkable()) > 0 || l.waiting() != "" {
+	if len(l.walkable()) > 0 || l.nextBarred() != "" {
 		return false
 	}
 	l.over = true
 	return true
 }
 
-// close is finish for a lane that ends while there are shops to walk.
+// close marks the lane as ended, so that its shops no longer change.
 func (l *lane) close() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.over = true
 }
 
-// member returns that of a source partition; nil if there is none. The caller holds
-// mu.
+// member returns the member of a source partition; nil = none. The caller holds mu.
 func (l *lane) member(p offsets.Partition) *member {
 	for _, m := range l.members {
 		if m.shop.partition() == p {
@@ -133,7 +131,7 @@ func (l *lane) member(p offsets.Partition) *member {
 	return nil
 }
 
-// walkable lists the members that are to be walked now. The caller holds mu.
+// walkable lists the members that should be walked now. The caller holds mu.
 func (l *lane) walkable() []*member {
 	var members []*member
 	for _, m := range l.members {
@@ -151,8 +149,7 @@ func (l *lane) toWalk() []*member {
 	return l.walkable()
 }
 
-// topics lists the orders topics of the members that are to be walked now. The caller
-// holds mu.
+// topics lists the orders topics of walkable members. The caller holds mu.
 func (l *lane) topics() []string {
 	var names []string
 	for _, m := range l.walkable() {
@@ -169,14 +166,14 @@ func (l *lane) toWrite() []string {
 	return l.topics()
 }
 
-// current reports whether a member is one of the lane's and not paused.
+// current reports whether m still is a member of the lane and not paused.
 func (l *lane) current(m *member) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.member(m.shop.partition()) == m && !m.paused
 }
 
-// end notes how a shop ended: nil if its range is done.
+// end notes how a shop ended; nil = its range is done.
 func (l *lane) end(m *member, err error) {
 	l.mu.Lock()
 	m.ended = true
@@ -185,15 +182,15 @@ func (l *lane) end(m *member, err error) {
 	m.failed = err
 	m.mu.Unlock()
 	if err == nil {
-		m.sheet.set(StateDone, nil)
+		m.status.set(StateDone, nil)
 		l.log.Info("shop is done", "shop", m.shop.Name)
 		return
 	}
 	l.log.Error("shop failed", "shop", m.shop.Name, "reason", err)
-	m.sheet.set(StateFailed, err)
+	m.status.set(StateFailed, err)
 }
 
-// fail ends the member of a source partition.
+// fail ends the member of a source partition with an error.
 func (l *lane) fail(p offsets.Partition, err error) {
 	l.mu.Lock()
 	m := l.member(p)
@@ -203,14 +200,14 @@ func (l *lane) fail(p offsets.Partition, err error) {
 	}
 }
 
-// handOver shows that the lane's shops are not walked here any more. When the worker
-// ends, those that have ended stay as they ended: that is what it ends with.
+// handOver shows the lane's shops as walked elsewhere. When the worker ends, shops that
+// are done or failed keep that state: it is the result of the run.
 func (l *lane) handOver(ending bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, m := range l.members {
 		if !ending || !m.ended {
-			m.sheet.set(StateElsewhere, nil)
+			m.status.set(StateElsewhere, nil)
 		}
 	}
 }

@@ -8,9 +8,8 @@ import (
 	"orderwalk/internal/group"
 )
 
-// Metrics are the contract's series that the walk counts; those of a shop's
-// status are the registry's. They are a value: two connectors in one process have
-// two.
+// Metrics are the contract's series that the walk counts; the registry computes those
+// of a shop's status. Each connector has its own value.
 type Metrics struct {
 	calls, refreshes              *prometheus.CounterVec
 	callSeconds, commitSeconds    prometheus.Histogram
@@ -19,8 +18,7 @@ type Metrics struct {
 	fenced                        prometheus.Counter
 }
 
-// NewMetrics registers the series. Those without a shop stand at zero from the
-// start.
+// NewMetrics registers the series. Those without a shop label start at zero.
 func NewMetrics(reg prometheus.Registerer) *Metrics {
 	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
 		v := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "orderwalk_" + name, Help: help}, labels)
@@ -54,7 +52,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 	return m
 }
 
-// of makes a shop's series, at zero.
+// of creates a shop's series, at zero.
 func (m *Metrics) of(shop string) {
 	m.calls.WithLabelValues(shop, "ok")
 	m.refreshes.WithLabelValues(shop, "ok")
@@ -68,8 +66,7 @@ func (m *Metrics) OnCall(shop, result string, took time.Duration) {
 	m.callSeconds.Observe(took.Seconds())
 }
 
-// OnTokenRefresh is the hook for a shop's API client that counts its token
-// calls.
+// OnTokenRefresh returns the hook that counts the token calls of a shop's API client.
 func (m *Metrics) OnTokenRefresh(shop string) func(result string) {
 	return func(result string) { m.refreshes.WithLabelValues(shop, result).Inc() }
 }

@@ -9,23 +9,23 @@ import (
 	"orderwalk/internal/wechat"
 )
 
-// A window of the least length may be refused as too full (31042) although each
-// of its seconds can be listed: it is asked for with a second more on either side
-// than is its own, because nobody documents which ends the API counts in.
-// Narrower ranges than the window's own do without those seconds. What they list
-// counts only where it holds the window's seconds, Start to End−1, whatever the
-// API makes of ends; where that cannot be told, the window stays refused.
+// The API may refuse a window of the least length as too full (31042) although it would
+// list each of its seconds. The range requested for a window is a second longer on either
+// side, because the documentation does not say which ends the API includes. Narrower
+// ranges leave those seconds out. Their lists count only if they hold the window's
+// seconds, Start to End−1, whatever ends the API includes. Where that cannot be
+// decided, the window stays refused.
 
-// narrow lists a window that was refused under its own range. Its error is the
-// refusal where narrower ranges are of no help.
+// narrow lists a window that the API refused under its own range. It returns the
+// refusal if narrower ranges do not help.
 //
-//   - [Start, End] holds the window's seconds if the first second is in, and
-//     [Start−1, End−1] if the last is. Where neither is, the two hold them
-//     together if there are two seconds or more, and nothing if there is one.
-//     That one second is then all that the refused range held: too many.
-//   - If one of those is refused, the one second that is left may be listed as
-//     [Start, Start]. If that is empty, it may be because such a range is always
-//     empty; it counts if the same of a second beside it is not, or is refused.
+//   - [Start, End] holds the window's seconds if the API includes the first second, and
+//     [Start−1, End−1] if it includes the last. If it includes neither, the two
+//     together hold them if there are two seconds or more, and none if there is one.
+//     That one second then is all that the refused range held: too many.
+//   - If one of those is refused, a window of one second may be listed as [Start,
+//     Start]. An empty answer may mean that such a range always is empty. It counts if
+//     the same range of a second beside it lists an order, or is refused.
 func (l *lister) narrow(ctx context.Context) (map[string]bool, error) {
 	start, end := l.window.Start, l.window.End
 	all := make(map[string]bool)
@@ -59,18 +59,19 @@ func (l *lister) narrow(ctx context.Context) (map[string]bool, error) {
 	return all, nil
 }
 
-// errTooFull is a second that cannot be listed, or cannot be told to have been.
+// errTooFull is the error of a second that the API does not list, or whose list cannot
+// be trusted.
 var errTooFull = &wechat.Error{Op: wechat.ListOp, Class: wechat.Shrink, Code: 31042, Message: "too many orders in one second"}
 
-// point lists a range that ends where it begins, and reports whether the API has
-// shown that this means that second.
+// point lists a range that ends where it begins. told reports whether the API has shown
+// that such a range means that second.
 func (l *lister) point(ctx context.Context, second int64) (listed map[string]bool, told bool, err error) {
-	listed, told, err = l.shows(ctx, second)
+	listed, told, err = l.probe(ctx, second)
 	if err != nil || told {
 		return listed, told, err
 	}
 	for _, beside := range []int64{second + 1, second - 1} {
-		if _, told, err = l.shows(ctx, beside); told || err != nil && !tooFull(err) {
+		if _, told, err = l.probe(ctx, beside); told || err != nil && !tooFull(err) {
 			break
 		}
 		if tooFull(err) {
@@ -80,9 +81,9 @@ func (l *lister) point(ctx context.Context, second int64) (listed map[string]boo
 	return listed, told, err
 }
 
-// shows lists a range that ends where it begins. told reports whether there is
-// anything in it; such a range that is not allowed has nothing.
-func (l *lister) shows(ctx context.Context, second int64) (listed map[string]bool, told bool, err error) {
+// probe lists a range that ends where it begins. told reports whether it lists an
+// order. If the API rejects such a range, it lists none.
+func (l *lister) probe(ctx context.Context, second int64) (listed map[string]bool, told bool, err error) {
 	listed, err = l.list(ctx, window.Span{Start: second, End: second}, nil)
 	var refusal *wechat.Error
 	if errors.As(err, &refusal) && refusal.Class == wechat.Stop {
@@ -91,8 +92,8 @@ func (l *lister) shows(ctx context.Context, second int64) (listed map[string]boo
 	return listed, len(listed) > 0, err
 }
 
-// edge lists [T−1, T], which resolveEdge asks about. If that is too full, the two seconds
-// are listed one by one, if the API has shown that it can.
+// edge lists [T−1, T] for resolveEdge. If that is too full, it lists the two seconds
+// one by one, if the API has shown that it can.
 func (l *lister) edge(ctx context.Context, t int64, wanted map[string]bool) (map[string]bool, error) {
 	listed, err := l.list(ctx, window.Span{Start: t - 1, End: t}, wanted)
 	if !tooFull(err) {
@@ -112,7 +113,8 @@ func (l *lister) edge(ctx context.Context, t int64, wanted map[string]bool) (map
 	return all, nil
 }
 
-// whole lists the window under its own range, or under narrower ones.
+// whole lists the window under its own range, or under narrower ones if that is too
+// full.
 func (l *lister) whole(ctx context.Context, wanted map[string]bool) (map[string]bool, error) {
 	listed, err := l.list(ctx, window.Span{Start: l.window.Asked(), End: l.window.End}, wanted)
 	if tooFull(err) {

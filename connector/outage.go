@@ -12,34 +12,32 @@ import (
 	"github.com/segmentio/kafka-go"
 )
 
-// outageAfter is how long a request to Kafka may be asked again before it
-// counts as a wait. What a moving leader or the markers of the transaction
-// before cost is over sooner.
+// outageAfter is how long a request to Kafka may be retried before it counts as a wait.
+// A moving leader, or the markers of the previous transaction, take less.
 const outageAfter = 2 * time.Second
 
-// outage is what this worker waits for from Kafka: a metric, a line in the log
-// when a wait begins to last, and one when there is none left. Lanes wait
-// independently of each other, but of the same brokers: it is one line for all.
+// outage tracks what this worker waits for from Kafka: a metric, a log line when a wait
+// lasts, and one when none is left. Lanes wait independently but for the same brokers,
+// so one line covers all.
 type outage struct {
 	log     *slog.Logger
 	retries *prometheus.CounterVec
 	waiting *prometheus.Desc
 
 	mu     sync.Mutex
-	waits  map[string]wait // by who waits
+	waits  map[string]wait // by waiter, such as a lane
 	shown  map[request]bool
 	logged bool
-	began  time.Time // of the wait that was logged
+	began  time.Time // begin of the wait that was logged
 }
 
-// wait is one row of failures of one who waits; its request and reason are the
-// latest.
+// wait is a series of failures of one waiter. Its request and reason are the latest.
 type wait struct {
 	request
 	since time.Time
 }
 
-// request is a request of Kafka's protocol, and why it is asked again.
+// request is a request of Kafka's protocol, and why it is retried.
 type request struct{ name, reason string }
 
 func newOutage(m *Metrics, log *slog.Logger) *outage {
@@ -47,7 +45,7 @@ func newOutage(m *Metrics, log *slog.Logger) *outage {
 		waiting: prometheus.NewDesc("orderwalk_kafka_waiting", "Lanes, and the worker's membership, that have been asking Kafka again for over 2 s, by request and reason.", []string{"request", "reason"}, nil)}
 }
 
-// of is the hook for the requests of one who waits, such as a lane.
+// of returns the retry hook of one waiter, such as a lane.
 func (o *outage) of(who string) func(name, reason string, err error) {
 	return func(name, reason string, err error) {
 		o.retries.WithLabelValues(name, reason).Inc()
@@ -62,8 +60,8 @@ func (o *outage) of(who string) func(name, reason string, err error) {
 	}
 }
 
-// membership is the hook for the worker's place in the group, which has its own
-// lines in the log.
+// membership is the hook for the group membership, which logs on its own; nil = it
+// works.
 func (o *outage) membership(err error) {
 	const who = "membership"
 	if err == nil {
@@ -77,13 +75,13 @@ func (o *outage) membership(err error) {
 	o.note(who, request{who, reason})
 }
 
-// topicsWait is who waits for topics to be made, and for their leaders.
+// topicsWait is the waiter for topics to be created, and for their leaders.
 const topicsWait = "topics"
 
-// topics is the hook for that.
+// topics is the retry hook of topicsWait.
 func (o *outage) topics(err error) { o.of(topicsWait)("CreateTopics", reasonOf(err), err) }
 
-// reasonOf names what Kafka answered, from a small set.
+// reasonOf names Kafka's answer by a word from a small set, fit for a label.
 func reasonOf(err error) string {
 	var code kafka.Error
 	if errors.As(err, &code) && code.Title() != "" {
@@ -102,8 +100,7 @@ func (o *outage) note(who string, r request) wait {
 	return w
 }
 
-// over ends the wait of one who has got his answer, or does not want it any
-// more.
+// over ends a wait: the waiter has its answer, or no longer wants it.
 func (o *outage) over(who string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -118,7 +115,7 @@ func (o *outage) over(who string) {
 	o.log.Info("no longer waiting for Kafka", "after", time.Since(o.began).Round(time.Millisecond))
 }
 
-// lasting counts the waits that last by what they wait for. The caller holds mu.
+// lasting counts the waits that last, by request and reason. The caller holds mu.
 func (o *outage) lasting() map[request]int {
 	n := make(map[request]int)
 	for _, w := range o.waits {
@@ -129,7 +126,7 @@ func (o *outage) lasting() map[request]int {
 	return n
 }
 
-// describe says which requests last, and why; "" = none.
+// describe lists the requests that last and their reasons; "" = none.
 func (o *outage) describe() string {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -144,8 +141,7 @@ func (o *outage) describe() string {
 // Describe implements prometheus.Collector.
 func (o *outage) Describe(ch chan<- *prometheus.Desc) { ch <- o.waiting }
 
-// Collect implements prometheus.Collector. A series that has been there stays,
-// at zero.
+// Collect implements prometheus.Collector. A series that was shown once stays, at zero.
 func (o *outage) Collect(ch chan<- prometheus.Metric) {
 	o.mu.Lock()
 	defer o.mu.Unlock()

@@ -14,7 +14,7 @@ import (
 	"orderwalk/simulator"
 )
 
-// waiting is the series of orderwalk_kafka_waiting, as "reason: request".
+// waiting returns the series of orderwalk_kafka_waiting, as "reason: request".
 func (p *process) waiting() map[string]float64 {
 	p.a.Helper()
 	families, err := p.metrics.Gather()
@@ -33,9 +33,9 @@ func (p *process) waiting() map[string]float64 {
 	return found
 }
 
-// TestWhatIsWaitedForIsToldOnce has Kafka refuse a kind of request for minutes,
-// for all lanes. The walk waits and goes on; the metric says what for, the log
-// says so once, and once that it is over.
+// TestWhatIsWaitedForIsToldOnce: Kafka refuses one kind of request for minutes, for all
+// lanes. The walk waits and continues. The metric shows the request, and the log has
+// one line when the wait begins to last and one when it ends.
 func TestWhatIsWaitedForIsToldOnce(t *testing.T) {
 	for name, c := range map[string]struct {
 		fault  kfake.Fault

@@ -14,28 +14,28 @@ import (
 )
 
 const (
-	// emptyPages is how many pages without an order the API may give in a row
-	// before its paging counts as broken, and repeatPages how many that list only
-	// orders which the same pass over the window has had.
+	// emptyPages is how many pages without an order may follow each other before the
+	// API's paging counts as broken, repeatPages how many that list only orders the
+	// same pass has listed.
 	emptyPages, repeatPages = 1000, 30
-	// After so many of them the walk slows down, to slowest at most.
+	// After so many of them the walk pauses between pages, up to slowest.
 	quickEmpty, quickRepeats = 100, 8
 	slowest                  = 10 * time.Second
-	// mostCircles is how often a window begins again whose pages lead nowhere.
+	// mostCircles is how often a window restarts whose pages lead nowhere.
 	mostCircles = 5
 )
 
-// errCircles is an API that says "more" page after page and lists nothing more.
+// errCircles reports that the API says "more" page after page and lists nothing more.
 var errCircles = errors.New("page after page lists no order that was not listed before, and says that there are more")
 
-// pass is what is remembered while a window is paged, to notice an API that
-// leads in circles. It is not part of the checkpoint.
+// pass is what is remembered while a window is paged, to detect paging that repeats
+// itself. It is not part of the checkpoint.
 type pass struct {
 	seed     maphash.Seed
 	tokens   map[uint64]struct{}
 	ids      map[uint64]struct{} // listed by this pass
-	empty    int                 // pages in a row without an order
-	repeats  int                 // pages in a row without a new order, empty ones not counted
+	empty    int                 // pages without an order, in a row
+	repeats  int                 // pages without a new order, in a row; empty ones do not count
 	restarts int
 	circles  int
 	backoff  *backoff.Backoff
@@ -45,10 +45,10 @@ func newPass() *pass {
 	return &pass{seed: maphash.MakeSeed(), tokens: make(map[uint64]struct{}), ids: make(map[uint64]struct{}), backoff: backoff.New(200*time.Millisecond, time.Minute)}
 }
 
-// wrong says that the page promises more and gives no way to get it: no token or
-// one that was used before (errBadPaging), or page after page without an order
-// that is new to this pass (errCircles).
-func (s *pass) wrong(page wechat.Page) error {
+// check reports a page that says "more" and gives no way to get it: without a token or
+// with one that was used before (errBadPaging), or after too many pages without an
+// order that is new to this pass (errCircles).
+func (s *pass) check(page wechat.Page) error {
 	if !page.More {
 		return nil
 	}
@@ -76,7 +76,7 @@ func (s *pass) wrong(page wechat.Page) error {
 	return nil
 }
 
-// pause is how long to wait before the next page: longer where pages bring
+// pause returns how long to wait before the next page: longer while pages bring
 // nothing, so that they do not use up the day's calls.
 func (s *pass) pause() time.Duration {
 	if over := s.repeats - quickRepeats; over > 0 {
@@ -94,15 +94,15 @@ func (s *pass) clear() {
 	s.empty, s.repeats = 0, 0
 }
 
-// circled begins a window again whose pages lead nowhere, ever later, and at
-// last fails the shop. Halving would only multiply the circles.
-func (w *walker) circled(ctx context.Context, win *offsets.Window, pass *pass, cause error) error {
+// restartCircling restarts a window whose pages lead nowhere, after a growing delay,
+// and at last fails the shop. Halving would only multiply the calls.
+func (w *walker) restartCircling(ctx context.Context, win *offsets.Window, pass *pass, cause error) error {
 	if pass.circles++; pass.circles > mostCircles {
-		return fmt.Errorf("read window %d–%d (%s) of shop %s: %w; it was begun again %d times and nothing was skipped: ask the vendor, or see what answers at the API URL",
+		return fmt.Errorf("read window %d–%d (%s) of shop %s: %w; it was restarted %d times; nothing was skipped: ask the vendor, or check what answers at the API URL",
 			win.Start, win.End, time.Unix(win.Start, 0).UTC().Format(time.RFC3339), w.shop.Name, cause, mostCircles)
 	}
 	delay := min(time.Minute, time.Second<<(2*pass.circles-2))
-	w.log.Warn("window leads in circles and begins again", "window_start", win.Start, "window_end", win.End, "pages", win.Pages,
+	w.log.Warn("pages of a window repeat without end; restarting the window", "window_start", win.Start, "window_end", win.End, "pages", win.Pages,
 		"reason", cause, "times", pass.circles, "in", delay)
 	w.mu.Lock()
 	pass.clear()

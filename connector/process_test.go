@@ -69,7 +69,7 @@ type process struct {
 
 func (p *process) logged() string { return p.log.String() }
 
-// prepare makes a connector over the shops.
+// prepare returns a connector over the shops, which run starts.
 func (a *testbed) prepare(shops ...shop) *process {
 	a.Helper()
 	p := &process{a: a, plug: &plug{dial: a.dial}, ended: make(chan struct{}), metrics: prometheus.NewRegistry(), log: new(logtest.Buffer)}
@@ -102,7 +102,7 @@ func (a *testbed) run(p *process) *process {
 	return p
 }
 
-// wait waits for the connector to end by itself.
+// wait waits until the connector ends on its own.
 func (p *process) wait() error {
 	p.a.Helper()
 	select {
@@ -116,14 +116,14 @@ func (p *process) wait() error {
 	}
 }
 
-// stop ends it as SIGTERM does.
+// stop ends the connector as SIGTERM does.
 func (p *process) stop() error {
 	p.cancel()
 	<-p.ended
 	return p.err
 }
 
-// kill ends it as kill −9 does, as far as Kafka and the API can see.
+// kill ends the connector as kill −9 does, as far as Kafka and the API can see.
 func (p *process) kill() {
 	p.plug.pull()
 	p.cancel()

@@ -9,21 +9,20 @@ import (
 )
 
 const (
-	// orderNew is the vendor's name of the event of an order's creation.
+	// orderNew is the vendor's name of the event of a new order.
 	orderNew = "channels_ec_order_new"
-	// mostPushed bounds the events of a shop whose records are awaited; the time
-	// of more than these is not measured.
+	// mostPushed bounds the events of a shop that await their record; more are not
+	// measured.
 	mostPushed = 1000
 )
 
-// awaits reports whether an event is one that a window of the shop's range has
-// a record of: a change of any kind, or a creation. What is looked for without
-// an event is none.
+// awaits reports whether a window of the shop's range will have a record of an event:
+// any change by update time, else only a new order. A nudge without an event has none.
 func (h *shopState) awaits(event string) bool {
 	return event == orderNew || event != "" && h.s.Range == string(wechat.UpdateTime)
 }
 
-// expect takes in an event whose record is awaited, to measure how long that takes.
+// expect notes an event that awaits its record, to measure how long that takes.
 func (h *shopState) expect(event string, at int64) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -32,8 +31,8 @@ func (h *shopState) expect(event string, at int64) {
 	}
 }
 
-// walked notes that there are windows up to a frontier: what they have brought
-// before is not known here.
+// walked notes that windows exist up to a frontier: whether they had a record of an
+// event is unknown.
 func (h *shopState) walked(frontier int64) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -41,8 +40,8 @@ func (h *shopState) walked(frontier int64) {
 	h.pushed = slices.DeleteFunc(h.pushed, func(at int64) bool { return at < frontier })
 }
 
-// recorded measures the events whose windows have brought orders, and forgets
-// those whose windows have not. The caller holds mu.
+// recorded measures the events whose windows have brought orders, and drops those whose
+// windows have not. The caller holds mu.
 func (h *shopState) recorded(r receipt, now time.Time) {
 	h.pushed = slices.DeleteFunc(h.pushed, func(at int64) bool {
 		brought := slices.ContainsFunc(r.brought, func(s window.Span) bool { return s.Start <= at && at < s.End })

@@ -9,9 +9,9 @@ import (
 	"orderwalk/simulator"
 )
 
-// A shop keeps a bounded number of nudges, in whichever order they come, few where it
-// is not walked, and among them the latest: a walk that begins here with its first plan
-// has read what is before them.
+// A shop keeps a bounded number of nudges, whatever their order, and few where it is
+// not walked. The latest are kept: a walk that begins here reads everything before them
+// with its first plan.
 func TestNudgesAreBounded(t *testing.T) {
 	for walked, most := range map[bool]int{false: fewNudges, true: mostNudges} {
 		for name, at := range map[string]func(i int) int64{
@@ -23,7 +23,7 @@ func TestNudgesAreBounded(t *testing.T) {
 			b := newInbox()
 			h := newShopState(Shop{Name: "one", AppID: "wx1"}, NewMetrics(newGatherer()), func() {})
 			h.s.State = StateLive
-			b.observe(true) // what holds comes after them
+			b.observe(true) // a walker starts after the nudges
 			for i := range 20_001 {
 				b.nudge(at(i))
 				h.expect(orderNew, at(i))
@@ -44,8 +44,8 @@ func TestNudgesAreBounded(t *testing.T) {
 	}
 }
 
-// A worker is nudged for shops that another one walks; when their lane comes here,
-// the latest of them count.
+// A worker is nudged for shops that another one walks. When their lane moves here, the
+// latest nudges count.
 func TestNudgesOfShopsElsewhereCountWhenTheyCome(t *testing.T) {
 	inBubble(t, func(a *testbed) {
 		start := time.Now().Unix()

@@ -13,8 +13,9 @@ import (
 	"orderwalk/simulator"
 )
 
-// TestAUsedUpDayPausesTheShop until 00:00 in Shanghai: no call goes out, and
-// status, metric and log say so, once. Then it goes on, until all is read.
+// TestAUsedUpDayPausesTheShop until 00:00 in Shanghai: no call is made, and status,
+// metric and log report it, the log once. Then the walk continues until everything is
+// read.
 func TestAUsedUpDayPausesTheShop(t *testing.T) {
 	inBubble(t, func(a *testbed) {
 		sh, p := backlog("wx1", 3000)
@@ -50,7 +51,7 @@ func TestAUsedUpDayPausesTheShop(t *testing.T) {
 		if n := len(a.listed()); n < calls+100 {
 			t.Errorf("%d list calls in the minute after midnight", n-calls)
 		}
-		run.expectGauge("paused", "wx1", 1, 1) // the next day is used up by now
+		run.expectGauge("paused", "wx1", 1, 1) // the next day is used up, too
 		run.expectLogged("daily quota used up", 2)
 		<-run.ended
 		if run.err != nil {
@@ -61,8 +62,8 @@ func TestAUsedUpDayPausesTheShop(t *testing.T) {
 	})
 }
 
-// oldAndNew is one shop on one quota that is read from long ago by creation, as
-// "old" under the policy returned, and followed by change, as "new".
+// oldAndNew is one app ID with one quota: "old" reads its history by creation time,
+// under the policy returned, and "new" follows it by update time.
 func (a *testbed) oldAndNew(seed uint64, orders, perDay int, liveShare float64) (*process, window.Policy) {
 	start := time.Now().Unix()
 	a.heartbeat, a.liveShare = time.Minute, liveShare
@@ -76,9 +77,9 @@ func (a *testbed) oldAndNew(seed uint64, orders, perDay int, liveShare float64) 
 	return a.start(shop{appID: "wx1", name: "old", policy: old, rate: 50}, shop{appID: "wx1", name: "new", policy: now, rate: 50}), old
 }
 
-// TestBackfillLeavesTheLiveWalkItsShare of the day's calls: a shop is read from
-// long ago by creation and followed by change, on one quota. The backfill stops
-// at its part, says so, and goes on when the day is over; the live walk never
+// TestBackfillLeavesTheLiveWalkItsShare of the day's calls: the history of a shop is
+// read by creation time, and the shop is followed by update time, on one quota. The
+// backfill stops at its part, reports it, and resumes the next day. The live walk never
 // has to stop.
 func TestBackfillLeavesTheLiveWalkItsShare(t *testing.T) {
 	inBubble(t, func(a *testbed) {
@@ -88,10 +89,10 @@ func TestBackfillLeavesTheLiveWalkItsShare(t *testing.T) {
 		time.Sleep(30 * time.Second)
 		run.expectGauge("remaining", "old", 3400, 4000)
 		run.expectGauge("remaining", "new", 3400, 4000)
-		// 50 calls a second: the rest would be used up within two minutes.
+		// At 50 calls a second the rest would be used up within two minutes.
 		run.expectGauge("exhausted_timestamp_seconds", "old", float64(start+90), float64(start+120))
 		a.until("the backfill waits", func() bool { return run.statusOf("old").Held })
-		if n := len(a.listed()); n > 4000+5 || n < 4000-20 { // some are the live walk's, and some were counted twice
+		if n := len(a.listed()); n > 4000+5 || n < 4000-20 { // includes calls of the live walk, and calls counted twice
 			t.Errorf("backfill waits after %d list calls, want 4000", n)
 		}
 		s := run.statusOf("old")
@@ -104,7 +105,7 @@ func TestBackfillLeavesTheLiveWalkItsShare(t *testing.T) {
 		run.expectGauge("backfill_held", "new", 0, 0)
 		run.expectGauge("paused", "old", 0, 0)
 
-		time.Sleep(time.Second) // what was read is committed
+		time.Sleep(time.Second) // until everything read is committed
 		published := run.statusOf("old").Published
 		for midnight() > time.Hour {
 			time.Sleep(time.Hour)
@@ -122,7 +123,7 @@ func TestBackfillLeavesTheLiveWalkItsShare(t *testing.T) {
 		}
 		time.Sleep(midnight())
 		a.until("all is read", func() bool { return run.statusOf("old").State == StateDone })
-		run.expectLogged("backfill goes on", 1)
+		run.expectLogged("backfill resumes", 1)
 		run.expectGauge("backfill_held", "old", 0, 0)
 		if n := a.answered(listPath, "45009"); n > 0 {
 			t.Errorf("%d calls too many", n)
@@ -134,8 +135,8 @@ func TestBackfillLeavesTheLiveWalkItsShare(t *testing.T) {
 	})
 }
 
-// TestALiveWalkThatFellBehindIsNoBackfill: what it has to catch up with after
-// hours of an API that does not answer is not held back, though backfill is.
+// TestALiveWalkThatFellBehindIsNoBackfill: the API does not answer for hours. The live
+// walk's catching up is not held back afterwards, although the backfill is.
 func TestALiveWalkThatFellBehindIsNoBackfill(t *testing.T) {
 	inBubble(t, func(a *testbed) {
 		run, _ := a.oldAndNew(43, 30000, 1000, 0.5)
@@ -162,8 +163,8 @@ func TestALiveWalkThatFellBehindIsNoBackfill(t *testing.T) {
 	})
 }
 
-// TestNoOrderWaitsForTheQuota: a vendor that never answers the question delays
-// nothing, is complained of once, and asked again an hour later.
+// TestNoOrderWaitsForTheQuota: a vendor that never answers the quota call delays no
+// order, is logged once, and is asked again an hour later.
 func TestNoOrderWaitsForTheQuota(t *testing.T) {
 	inBubble(t, func(a *testbed) {
 		start := time.Now().Unix() - 2*3600
@@ -178,7 +179,7 @@ func TestNoOrderWaitsForTheQuota(t *testing.T) {
 			if sick.Load() == 0 {
 				return false
 			}
-			_, _ = io.Copy(io.Discard, r.Body) // only then is it noticed that the client has gone
+			_, _ = io.Copy(io.Discard, r.Body) // the server notices a closed connection only after this
 			<-r.Context().Done()
 			return true
 		}
@@ -198,7 +199,7 @@ func TestNoOrderWaitsForTheQuota(t *testing.T) {
 		if n := asked.Load(); n < 6 || n > 3*7 {
 			t.Errorf("asked %d times in five hours and a half", n)
 		}
-		run.expectLogged("cannot see what is left", 1)
+		run.expectLogged("cannot read the remaining list calls", 1)
 		if v, there := run.gauge("remaining", "wx1"); there {
 			t.Errorf("%v calls are left, though nobody knows", v)
 		}
@@ -212,9 +213,8 @@ func TestNoOrderWaitsForTheQuota(t *testing.T) {
 	})
 }
 
-// TestWorkersShareTheDaysCalls: two of them read a shop's two ranges from long
-// ago. Each has half of what backfill may have, and together they leave the
-// share.
+// TestWorkersShareTheDaysCalls: two workers read the history of a shop's two ranges.
+// Each has half of the backfill's calls, and together they leave the live walk's share.
 func TestWorkersShareTheDaysCalls(t *testing.T) {
 	inBubble(t, func(a *testbed) {
 		start := time.Now().Unix()
@@ -240,12 +240,13 @@ func TestWorkersShareTheDaysCalls(t *testing.T) {
 				t.Fatalf("they do not wait, after %d list calls: %+v %+v", len(a.listed()), one.Status(), two.Status())
 			}
 		}
-		// One that has just come calls for a second before it knows.
+		// A worker that has just started makes calls for a second before it knows the
+		// quota.
 		if n := len(a.listed()); n > 3000+50 || n < 2800 {
 			t.Errorf("both wait after %d list calls, want 3000", n)
 		}
-		// What one could not use, because the other began later, is found at the
-		// next question.
+		// Calls that one worker could not use, because the other began later, are known
+		// after the next quota call.
 		time.Sleep(2 * time.Hour)
 		if n := len(a.listed()); n > 3000+50 || n < 2950 {
 			t.Errorf("after two hours there were %d list calls, want 3000", n)
@@ -258,8 +259,8 @@ func TestWorkersShareTheDaysCalls(t *testing.T) {
 	})
 }
 
-// TestTheRateHalvesAndRecovers: a limit by the minute costs a few refusals each
-// minute, and once it is lifted the full rate is back within ten minutes.
+// TestTheRateHalvesAndRecovers: a limit per minute costs a few refusals each minute.
+// Once it is lifted, the full rate returns within ten minutes.
 func TestTheRateHalvesAndRecovers(t *testing.T) {
 	inBubble(t, func(a *testbed) {
 		start := time.Now().Unix()

@@ -13,9 +13,9 @@ import (
 	"orderwalk/offsets"
 )
 
-// read pages through one window until its last page (nil), until it has been
-// halved (nil: the halves are windows of their own), until the day's calls are
-// used up (errHeld), or until an error that the walker must act on.
+// read pages through one window until its last page (nil), until it has been divided
+// (nil: the parts are windows of their own), until the day's calls are used up
+// (errHeld), or until an error that the walker must handle.
 func (w *walker) read(ctx context.Context, win *offsets.Window) error {
 	pass := newPass()
 	page, err := w.list(ctx, win, win.Key)
@@ -23,8 +23,8 @@ func (w *walker) read(ctx context.Context, win *offsets.Window) error {
 		var following wechat.Page
 		var ahead error
 		if err == nil {
-			cause := pass.wrong(page)
-			if following, ahead, err = w.turn(ctx, win, page, pass.pause(), cause != nil); err == nil {
+			cause := pass.check(page)
+			if following, ahead, err = w.acceptAndList(ctx, win, page, pass.pause(), cause != nil); err == nil {
 				err = cause
 			}
 		}
@@ -44,20 +44,20 @@ func (w *walker) read(ctx context.Context, win *offsets.Window) error {
 			return err
 		}
 		if errors.Is(err, errCircles) {
-			if err := w.circled(ctx, win, pass, err); err != nil {
+			if err := w.restartCircling(ctx, win, pass, err); err != nil {
 				return err
 			}
-		} else if again, err := w.startAgain(ctx, win, pass, err); !again {
+		} else if same, err := w.restart(ctx, win, pass, err); !same {
 			return err
 		}
 		page, err = w.list(ctx, win, win.Key)
 	}
 }
 
-// turn accepts a page (err) and lists the following one, if there is one
-// (ahead). Both at once: where the API takes its time, what we do in between is
+// acceptAndList accepts a page (err) and lists the following one, if the page announces
+// one (ahead). It does both at once: with a slow API, time spent in between would be
 // lost on every page.
-func (w *walker) turn(ctx context.Context, win *offsets.Window, page wechat.Page, pause time.Duration, broken bool) (following wechat.Page, ahead, err error) {
+func (w *walker) acceptAndList(ctx context.Context, win *offsets.Window, page wechat.Page, pause time.Duration, broken bool) (following wechat.Page, ahead, err error) {
 	if !page.More || broken {
 		return wechat.Page{}, nil, w.accept(ctx, win, page, broken)
 	}
@@ -72,11 +72,11 @@ func (w *walker) turn(ctx context.Context, win *offsets.Window, page wechat.Page
 	return following, ahead, <-accepted
 }
 
-// accept takes a page's orders into the outbox and its token into the
-// checkpoint, in one step: whatever commits one commits the other.
+// accept puts a page's orders into the outbox and its token into the checkpoint, under
+// one lock: the transaction that commits one commits the other.
 func (w *walker) accept(ctx context.Context, win *offsets.Window, page wechat.Page, broken bool) error {
 	if len(page.IDs) > 0 {
-		if err := w.room(ctx, win); err != nil {
+		if err := w.waitForSpace(ctx, win); err != nil {
 			return err
 		}
 	}
@@ -88,8 +88,8 @@ func (w *walker) accept(ctx context.Context, win *offsets.Window, page wechat.Pa
 				<-w.space
 			}
 			w.pages.Add(1)
-			w.member.wait(nil)
-			w.sheet.page(s)
+			w.member.setWaits(nil)
+			w.status.page(s)
 			if len(s.Fresh) > 0 || last {
 				poke(w.now)
 			} else {
@@ -97,14 +97,14 @@ func (w *walker) accept(ctx context.Context, win *offsets.Window, page wechat.Pa
 			}
 			return nil
 		}
-		judged, shown, err := resolveEdge(ctx, w.shop.Client, win, s.Ambiguous)
+		resolved, shown, err := resolveEdge(ctx, w.shop.Client, win, s.Ambiguous)
 		if err != nil {
 			if len(page.IDs) > 0 {
 				<-w.space
 			}
 			return err
 		}
-		maps.Copy(known, judged)
+		maps.Copy(known, resolved)
 		if shown {
 			w.mu.Lock()
 			w.tight = true
@@ -113,8 +113,8 @@ func (w *walker) accept(ctx context.Context, win *offsets.Window, page wechat.Pa
 	}
 }
 
-// dedupe is accept's one step on the state. It reports whether the walker's
-// range is now read to its end.
+// dedupe applies a page to the state. last reports that the walker's range is now read
+// to its end.
 func (w *walker) dedupe(win *offsets.Window, page wechat.Page, known window.Resolved, broken bool) (s window.Deduped, last bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -130,19 +130,18 @@ func (w *walker) dedupe(win *offsets.Window, page wechat.Page, known window.Reso
 	w.dirty = true
 	if !page.More && !broken {
 		if win.Pass == 1 {
-			w.pace.Adapt(w.state, win, p)
+			w.sizer.Adapt(w.state, win, p)
 		}
 		window.Finish(w.state, win, p)
 	}
 	w.count()
-	w.goesOn()
+	w.unstall()
 	return s, p.End > 0 && w.state.Watermark >= p.LastEnd()
 }
 
-// startAgain begins a window again whose page token is of no use. The second
-// time it is halved too, if it can be. It reports whether to go on reading this
-// very window.
-func (w *walker) startAgain(ctx context.Context, win *offsets.Window, pass *pass, cause error) (again bool, err error) {
+// restart restarts a window whose page token cannot be used. The second time it also
+// halves the window, if it can. same reports whether to go on reading this window.
+func (w *walker) restart(ctx context.Context, win *offsets.Window, pass *pass, cause error) (same bool, err error) {
 	w.mu.Lock()
 	pass.restarts++
 	pass.clear()
@@ -150,12 +149,12 @@ func (w *walker) startAgain(ctx context.Context, win *offsets.Window, pass *pass
 	w.dirty = true
 	halved := pass.restarts > 1 && window.Halve(w.state, win, w.shop.Policy)
 	w.mu.Unlock()
-	w.log.Debug("window starts again", "window_start", win.Start, "window_end", win.End, "restarts", pass.restarts, "halved", halved, "reason", cause)
+	w.log.Debug("window restarted", "window_start", win.Start, "window_end", win.End, "restarts", pass.restarts, "halved", halved, "reason", cause)
 	if halved || pass.restarts == 1 {
 		return !halved, nil
 	}
 	if pass.restarts == 3 {
-		w.log.Warn("window keeps starting again", "window_start", win.Start, "window_end", win.End, "reason", cause)
+		w.log.Warn("window keeps restarting", "window_start", win.Start, "window_end", win.End, "reason", cause)
 	}
 	if err := pass.backoff.Sleep(ctx); err != nil {
 		return false, err
@@ -163,8 +162,8 @@ func (w *walker) startAgain(ctx context.Context, win *offsets.Window, pass *pass
 	return true, nil
 }
 
-// cut reports whether a window has turned out to be much too long; what is left
-// of it is read in shorter ones then.
+// cut divides a window that has turned out far too long, and reports whether it did.
+// The rest is read in shorter windows.
 func (w *walker) cut(win *offsets.Window) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -174,16 +173,16 @@ func (w *walker) cut(win *offsets.Window) bool {
 	}
 	w.dirty = true
 	poke(w.soon)
-	w.log.Debug("window is cut", "window_start", win.Start, "window_end", win.End, "pages", pages, "length", w.state.Length)
+	w.log.Debug("window cut", "window_start", win.Start, "window_end", win.End, "pages", pages, "length", w.state.Length)
 	return true
 }
 
-// halve makes two windows of one that the API calls too full. One of the least
-// length is listed by narrower ranges. Where they do not help the shop stops:
-// skipping would lose orders.
+// halve replaces a window that the API refuses as too full by two of half its length. A
+// window of the least length is listed by narrower ranges instead. If those are refused
+// too, the shop fails: skipping the window would lose orders.
 func (w *walker) halve(ctx context.Context, win *offsets.Window) error {
 	w.mu.Lock()
-	w.pace.Refused()
+	w.sizer.Refused()
 	if halved := window.Halve(w.state, win, w.shop.Policy); halved {
 		w.dirty = true
 		w.mu.Unlock()

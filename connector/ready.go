@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// Ready is nil once Kafka has been reached and the group has assigned lanes;
-// until then it says what the worker waits for.
+// Ready returns nil once Kafka has answered and the group has assigned lanes; until
+// then, what the worker waits for.
 func (c *Connector) Ready() error {
 	c.mu.Lock()
 	err := c.ready
@@ -18,15 +18,15 @@ func (c *Connector) Ready() error {
 	return err
 }
 
-// stage makes the worker not ready, for a reason.
+// stage marks the worker as not ready, with a reason.
 func (c *Connector) stage(reason string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.ready = errors.New(reason)
 }
 
-// unfinished is the error of a run that ends with shops that are not done, of all
-// that there are. A walk without an end is never done: its shops have failed.
+// unfinished returns the error of a run that ends with shops that are not done, out of
+// all. Without an end a walk is never done, so its shops have failed.
 func unfinished(shops []string, all int, bounded bool) error {
 	which := fmt.Sprintf("%d of %d shops", len(shops), all)
 	one, many := "is not done", "are not done"

@@ -12,7 +12,8 @@ import (
 	"orderwalk/simulator"
 )
 
-// TestAWorkerThatIsNotReadySaysWhy: what it waits for, and Kafka's answer.
+// TestAWorkerThatIsNotReadySaysWhy: the error has what the worker waits for, and
+// Kafka's answer.
 func TestAWorkerThatIsNotReadySaysWhy(t *testing.T) {
 	inBubble(t, func(a *testbed) {
 		a.simulate(simulator.Config{Seed: 19, Shops: []simulator.Shop{{AppID: "wx1", Secret: "secret-wx1"}}})
@@ -32,7 +33,7 @@ func TestAWorkerThatIsNotReadySaysWhy(t *testing.T) {
 		})
 		run := a.start(shop{appID: "wx1", policy: a.policy()})
 		time.Sleep(10 * time.Second)
-		if err := run.Ready(); err == nil || !strings.HasPrefix(err.Error(), "starting: looking at the topics; waiting for Kafka: CreateTopics: ") {
+		if err := run.Ready(); err == nil || !strings.HasPrefix(err.Error(), "starting: checking the topics; waiting for Kafka: CreateTopics: ") {
 			t.Errorf("while its topics cannot be made it is ready: %v", err)
 		}
 		mended.Store(true)
@@ -46,7 +47,8 @@ func TestAWorkerThatIsNotReadySaysWhy(t *testing.T) {
 	})
 }
 
-// TestUnfinishedShopsAreCounted: by what they were to do.
+// TestUnfinishedShopsAreCounted: the error counts shops that are not done, or have
+// failed.
 func TestUnfinishedShopsAreCounted(t *testing.T) {
 	for want, err := range map[string]error{
 		"the shop has failed:\na":          unfinished([]string{"a"}, 1, false),

@@ -14,9 +14,8 @@ import (
 	"orderwalk/simulator"
 )
 
-// Partitions that are added to the orders topic are used by every worker within
-// five minutes, where Java's partitioner puts the keys, and no order is lost or
-// repeated by that.
+// Every worker uses partitions added to the orders topic within five minutes, by Java's
+// partitioner. No order is lost or repeated.
 func TestAddedPartitionsAreUsedByEveryWorker(t *testing.T) {
 	inBubble(t, func(a *testbed) {
 		start := time.Now().Unix() - 60
@@ -40,7 +39,7 @@ func TestAddedPartitionsAreUsedByEveryWorker(t *testing.T) {
 		added := time.Now()
 		time.Sleep(10 * time.Minute)
 		for _, w := range workers {
-			if n := strings.Count(w.logged(), `level=INFO msg="orders topic has another number of partitions`); n != 1 {
+			if n := strings.Count(w.logged(), `level=INFO msg="partition count of an orders topic changed`); n != 1 {
 				t.Errorf("%d lines about the partitions", n)
 			}
 			if err := w.stop(); err != nil {
@@ -67,8 +66,8 @@ func TestAddedPartitionsAreUsedByEveryWorker(t *testing.T) {
 	})
 }
 
-// Two counts of partitions in the middle of a walk by update times: each change
-// comes once, whichever partition its order was in before.
+// The partition count changes during a walk by update time: each change is published
+// once, whichever partition its order was in before.
 func TestPartitionsAddedUnderAWalkByUpdateTimes(t *testing.T) {
 	inBubble(t, func(a *testbed) {
 		start := time.Now().Unix() - 30

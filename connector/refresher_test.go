@@ -11,7 +11,7 @@ import (
 	"orderwalk/simulator"
 )
 
-// refreshes is how many tokens a worker has fetched for a shop, by its name.
+// refreshes returns how many tokens a worker has fetched for a shop, by name.
 func (p *process) refreshes(shop string) (n float64) {
 	p.a.Helper()
 	families, err := p.metrics.Gather()
@@ -30,9 +30,9 @@ func (p *process) refreshes(shop string) (n float64) {
 	return n
 }
 
-// TestOneRefresherForAnAppID: shops of one app ID whose tokens end each other
-// are in two lanes, and there are two workers. One of them walks both shops and
-// fetches the tokens, whichever comes or goes.
+// TestOneRefresherForAnAppID: two shops of one app ID, whose tokens end each other, are
+// in two lanes, and there are two workers. One worker walks both shops and fetches the
+// tokens, also when workers join or leave.
 func TestOneRefresherForAnAppID(t *testing.T) {
 	inBubble(t, func(a *testbed) {
 		a.heartbeat = 10 * time.Second
@@ -55,7 +55,7 @@ func TestOneRefresherForAnAppID(t *testing.T) {
 		a.until("the first has all", func() bool { return count(first, StateLive) == 4 })
 		second := a.start(shops...)
 		a.until("each has some", func() bool { return count(first, StateLive) == 2 && count(second, StateLive) == 2 })
-		time.Sleep(10 * time.Minute) // tokens of the first, of shops that it has handed over, are dead
+		time.Sleep(10 * time.Minute) // tokens that the first worker fetched for shops it no longer has are dead
 
 		calls := len(a.listed())
 		before := map[*process][]float64{}
@@ -98,9 +98,8 @@ func TestOneRefresherForAnAppID(t *testing.T) {
 	})
 }
 
-// twoPairs are two app IDs, each with its two shops in two lanes of their own:
-// one of the first half of all lanes and one of the second, which two workers
-// would not have of themselves.
+// twoPairs returns two app IDs, each with two shops in two lanes: one in the first half
+// of all lanes and one in the second, which two workers would not share on their own.
 func twoPairs(group string) []string {
 	taken := map[int]bool{}
 	var ids []string

@@ -14,14 +14,14 @@ import (
 	"orderwalk/offsets"
 )
 
-// lookLimit bounds one look at topics while the walk goes on.
-const lookLimit = 30 * time.Second
+// checkTimeout bounds one check of topics while lanes run.
+const checkTimeout = 30 * time.Second
 
-// errNoChange is a look at a topic that has brought nothing new.
+// errNoChange reports that a topic still cannot be used, for the reason known before.
 var errNoChange = errors.New("the topic cannot be used yet")
 
-// shopFault is an error that only one shop of a lane has caused: the lane's
-// transaction is dropped, and its next life goes on without that shop.
+// shopFault is an error that one shop of a lane has caused. The lane's transaction is
+// dropped, and the next life of the lane runs without that shop.
 type shopFault struct {
 	shop offsets.Partition
 	err  error
@@ -30,18 +30,17 @@ type shopFault struct {
 func (f *shopFault) Error() string { return f.err.Error() }
 func (f *shopFault) Unwrap() error { return f.err }
 
-// refusal is an orders topic of a lane that Kafka has refused. Its shops are
-// failed while it is barred; the topic is looked at again after minWait, growing
-// to maxWait.
+// refusal is an orders topic of a lane that Kafka has refused. Its shops are failed
+// while it is barred. The topic is checked again after minWait, doubling up to maxWait.
 type refusal struct {
 	err    error
-	told   string // what the shops were said to have failed for
+	shown  string // the reason last shown for the shops
 	barred bool
 	delay  time.Duration
-	at     time.Time // of the next look; of the last change of barred, if it is not
+	at     time.Time // of the next check while barred; else of the latest unbar
 }
 
-// bar notes that a topic cannot be used, and sets the time of the next look.
+// bar notes that the topic cannot be used, and sets the time of the next check.
 func (r *refusal) bar(err error) {
 	now := time.Now()
 	switch {
@@ -53,13 +52,12 @@ func (r *refusal) bar(err error) {
 	r.err, r.barred, r.at = err, true, now.Add(r.delay)
 }
 
-// ailingPatience is how long a lane with several orders topics waits for the
-// leaders and replicas of one of them before it goes on with the others.
-const ailingPatience = time.Minute
+// topicPatience is how long a lane with several orders topics waits for the leaders
+// and replicas of one of them before it continues with the others.
+const topicPatience = time.Minute
 
-// patience is a lane's patience with its orders topics: for ever (0) with the only
-// one, without which there is nothing to go on with, and none that counts with one
-// that was refused not long ago.
+// patience returns how long the lane waits for an orders topic: without limit (0) for
+// its only one, a second for one that was refused not long ago, else topicPatience.
 func (l *lane) patience(topic string) time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -69,14 +67,14 @@ func (l *lane) patience(topic string) time.Duration {
 	if r := l.refused[topic]; r != nil && !r.barred && time.Now().Before(r.at.Add(maxWait)) {
 		return time.Second
 	}
-	return ailingPatience
+	return topicPatience
 }
 
-// refuse fails the shops of an orders topic that Kafka has refused, and reports
-// whether it was one: the offsets topic and the transactional ID are the lane's
-// own, and a broker that does not answer says nothing of a topic. Transactions
-// are only ever refused before the commit is sent, so the next life of the lane
-// finds what was committed before, of all its shops.
+// refuse fails the shops of an orders topic that Kafka has refused, and reports whether
+// the error was about one. Errors about the offsets topic and the transactional ID
+// belong to the lane, and a missing answer says nothing about a topic. Kafka refuses a
+// transaction only before the commit is sent, so the next life of the lane finds what
+// was committed before, of all its shops.
 func (l *lane) refuse(err *txn.Error) bool {
 	topic, written := err.Topic, l.toWrite()
 	switch {
@@ -97,7 +95,7 @@ func (l *lane) refuseTopic(topic string, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.bar(topic, err)
-	l.tell(topic)
+	l.showRefusal(topic)
 }
 
 // bar notes that a topic cannot be used. The caller holds mu.
@@ -111,31 +109,31 @@ func (l *lane) bar(topic string, err error) {
 	poke(l.rebarred)
 }
 
-// tell shows that the shops of a barred topic are failed, and why. The caller holds
-// mu.
-func (l *lane) tell(topic string) {
+// showRefusal logs and shows that the shops of a barred topic have failed, and why. It
+// does so once per reason. The caller holds mu.
+func (l *lane) showRefusal(topic string) {
 	r := l.refused[topic]
-	if r.told == r.err.Error() {
+	if r.shown == r.err.Error() {
 		return
 	}
-	r.told = r.err.Error()
-	for _, m := range l.of(topic) {
+	r.shown = r.err.Error()
+	for _, m := range l.membersOf(topic) {
 		l.log.Error("shop failed", "shop", m.shop.Name, "topic", topic, "reason", r.err, "topic_looked_at_again_in", r.delay)
-		m.sheet.set(StateFailed, r.err)
+		m.status.set(StateFailed, r.err)
 	}
 }
 
-// tellAll is tell for all barred topics. The caller holds mu.
-func (l *lane) tellAll() {
+// showRefusals calls showRefusal for all barred topics. The caller holds mu.
+func (l *lane) showRefusals() {
 	for topic, r := range l.refused {
 		if r.barred {
-			l.tell(topic)
+			l.showRefusal(topic)
 		}
 	}
 }
 
-// of lists the members of a topic that have not ended. The caller holds mu.
-func (l *lane) of(topic string) []*member {
+// membersOf lists the members of a topic that have not ended. The caller holds mu.
+func (l *lane) membersOf(topic string) []*member {
 	var members []*member
 	for _, m := range l.members {
 		if m.shop.Topic == topic && !m.ended {
@@ -145,44 +143,44 @@ func (l *lane) of(topic string) []*member {
 	return members
 }
 
-// unbar lets the shops of a topic go on.
+// unbar lets the shops of a topic continue.
 func (l *lane) unbar(topic string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	r := l.refused[topic]
-	r.barred, r.told, r.at = false, "", time.Now()
+	r.barred, r.shown, r.at = false, "", time.Now()
 	l.log.Info("orders topic can be used again", "topic", topic)
-	for _, m := range l.of(topic) {
-		m.sheet.set(StateStarting, nil)
+	for _, m := range l.membersOf(topic) {
+		m.status.set(StateStarting, nil)
 	}
 	poke(l.changed)
 }
 
-// waiting returns the barred topic that is looked at next; empty if there is none.
-// The caller holds mu.
-func (l *lane) waiting() (next string) {
+// nextBarred returns the barred topic that is checked next; empty = none. The caller
+// holds mu.
+func (l *lane) nextBarred() (next string) {
 	for topic, r := range l.refused {
-		if r.barred && len(l.of(topic)) > 0 && (next == "" || r.at.Before(l.refused[next].at)) {
+		if r.barred && len(l.membersOf(topic)) > 0 && (next == "" || r.at.Before(l.refused[next].at)) {
 			next = topic
 		}
 	}
 	return next
 }
 
-// nextLook is waiting with the time of the look, for callers without mu.
-func (l *lane) nextLook() (topic string, at time.Time) {
+// nextCheck returns the barred topic that is checked next, and when.
+func (l *lane) nextCheck() (topic string, at time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if topic = l.waiting(); topic != "" {
+	if topic = l.nextBarred(); topic != "" {
 		at = l.refused[topic].at
 	}
 	return topic, at
 }
 
-// await looks at the barred topics, each at its time, until ctx ends.
-func (l *lane) await(ctx context.Context) {
+// watchBarred checks the barred topics, each at its time, until ctx ends.
+func (l *lane) watchBarred(ctx context.Context) {
 	for {
-		topic, at := l.nextLook()
+		topic, at := l.nextCheck()
 		var due <-chan time.Time
 		if topic != "" {
 			due = time.After(time.Until(at))
@@ -194,7 +192,7 @@ func (l *lane) await(ctx context.Context) {
 			continue
 		case <-due:
 		}
-		err := l.look(ctx, topic)
+		err := l.recheck(ctx, topic)
 		switch {
 		case ctx.Err() != nil:
 			return
@@ -206,8 +204,7 @@ func (l *lane) await(ctx context.Context) {
 	}
 }
 
-// stillBarred notes that a look has found a topic unusable; errNoChange for the same
-// reason as before.
+// stillBarred notes that a check found a topic unusable; errNoChange keeps the reason.
 func (l *lane) stillBarred(topic string, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -216,15 +213,15 @@ func (l *lane) stillBarred(topic string, err error) {
 		err = r.err
 	}
 	r.bar(err)
-	l.tell(topic)
+	l.showRefusal(topic)
 }
 
-// lookAgain looks whether a refused topic can be used now. One that has been there
-// is only looked for: it was deleted on purpose or by mistake, and the operator
-// decides with which configuration it comes back. One that could not be created
-// is tried again.
-func (c *Connector) lookAgain(ctx context.Context, topic string) error {
-	ctx, cancel := context.WithTimeout(ctx, lookLimit)
+// recheckTopic checks whether a refused topic can be used now. A topic that existed
+// before is not created again: it was deleted on purpose or by mistake, and the
+// operator decides with which configuration it comes back. A topic that could not be
+// created is tried again.
+func (c *Connector) recheckTopic(ctx context.Context, topic string) error {
+	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
 	c.mu.Lock()
 	has := c.partitions[topic]
@@ -244,12 +241,12 @@ func (c *Connector) lookAgain(ctx context.Context, topic string) error {
 		}
 		has = there[topic]
 	}
-	c.counted(map[string]int{topic: has})
+	c.setCounts(map[string]int{topic: has})
 	return nil
 }
 
-// errNoPartitions is an orders topic whose partitions are not known, which Kafka
-// has said nothing about.
+// errNoPartitions is the error of an orders topic whose partition count is not known
+// although Kafka has not refused it.
 func errNoPartitions(topic string) error {
-	return fmt.Errorf("topic %q: its number of partitions is not known", topic)
+	return fmt.Errorf("partition count of topic %q is unknown", topic)
 }

@@ -18,7 +18,7 @@ import (
 	"orderwalk/simulator"
 )
 
-// inLane finds app IDs whose shops are in a lane of the story's four.
+// inLane returns app IDs whose shops are in one of the story's four lanes.
 func (a *testbed) inLane(number, n int) (ids []string) {
 	for i := 0; len(ids) < n; i++ {
 		id := fmt.Sprintf("wx%d", i)
@@ -37,18 +37,18 @@ func (a *testbed) createTopic(name string, partitions int32, config map[string]*
 	})
 }
 
-// impossible makes sure that Kafka refuses the name of a topic: kfake takes any.
+// impossible has Kafka refuse the name of a topic: kfake accepts any.
 func (a *testbed) impossible(name string) {
 	if a.bubble {
 		a.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Metadata, kmsg.CreateTopics}, Topic: name, Err: kerr.InvalidTopicException, Count: -1})
 	}
 }
 
-// oneTopicIsRefused: shops of one lane have topics of their own. One topic cannot
-// be created and one refuses our batches: their shops fail and say why, and the
-// other shop of the lane is read whole, although the refusal comes in the middle
-// of transactions that carry its orders too. No checkpoint covers an order that
-// is not on a topic, so the refused shop loses nothing once its topic is in order.
+// oneTopicIsRefused: shops of one lane have topics of their own. One topic cannot be
+// created and one refuses our batches. Their shops fail and say why. The lane's other
+// shop is read whole, although the refusal comes in the middle of transactions with its
+// orders. No checkpoint covers an order that is not on a topic, so the refused shop
+// loses nothing once its topic works.
 func oneTopicIsRefused(a *testbed) {
 	small := a.name + ".small"
 	topics := []string{"", small, "not a name"}
@@ -62,7 +62,7 @@ func oneTopicIsRefused(a *testbed) {
 	}
 	a.simulate(simulator.Config{Seed: 37, Shops: world, Latency: time.Millisecond})
 	a.impossible("not a name")
-	bytes := "200" // room for the markers of a transaction, which Kafka refuses too
+	bytes := "200" // enough for transaction markers, which Kafka would refuse, too
 	a.createTopic(small, 1, map[string]*string{"max.message.bytes": &bytes})
 
 	err := a.start(shops...).wait()
@@ -99,7 +99,7 @@ func oneTopicIsRefused(a *testbed) {
 	}
 }
 
-// stateOf is what a shop's worker says of it.
+// stateOf returns a shop's status at the worker that has it.
 func stateOf(appID string, workers ...*process) ShopStatus {
 	for _, w := range workers {
 		for _, s := range w.Status() {
@@ -111,14 +111,14 @@ func stateOf(appID string, workers ...*process) ShopStatus {
 	return ShopStatus{State: StateElsewhere}
 }
 
-// A topic is deleted under two workers. Its shops fail, each in a lane with
-// others; those, and both workers, go on. When the topic is back, with other
-// partitions, its shops go on without a restart.
+// A topic is deleted while two workers run. Its shops fail, each in a lane with other
+// shops; those and both workers continue. When the topic exists again, with another
+// partition count, its shops continue without a restart.
 func TestATopicThatWasDeletedIsUsedAgainWhenItIsBack(t *testing.T) {
 	inBubble(t, func(a *testbed) {
 		start := time.Now().Unix() - 60
 		ids := slices.Concat(a.inLane(0, 2), a.inLane(1, 2), a.inLane(3, 1))
-		bad := []string{ids[0], ids[2], ids[4]} // the last one is alone in its lane
+		bad := []string{ids[0], ids[2], ids[4]} // the last one is the only shop of its lane
 		topic := a.name + ".bad"
 		p := a.policy()
 		p.Start, p.PollInterval = start, 5*time.Second
@@ -138,13 +138,13 @@ func TestATopicThatWasDeletedIsUsedAgainWhenItIsBack(t *testing.T) {
 			return !slices.ContainsFunc(which, func(id string) bool { return stateOf(id, workers...).State != state })
 		}
 		a.until("all are live", func() bool { return are(StateLive, ids...) })
-		time.Sleep(20 * time.Second) // all of the backlog is committed
+		time.Sleep(20 * time.Second) // until the whole backlog is committed
 		a.deleteTopic(topic)
 		a.until("the shops of the deleted topic have failed", func() bool { return are(StateFailed, bad...) })
 		if s := stateOf(bad[0], workers...); !strings.Contains(s.Reason, "to "+topic) || !strings.HasSuffix(s.Reason, "; "+tryIt) {
 			t.Errorf("the reason is %q", s.Reason)
 		}
-		time.Sleep(5 * time.Minute) // looks at it, and again
+		time.Sleep(5 * time.Minute) // two checks of the topic
 		if !are(StateFailed, bad...) || !are(StateLive, ids[1], ids[3]) {
 			t.Fatalf("5 minutes later: %+v", workers[0].Status())
 		}
@@ -165,7 +165,7 @@ func TestATopicThatWasDeletedIsUsedAgainWhenItIsBack(t *testing.T) {
 		for _, id := range []string{ids[1], ids[3]} {
 			a.eachOnce(id, start, cs[offsets.Partition{Shop: id, Range: "create_time"}].Watermark-1)
 		}
-		// What was published before went with the topic; nothing since is missing.
+		// The earlier orders were deleted with the topic; no later one is missing.
 		count := make(map[string]int)
 		first := make(map[string]int64)
 		for _, r := range a.topic(topic) {
@@ -192,8 +192,8 @@ func TestATopicThatWasDeletedIsUsedAgainWhenItIsBack(t *testing.T) {
 	})
 }
 
-// A checkpoint that fits into no batch, here for the filter that is stored with
-// each window, fails its shop, not the others of its lane.
+// A checkpoint that fits into no batch, here because of the filter stored with each
+// window, fails its shop but not the others of its lane.
 func TestACheckpointThatDoesNotFitFailsItsShop(t *testing.T) {
 	inBubble(t, func(a *testbed) {
 		var world []simulator.Shop
@@ -211,13 +211,13 @@ func TestACheckpointThatDoesNotFitFailsItsShop(t *testing.T) {
 			t.Errorf("ended with %v", err)
 		}
 		a.eachOnce(shops[1].appID, shops[1].policy.Start, shops[1].policy.End)
-		time.Sleep(time.Second) // the server closes connections with requests that it left unread
+		time.Sleep(time.Second) // the server closes connections whose requests it has not read
 	})
 }
 
-// A topic that has no leader, or too few replicas, for long fails its shops where
-// others of the lane can go on without it. Kafka answers no definite no, so it is
-// waited for first.
+// A topic without a leader, or with too few replicas, fails its shops after a while, if
+// other shops of the lane can continue without it. Kafka does not refuse it definitely,
+// so the lane waits for it first.
 func TestATopicThatAilsForLongHoldsUpItsOwnShopsOnly(t *testing.T) {
 	for name, ail := range map[string]func(a *testbed, topic string) (recover func()){
 		"not enough replicas": func(a *testbed, topic string) func() {

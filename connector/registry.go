@@ -13,8 +13,7 @@ import (
 	"orderwalk/offsets"
 )
 
-// registry is every shop's line, and the collector of the series that are
-// computed when they are asked for.
+// registry holds the state of every shop, and collects the series computed from it.
 type registry struct {
 	metrics *Metrics
 	quotas  *budget.Budgets
@@ -26,23 +25,23 @@ type registry struct {
 
 	mu     sync.Mutex
 	states map[offsets.Partition]*shopState
-	// inboxes and histories are those of the same shops.
+	// inboxes and histories have the same keys as states.
 	inboxes   map[offsets.Partition]*inbox
 	histories map[offsets.Partition]*history
-	// unread are shops without a checkpoint, by when this process came to know
-	// them, also those that a list of shops has left out meanwhile: one that could
-	// not be taken is tried again.
+	// unread holds when this process first saw each shop without a checkpoint, unix
+	// seconds. A shop stays here while a list leaves it out: a list that could not be
+	// applied is tried again.
 	unread map[offsets.Partition]int64
-	// others says that the group has other workers, which have the lanes that this
-	// one has not.
+	// others reports that the group has other workers, which own the lanes that this
+	// one does not.
 	others bool
 }
 
-// shopSeries is one of a shop's series, taken off its status.
+// shopSeries is one series of a shop, computed from its status.
 type shopSeries struct {
 	desc *prometheus.Desc
 	kind prometheus.ValueType
-	of   func(s ShopStatus, now time.Time) float64 // NaN = there is none
+	of   func(s ShopStatus, now time.Time) float64 // NaN = no sample
 }
 
 func newRegistry(m *Metrics, quotas *budget.Budgets) *registry {
@@ -98,7 +97,7 @@ func (r *registry) Describe(ch chan<- *prometheus.Desc) {
 
 // Collect implements prometheus.Collector.
 func (r *registry) Collect(ch chan<- prometheus.Metric) {
-	now := r.clocks.later() // by the clock that is late, no order would be
+	now := r.clocks.later() // by the slower clock, no order would ever be late
 	for _, s := range r.snapshot() {
 		for _, series := range r.series {
 			if value := series.of(s, now); !math.IsNaN(value) {
@@ -110,8 +109,8 @@ func (r *registry) Collect(ch chan<- prometheus.Metric) {
 	}
 }
 
-// firstSeen notes when shops were first listed that are not registered yet: where the
-// walk of one without a start time begins, however long its list cannot be taken.
+// firstSeen notes when shops that are not registered yet were first listed. A shop
+// without a start time begins there, however long its list cannot be applied.
 func (r *registry) firstSeen(shops []Shop) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -123,7 +122,7 @@ func (r *registry) firstSeen(shops []Shop) {
 	}
 }
 
-// register replaces the list of shops. What is known of shops that stay, stays.
+// register replaces the list of shops. Shops that stay keep their state.
 func (r *registry) register(shops []Shop, changed func()) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -139,7 +138,7 @@ func (r *registry) register(shops []Shop, changed func()) {
 		callers[i] = budget.Caller{Name: shop.Name, AppID: shop.AppID, Client: shop.Client}
 	}
 	r.quotas.Enlist(callers)
-	sheets, inboxes, histories := r.states, r.inboxes, r.histories
+	states, inboxes, histories := r.states, r.inboxes, r.histories
 	r.states = make(map[offsets.Partition]*shopState, len(shops))
 	r.inboxes = make(map[offsets.Partition]*inbox, len(shops))
 	r.histories = make(map[offsets.Partition]*history, len(shops))
@@ -152,7 +151,7 @@ func (r *registry) register(shops []Shop, changed func()) {
 				r.histories[p].since = since
 			}
 		}
-		h := sheets[p]
+		h := states[p]
 		if h == nil || h.name() != shop.Name {
 			h = newShopState(shop, r.metrics, changed)
 			h.quota, h.explain = r.quotas.Of(shop.AppID), r.explain
@@ -162,8 +161,8 @@ func (r *registry) register(shops []Shop, changed func()) {
 	}
 }
 
-// of returns what belongs to a source partition. A shop that has been removed
-// meanwhile has a state that is not registered.
+// of returns the state, inbox and history of a source partition. A shop that was
+// removed in the meantime gets new ones that are not registered.
 func (r *registry) of(p offsets.Partition, shop Shop) (*shopState, *inbox, *history) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -173,7 +172,7 @@ func (r *registry) of(p offsets.Partition, shop Shop) (*shopState, *inbox, *hist
 	return newShopState(shop, r.metrics, func() {}), newInbox(), &history{since: time.Now().Unix()}
 }
 
-// placed shows the lane of a shop.
+// placed sets the lane that a shop's status shows.
 func (r *registry) placed(p offsets.Partition, lane int) {
 	r.mu.Lock()
 	h := r.states[p]
@@ -183,7 +182,7 @@ func (r *registry) placed(p offsets.Partition, lane int) {
 	}
 }
 
-// nudge tells the walkers of an app ID of an event.
+// nudge passes an event to the walkers of an app ID.
 func (r *registry) nudge(appID, event string, at int64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -8,8 +8,8 @@ import (
 	"orderwalk/simulator"
 )
 
-// TestReservedKindsOfLaterVersionsArePassedOver: a worker that is rolled back meets
-// records that its own version does not know, in every lane; its shops go on.
+// TestReservedKindsOfLaterVersionsArePassedOver: after a rollback every lane has
+// records that this version does not know; its shops continue.
 func TestReservedKindsOfLaterVersionsArePassedOver(t *testing.T) {
 	inBubble(t, func(a *testbed) {
 		one, p := backlog("wx1", 300)

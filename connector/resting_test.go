@@ -9,10 +9,9 @@ import (
 	"orderwalk/simulator"
 )
 
-// Two workers with a bounded range have shops each that will never be done: for a
-// topic that cannot be, or because the vendor refuses them. All of them end when
-// the others' shops are done, and name what is not. A third one has no shop of that
-// kind and ends with them.
+// Two workers with a bounded range each have shops that will never be done: for a topic
+// that cannot exist, or because the vendor refuses them. Both end when all other shops
+// are done, and name the rest. A third worker has no such shop and ends with them.
 func TestWorkersEndThoughEachHasAFailedShop(t *testing.T) {
 	for name, refused := range map[string]bool{"a topic": false, "the vendor": true} {
 		t.Run(name, func(t *testing.T) {

@@ -13,11 +13,11 @@ import (
 	"orderwalk/simulator"
 )
 
-// windowFrozen kills a process in the middle of windows and starts it with
-// another page size and a filter: every page token is sent with the very
-// parameters it was issued for, and the second process goes on with the tokens
-// of the first. After enough pages no token brings the next one, so the kill
-// finds each window in the middle, whoever is slow.
+// windowFrozen kills a process in the middle of windows and starts it with another page
+// size and a filter. Every page token is sent with the parameters it was issued for,
+// and the second process continues with the tokens of the first. After enough pages the
+// API answers no token, so the kill finds each window in the middle, however slow the
+// machine is.
 func windowFrozen(a *testbed) {
 	const enough = 60
 	sh, p := backlog("wx1", 2000)
@@ -38,13 +38,13 @@ func windowFrozen(a *testbed) {
 			return false
 		}
 		held.Store(asked.NextKey, true)
-		<-r.Context().Done() // the caller has lost patience, or is dead
+		<-r.Context().Done() // the caller has timed out or was killed
 		return true
 	}
 	a.pod = "pod"
 	run := a.start(shop{appID: "wx1", policy: p})
 	a.until("some orders are published", func() bool { return run.Status()[0].Published > 0 })
-	var stored map[string]bool // tokens that are to be sent next
+	var stored map[string]bool // tokens that must be sent next
 	a.until("every window that is read has committed the token of its next page", func() bool {
 		stored = make(map[string]bool)
 		if c := a.checkpoints()[offsets.Partition{Shop: "wx1", Range: "create_time"}]; c != nil {

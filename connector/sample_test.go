@@ -9,8 +9,8 @@ import (
 	"orderwalk/simulator"
 )
 
-// A shop whose orders come evenly is known by the least number of calls. One that
-// sleeps takes more, until it is known well enough to plan by.
+// A shop with evenly spread orders takes the least number of calls. One without orders
+// at night takes more, until the estimate is good enough to plan by.
 func TestMeasuringTakesAsManyCallsAsItTakes(t *testing.T) {
 	for name, sleeps := range map[string]bool{"even": false, "asleep at night": true} {
 		t.Run(name, func(t *testing.T) {

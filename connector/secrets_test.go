@@ -12,9 +12,9 @@ import (
 	"orderwalk/simulator"
 )
 
-// search looks for the secrets of a story in all that has come out of its
-// processes: logs, errors, metrics, states, and what is on its topics. A fake
-// Kafka that the story has put out of reach has its topics searched elsewhere.
+// search looks for the secrets of a story in all output of its processes: logs, errors,
+// metrics, states, and topics. Topics of a fake Kafka that the story has made
+// unreachable are searched elsewhere.
 func (a *testbed) search() {
 	a.Helper()
 	a.mu.Lock()
@@ -48,8 +48,8 @@ func (a *testbed) search() {
 	}
 }
 
-// searchFinds has the search look for what is there: it must be found wherever
-// it is, or the search of every other story says nothing.
+// searchFinds checks search itself: it must find secrets that are present, or it proves
+// nothing in other stories.
 func searchFinds(a *testbed) {
 	sh, p := backlog("wx1", 30)
 	a.simulate(simulator.Config{Seed: 21, Shops: []simulator.Shop{sh}})
@@ -74,7 +74,7 @@ func searchFinds(a *testbed) {
 	}
 }
 
-// complaints is a test that keeps what it is told instead of failing.
+// complaints is a test that records errors instead of failing.
 type complaints struct {
 	testing.TB
 	text strings.Builder

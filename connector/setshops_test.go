@@ -9,8 +9,8 @@ import (
 	"orderwalk/simulator"
 )
 
-// A list of shops that cannot be taken changes nothing: the shops are walked, and
-// shown, as before, and the worker comes to its end.
+// A list of shops that cannot be applied changes nothing: the shops are walked and
+// shown as before, and the worker ends normally.
 func TestAListOfShopsThatFailsChangesNothing(t *testing.T) {
 	inBubble(t, func(a *testbed) {
 		a.simulate(simulator.Config{Seed: 33, Shops: []simulator.Shop{
@@ -53,7 +53,7 @@ func TestAListOfShopsThatFailsChangesNothing(t *testing.T) {
 	})
 }
 
-// A list in which one shop has an impossible topic is taken: that shop fails.
+// A list in which one shop has an impossible topic is applied, and that shop fails.
 func TestAListOfShopsWithOneImpossibleTopicIsTaken(t *testing.T) {
 	inBubble(t, func(a *testbed) {
 		start := time.Now().Unix() - 60

@@ -8,8 +8,8 @@ import (
 	"orderwalk/simulator"
 )
 
-// TestTheRateOfAnAppIDIsShared: two workers have a range of one app ID each,
-// and together they keep to its rate limit.
+// TestTheRateOfAnAppIDIsShared: two workers have one range each of an app ID, and
+// together they keep its rate limit.
 func TestTheRateOfAnAppIDIsShared(t *testing.T) {
 	inBubble(t, func(a *testbed) {
 		sh, p := backlog("wx1", 3000)
@@ -37,8 +37,8 @@ func TestTheRateOfAnAppIDIsShared(t *testing.T) {
 		if byWorker != 2 {
 			t.Error("both ranges were read by one worker: the test does not show what it is for")
 		}
-		// Calls that wait keep their turn when the second worker takes its half, and
-		// each of CONCURRENCY may wait for one.
+		// Waiting calls keep their turn when the second worker gets its half, and
+		// CONCURRENCY calls may be waiting.
 		most := 20 + 1 + p.Concurrency/2
 		calls := a.listed()
 		slices.SortFunc(calls, func(a, b simulator.ListCall) int { return a.At.Compare(b.At) })
@@ -54,8 +54,8 @@ func TestTheRateOfAnAppIDIsShared(t *testing.T) {
 }
 
 // TestWindowsBesideOneAreFew: however many shops a process has, and however many
-// windows each of them may read at once, those beyond one of each are bounded,
-// and go to whoever asks first.
+// windows each may read at once, the windows beyond each shop's first are bounded,
+// first come first served.
 func TestWindowsBesideOneAreFew(t *testing.T) {
 	inBubble(t, func(a *testbed) {
 		const shops, spare = 4, 3
@@ -64,14 +64,14 @@ func TestWindowsBesideOneAreFew(t *testing.T) {
 			listed[i].policy.Concurrency = 8
 		}
 		p := a.prepare(listed...)
-		p.spare = make(chan struct{}, spare)
+		p.extra = make(chan struct{}, spare)
 		a.run(p)
 		if err := p.wait(); err != nil {
 			t.Fatal(err)
 		}
 		calls, most := a.listed(), 0
 		for i, from := 0, 0; i < len(calls); i++ {
-			for calls[i].At.Sub(calls[from].At) >= 20*time.Millisecond { // how long each takes
+			for calls[i].At.Sub(calls[from].At) >= 20*time.Millisecond { // the duration of a call
 				from++
 			}
 			most = max(most, i-from+1)
@@ -79,7 +79,7 @@ func TestWindowsBesideOneAreFew(t *testing.T) {
 		if most != shops+spare {
 			t.Errorf("%d list calls at once, want %d", most, shops+spare)
 		}
-		if n := len(p.spare); n != 0 {
+		if n := len(p.extra); n != 0 {
 			t.Errorf("%d windows are still counted as being read", n)
 		}
 		for _, s := range listed {

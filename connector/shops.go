@@ -12,21 +12,21 @@ import (
 	"orderwalk/offsets"
 )
 
-// offsetsTopic is what the offsets topic has to be.
+// offsetsTopic returns the required configuration of the offsets topic.
 func (c *Connector) offsetsTopic() topics.Spec {
 	return topics.Spec{
 		Name: c.cfg.OffsetsTopic, Partitions: c.cfg.OffsetsPartitions, ReplicationFactor: c.cfg.ReplicationFactor, Compacted: true,
-		// A lane is read from its beginning: let the cleaner keep it short.
+		// A lane is read from its beginning, so have the log cleaner keep it short.
 		Config: map[string]string{"segment.bytes": "16777216", "segment.ms": "3600000", "min.cleanable.dirty.ratio": "0.1", "delete.retention.ms": "3600000"},
 	}
 }
 
-// ordersTopic is what an orders topic has to be.
+// ordersTopic returns the required configuration of an orders topic.
 func (c *Connector) ordersTopic(name string) topics.Spec {
 	return topics.Spec{Name: name, Partitions: c.cfg.TopicPartitions, ReplicationFactor: c.cfg.ReplicationFactor}
 }
 
-// topics makes sure of the topics of all shops, and deals the shops out over the
+// topics creates or checks the topics of all shops and distributes the shops over the
 // lanes.
 func (c *Connector) topics(ctx context.Context) error {
 	for {
@@ -38,9 +38,9 @@ func (c *Connector) topics(ctx context.Context) error {
 			return err
 		}
 		c.mu.Lock()
-		same := slices.Equal(shops, c.cfg.Shops) // SetShops may have come in between
+		same := slices.Equal(shops, c.cfg.Shops) // SetShops may have changed them
 		if same {
-			c.take(found, shops)
+			c.apply(found, shops)
 		}
 		c.mu.Unlock()
 		if same {
@@ -49,15 +49,15 @@ func (c *Connector) topics(ctx context.Context) error {
 	}
 }
 
-// found is what has been found of the topics.
+// found is the result of find: partition counts, and the orders topics that cannot be
+// used with the reason.
 type found struct {
 	partitions map[string]int
 	refused    map[string]error
 }
 
-// find creates the topics that are not there, and counts partitions. An orders
-// topic that cannot be used is an error only if there is no other: its shops fail
-// and the others do not.
+// find creates missing topics and counts partitions. An orders topic that cannot be
+// used fails its shops only; find returns an error if no orders topic can be used.
 func (c *Connector) find(ctx context.Context, shops []Shop) (found, error) {
 	specs := []topics.Spec{c.offsetsTopic()}
 	for _, topic := range c.ordersTopics(shops) {
@@ -77,7 +77,7 @@ func (c *Connector) find(ctx context.Context, shops []Shop) (found, error) {
 	if c.partitions != nil && had != has {
 		return found{}, &GrownError{Topic: c.cfg.OffsetsTopic, Had: had, Has: has}
 	}
-	for topic := range refused { // was there once
+	for topic := range refused { // keep the count of one that existed before
 		if n := c.partitions[topic]; n > 0 {
 			partitions[topic] = n
 		}
@@ -85,15 +85,15 @@ func (c *Connector) find(ctx context.Context, shops []Shop) (found, error) {
 	return found{partitions, refused}, nil
 }
 
-// take makes these the shops, and deals them out. The caller holds mu.
-func (c *Connector) take(f found, shops []Shop) {
+// apply replaces the shops and distributes them over the lanes. The caller holds mu.
+func (c *Connector) apply(f found, shops []Shop) {
 	c.logCounts(f.partitions)
 	c.cfg.Shops, c.partitions, c.refused = shops, f.partitions, f.refused
-	c.deal()
+	c.distribute()
 }
 
-// counted takes up what topics have been counted to have.
-func (c *Connector) counted(has map[string]int) {
+// setCounts stores new partition counts. Topics that have one are no longer refused.
+func (c *Connector) setCounts(has map[string]int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.logCounts(has)
@@ -105,12 +105,11 @@ func (c *Connector) counted(has map[string]int) {
 	c.partitions, c.refused = partitions, refused
 }
 
-// logCounts logs which topics have other partitions than before. The caller holds
-// mu.
+// logCounts logs each topic whose partition count has changed. The caller holds mu.
 func (c *Connector) logCounts(has map[string]int) {
 	for topic, n := range has {
 		if had := c.partitions[topic]; had > 0 && n != had {
-			c.cfg.Log.Info("orders topic has another number of partitions, which is used from now on", "topic", topic, "had", had, "has", n)
+			c.cfg.Log.Info("partition count of an orders topic changed; using the new count", "topic", topic, "had", had, "has", n)
 		}
 	}
 }
@@ -133,8 +132,9 @@ func (c *Connector) ordersTopics(shops []Shop) []string {
 	return slices.Sorted(maps.Keys(names))
 }
 
-// deal deals the shops out over the lanes. The caller holds mu.
-func (c *Connector) deal() {
+// distribute distributes the shops over the lanes by the hash of their checkpoint keys.
+// The caller holds mu.
+func (c *Connector) distribute() {
 	lanes := c.partitions[c.cfg.OffsetsTopic]
 	c.shops = make(map[int][]Shop, lanes)
 	for _, shop := range c.cfg.Shops {
@@ -147,16 +147,16 @@ func (c *Connector) deal() {
 	}
 }
 
-// lanes is how many there are.
+// lanes returns the number of lanes; 0 = not known yet.
 func (c *Connector) lanes() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.partitions[c.cfg.OffsetsTopic]
 }
 
-// SetShops takes a new list of shops: added ones are walked, removed ones are
-// not any more, and changed ones go on under what is new, from where they
-// stand. It looks for the topics first: with an error nothing has changed.
+// SetShops replaces the list of shops. Added shops are walked, removed ones are no
+// longer walked, changed ones continue from their checkpoint under the new
+// configuration. It checks the topics first; after an error nothing has changed.
 func (c *Connector) SetShops(ctx context.Context, shops []Shop) error {
 	c.mu.Lock()
 	started := c.partitions != nil
@@ -169,7 +169,7 @@ func (c *Connector) SetShops(ctx context.Context, shops []Shop) error {
 		return nil
 	}
 	c.registry.firstSeen(shops)
-	// What the transport remembers may be older than the topics are.
+	// The transport's cached metadata may be older than the topics.
 	if err := (kafkawire.Wire{Addr: c.cfg.Addr, Transport: c.cfg.Transport}).Refresh(ctx); err != nil {
 		return err
 	}
@@ -177,14 +177,14 @@ func (c *Connector) SetShops(ctx context.Context, shops []Shop) error {
 	if err != nil {
 		return err
 	}
-	was := c.dealt()
+	was := c.shopsByLane()
 	c.registry.register(shops, c.poke)
 	c.mu.Lock()
-	c.take(found, shops)
+	c.apply(found, shops)
 	set := c.set
 	c.mu.Unlock()
 	var changed []int
-	now := c.dealt()
+	now := c.shopsByLane()
 	for number := range c.lanes() {
 		if !slices.Equal(was[number], now[number]) {
 			changed = append(changed, number)
@@ -197,27 +197,25 @@ func (c *Connector) SetShops(ctx context.Context, shops []Shop) error {
 	return nil
 }
 
-func (c *Connector) dealt() map[int][]Shop {
+func (c *Connector) shopsByLane() map[int][]Shop {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return maps.Clone(c.shops)
 }
 
-// open makes a lane with the shops it has now; nil when it has none, and
-// nothing is to be owned.
+// open returns a lane with its present shops; nil if it has none and need not be owned.
 func (c *Connector) open(number int) *lane {
 	members, refused := c.members(number)
 	if len(members) == 0 {
 		return nil
 	}
-	l := &lane{number: number, flush: flushInterval, cfg: &c.cfg, partitions: c.counts, look: c.lookAgain, tombstones: c.tombstones, misplaced: c.checkpoints.misplaced, outage: c.outage, spare: extraWindows{c.spare, &c.demand}, ids: c.ids,
+	l := &lane{number: number, flush: flushInterval, cfg: &c.cfg, partitions: c.counts, recheck: c.recheckTopic, tombstones: c.tombstones, misplaced: c.checkpoints.misplaced, outage: c.outage, extra: extraWindows{c.extra, &c.demand}, ids: c.ids,
 		log: c.cfg.Log.With("lane", number), refused: make(map[string]*refusal), changed: make(chan struct{}, 1), rebarred: make(chan struct{}, 1)}
 	l.set(members, refused)
 	return l
 }
 
-// members are a lane's shops as they are now, and the orders topics that cannot be
-// used.
+// members returns a lane's present shops, and the orders topics that cannot be used.
 func (c *Connector) members(number int) ([]*member, map[string]error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -225,17 +223,17 @@ func (c *Connector) members(number int) ([]*member, map[string]error) {
 	for i, shop := range c.shops[number] {
 		p := shop.partition()
 		sheet, inbox, history := c.registry.of(p, shop)
-		members[i] = &member{shop: shop, sheet: sheet, inbox: inbox, history: history, paused: c.paused[p]}
+		members[i] = &member{shop: shop, status: sheet, inbox: inbox, history: history, paused: c.paused[p]}
 	}
 	return members, c.refused
 }
 
-// Pause stops walking a shop until Resume. What has been read is committed, a call
-// that is under way ends, and other shops do not notice. It reports false if there
-// is no such shop.
+// Pause stops walking a shop until Resume. A call in progress ends, and what has been
+// read is committed. Other shops are not affected. It reports whether the shop exists.
 func (c *Connector) Pause(shop string) bool { return c.pause(shop, true) }
 
-// Resume walks a paused shop on from where it stands.
+// Resume continues a paused shop from its checkpoint. It reports whether the shop
+// exists.
 func (c *Connector) Resume(shop string) bool { return c.pause(shop, false) }
 
 func (c *Connector) pause(name string, paused bool) bool {
@@ -257,7 +255,7 @@ func (c *Connector) pause(name string, paused bool) bool {
 	return len(changed) > 0
 }
 
-// load is what each lane costs its owner: its shops.
+// load returns the cost of each lane for the group's assignment: its number of shops.
 func (c *Connector) load() map[int]int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -268,8 +266,8 @@ func (c *Connector) load() map[int]int {
 	return load
 }
 
-// together lists the lanes that have to be with one worker: those of an app ID
-// that has to have one refresher. Where many have, each with shops in several
+// together lists groups of lanes that one worker must own: the lanes of each app ID
+// whose tokens only one worker may refresh. If many app IDs have shops in several
 // lanes, that may be all lanes.
 func (c *Connector) together() [][]int {
 	c.mu.Lock()
@@ -285,10 +283,9 @@ func (c *Connector) together() [][]int {
 	return slices.Collect(maps.Values(lanes))
 }
 
-// share gives each app ID's client its part of the rate limit. An app ID has
-// one limit, however many workers call for it; each takes the part of the lanes
-// it has of all lanes with shops of that app ID, so that the parts add up to
-// one without anybody asking anybody. It is the same with the calls of a day.
+// share sets each app ID's part of the rate limit and of the day's calls. An app ID has
+// one limit for all workers. Each worker takes the part of the lanes it owns among all
+// lanes with shops of that app ID, so the parts add up to one without coordination.
 func (c *Connector) share(on []int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -314,7 +311,7 @@ func (c *Connector) share(on []int) {
 	}
 }
 
-// poke makes the connector look whether it is at its end.
+// poke makes Run check whether all shops have ended.
 func (c *Connector) poke() {
 	select {
 	case c.changed <- struct{}{}:
@@ -322,8 +319,8 @@ func (c *Connector) poke() {
 	}
 }
 
-// finished says whether a shop of another worker is read to its end, by its
-// checkpoint.
+// finished reports whether the checkpoint of another worker's shop is at the end of its
+// range.
 func finished(lane offsets.Lane, shop Shop) bool {
 	known := lane.Shops[shop.partition()]
 	return known != nil && known.Checkpoint != nil && window.Next(known.Checkpoint, time.Now(), shop.Policy).Done

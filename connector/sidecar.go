@@ -9,21 +9,20 @@ import (
 	"orderwalk/internal/group"
 )
 
-// Sidecar is what goes on in a worker beside its lanes. It has one of the lanes'
-// partitions for its records, and one worker at a time that leads: the one to
-// which the group assigns that lane.
+// Sidecar is work of the group that runs beside the lanes. Its records are in the
+// partition of one lane, and the worker to which the group assigns that lane leads it.
 type Sidecar struct {
-	// Key is that of the record that says which lane.
+	// Key is the record key whose hash selects the lane.
 	Key []byte
 	// Follow runs in every worker until ctx ends.
 	Follow func(ctx context.Context, lane int)
-	// Lead, if any, runs in the worker that has the lane, until ctx ends, which
-	// it may take a moment to notice, or until the lane is not its any more.
-	// After an error it is called again.
+	// Lead, if not nil, runs in the worker that owns the lane, until ctx ends or the
+	// lane moves. mine reports whether the lane still is assigned to this worker. After
+	// an error Lead is called again.
 	Lead func(ctx context.Context, mine func(context.Context) (bool, error)) error
 }
 
-// relead is how long a failed Lead rests.
+// relead is the pause before a failed Lead is called again.
 const relead = 2 * time.Second
 
 // sidecars runs a Sidecar.
@@ -33,11 +32,11 @@ type sidecars struct {
 	lanes *laneSet
 
 	mu    sync.Mutex
-	stop  context.CancelFunc // of the one who leads; nil when nobody does
+	stop  context.CancelFunc // ends Lead; nil while this worker does not lead
 	group sync.WaitGroup
 }
 
-// assign starts or stops leading.
+// assign starts or stops Lead after an assignment.
 func (s *sidecars) assign(ctx context.Context, a group.Assignment) {
 	mine := false
 	for _, lane := range a.Lanes {
@@ -63,7 +62,7 @@ func (s *sidecars) lead(ctx context.Context) {
 			return
 		}
 		if err != nil {
-			s.lanes.log.Warn("what this worker does for the group starts again", "reason", err)
+			s.lanes.log.Warn("group work of this worker failed and restarts", "reason", err)
 		}
 		if backoff.Sleep(ctx, relead) != nil {
 			return
@@ -71,9 +70,9 @@ func (s *sidecars) lead(ctx context.Context) {
 	}
 }
 
-// Nudge tells the walkers of an app ID that something has happened to an order
-// at a time: they look as soon as it has left SETTLE_DELAY. The event is the
-// vendor's name of it; empty if the vendor has told of none.
+// Nudge tells the walkers of an app ID that an order was created or changed at a time.
+// They read up to it once it is older than SETTLE_DELAY. event is the vendor's name of
+// the event; empty = no event was received.
 func (c *Connector) Nudge(appID, event string, at time.Time) {
 	c.registry.nudge(appID, event, at.Unix())
 }

@@ -9,9 +9,9 @@ import (
 	"orderwalk/simulator"
 )
 
-// TestANudgeBringsTheNextPollForward: an order that the vendor tells of is there
-// when it has left SETTLE_DELAY, however long the poll interval is; what is told
-// twice, or of the past, costs no calls.
+// TestANudgeBringsTheNextPollForward: an order that the vendor pushes is published once
+// it has left SETTLE_DELAY, however long the poll interval is. Repeated or past events
+// cost no calls.
 func TestANudgeBringsTheNextPollForward(t *testing.T) {
 	inBubble(t, func(a *testbed) {
 		a.simulate(simulator.Config{Seed: 5, Shops: []simulator.Shop{{AppID: "wx1", Secret: "secret-wx1"}}})
@@ -28,8 +28,8 @@ func TestANudgeBringsTheNextPollForward(t *testing.T) {
 			run.Nudge("wx1", "channels_ec_order_pay", placed)
 		}
 		run.Nudge("wx1", orderNew, placed)
-		run.Nudge("wx1", "", placed)       // looked for, and not pushed
-		run.Nudge("wx2", orderNew, placed) // walked elsewhere
+		run.Nudge("wx1", "", placed)       // a nudge without an event
+		run.Nudge("wx2", orderNew, placed) // walked by another worker
 		time.Sleep(p.SettleDelay + 3*time.Second)
 		if n := len(a.published()); n != 1 {
 			a.Errorf("%d orders %v after the event", n, p.SettleDelay+3*time.Second)
@@ -44,7 +44,7 @@ func TestANudgeBringsTheNextPollForward(t *testing.T) {
 		if n := len(a.listed()) - before; n > 5 {
 			a.Errorf("%d calls in half an hour", n)
 		}
-		run.Nudge("wx1", orderNew, time.Now()) // of an order that is cancelled before it is listed
+		run.Nudge("wx1", orderNew, time.Now()) // of an order that is cancelled before it can be listed
 		time.Sleep(20 * time.Minute)
 		run.expectPushToRecord(1, p.SettleDelay, p.SettleDelay+3*time.Second)
 		if err := run.stop(); err != nil {
@@ -53,8 +53,7 @@ func TestANudgeBringsTheNextPollForward(t *testing.T) {
 	})
 }
 
-// expectPushToRecord looks at how many events were measured, and what their
-// times add up to.
+// expectPushToRecord checks how many events were measured, and the sum of their times.
 func (p *process) expectPushToRecord(events uint64, least, most time.Duration) {
 	p.a.Helper()
 	families, err := p.metrics.Gather()
@@ -74,8 +73,8 @@ func (p *process) expectPushToRecord(events uint64, least, most time.Duration) {
 	p.a.Error("no orderwalk_push_to_record_seconds")
 }
 
-// TestChangesAreMeasuredWhereTheyAreRead: any event of an order has a record in
-// a walk over update times, in the worker that walks the shop and in no other.
+// TestChangesAreMeasuredWhereTheyAreRead: by update time, any event of an order is
+// measured, and only by the worker that walks the shop.
 func TestChangesAreMeasuredWhereTheyAreRead(t *testing.T) {
 	inBubble(t, func(a *testbed) {
 		a.heartbeat = time.Minute
@@ -107,8 +106,9 @@ func TestChangesAreMeasuredWhereTheyAreRead(t *testing.T) {
 	})
 }
 
-// TestOrdersThatKeepComingAreReadAsTheyCome: each within SETTLE_DELAY + 3 s,
-// though another one is told of before it has left SETTLE_DELAY.
+// TestOrdersThatKeepComingAreReadAsTheyCome: each order is published within
+// SETTLE_DELAY + 3 s, although the next event arrives before the order has left
+// SETTLE_DELAY.
 func TestOrdersThatKeepComingAreReadAsTheyCome(t *testing.T) {
 	inBubble(t, func(a *testbed) {
 		a.heartbeat = time.Minute

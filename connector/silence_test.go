@@ -18,7 +18,7 @@ import (
 	"orderwalk/simulator"
 )
 
-// terse is an API that leaves out what is empty or false.
+// terse is an API that leaves out fields that are empty or false.
 var terse = simulator.Faults{OrderIDList: "absent", HasMore: "absent", KeyOnLastPage: "absent"}
 
 // asked is a list call as a gateway sees it.
@@ -28,12 +28,12 @@ type asked struct {
 	Key    string           `json:"next_key"`
 }
 
-// glitch is a gateway that answers list calls with a success that says too
-// little, from the first one that begins picks on, for a while.
+// glitch is a gateway that for a while answers list calls with a success that says too
+// little, from the first call that begins selects.
 type glitch struct {
 	length time.Duration
 	begins func(n int, q asked) bool
-	form   string // a body, or a field of the API's own answer to leave out
+	form   string // the body to answer, or the field to leave out of the API's answer
 
 	mu    sync.Mutex
 	n     int
@@ -86,7 +86,7 @@ func (g *glitch) now(length time.Duration, form string) {
 	g.until, g.form = time.Now().Add(length), form
 }
 
-// distort answers with a body, or with the API's answer less some fields.
+// distort answers with a body, or with the API's answer without some fields.
 func distort(a *testbed, w http.ResponseWriter, r *http.Request, form string) {
 	w.Header().Set("Content-Type", "application/json")
 	if strings.HasPrefix(form, "{") {
@@ -112,7 +112,7 @@ func (g *glitch) seen() (calls, bad int) {
 	return g.n, g.bad
 }
 
-// ends waits for a bounded run, for hours if it must.
+// ends waits for a bounded run, up to hours.
 func (p *process) ends() error {
 	p.a.Helper()
 	select {
@@ -126,9 +126,9 @@ func (p *process) ends() error {
 	}
 }
 
-// TestASilentSuccessEndsNoWindow: answers that say "ok" and nothing of orders,
-// for seconds or minutes, at the first page of a window, in the middle and at its
-// last one, from an API that says all and from one that leaves out what is empty.
+// TestASilentSuccessEndsNoWindow: answers that say "ok" without a list, for seconds or
+// minutes, at the first page of a window, in the middle and at the last one; from an
+// API that sends all fields and from one that leaves out empty ones.
 func TestASilentSuccessEndsNoWindow(t *testing.T) {
 	places := map[string]func(n int, q asked) bool{
 		"from the first call on": func(int, asked) bool { return true },
@@ -144,7 +144,7 @@ func TestASilentSuccessEndsNoWindow(t *testing.T) {
 						inBubble(t, func(a *testbed) {
 							sh, p := backlog("wx1", 1500)
 							p.PageSize, p.Lookback, p.Range = 20, 0, kind
-							p.Start -= 24 * 3600 // the shop was not open yet
+							p.Start -= 24 * 3600 // the shop had not opened yet
 							a.heartbeat = time.Minute
 							a.simulate(simulator.Config{Seed: uint64(i), Shops: []simulator.Shop{sh}, Latency: 20 * time.Millisecond, Faults: faults})
 							g := &glitch{length: length, begins: begins, form: form}
@@ -164,7 +164,7 @@ func TestASilentSuccessEndsNoWindow(t *testing.T) {
 	}
 }
 
-// TestSilentSuccessesNowAndThen: a third of all answers say nothing.
+// TestSilentSuccessesNowAndThen: a third of all answers have no list.
 func TestSilentSuccessesNowAndThen(t *testing.T) {
 	for seed := range uint64(12) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
@@ -194,9 +194,9 @@ func TestSilentSuccessesNowAndThen(t *testing.T) {
 	}
 }
 
-// TestAnIdleShopOfATerseAPIGoesOn: its polls cost a bounded number of calls,
-// whether its last order is of today, of a month ago, or there never was one;
-// and the next order comes.
+// TestAnIdleShopOfATerseAPIGoesOn: its polls cost a bounded number of calls, whether
+// its last order is of today, of a month ago, or it never had one. The next order is
+// published.
 func TestAnIdleShopOfATerseAPIGoesOn(t *testing.T) {
 	const hours = 4
 	for name, last := range map[string]time.Duration{"today": time.Hour, "a month ago": 30 * 24 * time.Hour, "never": 0} {
@@ -243,8 +243,8 @@ func TestAnIdleShopOfATerseAPIGoesOn(t *testing.T) {
 	}
 }
 
-// TestASilentSuccessHidesNoLiveOrder: polls and second passes of a live shop
-// meet the same, again and again, also without a second pass.
+// TestASilentSuccessHidesNoLiveOrder: polls and second passes of a live shop get such
+// answers again and again, also without a second pass.
 func TestASilentSuccessHidesNoLiveOrder(t *testing.T) {
 	for i, lookback := range []time.Duration{0, 30 * time.Second} {
 		for j, faults := range []simulator.Faults{{}, terse} {
@@ -281,7 +281,7 @@ func TestASilentSuccessHidesNoLiveOrder(t *testing.T) {
 	}
 }
 
-// TestAQuotaWithoutNumbersIsNoUnlimitedDay: what is known of the day stays.
+// TestAQuotaWithoutNumbersIsNoUnlimitedDay: the numbers known before still hold.
 func TestAQuotaWithoutNumbersIsNoUnlimitedDay(t *testing.T) {
 	for _, body := range []string{`{"errcode":0,"errmsg":"ok"}`, `{"errcode":0,"quota":{}}`, `{"errcode":0,"quota":null}`, `{"errcode":0,"quota":{"daily_limit":0,"used":0,"remain":0}}`, `{"errcode":0,"quota":{"daily_limit":1000}}`} {
 		inBubble(t, func(a *testbed) {

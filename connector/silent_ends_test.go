@@ -14,9 +14,9 @@ import (
 	"orderwalk/simulator"
 )
 
-// TestSilentFirstPagesEndNoWindow: from the beginning on, the first page of every
-// list says nothing for a while, and calls with a page token are answered as they
-// should be, wrong tokens refused.
+// TestSilentFirstPagesEndNoWindow: from the start, the first page of every list comes
+// without a list for a while. Calls with a page token are answered correctly; wrong
+// tokens are refused.
 func TestSilentFirstPagesEndNoWindow(t *testing.T) {
 	for _, kind := range []wechat.Range{wechat.CreateTime, wechat.UpdateTime} {
 		t.Run(string(kind), func(t *testing.T) {
@@ -48,8 +48,8 @@ func TestSilentFirstPagesEndNoWindow(t *testing.T) {
 	}
 }
 
-// TestATerseAPIThatCountsNeitherEnd: orders of the very second at which a range
-// begins are not of it, and do not make its silence a lie.
+// TestATerseAPIThatCountsNeitherEnd: orders of the very second at which a range begins
+// are not in it, so a missing list is a true answer.
 func TestATerseAPIThatCountsNeitherEnd(t *testing.T) {
 	for _, kind := range []wechat.Range{wechat.CreateTime, wechat.UpdateTime} {
 		t.Run(string(kind), func(t *testing.T) {
@@ -80,9 +80,9 @@ func TestATerseAPIThatCountsNeitherEnd(t *testing.T) {
 	}
 }
 
-// TestATerseAPIAmongFaults: what is asked to find a list beside a silent range
-// fails now and then. The search goes on soon after, and does not stay with a
-// range that has become too far away to be listed together with the silent one.
+// TestATerseAPIAmongFaults: the calls that search for a list near a silent range fail
+// now and then. The search continues soon after, and leaves a range that has become too
+// far away to be listed together with the silent one.
 func TestATerseAPIAmongFaults(t *testing.T) {
 	for seed := range uint64(12) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {

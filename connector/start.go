@@ -7,15 +7,14 @@ import (
 	"orderwalk/offsets"
 )
 
-// mostBehind bounds how much earlier the API's clock makes the moment of a first
-// start. A clock that is farther behind is a wrong clock, the API's or ours; the
-// log says which moment was taken.
+// mostBehind bounds how much the API's clock moves the moment of a first start. If it
+// is farther behind, one of the clocks is wrong; the log says which moment was used.
 const mostBehind = 10 * time.Minute
 
-// arrive gives a shop without a start time its first checkpoint, and waits until
-// that is committed: the walk begins at the first start, however long the API
-// refuses, and whatever process is the one that it answers.
-func (w *walker) arrive(ctx context.Context) error {
+// storeStart gives a shop without a start time its first checkpoint, and waits until that
+// is committed. So the walk begins at the moment of the first start, however long the
+// API refuses, and whichever worker gets its first answer.
+func (w *walker) storeStart(ctx context.Context) error {
 	w.mu.Lock()
 	kept := make(chan struct{})
 	switch {
@@ -36,12 +35,12 @@ func (w *walker) arrive(ctx context.Context) error {
 		close(kept)
 	}
 	if w.state != nil {
-		w.sheet.started(w.state.Watermark)
+		w.status.started(w.state.Watermark)
 	}
 	missing := unread(w.state, w.shop)
-	w.member.miss(missing)
+	w.member.setUnread(missing)
 	w.mu.Unlock()
-	if w.sheet.miss(missing) {
+	if w.status.setUnread(missing) {
 		w.log.Warn("the start time is earlier than where the walk began", "reason", missing)
 	}
 	select {
@@ -52,17 +51,15 @@ func (w *walker) arrive(ctx context.Context) error {
 	}
 }
 
-// beginAt is the checkpoint of a walk that has read nothing yet. The caller holds
-// mu.
+// beginAt returns the checkpoint of a walk that has read nothing. The caller holds mu.
 func (w *walker) beginAt(start int64) *offsets.Checkpoint {
 	w.dirty = true
 	return &offsets.Checkpoint{Watermark: start, Begin: start, Length: w.shop.Policy.Clamp(0)}
 }
 
-// begin hears the API's clock, before which no window is planned. A shop with a
-// start time gets its first checkpoint; the moment of a first start becomes
-// earlier by what the API's clock is behind ours, since the orders' times are the
-// API's.
+// begin waits for the API's clock, before which no window is planned. A shop with a
+// start time gets its first checkpoint. The moment of a first start moves back by how
+// far the API's clock is behind the local one, since orders have the API's times.
 func (w *walker) begin(ctx context.Context) error {
 	if _, heard := w.host.Now(); !heard {
 		if err := w.shop.Client.Hear(ctx); err != nil {
@@ -80,15 +77,15 @@ func (w *walker) begin(ctx context.Context) error {
 		theirs, _ := w.host.Now()
 		behind := ours.Sub(theirs)
 		if behind > mostBehind {
-			w.log.Warn("this machine's clock is ahead of the API's at the first start: which of them is right? A start time makes sure of the first orders",
+			w.log.Warn("this machine's clock is far ahead of the API's at the first start: check both; set ORDERWALK_START_TIME to be sure of the first orders",
 				"ahead_by", behind.Round(time.Second), "counted", mostBehind)
 			behind = mostBehind
 		}
 		start := min(w.state.Begin-int64(behind/time.Second), ours.Unix())
 		w.state = w.beginAt(start)
-		w.log.Info("the walk begins at the first start", "begin", time.Unix(start, 0).UTC().Format(time.RFC3339))
+		w.log.Info("the walk begins at the moment of the first start", "begin", time.Unix(start, 0).UTC().Format(time.RFC3339))
 		poke(w.now)
 	}
-	w.sheet.started(w.state.Watermark)
+	w.status.started(w.state.Watermark)
 	return nil
 }

@@ -13,7 +13,7 @@ import (
 	"orderwalk/simulator"
 )
 
-// opening is a shop that has had orders before the story begins and gets more.
+// opening is a shop that has orders before the story begins and gets more.
 func (a *testbed) opening(faults simulator.Faults) (start int64) {
 	start = time.Now().Unix()
 	a.heartbeat = time.Minute
@@ -22,8 +22,8 @@ func (a *testbed) opening(faults simulator.Faults) (start int64) {
 	return start
 }
 
-// beginsAt checks that the orders from a second on are published once, and none
-// from before another.
+// beginsAt checks that orders between the seconds from and end are published once, and
+// none created before atMost.
 func (a *testbed) beginsAt(from, atMost, end int64) {
 	a.Helper()
 	a.eachOnce("wx1", from, end)
@@ -44,7 +44,7 @@ func (a *testbed) beginsAt(from, atMost, end int64) {
 
 // TestTheWalkBeginsAtTheFirstStart: without a start time a shop is walked from the
 // first start of the process, whatever keeps the API or Kafka from answering, and
-// whichever process is answered in the end.
+// whichever process gets the first answer.
 func TestTheWalkBeginsAtTheFirstStart(t *testing.T) {
 	refused := func(a *testbed) func() {
 		a.api.SetFaults(simulator.Faults{Whitelist: 40164})
@@ -104,8 +104,8 @@ func listsRefused(a *testbed) func() {
 	return func() { a.api.SetFaults(simulator.Faults{}) }
 }
 
-// TestTheFirstStartIsCommittedBeforeTheAPIIsAsked: the first call finds the
-// checkpoint on the topic.
+// TestTheFirstStartIsCommittedBeforeTheAPIIsAsked: at the first call the checkpoint is
+// on the topic.
 func TestTheFirstStartIsCommittedBeforeTheAPIIsAsked(t *testing.T) {
 	inBubble(t, func(a *testbed) {
 		start := a.opening(simulator.Faults{})
@@ -129,15 +129,15 @@ func TestTheFirstStartIsCommittedBeforeTheAPIIsAsked(t *testing.T) {
 	})
 }
 
-// TestClocksThatDisagreeAtTheFirstStart: the begin is the earlier of both clocks,
-// and never more than minutes before ours.
+// TestClocksThatDisagreeAtTheFirstStart: the walk begins at the earlier of both clocks,
+// and at most minutes before the local one.
 func TestClocksThatDisagreeAtTheFirstStart(t *testing.T) {
 	for _, skew := range []time.Duration{-72 * time.Hour, -time.Hour, -5 * time.Minute, -20 * time.Second, 5 * time.Minute, 72 * time.Hour} {
 		t.Run(skew.String(), func(t *testing.T) {
 			inBubble(t, func(a *testbed) {
 				start := a.opening(simulator.Faults{ClockSkew: skew})
 				a.pod = "pod"
-				for range 2 { // the second time there is nothing to make earlier
+				for range 2 { // the second start changes nothing
 					run := a.start(shop{appID: "wx1", policy: testPolicy()})
 					time.Sleep(time.Minute)
 					run.kill()
@@ -152,7 +152,7 @@ func TestClocksThatDisagreeAtTheFirstStart(t *testing.T) {
 	}
 }
 
-// TestOneOldDateDoesNotMoveTheFirstStart: the first answer alone has a wrong date.
+// TestOneOldDateDoesNotMoveTheFirstStart: only the first answer has a wrong date.
 func TestOneOldDateDoesNotMoveTheFirstStart(t *testing.T) {
 	inBubble(t, func(a *testbed) {
 		start := a.opening(simulator.Faults{ClockSkew: -72 * time.Hour})
@@ -172,7 +172,8 @@ func TestOneOldDateDoesNotMoveTheFirstStart(t *testing.T) {
 	})
 }
 
-// TestAStartThatIsSetBeforeAnythingIsReadCounts.
+// TestAStartThatIsSetBeforeAnythingIsReadCounts: it replaces the moment of the first
+// start.
 func TestAStartThatIsSetBeforeAnythingIsReadCounts(t *testing.T) {
 	inBubble(t, func(a *testbed) {
 		start := a.opening(simulator.Faults{Whitelist: 40164})
@@ -193,8 +194,8 @@ func TestAStartThatIsSetBeforeAnythingIsReadCounts(t *testing.T) {
 	})
 }
 
-// TestAShopThatIsAddedBeginsWhenItIsAdded: also when Kafka cannot take it for a
-// while, and the list is tried again.
+// TestAShopThatIsAddedBeginsWhenItIsAdded, also when Kafka is unavailable at first and
+// the list is applied later.
 func TestAShopThatIsAddedBeginsWhenItIsAdded(t *testing.T) {
 	inBubble(t, func(a *testbed) {
 		start := time.Now().Unix()

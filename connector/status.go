@@ -20,45 +20,45 @@ const (
 	StateStarting  State = "starting"  // its lane is being opened
 	StateBackfill  State = "backfill"  // reading history
 	StateLive      State = "live"      // caught up
-	StateWaiting   State = "waiting"   // somebody must act at the vendor's side; looked at again
-	StateExhausted State = "exhausted" // the day's list calls are used up; goes on at midnight
-	StatePaused    State = "paused"    // told not to go on
-	StateDone      State = "done"      // a bounded range is published
+	StateWaiting   State = "waiting"   // needs an act at the vendor's side; tried again
+	StateExhausted State = "exhausted" // the day's list calls are used up; resumes at midnight
+	StatePaused    State = "paused"    // by Pause
+	StateDone      State = "done"      // its bounded range is published
 	StateFailed    State = "failed"    // stopped; the reason says why
-	StateElsewhere State = "elsewhere" // its lane is another worker's, or nobody's yet
+	StateElsewhere State = "elsewhere" // another worker owns its lane, or no worker yet
 )
 
-// ended says that nothing more will come of the shop in this process.
+// ended reports whether the shop is not walked any more in this process.
 func (s State) ended() bool { return s == StateDone || s == StateFailed || s == StateElsewhere }
 
-// ShopStatus is one shop at one moment.
+// ShopStatus is the state of one shop at one moment.
 type ShopStatus struct {
 	Name, AppID, Range string
 	Lane               int
 	State              State
-	// Reason says why a shop waits or failed, or what of it is not read.
+	// Reason is why the shop waits or failed, or what of its range is not read.
 	Reason string
-	// Held says that a backfill waits for more of the day's list calls.
+	// Held reports that a backfill waits for more of the day's list calls.
 	Held bool
-	// Start is where this process found the shop's range to begin, Watermark
-	// how far it is committed, Target where the first pass may go now. All are
-	// unix seconds, 0 until the shop has been walked.
+	// Start is where the walk began in this process, Watermark how far it is committed,
+	// Target how far the first pass may go now. All are unix seconds, 0 until the shop
+	// is walked here.
 	Start, Watermark, Target int64
-	// Since is what Lag counts from until the shop has been walked, unix: its start
-	// time, or else when this process came to know it.
+	// Since is what Lag counts from until the shop is walked, unix seconds: its start
+	// time, or when this process first saw it.
 	Since int64
-	// Away says that another worker has the shop's lane, and tells more of it.
+	// Away reports that another worker owns the shop's lane and knows more.
 	Away bool
-	// Windows is how many windows are being read, Length the seconds of the one
-	// opened last.
+	// Windows is how many windows are being read, Length the seconds of the one opened
+	// last.
 	Windows int
 	Length  int64
-	// What this process has read and committed so far.
+	// Counts since this process started, as read and committed by it.
 	Pages, Published, Late, Repeats int64
 }
 
-// Lag is how far the watermark is behind now, whatever the shop's state. A shop
-// that has none yet is behind since it was to be walked.
+// Lag returns how far the watermark is behind now, in any state. For a shop without a
+// watermark it counts from Since.
 func (s ShopStatus) Lag(now time.Time) time.Duration {
 	from := cmp.Or(s.Watermark, s.Since)
 	if from == 0 {
@@ -67,7 +67,7 @@ func (s ShopStatus) Lag(now time.Time) time.Duration {
 	return max(0, now.Sub(time.Unix(from, 0)))
 }
 
-// Progress is the share of the range that has been read, 0 to 1.
+// Progress returns the share of the range that has been read, 0 to 1.
 func (s ShopStatus) Progress() float64 {
 	if s.State == StateDone || s.State == StateLive {
 		return 1
@@ -78,23 +78,24 @@ func (s ShopStatus) Progress() float64 {
 	return min(1, max(0, float64(s.Watermark-s.Start)/float64(s.Target-s.Start)))
 }
 
-// shopState is the state of one shop, as status and metrics show it.
+// shopState is the state of one shop, for status and metrics.
 type shopState struct {
 	lateness prometheus.Observer
 	toRecord prometheus.Observer
 	onChange func()
-	quota    *budget.Budget     // of the app ID
+	quota    *budget.Budget     // shared by the app ID
 	explain  func(error) string // see Config.explain; nil = the error's text
 
 	mu sync.Mutex
 	s  ShopStatus
-	// held reports that the shop has windows that wait for calls: see walker.hold.
+	// held reports that windows of the shop wait for calls: see walker.hold.
 	held bool
-	// unread is what of the shop is not read although its start time says so.
+	// unread is the time that is not read although the start time asks for it; nil =
+	// none.
 	unread *UnreadError
-	// ahead is the state of a shop that waits, once a page shows that it need not.
-	ahead State
-	// pushed are the seconds of events whose records are awaited, none before from.
+	// ahead is the state that a waiting shop gets once a page arrives.
+	nextState State
+	// pushed are the seconds of events that await their records, none before from.
 	pushed []int64
 	from   int64
 }
@@ -149,15 +150,15 @@ func (h *shopState) placed(lane int) {
 	h.s.Lane = lane
 }
 
-// due notes what the shop's lag counts from until it has been walked.
-// since is when this process came to know it.
+// due sets what the shop's lag counts from until it is walked. since is when this
+// process first saw the shop.
 func (h *shopState) due(p window.Policy, since int64) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.s.Since = cmp.Or(p.Start, h.s.Since, since)
 }
 
-// started notes where a walk goes on.
+// started notes where a walk continues.
 func (h *shopState) started(watermark int64) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -173,20 +174,19 @@ func (h *shopState) opened(last window.Span) {
 	h.s.Length = last.End - last.Start
 }
 
-// planned notes a plan. A shop is live when its watermark has come up to the
-// second given, the windows of a poll or two behind the horizon. One that waits
-// for somebody's act and only tries whether it may go on waits still; not so one
-// that is held back from trying.
+// planned notes a plan. A shop is live once its watermark has reached the second live,
+// the windows of a poll or two behind the horizon. A shop that waits for the vendor
+// stays waiting while it only tries a call, but not if the budget keeps it from trying.
 func (h *shopState) planned(c *offsets.Checkpoint, horizon, live int64, windows int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.s.Target, h.s.Windows = horizon, windows
-	h.ahead = StateBackfill
+	h.nextState = StateBackfill
 	if c.Watermark >= live {
-		h.ahead = StateLive
+		h.nextState = StateLive
 	}
 	if h.s.State != StateWaiting || h.held {
-		h.s.State, h.s.Reason = h.ahead, ""
+		h.s.State, h.s.Reason = h.nextState, ""
 	}
 }
 
@@ -196,11 +196,11 @@ func (h *shopState) page(s window.Deduped) {
 	h.s.Pages++
 	h.s.Repeats += int64(s.Repeats)
 	if h.s.State == StateWaiting {
-		h.s.State, h.s.Reason = h.ahead, ""
+		h.s.State, h.s.Reason = h.nextState, ""
 	}
 }
 
-// committed notes what a transaction has made true.
+// committed notes a walker's share of a committed transaction.
 func (h *shopState) committed(r receipt) {
 	for _, age := range r.ages {
 		h.lateness.Observe(age)

@@ -11,8 +11,8 @@ import (
 	"orderwalk/simulator"
 )
 
-// A shop that goes on says how far it is before it has read anything, which an
-// API that does not answer can put off for long.
+// A shop that resumes shows its watermark before it has read anything, which may be
+// long if the API does not answer.
 func TestAShopThatGoesOnSaysWhereItIs(t *testing.T) {
 	inBubble(t, func(a *testbed) {
 		sh, p := backlog("wx1", 3000)
@@ -35,8 +35,7 @@ func TestAShopThatGoesOnSaysWhereItIs(t *testing.T) {
 	})
 }
 
-// metric is a shop's series as it is scraped; there is none if there is no such
-// line.
+// metric returns a shop's series as scraped; there reports whether it exists.
 func metric(t *testing.T, p *process, name, shop string) (value float64, there bool) {
 	t.Helper()
 	families, err := p.metrics.Gather()
@@ -55,9 +54,8 @@ func metric(t *testing.T, p *process, name, shop string) (value float64, there b
 	return 0, false
 }
 
-// TestLagCountsWhateverTheState: a shop that failed or waits is as far behind as
-// its watermark, or its start, whether it has ever been read or not; there is no
-// watermark of 1970.
+// TestLagCountsWhateverTheState: the lag of a shop that failed or waits counts from its
+// watermark or its start, whether it has been read or not. No watermark is from 1970.
 func TestLagCountsWhateverTheState(t *testing.T) {
 	for _, c := range []struct {
 		name   string
@@ -99,7 +97,7 @@ func TestLagCountsWhateverTheState(t *testing.T) {
 	}
 }
 
-// TestLagOfADamagedCheckpoint counts from the start time.
+// TestLagOfADamagedCheckpoint: it counts from the start time.
 func TestLagOfADamagedCheckpoint(t *testing.T) {
 	inBubble(t, func(a *testbed) {
 		start := a.opening(simulator.Faults{})
@@ -123,8 +121,9 @@ func TestLagOfADamagedCheckpoint(t *testing.T) {
 	})
 }
 
-// TestLagIsTheOwnersToTell: one of two workers has the shop and tells its lag. One
-// that is cut off goes on counting, since it does not know of any other.
+// TestLagIsTheOwnersToTell: of two workers, the one that owns the shop's lane exports
+// its lag. A worker that is cut off goes on exporting it, since it knows of no other
+// owner.
 func TestLagIsTheOwnersToTell(t *testing.T) {
 	inBubble(t, func(a *testbed) {
 		a.opening(simulator.Faults{})

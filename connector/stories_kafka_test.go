@@ -12,9 +12,9 @@ import (
 	"orderwalk/test/kafkatest"
 )
 
-// TestStoriesOnKafka plays the stories on a real broker, over a real network
-// and in real time. They share the broker, and mostly wait: as many as there are
-// CPUs are played at once.
+// TestStoriesOnKafka plays the stories on a real broker, over a real network and in
+// real time. They share the broker and mostly wait, so as many as there are CPUs are
+// played at once.
 func TestStoriesOnKafka(t *testing.T) {
 	brokers := kafkatest.Start(t)
 	for _, s := range stories {
@@ -25,7 +25,7 @@ func TestStoriesOnKafka(t *testing.T) {
 				t.Fatal(err)
 			}
 			a := &testbed{TB: t, dial: new(net.Dialer).DialContext, brokers: brokers, apiURL: "http://" + listener.Addr().String(),
-				// The broker may have been here before, with -count.
+				// With -count, the broker has data of earlier runs.
 				name: fmt.Sprintf("%s-%d", strings.ToLower(s.name), time.Now().UnixNano()), listen: func() net.Listener { return listener }}
 			a.play(s.play)
 		})

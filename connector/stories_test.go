@@ -17,9 +17,9 @@ import (
 	"orderwalk/simulator"
 )
 
-// stories are played in a bubble, and with the build tag kafka on a real
-// broker in real time. One for each invariant of the package comment, and one
-// for each way to be interrupted.
+// stories are played in a bubble, and with the build tag kafka on a real broker in real
+// time. One for each invariant of the package comment, and one for each kind of
+// interruption.
 var stories = []struct {
 	name string
 	play func(a *testbed)
@@ -42,9 +42,9 @@ var stories = []struct {
 	{"ShopsChangeWithoutARestart", shopsChange},
 	{"AShopThatMovesToAnotherLaneIsRefused", shopsMisplaced},
 	{"LanesThatComeWhileItRunsStartNoShopOver", partitionsGrow},
-	{"ADeletedOffsetsTopicIsNotMadeAnewInSilence", offsetsDeleted},
-	{"AnOffsetsTopicThatIsMadeAgainGetsAllOfTheCheckpoints", offsetsRemade},
-	{"AnOffsetsTopicThatIsMadeAgainBeforeTheFirstCommitGetsThemToo", offsetsRemadeEarly},
+	{"ADeletedOffsetsTopicIsNotRecreatedSilently", offsetsDeleted},
+	{"ARecreatedOffsetsTopicGetsAllOfTheCheckpoints", offsetsRemade},
+	{"AnOffsetsTopicRecreatedBeforeTheFirstCommitGetsThemToo", offsetsRemadeEarly},
 	{"TheSearchForSecretsFindsThem", searchFinds},
 }
 
@@ -54,17 +54,17 @@ func TestStories(t *testing.T) {
 	}
 }
 
-// commitTogether kills the process at random moments of a backfill from an API
-// that misbehaves. Whatever is committed then, the orders topic holds just the
-// orders that the checkpoint says it does.
+// commitTogether kills the process at random moments of a backfill from an API that
+// fails now and then. At any of them, the orders topic holds exactly the orders that
+// the committed checkpoint covers.
 func commitTogether(a *testbed) {
 	sh, p := backlog("wx1", 3000)
 	p.PageSize = 20
 	a.simulate(simulator.Config{Seed: 1, Shops: []simulator.Shop{sh}, Faults: simulator.Chaos(0.3), Latency: 5 * time.Millisecond})
 	a.pod = "pod"
 	rnd := rand.New(rand.NewPCG(1, 1))
-	// Lives get longer as kills add up: somewhere a machine is slow enough to get
-	// nowhere in two seconds.
+	// Runs get longer with each kill: a slow machine may make no progress in two
+	// seconds.
 	for kills := range 60 {
 		if kills == 59 {
 			a.Fatal("does not come to an end")
@@ -86,9 +86,8 @@ func commitTogether(a *testbed) {
 	}
 }
 
-// covered checks that orders and checkpoint agree: every ID of a tracked
-// window is published, and so is every order before those windows, and nothing
-// else.
+// covered checks that orders and checkpoint agree: every ID of a tracked window is
+// published, and every order before those windows, and nothing else.
 func covered(a *testbed, appID string, start int64) { coveredOn(a, a.orders(), appID, start) }
 
 // coveredOn is covered for a shop with a topic of its own.
@@ -107,7 +106,7 @@ func coveredOn(a *testbed, topic, appID string, start int64) {
 	}
 	begin := c.Frontier()
 	seen := make(map[string]bool)
-	forgotten := func(o simulator.Order) bool { // settled windows keep their IDs at the ends of a row only
+	forgotten := func(o simulator.Order) bool { // in a row of settled windows only the ends keep their IDs
 		return slices.ContainsFunc(c.Windows, func(w *offsets.Window) bool {
 			return w.State == offsets.Settled && w.Start <= o.Created && o.Created <= w.End
 		})
@@ -133,9 +132,8 @@ func coveredOn(a *testbed, topic, appID string, start int64) {
 	}
 }
 
-// watermarkInOrder looks at a live shop all the time: the watermark never goes
-// back, never passes now − SETTLE_DELAY, and whatever is before it has been
-// published.
+// watermarkInOrder watches a live shop: the watermark never goes back, never passes now
+// − SETTLE_DELAY, and every order before it has been published.
 func watermarkInOrder(a *testbed) {
 	start := time.Now().Unix() - 60
 	a.simulate(simulator.Config{Seed: 3, Shops: []simulator.Shop{{AppID: "wx1", Secret: "secret-wx1", Live: simulator.Live{Rate: 5, Since: start}}}, Latency: 30 * time.Millisecond})
@@ -165,15 +163,15 @@ func watermarkInOrder(a *testbed) {
 	}
 }
 
-// olderFenced opens a lane that another owner has open, as a worker does whose
-// assignment is newer: the older one's next transaction fails whole, and it
-// gives the lane up. Meanwhile no page comes, so there is work left for both,
-// however long the opening takes.
+// olderFenced opens a lane that another owner has open, as a worker with a newer
+// assignment does. The older owner's next transaction fails as a whole, and it gives
+// the lane up. No page arrives in the meantime, so both have work left, however long
+// the opening takes.
 func olderFenced(a *testbed) {
 	sh, p := backlog("wx1", 3000)
 	p.PageSize = 10
 	a.simulate(simulator.Config{Seed: 4, Shops: []simulator.Shop{sh}, Latency: 20 * time.Millisecond})
-	pages := make(chan struct{}) // closed when they come again
+	pages := make(chan struct{}) // closed to let pages arrive again
 	var stalled atomic.Bool
 	a.gateway = func(_ http.ResponseWriter, r *http.Request) bool {
 		if stalled.Load() && strings.HasSuffix(r.URL.Path, "/list/get") {
@@ -190,7 +188,7 @@ func olderFenced(a *testbed) {
 		}
 		c.checkpoints = newCheckpointReader(&c.cfg, c.lanes(), c.cfg.Log, c.outage)
 		var l *lane
-		for lane := range c.dealt() {
+		for lane := range c.shopsByLane() {
 			l = c.open(lane)
 		}
 		l.mine = func(context.Context) (bool, error) { return owner.Load() == number, nil }
@@ -219,8 +217,8 @@ func olderFenced(a *testbed) {
 	a.eachOnce("wx1", p.Start, p.End)
 }
 
-// listedOnce reads a bounded range that is not over yet: orders show up late,
-// page by page in any order, and the second pass finds what the first missed.
+// listedOnce reads a bounded range while it still gets orders: they show up late, in
+// pages of any order, and the second pass finds what the first has missed.
 func listedOnce(a *testbed) {
 	start := time.Now().Unix() - 20
 	a.simulate(simulator.Config{Seed: 5, Latency: 10 * time.Millisecond, Faults: simulator.Faults{VisibilityLag: 4 * time.Second, Order: "unstable", RepeatIDAcrossPages: true, EmptyPageRate: 0.2, KeyOnLastPage: "non-empty"},
@@ -237,9 +235,9 @@ func listedOnce(a *testbed) {
 	}
 }
 
-// frozenOwner cuts a worker off for longer than its session and its
-// transaction may last. Another takes over; when the first comes back it
-// commits nothing of what it had, and is a member like any other.
+// frozenOwner cuts a worker off for longer than its session and its transaction may
+// last. Another takes over. When the first worker is connected again, it commits
+// nothing of what it had, and joins the group like any other.
 func frozenOwner(a *testbed) {
 	start := time.Now().Unix() - 300
 	a.simulate(simulator.Config{Seed: 7, Shops: []simulator.Shop{{AppID: "wx1", Secret: "secret-wx1", Live: simulator.Live{Rate: 3, Since: start}}}, Latency: 10 * time.Millisecond})
@@ -262,7 +260,7 @@ func frozenOwner(a *testbed) {
 	a.eachOnce("wx1", start, end-1)
 }
 
-// watermark is the shop's, by whoever is ahead.
+// watermark returns the first shop's watermark at the worker that is ahead.
 func (a *testbed) watermark(workers ...*process) (most int64) {
 	for _, w := range workers {
 		most = max(most, w.Status()[0].Watermark)
@@ -270,17 +268,16 @@ func (a *testbed) watermark(workers ...*process) (most int64) {
 	return most
 }
 
-// goesOn waits until the first shop's watermark has moved on by some seconds,
-// at whichever worker.
+// goesOn waits until the first shop's watermark has moved by some seconds, at any
+// worker.
 func (a *testbed) goesOn(workers ...*process) {
 	a.Helper()
 	mark := a.watermark(workers...)
 	a.until("the walk goes on", func() bool { return a.watermark(workers...) > mark+3 })
 }
 
-// brokerGone takes the network away in the middle of transactions, for longer
-// than the broker lets one stay open. Nobody else is there: the process goes
-// on by itself.
+// brokerGone cuts the network in the middle of transactions, for longer than the broker
+// lets one stay open. No other worker runs; the process continues without help.
 func brokerGone(a *testbed) {
 	sh, p := backlog("wx1", 4000)
 	p.PageSize = 10
@@ -296,8 +293,8 @@ func brokerGone(a *testbed) {
 	a.eachOnce("wx1", p.Start, p.End)
 }
 
-// oneShopFails: a wrong secret and a damaged checkpoint stop their shops, with
-// a message that says which record and what to do; the third is read whole.
+// oneShopFails: a wrong secret and a damaged checkpoint fail their shops, with a
+// message that names the record and says what to do. The third shop is read whole.
 func oneShopFails(a *testbed) {
 	var world []simulator.Shop
 	var shops []shop

@@ -14,7 +14,7 @@ import (
 	"orderwalk/simulator"
 )
 
-// listAsked is what a test reads of a list call's body.
+// listAsked is the part of a list call's body that a test reads.
 type listAsked struct {
 	Range struct {
 		Start int64 `json:"start_time"`
@@ -24,8 +24,7 @@ type listAsked struct {
 	Key      string `json:"next_key"`
 }
 
-// listCall reads a request's body and leaves it for the API; false when it is no
-// list call.
+// listCall reads a request's body and restores it for the API; ok = it is a list call.
 func listCall(r *http.Request) (q listAsked, ok bool) {
 	if !strings.Contains(r.URL.Path, "/list/get") {
 		return q, false
@@ -36,10 +35,10 @@ func listCall(r *http.Request) (q listAsked, ok bool) {
 	return q, true
 }
 
-// TestAStuckWindowCostsNothingAndHealsByItsPageSize: the page tokens of one second
-// are refused for ever. What is behind it goes on for hours without piling up,
-// also across restarts; with a page size that makes one page of that second it
-// comes to its end, and every order is published once.
+// TestAStuckWindowCostsNothingAndHealsByItsPageSize: the API always refuses the page
+// tokens of one second. Later windows are read for hours without piling up, also across
+// restarts. With a page size that puts that second on one page the walk ends, and every
+// order is published once.
 func TestAStuckWindowCostsNothingAndHealsByItsPageSize(t *testing.T) {
 	inBubble(t, func(a *testbed) {
 		a.heartbeat = time.Minute

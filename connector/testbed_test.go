@@ -32,31 +32,31 @@ import (
 // tryIt stands for what an operator can do about any error; see Config.Hint.
 const tryIt = "try this"
 
-// testbed is where a story plays: a Kafka and the API's stand-in, joined by a
-// network. In a bubble all three are inside this process and time is virtual;
-// with the build tag kafka the broker, the network and the time are real.
+// testbed runs a story: a Kafka, the API's simulator, and a network between them. In a
+// bubble all three are inside this process and time is virtual. With the build tag
+// kafka the broker, the network and the time are real.
 type testbed struct {
 	testing.TB
 	bubble  bool
 	dial    func(ctx context.Context, network, address string) (net.Conn, error)
 	brokers []string
 	apiURL  string
-	name    string // of topics and groups, so that stories can share a broker
-	// ordersOf is the name whose orders topic it is, where that is another.
+	name    string // prefix of topics and groups, so that stories can share a broker
+	// ordersOf is the name whose orders topic is used, if it is another.
 	ordersOf string
 	cluster  *kfake.Cluster
 	listen   func() net.Listener // for the API
 
 	api       *simulator.Server
 	mu        sync.Mutex
-	workers   int           // started so far
-	pod       string        // name of every worker, for stories of one container that is started again
+	workers   int           // number of workers started so far
+	pod       string        // name of every worker, for stories of one container that restarts
 	heartbeat time.Duration // 0 = the default; long for stories of days
 	liveShare float64       // see Config.QuotaLiveShare
 	// open, if set, delays or refuses the encoder of a topic.
 	open func(ctx context.Context, topic string) error
-	// gateway, if set, may answer calls instead of the API; it reports whether
-	// it did.
+	// gateway, if not nil, may answer calls instead of the API; it reports whether it
+	// did.
 	gateway func(w http.ResponseWriter, r *http.Request) bool
 	calls   []simulator.ListCall
 	// leaks knows the secrets of the story, and processes are all whose output is
@@ -108,7 +108,7 @@ func (a *testbed) play(story func(a *testbed)) {
 	a.search()
 }
 
-// simulate sets the API up. Its calls are kept for the story to look at.
+// simulate starts the API's simulator. Its calls are kept for the story to check.
 func (a *testbed) simulate(cfg simulator.Config) {
 	cfg.OnList = func(c simulator.ListCall) {
 		a.mu.Lock()
@@ -124,7 +124,7 @@ func (a *testbed) listed() []simulator.ListCall {
 	return slices.Clone(a.calls)
 }
 
-// policy is a shop that polls every second, close behind now.
+// policy is the policy of a shop that polls every second, close behind now.
 func (a *testbed) policy() window.Policy {
 	p := testPolicy()
 	p.PollInterval, p.SettleDelay, p.Lookback = time.Second, time.Second, 3*time.Second
@@ -138,9 +138,9 @@ type shop struct {
 	topic  string // of its orders; "" = the story's
 	policy window.Policy
 	rate   float64
-	static func() (string, error) // reads the access token; nil = by the secret
-	auth   string                 // the way without static; "" = stable_token
-	file   func() (string, error) // reads the app secret; nil = it is right
+	static func() (string, error) // reads the access token; nil = the secret is used
+	auth   string                 // ORDERWALK_AUTH without static; "" = stable_token
+	file   func() (string, error) // reads the app secret; nil = the right one
 }
 
 func (a *testbed) config(p *plug, log *slog.Logger, reg prometheus.Registerer, shops ...shop) (Config, *kafka.Transport, *http.Transport) {
@@ -176,7 +176,7 @@ func (a *testbed) config(p *plug, log *slog.Logger, reg prometheus.Registerer, s
 	return cfg, transport, web
 }
 
-// format is JSON, with an encoder that opens as the story has it.
+// format is JSON, with an encoder that opens as the story defines.
 func (a *testbed) format() record.Format {
 	format := record.JSON()
 	return record.Format{Name: format.Name, Open: func(ctx context.Context, topic string) (record.Encoder, error) {
@@ -189,11 +189,11 @@ func (a *testbed) format() record.Format {
 	}}
 }
 
-// orders is the topic of the story's orders.
+// orders returns the story's orders topic.
 func (a *testbed) orders() string { return cmp.Or(a.ordersOf, a.name) + ".orders" }
 
-// published is the orders topic as a read_committed consumer of another make
-// sees it.
+// published returns the orders topic as read_committed by franz-go, a client
+// independent of ours.
 func (a *testbed) published() []*kgo.Record { return a.topic(a.orders()) }
 
 func (a *testbed) topic(name string) []*kgo.Record {
@@ -207,7 +207,7 @@ func (a *testbed) topic(name string) []*kgo.Record {
 	return records
 }
 
-// checkpoints is what the offsets topic says now.
+// checkpoints loads the offsets topic as it is now.
 func (a *testbed) checkpoints() map[offsets.Partition]*offsets.Checkpoint {
 	a.Helper()
 	loader := offsets.Loader{Group: a.name}
@@ -246,8 +246,8 @@ func decodeOrder(t testing.TB, r *kgo.Record) orderValue {
 	return v
 }
 
-// eachOnce compares what is published with the truth: every order the API has
-// for the shop between from and to, once.
+// eachOnce checks that every order the API has for the shop between from and to is
+// published once.
 func (a *testbed) eachOnce(appID string, from, to int64) {
 	a.Helper()
 	count := make(map[string]int)
@@ -277,8 +277,8 @@ func (a *testbed) eachOnce(appID string, from, to int64) {
 	}
 }
 
-// backlog is a world of one shop with n orders over the hours before now, long
-// enough ago that no second pass is due.
+// backlog is one shop with n orders over the hours before now, long enough ago that no
+// second pass is due.
 func backlog(appID string, n int) (simulator.Shop, window.Policy) {
 	to := time.Now().Unix() - 3600
 	from := to - 6*3600
@@ -287,7 +287,7 @@ func backlog(appID string, n int) (simulator.Shop, window.Policy) {
 	return simulator.Shop{AppID: appID, Secret: "secret-" + appID, Backlog: simulator.Backlog{Orders: n, From: from, To: to, Bursts: 3, BurstSize: 20}}, p
 }
 
-// until waits for something that is bound to happen.
+// until waits for a condition that must become true.
 func (a *testbed) until(what string, happened func() bool) {
 	a.Helper()
 	for range 6000 {
@@ -299,7 +299,7 @@ func (a *testbed) until(what string, happened func() bool) {
 	a.Fatalf("waited a minute in vain until %s", what)
 }
 
-// produce writes one record the plain way, as a tool of another make would.
+// produce writes one record without a transaction, as another client would.
 func (a *testbed) produce(topic string, partition int32, key, value []byte) {
 	a.Helper()
 	client, err := kgo.NewClient(kgo.SeedBrokers(a.brokers...), kgo.Dialer(a.dial), kgo.RecordPartitioner(kgo.ManualPartitioner()))
@@ -318,7 +318,7 @@ func discard() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
 func newGatherer() *prometheus.Registry { return prometheus.NewRegistry() }
 
-// testPolicy is that of a shop with the defaults.
+// testPolicy is the policy of a shop with the defaults.
 func testPolicy() window.Policy {
 	return window.Policy{Range: wechat.CreateTime, PageSize: 100, MaxWindow: 168 * time.Hour, MinWindow: time.Second,
 		PollInterval: 10 * time.Second, SettleDelay: 15 * time.Second, Lookback: 10 * time.Minute, Concurrency: 8}

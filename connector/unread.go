@@ -18,8 +18,8 @@ import (
 	"orderwalk/offsets"
 )
 
-// UnreadError is a shop whose start time is earlier than where its walk began: a
-// start time counts once, and the orders in between are not read.
+// UnreadError reports a shop whose start time is earlier than where its walk began. A
+// start time counts only at the first start, so the orders in between are not read.
 type UnreadError struct {
 	Shop         string
 	Start, Begin int64
@@ -32,9 +32,9 @@ func (e *UnreadError) Error() string {
 
 func text(second int64) string { return time.Unix(second, 0).UTC().Format(time.RFC3339) }
 
-// unread is what a checkpoint says of a shop's start time; nil if the walk began
-// there or earlier, or nobody knows where. A walk that has read nothing yet begins
-// where the start time says.
+// unread compares a checkpoint with the shop's start time. It returns nil if the walk
+// began there or earlier, if where it began is unknown, or if nothing has been read
+// yet: then the walk begins at the start time.
 func unread(c *offsets.Checkpoint, shop Shop) *UnreadError {
 	start := shop.Policy.Start
 	if c == nil || c.Unheard || c.Begin == 0 || start == 0 || start >= c.Begin {
@@ -43,9 +43,9 @@ func unread(c *offsets.Checkpoint, shop Shop) *UnreadError {
 	return &UnreadError{Shop: shop.Name, Start: start, Begin: c.Begin}
 }
 
-// adopt notes where a walk began that an earlier version began, which did not
-// store it: at the start time that is configured now, if that can be. Where none
-// is configured it stays unknown. It reports whether the checkpoint has changed.
+// adopt sets where a walk began if an earlier version, which did not store that, began
+// it: at the configured start time, if that is possible. Without one it stays unknown.
+// It reports whether the checkpoint has changed.
 func adopt(c *offsets.Checkpoint, p window.Policy) bool {
 	first := c.Watermark
 	if len(c.Windows) > 0 {
@@ -58,8 +58,8 @@ func adopt(c *offsets.Checkpoint, p window.Policy) bool {
 	return true
 }
 
-// miss notes what of a shop is not read, and reports whether that is news.
-func (h *shopState) miss(e *UnreadError) (news bool) {
+// setUnread sets the time that is not read, and reports whether that is news.
+func (h *shopState) setUnread(e *UnreadError) (news bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	before := h.unread
@@ -67,7 +67,7 @@ func (h *shopState) miss(e *UnreadError) (news bool) {
 	return e != nil && (before == nil || *before != *e)
 }
 
-// Checkpoints are where the shops of a group stand, for Unread.
+// Checkpoints locates the checkpoints of a group, for Unread.
 type Checkpoints struct {
 	Group, Topic string // the worker group, the offsets topic
 	Partitions   int    // of the topic
@@ -76,8 +76,8 @@ type Checkpoints struct {
 	Log          *slog.Logger
 }
 
-// Unread reads the checkpoints and returns those of the shops whose start time is
-// earlier than where their walk began, by name.
+// Unread reads the checkpoints, and returns by name the shops whose start time is
+// earlier than where their walk began.
 func Unread(ctx context.Context, at Checkpoints, shops []Shop) ([]*UnreadError, error) {
 	of := make(map[int][]Shop)
 	for _, shop := range shops {

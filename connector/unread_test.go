@@ -13,8 +13,8 @@ import (
 	"orderwalk/simulator"
 )
 
-// setBack plays a first run over the second half of a range, by as many workers as
-// there are, and returns the policy of the whole range.
+// setBack reads the second half of a range with the given number of workers, and
+// returns the policy of the whole range.
 func setBack(a *testbed, workers int) (whole window.Policy, shops []shop, begin int64) {
 	a.Helper()
 	var world []simulator.Shop
@@ -44,9 +44,9 @@ func (a *testbed) several(workers int, shops ...shop) (runs []*process) {
 	return runs
 }
 
-// TestAStartTimeThatIsSetBackIsNotIgnoredInSilence: a bounded run does not end
-// well, of whichever worker has the shop; the message says what was left out and
-// what reads it; a run of another group as it says does.
+// TestAStartTimeThatIsSetBackIsNotIgnoredInSilence: a bounded run ends with an error,
+// whichever worker owns the shop. The message says what was left out and how to read
+// it; a run of another group does that.
 func TestAStartTimeThatIsSetBackIsNotIgnoredInSilence(t *testing.T) {
 	for workers := 1; workers <= 3; workers++ {
 		t.Run(fmt.Sprint(workers), func(t *testing.T) {
@@ -63,7 +63,7 @@ func TestAStartTimeThatIsSetBackIsNotIgnoredInSilence(t *testing.T) {
 						t.Errorf("%d warnings:\n%s", n, run.logged())
 					}
 				}
-				// Later than where it began, and the same, are fine.
+				// The same start time, or a later one, is accepted.
 				for _, start := range []int64{begin, begin + 600} {
 					shops[1].policy.Start = start
 					for _, run := range a.several(workers, shops...) {
@@ -110,7 +110,7 @@ func TestALiveShopSaysWhatItsStartTimeLeavesOut(t *testing.T) {
 		if n := strings.Count(run.logged(), "the start time is earlier than where the walk began"); n != 1 {
 			t.Errorf("%d warnings", n)
 		}
-		// The lane begins again: that is no news.
+		// The lane starts again, which logs nothing new.
 		cfg, transport, web := a.config(run.plug, discard(), newGatherer(), shop{appID: "wx1", name: "lantern", policy: p})
 		if err := run.SetShops(context.Background(), cfg.Shops); err != nil {
 			t.Fatal(err)
@@ -133,7 +133,7 @@ func TestALiveShopSaysWhatItsStartTimeLeavesOut(t *testing.T) {
 	})
 }
 
-// TestUnread: what a checkpoint says of a start time.
+// TestUnread compares start times with checkpoints.
 func TestUnread(t *testing.T) {
 	for _, c := range []struct {
 		name  string

@@ -10,9 +10,9 @@ import (
 	"orderwalk/simulator"
 )
 
-// TestAShopThatOnlyTriesWaitsStill: a shop that waits for somebody's act shows
-// no other state until a call has succeeded, however long its tries take; nor
-// when the calls of the day end in the middle of it.
+// TestAShopThatOnlyTriesWaitsStill: a shop that waits for the vendor shows no other
+// state until a call has succeeded, however long its tries take, also when the day's
+// calls run out in the meantime.
 func TestAShopThatOnlyTriesWaitsStill(t *testing.T) {
 	inBubble(t, func(a *testbed) {
 		start := time.Now().Unix()
@@ -48,8 +48,8 @@ func TestAShopThatOnlyTriesWaitsStill(t *testing.T) {
 	})
 }
 
-// TestATokenThatChangesWhileItIsRefusedIsTriedAtOnce: the file was written anew
-// after the call that is refused went out, and before the shop began to wait.
+// TestATokenThatChangesWhileItIsRefusedIsTriedAtOnce: the file was rewritten after the
+// refused call was sent, and before the shop began to wait.
 func TestATokenThatChangesWhileItIsRefusedIsTriedAtOnce(t *testing.T) {
 	inBubble(t, func(a *testbed) {
 		start := time.Now().Unix() - 3600
@@ -78,9 +78,8 @@ func TestATokenThatChangesWhileItIsRefusedIsTriedAtOnce(t *testing.T) {
 	})
 }
 
-// TestAWrongSecretInAFileIsWaitedFor: the shop goes on within seconds of the
-// file's change, without a restart; a bounded run with nothing else to do ends
-// and says why.
+// TestAWrongSecretInAFileIsWaitedFor: the shop continues within seconds of the file's
+// change, without a restart. A bounded run with nothing else to do ends and says why.
 func TestAWrongSecretInAFileIsWaitedFor(t *testing.T) {
 	inBubble(t, func(a *testbed) {
 		var secret atomic.Value

@@ -13,82 +13,80 @@ import (
 	"orderwalk/offsets"
 )
 
-// A shop that waits for somebody at the vendor's side looks again after
-// minWait, and ever less often up to maxWait; at once when its secret or token
-// changes, or its entry in the shops file, which begins the lane anew.
+// A shop that waits for an act at the vendor's side tries again after minWait, then
+// after twice as long each time, up to maxWait. It tries at once when its secret or
+// token changes, or its entry in the shops file.
 const minWait, maxWait = time.Minute, 10 * time.Minute
 
-// walker is one shop's loop over its windows. It asks what is next, reads
-// pages, and leaves orders and checkpoint in its outbox for the lane to
-// commit; reading runs ahead of the commits, never of the checkpoint that goes
-// with them.
+// walker is one shop's loop over its windows. It plans, reads pages, and leaves orders
+// and checkpoint in its outbox for the lane to commit. Reading runs ahead of the
+// commits, but a checkpoint never commits without the orders it covers.
 type walker struct {
 	member *member
-	// stop ends its run. leaving says that it was called, running that the run has
-	// not ended yet. The committer alone uses the three.
+	// stop ends run. leaving reports that stop was called, running that run has not
+	// returned. Only the committer uses the three.
 	stop             context.CancelFunc
 	leaving, running bool
 
-	shop  Shop
-	host  *wechat.Host
-	log   *slog.Logger
-	sheet *shopState // what is shown of the shop; nothing is decided by it
-	// inbox is what others tell the walker, history what walkers before it knew.
+	shop   Shop
+	host   *wechat.Host
+	log    *slog.Logger
+	status *shopState // what metrics and status show, and the app ID's budget
+	// inbox holds messages from outside, history what earlier walkers of the shop knew.
 	inbox   *inbox
 	history *history
 
-	// space takes a token for each page that waits in an outbox of the lane;
-	// it is full when commits do not keep up.
+	// space holds a token for each page that waits in an outbox of the lane. It is full
+	// when commits do not keep up.
 	space chan struct{}
-	// spare are the windows that shops of this process read beside another one of
-	// their own.
-	spare extraWindows
-	ids   *idBudget // of the process
-	// now tells the lane that something should be committed now, soon that
-	// something should be before long.
+	// extra bounds, process-wide, the windows read beyond each shop's first.
+	extra extraWindows
+	ids   *idBudget // shared by the process
+	// now asks the lane to commit at once, soon within flushInterval.
 	now, soon chan<- struct{}
 
 	mu     sync.Mutex // guards what follows
 	state  *offsets.Checkpoint
 	stored offsets.Stored
-	pace   window.Sizer
+	sizer  window.Sizer
 	outbox []delivery
-	dirty  bool // state has changed since it was handed over
+	dirty  bool // state has changed since collect took it
 	tight  bool // see Policy.Tight
-	// kept, if set, is closed when the state as it is now is committed.
+	// kept, if not nil, is closed once the present state is committed.
 	kept chan struct{}
-	// readers are the windows being read; stalled says that some have yielded.
+	// readers are the windows being read. stalled reports that one has yielded, so that
+	// no further window is started until a page arrives.
 	readers []*reader
 	stalled bool
-	// sharing and starving are this walker's part of the demand for windows.
+	// sharing and starving are what this walker has added to the process's demand.
 	sharing, starving bool
-	counted           int64 // IDs of state, as the budget knows them
+	counted           int64 // IDs of state that ids has counted
 
-	pages atomic.Int64 // read by this walker
+	pages atomic.Int64 // pages read by this walker
 }
 
 // delivery is one page's share of an outbox.
 type delivery struct {
 	window window.Span
-	asked  int64 // the first second of the range that listed them
+	asked  int64 // first second of the range sent to the API
 	ids    []string
 	readAt time.Time
 	late   bool
 }
 
-// ending is how the reading of one window ended.
+// ending reports how the reading of one window ended.
 type ending struct {
 	window *offsets.Window
 	err    error
 }
 
-// run walks until ctx ends, a bounded range is done (nil), or the shop fails.
-// What only somebody at the vendor's side can change is waited for.
+// run walks until ctx ends, a bounded range is done (nil), or the shop fails. It waits
+// and tries again while the API demands an act at the vendor's side.
 func (w *walker) run(ctx context.Context) error {
 	w.inbox.observe(true)
 	defer w.inbox.observe(false)
 	delay := minWait
-	if err := w.arrive(ctx); err != nil {
+	if err := w.storeStart(ctx); err != nil {
 		return err
 	}
 	frontier := int64(0)
@@ -100,7 +98,7 @@ func (w *walker) run(ctx context.Context) error {
 			}
 		}
 	}
-	w.sheet.walked(frontier)
+	w.status.walked(frontier)
 	for {
 		before, given := w.pages.Load(), w.shop.Client.Given()
 		err := w.walk(ctx)
@@ -111,8 +109,8 @@ func (w *walker) run(ctx context.Context) error {
 		if w.pages.Load() > before {
 			delay = minWait
 		}
-		w.member.wait(err)
-		w.sheet.set(StateWaiting, err)
+		w.member.setWaits(err)
+		w.status.set(StateWaiting, err)
 		pause := max(delay, refusal.RetryAfter)
 		w.log.Warn("shop waits", "reason", err, "again_in", pause)
 		changed, err := w.shop.Client.Await(ctx, pause, given)
@@ -125,9 +123,8 @@ func (w *walker) run(ctx context.Context) error {
 	}
 }
 
-// walk reads windows until there is an error or nothing left to read. The
-// windows stay in the checkpoint whatever happens here, so it can be called
-// again.
+// walk reads windows until an error, or until nothing is left to read. The windows stay
+// in the checkpoint whatever happens, so walk can be called again.
 func (w *walker) walk(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	ended := make(chan ending)
@@ -135,7 +132,7 @@ func (w *walker) walk(ctx context.Context) error {
 	defer func() {
 		cancel()
 		for len(reading) > 0 {
-			w.over(reading, (<-ended).window)
+			w.windowEnded(reading, (<-ended).window)
 		}
 		w.share(false)
 	}()
@@ -147,7 +144,7 @@ func (w *walker) walk(ctx context.Context) error {
 	}
 	timer := time.NewTimer(0)
 	defer timer.Stop()
-	look := time.NewTimer(lookEvery)
+	look := time.NewTimer(yieldEvery)
 	defer look.Stop()
 	looking := true
 	for {
@@ -160,11 +157,11 @@ func (w *walker) walk(ctx context.Context) error {
 			go func() { ended <- ending{win, w.readOrYield(ctx, win)} }()
 		}
 		if wait > 0 {
-			// Clocks jump: no plan is good for long.
+			// Clocks jump, so plan again within a minute.
 			timer.Reset(min(wait, max(w.shop.Policy.PollInterval, time.Minute)))
 		}
 		if len(reading) > 1 && !looking {
-			look.Reset(lookEvery)
+			look.Reset(yieldEvery)
 			looking = true
 		}
 		select {
@@ -179,7 +176,7 @@ func (w *walker) walk(ctx context.Context) error {
 				return err
 			}
 		case e := <-ended:
-			w.over(reading, e.window)
+			w.windowEnded(reading, e.window)
 			if e.err != nil && !errors.Is(e.err, errHeld) && !errors.Is(e.err, errYielded) {
 				return e.err
 			}
@@ -187,17 +184,16 @@ func (w *walker) walk(ctx context.Context) error {
 	}
 }
 
-// finished says that a bounded range was read to its end by an earlier
-// process; that takes no answer of the API.
+// finished reports whether an earlier process has read a bounded range to its end. It
+// needs no answer of the API.
 func (w *walker) finished() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.state != nil && window.Next(w.state, time.Now(), w.shop.Policy).Done
 }
 
-// hear asks the API for its clock when nothing else has asked for anything
-// lately and its clock, as heard last, is the one that holds windows back: a
-// single answer with an old date must not stop the shop for long.
+// hear asks the API for its clock if that clock holds windows back and no call has been
+// answered lately. Otherwise one answer with an old date would stop the shop.
 func (w *walker) hear(ctx context.Context) error {
 	now, _ := w.host.Now()
 	if time.Since(now) < time.Minute || time.Since(w.host.LastHeard()) < max(w.shop.Policy.PollInterval, time.Second) {
@@ -206,8 +202,8 @@ func (w *walker) hear(ctx context.Context) error {
 	return w.shop.Client.HearAgain(ctx)
 }
 
-// plan applies what next says to the checkpoint. It returns the windows that
-// are to be read and are not being read already.
+// plan applies the next step (window.Next) to the checkpoint. It returns the windows to
+// start reading.
 func (w *walker) plan(reading map[*offsets.Window]bool) (start []*offsets.Window, wait time.Duration, done bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -229,7 +225,7 @@ func (w *walker) plan(reading map[*offsets.Window]bool) (start []*offsets.Window
 		if reading[win] || held(win) {
 			continue
 		}
-		if n := len(reading) + len(start); n > 0 && (w.alone() || !w.another(n)) {
+		if n := len(reading) + len(start); n > 0 && (w.firstOnly() || !w.acquireExtra(n)) {
 			break
 		}
 		if win.Key == "" {
@@ -244,23 +240,23 @@ func (w *walker) plan(reading map[*offsets.Window]bool) (start []*offsets.Window
 	}
 	w.count()
 	if n := len(s.Open); n > 0 {
-		w.sheet.opened(s.Open[n-1])
+		w.status.opened(s.Open[n-1])
 	}
 	horizon := w.shop.Policy.LatestEnd(now)
-	w.sheet.planned(w.state, horizon, w.shop.Policy.LiveFrom(horizon), len(reading)+len(start))
+	w.status.planned(w.state, horizon, w.shop.Policy.LiveFrom(horizon), len(reading)+len(start))
 	return start, s.Wait, s.Done
 }
 
-// over notes that a window is not being read any more.
-func (w *walker) over(reading map[*offsets.Window]bool, win *offsets.Window) {
+// windowEnded notes that a window is no longer read.
+func (w *walker) windowEnded(reading map[*offsets.Window]bool, win *offsets.Window) {
 	delete(reading, win)
 	if len(reading) > 0 {
-		<-w.spare.tokens
+		<-w.extra.tokens
 	}
 }
 
-// poke makes the lane commit, at once or with other things. It never blocks:
-// one that was poked already does not need it.
+// poke wakes the receiver without blocking. A poke that is still pending covers this
+// one.
 func poke(when chan<- struct{}) {
 	select {
 	case when <- struct{}{}:

@@ -15,7 +15,7 @@ import (
 	"orderwalk/simulator"
 )
 
-// fleet is a world of n shops with a backlog each.
+// fleet returns n shops with a backlog each.
 func (a *testbed) fleet(n, orders int, faults simulator.Faults) []shop {
 	var world []simulator.Shop
 	var shops []shop
@@ -29,9 +29,9 @@ func (a *testbed) fleet(n, orders int, faults simulator.Faults) []shop {
 	return shops
 }
 
-// workersComeAndGo adds, stops, kills and cuts off workers at random while they
-// read a bounded range together. What one leaves the others go on with; in the
-// end each of those that are left ends by itself, the idle ones too.
+// workersComeAndGo adds, stops, kills and cuts off workers at random while they read a
+// bounded range together. Others continue the work of those that end. At last each
+// remaining worker ends on its own, idle ones included.
 func workersComeAndGo(a *testbed) {
 	shops := a.fleet(8, 600, simulator.Chaos(0.1))
 	rnd := rand.New(rand.NewPCG(3, 3))
@@ -41,7 +41,7 @@ func workersComeAndGo(a *testbed) {
 		i := rnd.IntN(len(workers))
 		w := workers[i]
 		select {
-		case <-w.ended: // everything is read already
+		case <-w.ended: // everything has been read
 			if w.err != nil {
 				a.Fatal(w.err)
 			}
@@ -76,8 +76,8 @@ func workersComeAndGo(a *testbed) {
 	}
 }
 
-// lanesStay looks at what a worker does while another joins and leaves: the
-// lanes that stay with it are not opened again.
+// lanesStay checks a worker while another joins and leaves: the lanes that stay are not
+// opened again.
 func lanesStay(a *testbed) {
 	start := time.Now().Unix() - 60
 	var world []simulator.Shop
@@ -185,8 +185,8 @@ func shopsChange(a *testbed) {
 	a.eachOnce("wx2", start, end["wx2"]-1)
 }
 
-// shopsMisplaced gives the offsets topic more partitions, so that some shops
-// belong to other lanes than those their checkpoints are in.
+// shopsMisplaced adds partitions to the offsets topic, so that some shops hash to lanes
+// other than those that hold their checkpoints.
 func shopsMisplaced(a *testbed) {
 	shops := a.fleet(8, 100, simulator.Faults{})
 	if err := a.start(shops...).wait(); err != nil {
@@ -233,15 +233,15 @@ func shopsMisplaced(a *testbed) {
 	}
 }
 
-// partitionsGrow gives the offsets topic more partitions under a running worker.
-// It goes on as if nothing had happened, and takes no other list of shops: that
-// would deal all of them out anew, away from their checkpoints. Another worker
-// knows the new lanes and refuses the shops that belong to others now. When that
-// one leaves, the first is given lanes that it does not know, and ends.
+// partitionsGrow adds partitions to the offsets topic under a running worker. The
+// worker continues, and rejects any other list of shops: that would move all shops away
+// from their checkpoints. Another worker knows the new lanes and refuses the shops that
+// hash to others now. When that worker leaves, the first is assigned lanes that it does
+// not know, and ends.
 //
-// Each lane has as many shops as any other, whatever the group is called, so that
-// the first worker keeps its lanes until then: one that stays and one that moves,
-// and each new lane one that is new.
+// Each lane has equally many shops, whatever the group's name, so that the first worker
+// keeps its lanes until then: one shop that stays and one that moves, and in each new
+// lane one that is new.
 func partitionsGrow(a *testbed) {
 	start := time.Now().Unix() - 60
 	var world []simulator.Shop

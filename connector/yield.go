@@ -10,26 +10,25 @@ import (
 	"orderwalk/offsets"
 )
 
-// The windows that shops of a process read beside their first ones are few
-// (spareWindows), so a window that only waits must not be one of them. Whatever
-// it waits for, it gives up reading, while the shop has another window that is
-// read: it stays open, with the token of its next page, and is taken up again
-// when a page of the shop has come through. One window of each shop waits.
+// A process reads a limited number of windows beyond each shop's first (extraWindows),
+// so a window that only waits must not occupy one of them. It yields, whatever it waits
+// for, while another window of its shop is being read. It stays open, keeps the token
+// of its next page, and is read again once a page of the shop has arrived. The shop's
+// earliest window never yields.
 
 // errYielded ends the reading of a window for the benefit of other shops.
-var errYielded = errors.New("another window of the shop waits for the same")
+var errYielded = errors.New("the window yields to other shops")
 
 const (
-	// lookEvery is how often a walker looks for windows that only wait.
-	lookEvery = 2 * time.Second
-	// patience is how long a window may be without an answer or without room for
-	// its page when nothing is known to be the matter: longer than a call may take.
+	// yieldEvery is how often a walker looks for windows that only wait.
+	yieldEvery = 2 * time.Second
+	// patience is how long a window may go without an answer, or without room for its
+	// page, when no fault is known. It is longer than a call may take.
 	patience = 25 * time.Second
-	// slowCall is a call that takes so long that windows take turns at being read
-	// beside others where more shops want to than can.
+	// slowCall is the duration from which a call counts as slow. With slow calls
+	// windows take turns, if more shops want extra windows than can have them.
 	slowCall = 2 * time.Second
-	// longQueue is how long calls may wait for the rate limit and be worth another
-	// window.
+	// longQueue is the wait for the rate limit from which no further window is started.
 	longQueue = time.Second
 )
 
@@ -37,40 +36,41 @@ const (
 type reader struct {
 	window *offsets.Window
 	cancel context.CancelCauseFunc
-	// called is when the list call under way began, full when the page began to
-	// wait for room; zero = it does not. took is how long the latest call took.
+	// called is when the list call in progress began, full when the page began to wait
+	// for room; zero = neither. took is the duration of the latest call.
 	called, full time.Time
 	took         time.Duration
 }
 
-// extraWindows are the process's windows beside the first one of each shop.
+// extraWindows are the windows that shops of this process read beyond their first.
+// Their number is bounded, process-wide, by the capacity of tokens.
 type extraWindows struct {
-	// tokens has one for each of them that is being read.
+	// tokens holds a token for each extra window being read.
 	tokens chan struct{}
 	*demand
 }
 
-// demand is how much the spare windows are asked for.
+// demand counts the shops that compete for extra windows.
 type demand struct {
-	// sharing is how many shops read spare windows or want to, starving how many
-	// of these have asked in vain for one of their part.
+	// sharing is how many shops read extra windows or want to. starving is how many of
+	// these were refused one although they have fewer than their part.
 	sharing, starving atomic.Int64
 }
 
-// part is how many spare windows each shop may have where all of them want more
-// than there are.
+// part returns how many extra windows each shop may have while all of them want more.
 func (s extraWindows) part() int { return cap(s.tokens) / int(max(1, s.sharing.Load())) }
 
-// another asks for a window beside so many that are being read already. A shop
-// that has its part leaves the others theirs.
-func (w *walker) another(already int) bool {
+// acquireExtra reports whether the shop may read one more window beside the given number,
+// and takes a token if so. A shop that has its part leaves the rest to shops that
+// starve.
+func (w *walker) acquireExtra(already int) bool {
 	w.share(true)
-	has, part := already-1, w.spare.part()
-	if has >= part && w.spare.starving.Load() > 0 {
+	has, part := already-1, w.extra.part()
+	if has >= part && w.extra.starving.Load() > 0 {
 		return false
 	}
 	select {
-	case w.spare.tokens <- struct{}{}:
+	case w.extra.tokens <- struct{}{}:
 		w.starve(false)
 		return true
 	default:
@@ -79,22 +79,22 @@ func (w *walker) another(already int) bool {
 	}
 }
 
-// share notes whether the shop reads spare windows or wants to.
+// share notes whether the shop reads extra windows or wants to.
 func (w *walker) share(wants bool) {
 	if w.sharing != wants {
 		w.sharing = wants
-		w.spare.sharing.Add(delta(wants))
+		w.extra.sharing.Add(delta(wants))
 	}
 	if !wants {
 		w.starve(false)
 	}
 }
 
-// starve notes whether the shop has asked for its part in vain.
+// starve notes whether the shop was refused an extra window of its part.
 func (w *walker) starve(starves bool) {
 	if w.starving != starves {
 		w.starving = starves
-		w.spare.starving.Add(delta(starves))
+		w.extra.starving.Add(delta(starves))
 	}
 }
 
@@ -105,7 +105,7 @@ func delta(up bool) int64 {
 	return -1
 }
 
-// readOrYield is read, unless the window yields (errYielded).
+// readOrYield is read, but returns errYielded if the window yielded.
 func (w *walker) readOrYield(ctx context.Context, win *offsets.Window) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -127,18 +127,17 @@ func (w *walker) readOrYield(ctx context.Context, win *offsets.Window) error {
 	return err
 }
 
-// yield ends the reading of windows that wait while another one of the shop is
-// read.
+// yield ends the reading of windows that only wait, but for the earliest one.
 func (w *walker) yield(now time.Time) {
 	state, _, _ := w.shop.Client.State()
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, r := range w.readers {
 		waits := !r.full.IsZero() && now.Sub(r.full) >= patience
-		// Silent answers are examined for all windows that have had one: those that
-		// leave would be examined one after the other.
+		// Answers without a list are examined for all windows that got one, together.
+		// Windows that yielded would be examined one after another.
 		if !r.called.IsZero() && state != wechat.StateExamining {
-			waits = waits || now.Sub(r.called) >= patience || state != "" && now.Sub(r.called) >= lookEvery
+			waits = waits || now.Sub(r.called) >= patience || state != "" && now.Sub(r.called) >= yieldEvery
 		}
 		if waits && r != w.earliest() {
 			w.stalled = true
@@ -147,8 +146,8 @@ func (w *walker) yield(now time.Time) {
 	}
 }
 
-// earliest is the reader that does not yield: the one that holds the watermark
-// back. The caller holds mu.
+// earliest returns the reader that never yields: its window holds the watermark back.
+// The caller holds mu.
 func (w *walker) earliest() *reader {
 	var first *reader
 	for _, r := range w.readers {
@@ -159,7 +158,7 @@ func (w *walker) earliest() *reader {
 	return first
 }
 
-// reading is the reader of a window. The caller holds mu.
+// reading returns the reader of a window. The caller holds mu.
 func (w *walker) reading(win *offsets.Window) *reader {
 	for _, r := range w.readers {
 		if r.window == win {
@@ -169,17 +168,17 @@ func (w *walker) reading(win *offsets.Window) *reader {
 	return new(reader)
 }
 
-// takesTurns reports whether a window of a slow API lets another shop read one:
-// after a page, so that no call is in vain.
+// takesTurns reports whether a window should give its slot to a starving shop, because
+// the API is slow. It is asked after a page, so that no call is wasted.
 func (w *walker) takesTurns(win *offsets.Window) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	r := w.reading(win)
-	return r.took >= slowCall && r != w.earliest() && len(w.readers)-1 > w.spare.part() && w.spare.starving.Load() > 0
+	return r.took >= slowCall && r != w.earliest() && len(w.readers)-1 > w.extra.part() && w.extra.starving.Load() > 0
 }
 
-// calling notes that a list call of a window begins; the function it returns,
-// that it has ended.
+// calling notes that a list call of a window begins. The function it returns notes its
+// end.
 func (w *walker) calling(win *offsets.Window) (over func()) {
 	began := time.Now()
 	w.mu.Lock()
@@ -193,8 +192,8 @@ func (w *walker) calling(win *offsets.Window) (over func()) {
 	}
 }
 
-// room waits until a page may wait for a commit.
-func (w *walker) room(ctx context.Context, win *offsets.Window) error {
+// waitForSpace waits until the lane has space for one more page in its outboxes.
+func (w *walker) waitForSpace(ctx context.Context, win *offsets.Window) error {
 	select {
 	case w.space <- struct{}{}:
 		return nil
@@ -217,18 +216,18 @@ func (w *walker) room(ctx context.Context, win *offsets.Window) error {
 	}
 }
 
-// goesOn notes that a page has come through: windows that have yielded can be
-// read again. The caller holds mu.
-func (w *walker) goesOn() {
+// unstall notes that a page has arrived, so windows that yielded can be read again. The
+// caller holds mu.
+func (w *walker) unstall() {
 	if w.stalled {
 		w.stalled = false
 		poke(w.inbox.wake)
 	}
 }
 
-// alone reports whether the shop may read no other window beside one now. The
+// firstOnly reports whether the shop may not start a window beyond its first now. The
 // caller holds mu.
-func (w *walker) alone() bool {
+func (w *walker) firstOnly() bool {
 	if _, until, _ := w.shop.Client.State(); !until.IsZero() {
 		w.stalled = true
 	}

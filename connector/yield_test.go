@@ -13,17 +13,17 @@ import (
 	"orderwalk/simulator"
 )
 
-// TestWindowsThatWaitLeaveTheirPlacesToOthers: shops whose calls are refused for
-// the day, for the minute, fail, hang or are slow hold no window of the process
-// beside their first one. A shop that comes later reads as many at once as it may.
+// TestWindowsThatWaitLeaveTheirPlacesToOthers: shops whose calls are refused for the
+// day or the minute, fail, hang or are slow occupy no window of the process beyond
+// their first. A shop that is added later reads as many at once as it may.
 func TestWindowsThatWaitLeaveTheirPlacesToOthers(t *testing.T) {
 	for _, c := range []struct {
 		name string
-		// answer is what the API does with a call of the other shops, once each has
-		// had a few; it reports whether that was the answer.
+		// answer may answer a call of the other shops, once each has had a few; it
+		// reports whether it did.
 		answer func(w http.ResponseWriter, r *http.Request) bool
-		rate   float64 // of the other shops
-		least  int     // windows at once of the shop that comes later
+		rate   float64 // rate limit of the other shops
+		least  int     // least number of windows at once of the shop added later
 	}{
 		{name: "the day is used up", least: 8, answer: says(`{"errcode":45009,"errmsg":"reach max api daily quota limit rid: 6566bde8-11111111-22222222"}`)},
 		{name: "the minute is used up", least: 8, answer: says(`{"errcode":45011,"errmsg":"api minute-quota reach limit rid: 6566bde8-11111111-22222222"}`)},
@@ -32,7 +32,7 @@ func TestWindowsThatWaitLeaveTheirPlacesToOthers(t *testing.T) {
 			return true
 		}},
 		{name: "calls hang", least: 8, answer: func(http.ResponseWriter, *http.Request) bool {
-			time.Sleep(20 * time.Second) // the caller has given up by then
+			time.Sleep(20 * time.Second) // the caller gives up before
 			return true
 		}},
 		{name: "calls are slow", least: 4, answer: func(http.ResponseWriter, *http.Request) bool {
@@ -73,7 +73,7 @@ func TestWindowsThatWaitLeaveTheirPlacesToOthers(t *testing.T) {
 				}
 				a.simulate(simulator.Config{Seed: 3, Latency: 100 * time.Millisecond, Shops: world})
 				run := a.prepare(shops...)
-				run.spare = make(chan struct{}, spare)
+				run.extra = make(chan struct{}, spare)
 				all := run.cfg.Shops
 				run.cfg.Shops = all[:others]
 				a.run(run)
@@ -88,7 +88,7 @@ func TestWindowsThatWaitLeaveTheirPlacesToOthers(t *testing.T) {
 					time.Sleep(100 * time.Millisecond)
 				}
 				run.kill()
-				time.Sleep(time.Minute) // for calls that hang
+				time.Sleep(time.Minute) // until hanging calls time out
 				a.eachOnce("x", shops[others].policy.Start, shops[others].policy.End)
 				var at []time.Time
 				for _, l := range a.listed() {
@@ -99,13 +99,13 @@ func TestWindowsThatWaitLeaveTheirPlacesToOthers(t *testing.T) {
 				slices.SortFunc(at, time.Time.Compare)
 				most := 0
 				for i, from := 0, 0; i < len(at); i++ {
-					for at[i].Sub(at[from]) >= 100*time.Millisecond { // how long each takes
+					for at[i].Sub(at[from]) >= 100*time.Millisecond { // the duration of a call
 						from++
 					}
 					most = max(most, i-from+1)
 				}
 				if most < c.least {
-					t.Errorf("%d windows at once, want %d; it took %v, and %d of %d places beside the first windows are taken", most, c.least, at[len(at)-1].Sub(at[0]), len(run.spare), spare)
+					t.Errorf("%d windows at once, want %d; it took %v, and %d of %d places beside the first windows are taken", most, c.least, at[len(at)-1].Sub(at[0]), len(run.extra), spare)
 				}
 			})
 		})

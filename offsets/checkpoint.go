@@ -2,78 +2,74 @@ package offsets
 
 import "fmt"
 
-// State is where a tracked window stands in its current pass.
+// State is the state of a tracked window.
 type State string
 
-// The states of a window. A window is open while it is paged, waiting between
-// its first and second pass, and settled when it will not be read again.
+// A window is open while it is paged, waiting between its first and second pass, and
+// settled when it will not be read again.
 const (
 	Open    State = "open"
 	Waiting State = "waiting"
 	Settled State = "settled"
 )
 
-// Checkpoint is the source offset of one source partition: all that is needed
-// to go on exactly where it stopped.
+// Checkpoint is the source offset of one source partition: everything needed to resume
+// exactly.
 type Checkpoint struct {
-	// Watermark is the unix second before which every window has been read to
-	// its end once.
+	// Watermark is the unix second before which every window's first pass is over.
 	Watermark int64
-	// Begin is where the walk began, unix; 0 = not known: an earlier version
+	// Begin is where the walk began, unix; 0 = unknown, because an earlier version
 	// began it.
 	Begin int64
-	// Unheard says that Begin is the moment of the first start by the local clock,
-	// and that the API's clock, which may make it earlier, has not been heard yet.
-	// No window has been opened then.
+	// Unheard reports that Begin is the moment of the first start by the local clock.
+	// The API has not answered yet; its clock may make Begin earlier. No window is open
+	// then.
 	Unheard bool
-	// Length is the length the next backfill window shall have, in seconds.
+	// Length is the length of the next backfill window, in seconds.
 	Length int64
-	// Windows are the windows still tracked: open, waiting for their second
-	// pass, or settled but needed to drop the repeats of a neighbour. They are
-	// in order and share their boundary seconds, without a gap. They are changed
-	// by the methods in row.go, which know what a commit has to write.
+	// Windows are the tracked windows: open, waiting for their second pass, or settled
+	// but needed to drop the repeats of a neighbour. They are in order, without gaps,
+	// and share their boundary seconds. Change them with the methods in row.go, which
+	// record what the next commit must write.
 	Windows []*Window
 
-	known *row
+	cache *row
 }
 
-// Window is a slice of the source's time under the very parameters its page
-// token was issued for. Start, End and the parameters never change while it is
-// paged.
+// Window is a slice of the source's time, with the parameters its page token was issued
+// for. Start, End and the parameters never change while it is paged.
 type Window struct {
 	Start, End int64 // unix seconds; neighbours share them
-	// From is where the range begins that is sent to the API, unix; it ends at
-	// End. 0 is Start: so it was before this field was.
+	// From is the begin of the range sent to the API, unix; the range ends at End. 0 =
+	// Start, as in records of versions without this field.
 	From     int64
 	State    State
-	Pass     int    // 1, or 2 for the second pass
-	Key      string // page token for the next page; empty = first page
+	Pass     int    // 1 or 2
+	Key      string // page token of the next page; empty = first page
 	Pages    int    // pages read in this pass
 	PageSize int
 	Status   int    // filter; 0 = none
 	OpenID   string // filter; empty = none
-	// Opened is the API's time when the first pass asked for its first page;
-	// 0 = not yet asked.
+	// Opened is the API's time when the first pass requested its first page; 0 = not
+	// requested yet.
 	Opened int64
 
-	// Seen are the IDs the API has listed for this window, in any pass. Those of
-	// a settled window between settled ones are forgotten: no listing of theirs
-	// can come again.
+	// Seen are the IDs the API has listed for this window, in any pass. A settled
+	// window between settled windows forgets them: they cannot be listed again.
 	Seen IDs
-	// Reach, if not 0, is the end of the longer window that this one was cut
-	// from: Seen holds what was listed for all of that, so it counts for every
-	// window that starts between this one and Reach.
+	// Reach, if not 0, is the end of the longer window that this one was cut from. Seen
+	// holds what was listed for all of that, so it counts for every window that starts
+	// before Reach.
 	Reach int64
-	// Fresh are those of Seen that no part on the topic holds yet.
+	// Fresh are the IDs of Seen that no part on the topic holds yet.
 	Fresh []string
-	// Late says that this second pass has listed an ID that no pass before it
-	// had.
+	// Late reports that this second pass has listed an ID that no earlier pass had.
 	Late bool
 
-	held *int // see row.held; nil while not tracked
+	held *int // see row.held; nil = not tracked
 }
 
-// Frontier is where the next window begins.
+// Frontier returns the start of the next window.
 func (c *Checkpoint) Frontier() int64 {
 	if n := len(c.Windows); n > 0 {
 		return c.Windows[n-1].End
@@ -81,8 +77,7 @@ func (c *Checkpoint) Frontier() int64 {
 	return c.Watermark
 }
 
-// See notes that the API listed id for the window and reports whether that is
-// new.
+// See notes that the API listed id for the window, and reports whether it is new.
 func (w *Window) See(id string) bool {
 	if !w.Seen.Add(id) {
 		return false
@@ -94,7 +89,7 @@ func (w *Window) See(id string) bool {
 	return true
 }
 
-// Asked is the first second of the range that is sent to the API.
+// Asked returns the first second of the range sent to the API.
 func (w *Window) Asked() int64 {
 	if w.From > 0 {
 		return w.From
@@ -105,7 +100,7 @@ func (w *Window) Asked() int64 {
 // Finished reports whether the window's first pass is over.
 func (w *Window) Finished() bool { return w.State != Open || w.Pass > 1 }
 
-// check refuses what this program cannot have written.
+// check returns an error for a checkpoint that this program cannot have written.
 func (c *Checkpoint) check() error {
 	finished := true
 	watermark := c.Watermark
@@ -134,7 +129,7 @@ func (c *Checkpoint) check() error {
 		watermark = c.Frontier()
 	}
 	if c.Watermark != watermark {
-		return fmt.Errorf("watermark %d does not fit the windows stored beside it (they say %d)", c.Watermark, watermark)
+		return fmt.Errorf("watermark %d does not fit the stored windows (%d by them)", c.Watermark, watermark)
 	}
 	return nil
 }

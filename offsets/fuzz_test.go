@@ -7,8 +7,7 @@ import (
 	"testing"
 )
 
-// FuzzKey: a key that is taken is written again as it was, or is one that this
-// program would write otherwise and then reads as the same.
+// FuzzKey: a key that parses is encoded as it was, or as a key that parses to the same.
 func FuzzKey(f *testing.F) {
 	for _, text := range []string{
 		`["g",{"shop":"wx1","range":"create_time"}]`, `["g",{"shop":"wx1","range":"create_time","window":100}]`,
@@ -32,8 +31,7 @@ func FuzzKey(f *testing.F) {
 	})
 }
 
-// FuzzPackedIDs: whatever a value holds, unpacking it ends, and what it holds is
-// there again after it was packed.
+// FuzzPackedIDs: unpacking ends for any value, and the IDs survive packing.
 func FuzzPackedIDs(f *testing.F) {
 	f.Add(packIDs(nil))
 	f.Add(packIDs([]string{"1", "18446744073709551615", "007", "店", ""}))
@@ -56,8 +54,8 @@ func FuzzPackedIDs(f *testing.F) {
 	})
 }
 
-// FuzzValue: a value that anything may stand in makes its shop a fault or a
-// checkpoint that can be written, and never touches another shop.
+// FuzzValue: any value makes its shop a fault or a checkpoint that can be written, and
+// never affects another shop.
 func FuzzValue(f *testing.F) {
 	f.Add([]byte(`{"v":1,"watermark":100,"window_start":100,"window_end":200,"next_key":"k","page_size":10,"state":"waiting","pass":2,"pages":1}`))
 	f.Add([]byte(`{"v":1,"watermark":9223372036854775807,"window_start":-9223372036854775808,"window_end":1,"page_size":0}`))

@@ -10,25 +10,26 @@ import (
 	"strconv"
 )
 
-// IDs is an exact set of order IDs. Decimal IDs of up to 19 digits, which is
-// what the API sends, cost 8 bytes each once they are packed and about 16 before;
-// anything else is kept as text. The zero value is an empty set.
+// IDs is an exact set of order IDs. Decimal IDs of up to 19 digits, as the API sends
+// them, take 8 bytes each once packed and about 16 before. Other IDs are kept as text.
+// The zero value is an empty set.
 type IDs struct {
-	// packed are numbers in order, each once; numbers came after the last Pack.
+	// packed holds sorted distinct numbers; numbers holds those added since the last
+	// Pack.
 	packed  []uint64
 	numbers map[uint64]struct{}
 	texts   map[string]struct{}
-	// least and most are the ends of all numbers. IDs grow with time, so most of
-	// those that a neighbouring window's set is asked for are not between them.
+	// least and most bound all numbers. IDs grow with time, so most IDs that a
+	// neighbouring window asks about are outside of them.
 	least, most uint64
 }
 
-// Add puts id into the set and reports whether it was new.
+// Add adds id and reports whether it was new.
 func (s *IDs) Add(id string) bool {
 	if n, ok := number(id); ok {
 		return s.add(n)
 	}
-	before := len(s.texts) // compared with after, it saves a look before each change
+	before := len(s.texts) // comparing lengths saves a lookup before each insert
 	if s.texts == nil {
 		s.texts = make(map[string]struct{})
 	}
@@ -75,11 +76,10 @@ func (s *IDs) Has(id string) bool {
 	return had
 }
 
-// Len is the number of IDs.
+// Len returns the number of IDs.
 func (s *IDs) Len() int { return len(s.packed) + len(s.numbers) + len(s.texts) }
 
-// Pack makes the set as small as it can be. It is for sets that will hardly grow
-// any more.
+// Pack minimizes the set's memory. Use it for sets that will hardly grow any more.
 func (s *IDs) Pack() {
 	if len(s.numbers) > 0 {
 		all := make([]uint64, 0, len(s.packed)+len(s.numbers))
@@ -90,8 +90,8 @@ func (s *IDs) Pack() {
 	}
 }
 
-// settle puts what was unpacked in order.
-func (s *IDs) settle() {
+// sortPacked sorts and deduplicates what unpackIDs has appended.
+func (s *IDs) sortPacked() {
 	if len(s.packed) == 0 {
 		return
 	}
@@ -103,7 +103,7 @@ func (s *IDs) settle() {
 	s.least, s.most = s.packed[0], s.packed[len(s.packed)-1]
 }
 
-// All yields every ID in no particular order.
+// All yields every ID, in no particular order.
 func (s *IDs) All() iter.Seq[string] {
 	return func(yield func(string) bool) {
 		for _, n := range s.packed {
@@ -127,8 +127,8 @@ func (s *IDs) All() iter.Seq[string] {
 // greatest is the greatest number of 19 digits.
 const greatest = 9_999_999_999_999_999_999
 
-// number reads an ID that is its own canonical decimal form, so that text and
-// number can be exchanged without loss.
+// number parses an ID that is its own canonical decimal form, so that text and number
+// convert without loss.
 func number(id string) (uint64, bool) {
 	if len(id) == 0 || len(id) > 19 || id[0] == '0' && len(id) > 1 {
 		return 0, false
@@ -144,9 +144,9 @@ func number(id string) (uint64, bool) {
 	return n, true
 }
 
-// packIDs is the compact text of a list of IDs: base64 of (count, differences
-// between neighbours as zigzag varints; count, texts with their length).
-// Neighbouring IDs of a page are close to each other, so an ID takes 3 to 10
+// packIDs encodes a list of IDs as base64 of: the count of numbers, the differences
+// between neighbours as zigzag varints, the count of texts, and each text with its
+// length. Neighbouring IDs of a page are close to each other, so an ID takes 3 to 10
 // bytes.
 func packIDs(ids []string) string {
 	raw := make([]byte, 0, 10+8*len(ids))
@@ -174,10 +174,10 @@ func packIDs(ids []string) string {
 	return base64.StdEncoding.EncodeToString(raw)
 }
 
-var errPacked = errors.New("ids are damaged")
+var errPacked = errors.New("ids cannot be decoded")
 
-// unpackIDs adds the IDs of a packed text to the set and returns how many it
-// held. They can be asked for once settle has been called.
+// unpackIDs adds the IDs of a packed text to the set and returns how many it held. Call
+// sortPacked before reading the set.
 func unpackIDs(text string, into *IDs) (int, error) {
 	raw, err := base64.StdEncoding.DecodeString(text)
 	if err != nil {

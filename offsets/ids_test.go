@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// IDs are a set, whatever they look like and in whatever order they come.
+// IDs are a set, for IDs of any form in any order.
 func TestIDsAreASet(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(1, 2))
 	some := func() string {
@@ -52,7 +52,7 @@ func TestIDsAreASet(t *testing.T) {
 	}
 }
 
-// However long IDs are, a part stays far below the limit of a batch.
+// However long the IDs are, a part stays far below the limit of a batch.
 func TestPartsOfLongIDs(t *testing.T) {
 	for _, length := range []int{1, 19, 128} {
 		c := &Checkpoint{Watermark: 1, Windows: []*Window{{Start: 1, End: 2, State: Open, Pass: 1, PageSize: 100}}}
@@ -79,7 +79,7 @@ func TestPackedIDsAreExact(t *testing.T) {
 	ids := []string{"9999999999999999999", "0", "00", "1", "3704612354559743232", "18446744073709551616", "a,b", "", "ü", "-1", "9223372036854775808"}
 	var s IDs
 	n, err := unpackIDs(packIDs(ids), &s)
-	s.settle()
+	s.sortPacked()
 	if err != nil || n != len(ids) || s.Len() != len(ids) {
 		t.Fatalf("unpacked %d (%d distinct), %v; want %d", n, s.Len(), err, len(ids))
 	}

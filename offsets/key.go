@@ -8,8 +8,8 @@ import (
 	"strconv"
 )
 
-// Partition is a source partition: the single input a checkpoint belongs to.
-// It is never a Kafka partition.
+// Partition is a source partition: the single input a checkpoint belongs to. It is not
+// a Kafka partition.
 type Partition struct {
 	Shop  string // app ID
 	Range string // "create_time" or "update_time"
@@ -17,13 +17,13 @@ type Partition struct {
 
 func (p Partition) String() string { return p.Shop + "/" + p.Range }
 
-// Kind says what a record of the offsets topic holds.
+// Kind is what a record of the offsets topic holds.
 type Kind int
 
 // The kinds of records.
 const (
 	KindShop   Kind = iota // watermark and the earliest open window
-	KindWindow             // one more window
+	KindWindow             // another window
 	KindPart               // seen IDs of a window
 )
 
@@ -35,12 +35,12 @@ type Key struct {
 	Part      int   // KindPart
 }
 
-// ErrForeign marks a key that belongs to another group or another program;
-// the offsets topic may be shared.
+// ErrForeign reports a key of another group or program; the offsets topic may be
+// shared.
 var ErrForeign = errors.New("not a record of this group")
 
-// Bytes is the key's one and only encoding: fixed field order, no spaces. Two
-// encodings of one key would be two records to a compacted topic.
+// Bytes returns the key's only encoding: fixed field order, no spaces. With two
+// encodings of one key, a compacted topic would keep two records.
 func (k Key) Bytes(group string) []byte {
 	b := make([]byte, 0, 96)
 	b = append(b, '[')
@@ -60,13 +60,11 @@ func (k Key) Bytes(group string) []byte {
 	return append(b, `}]`...)
 }
 
-// ParseKey reads a key written by any version. Keys of other groups give
-// [ErrForeign], and so do those of this group that are no checkpoint's: they have
-// one of the reserved fields "ledger" (what workers tell each other, internal/grouplog)
-// and "kind" (whatever a later version keeps here, so that an earlier one passes it
-// over). A key with other fields that this version does not know may be part of a
-// checkpoint: it gives a [*RecordError] and, as far as it could be read, the source
-// partition it belongs to.
+// ParseKey parses a key written by any version. It returns [ErrForeign] for keys of
+// other groups, and for keys of this group with a reserved field: "ledger" (messages
+// between workers, internal/grouplog) or "kind" (records of later versions, which
+// earlier ones skip). A key with other unknown fields may belong to a checkpoint: it
+// returns a [*RecordError] and, as far as it can be parsed, the source partition.
 func ParseKey(group string, raw []byte) (Key, error) {
 	var pair []json.RawMessage
 	if json.Unmarshal(raw, &pair) != nil || len(pair) != 2 {
@@ -109,9 +107,8 @@ func ParseKey(group string, raw []byte) (Key, error) {
 	return k, nil
 }
 
-// RecordError names a record of the offsets topic that cannot be used. The
-// shop it belongs to must not be walked: starting over would publish again
-// what is published.
+// RecordError reports a record of the offsets topic that cannot be used. Its shop must
+// not be walked: starting over would publish everything again.
 type RecordError struct {
 	Key     string
 	Problem string
@@ -121,8 +118,8 @@ func (e *RecordError) Error() string {
 	return fmt.Sprintf("read checkpoint record %s: %s", e.Key, e.Problem)
 }
 
-// appendString appends s as a JSON string the way Connect's JsonConverter
-// does: no HTML escaping.
+// appendString appends s as a JSON string without HTML escaping, like Connect's
+// JsonConverter.
 func appendString(b []byte, s string) []byte {
 	plain := true
 	for i := 0; i < len(s); i++ {

@@ -5,9 +5,8 @@ import (
 	"testing"
 )
 
-// Parts of a walk that was given up do not count for the walk that starts over at
-// the same second, neither at once nor after a restart; and its first update
-// forgets them.
+// Parts of a walk that was given up do not count for the walk that starts over at the
+// same second, neither at once nor after a restart. Its first update forgets them.
 func TestPartsOfAFormerWalkDoNotCount(t *testing.T) {
 	type written struct{ key, value []byte }
 	first := func() *Checkpoint {
@@ -34,7 +33,7 @@ func TestPartsOfAFormerWalkDoNotCount(t *testing.T) {
 		slices.Sort(ids)
 		return ids
 	}
-	// compacted is the log once the cleaner has been there, with tombstones or not.
+	// compacted is the log after the cleaner has run, with or without tombstones.
 	compacted := func(records []written, tombstones bool) (kept []written) {
 		for i, r := range records {
 			later := slices.ContainsFunc(records[i+1:], func(o written) bool { return string(o.key) == string(r.key) })
@@ -56,7 +55,7 @@ func TestPartsOfAFormerWalkDoNotCount(t *testing.T) {
 	if got := seen(load(log)); !slices.Equal(got, []string{"1001", "1002", "1003"}) {
 		t.Fatalf("the first walk has seen %v", got)
 	}
-	emit(Key{Kind: KindShop, Partition: shop1}.Bytes("g"), nil) // the shop is to begin again
+	emit(Key{Kind: KindShop, Partition: shop1}.Bytes("g"), nil) // the shop starts over
 
 	before := slices.Clone(log)
 	for _, records := range [][]written{before, compacted(before, true), compacted(before, false)} {
@@ -73,7 +72,7 @@ func TestPartsOfAFormerWalkDoNotCount(t *testing.T) {
 				t.Errorf("after a start over: %v count as published, want 1002", got)
 			}
 		}
-		// When the windows are forgotten nothing is left.
+		// After the windows are forgotten no record is left.
 		c.Windows, c.Watermark = nil, 300
 		shop.Stored.Update("g", shop1, c, emit)
 		if kept := compacted(log, false); len(kept) != 1 {
@@ -82,8 +81,8 @@ func TestPartsOfAFormerWalkDoNotCount(t *testing.T) {
 	}
 }
 
-// Loaders agree when they have the same records of their group, whatever others
-// have written.
+// Loaders agree if they hold the same records of their group, whatever others have
+// written.
 func TestLoadersAgree(t *testing.T) {
 	shop := Key{Kind: KindShop, Partition: shop1}
 	foreign := shop.Bytes("other")

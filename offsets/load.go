@@ -9,47 +9,45 @@ import (
 	"slices"
 )
 
-// Lane is what one Kafka partition of the offsets topic says.
+// Lane is the content of one Kafka partition of the offsets topic.
 type Lane struct {
-	// Shops holds every source partition with records that can be used.
+	// Shops holds every source partition whose records can all be used.
 	Shops map[Partition]*Shop
-	// Faults holds every source partition with a record that cannot be used;
-	// it must not be walked. It is not in Shops.
+	// Faults holds every source partition with a record that cannot be used, and why.
+	// It is not in Shops and must not be walked.
 	Faults map[Partition]error
-	// Unread is why records, of keys that are not known, could not be read; nil
-	// when all were. A shop that is in neither map may have had one among them.
+	// Unread is why records with unknown keys could not be read; nil = all were read.
+	// Any shop in neither map may have had one of them.
 	Unread error
 }
 
 // Shop is one source partition as loaded.
 type Shop struct {
-	// Checkpoint is nil when the shop's own record was forgotten and only
-	// windows were left: the shop starts over, and its first update forgets
-	// the rest.
+	// Checkpoint is nil if the shop's own record was forgotten and only windows are
+	// left. The shop then starts over, and its first update forgets the rest.
 	Checkpoint *Checkpoint
 	Stored     Stored
 }
 
-// Loader takes the records of one lane in the order of the topic and keeps the
-// last value of each key, as compaction would.
+// Loader collects the records of one lane in topic order, and keeps the last value of
+// each key, as compaction does.
 type Loader struct {
 	Group string
-	// Of, if set, says of which source partitions records are wanted; nil = of all.
+	// Of selects the source partitions to load; nil = all.
 	Of      func(Partition) bool
 	latest  map[string][]byte
-	refused map[string]error // by key: why the latest record could not be read
+	refused map[string]error // by key: why its latest record could not be read
 	unread  error
 }
 
-// Wants reports whether a key is one of the checkpoints to load: other records need
-// not be read.
+// Wants reports whether a key belongs to a checkpoint to load. Other records need not
+// be read.
 func (l *Loader) Wants(key []byte) bool {
 	k, err := ParseKey(l.Group, key)
 	return !errors.Is(err, ErrForeign) && (l.Of == nil || l.Of(k.Partition))
 }
 
-// Add takes one committed record; a nil value forgets the key. Key and value
-// are copied.
+// Add adds one committed record; a nil value forgets the key. It copies key and value.
 func (l *Loader) Add(key, value []byte) {
 	if l.latest == nil {
 		l.latest = make(map[string][]byte)
@@ -62,9 +60,9 @@ func (l *Loader) Add(key, value []byte) {
 	l.latest[string(key)] = bytes.Clone(value)
 }
 
-// Refuse takes the place of Add for a record whose value could not be read: its
-// shop is a fault, unless a later record replaces it. Without a key it stands for
-// records of any keys.
+// Refuse replaces Add for a record whose value could not be read. Its shop becomes a
+// fault, unless a later record replaces it. A nil key stands for records with unknown
+// keys.
 func (l *Loader) Refuse(key []byte, err error) {
 	if key == nil {
 		l.unread = err
@@ -77,7 +75,7 @@ func (l *Loader) Refuse(key []byte, err error) {
 	l.refused[string(key)] = err
 }
 
-// Agrees reports whether the loaders have taken the same of their group's records.
+// Agrees reports whether both loaders hold the same records of their group.
 func (l *Loader) Agrees(other *Loader) bool {
 	same := func(error, error) bool { return true }
 	if !maps.EqualFunc(l.refused, other.refused, same) || (l.unread == nil) != (other.unread == nil) {
@@ -96,12 +94,12 @@ func (l *Loader) Agrees(other *Loader) bool {
 	return true
 }
 
-// Load makes checkpoints of what was added. Records of other groups are passed
-// over; records that cannot be understood make their shop a fault.
+// Load builds checkpoints from the records. It skips records of other groups. A record
+// that cannot be understood makes its shop a fault.
 func (l *Loader) Load() Lane { return l.load(false) }
 
-// Drain is Load for a loader that is not used again: it lets go of each record
-// with IDs as soon as it has them, so that they are not in memory twice.
+// Drain is Load for a loader that is not used again: it frees each record with IDs once
+// they are decoded, so that they are not in memory twice.
 func (l *Loader) Drain() Lane {
 	lane := l.load(true)
 	l.latest = nil
@@ -121,7 +119,7 @@ func (l *Loader) load(drain bool) Lane {
 			continue
 		}
 		if err == nil && string(k.Bytes(l.Group)) != raw {
-			err = &RecordError{Key: raw, Problem: fmt.Sprintf("the key is not written as %s: forget this record and write that one", k.Bytes(l.Group))}
+			err = &RecordError{Key: raw, Problem: fmt.Sprintf("the key is not written as %s: write a tombstone for this record and a record with that key", k.Bytes(l.Group))}
 		}
 		if err != nil {
 			lane.Faults[k.Partition] = err
@@ -129,7 +127,7 @@ func (l *Loader) load(drain bool) Lane {
 		}
 		records = append(records, record{k, value})
 	}
-	// Windows before their parts, and all in the order of time.
+	// Shops, then windows, then parts, each in time order.
 	slices.SortFunc(records, func(a, b record) int {
 		return cmp.Or(cmp.Compare(a.key.Kind, b.key.Kind), cmp.Compare(a.key.Window, b.key.Window), cmp.Compare(a.key.Part, b.key.Part))
 	})
@@ -146,7 +144,7 @@ func (l *Loader) load(drain bool) Lane {
 		if shop.Checkpoint == nil {
 			continue
 		}
-		shop.loaded()
+		shop.finishLoading()
 		if err := shop.Checkpoint.check(); err != nil {
 			lane.Faults[p] = &RecordError{Key: string(Key{Kind: KindShop, Partition: p}.Bytes(l.Group)), Problem: err.Error()}
 		}
@@ -165,7 +163,7 @@ func (l *Loader) load(drain bool) Lane {
 func (lane *Lane) add(k Key, value []byte) error {
 	shop := lane.Shops[k.Partition]
 	if shop == nil {
-		shop = &Shop{Stored: Stored{windows: make(map[int64]windowRecords), left: true}}
+		shop = &Shop{Stored: Stored{windows: make(map[int64]windowRecords), leftover: true}}
 		lane.Shops[k.Partition] = shop
 	}
 	switch k.Kind {
@@ -178,15 +176,15 @@ func (lane *Lane) add(k Key, value []byte) error {
 	}
 }
 
-// loaded ends the loading of a checkpoint: what the topic holds is what it is.
-func (s *Shop) loaded() {
+// finishLoading marks everything in the checkpoint as stored.
+func (s *Shop) finishLoading() {
 	c := s.Checkpoint
 	for _, w := range c.Windows {
-		w.Seen.settle()
+		w.Seen.sortPacked()
 	}
 	c.row().all = false
 	for _, w := range c.Open() {
-		s.Stored.again = append(s.Stored.again, w.Start)
+		s.Stored.recheck = append(s.Stored.recheck, w.Start)
 	}
 }
 
@@ -202,7 +200,7 @@ func (s *Shop) addShop(k Key, value []byte) error {
 	if err != nil {
 		return err
 	}
-	s.Stored.shop, s.Stored.left = value, false
+	s.Stored.shop, s.Stored.leftover = value, false
 	s.Checkpoint = &Checkpoint{Watermark: *v.Watermark, Begin: v.Begin, Unheard: v.Unheard, Length: v.Length}
 	if w != nil {
 		s.Checkpoint.Windows = insert(s.Checkpoint.Windows, w)
@@ -211,7 +209,7 @@ func (s *Shop) addShop(k Key, value []byte) error {
 }
 
 func (s *Shop) addWindow(k Key, value []byte) error {
-	s.Stored.windows[k.Window] = windowRecords{there: true}
+	s.Stored.windows[k.Window] = windowRecords{exists: true}
 	if s.Checkpoint == nil {
 		return nil
 	}
@@ -227,14 +225,14 @@ func (s *Shop) addWindow(k Key, value []byte) error {
 		return errors.New("damaged value: window_start is not the key's")
 	}
 	if w.State == Open {
-		s.Stored.windows[k.Window] = windowRecords{there: true, value: value}
+		s.Stored.windows[k.Window] = windowRecords{exists: true, value: value}
 	}
 	s.Checkpoint.Windows = insert(s.Checkpoint.Windows, w)
 	return nil
 }
 
-// addPart puts a part's IDs into its window. A part whose window is gone stays
-// counted, so that the next update forgets it.
+// addPart adds a part's IDs to its window. A part whose window is gone stays counted,
+// so that the next update forgets it.
 func (s *Shop) addPart(k Key, value []byte) error {
 	has := s.Stored.windows[k.Window]
 	has.parts = max(has.parts, k.Part+1)
@@ -244,7 +242,7 @@ func (s *Shop) addPart(k Key, value []byte) error {
 	}
 	i, ok := s.Checkpoint.Find(k.Window)
 	if !ok {
-		s.Stored.again = append(s.Stored.again, k.Window)
+		s.Stored.recheck = append(s.Stored.recheck, k.Window)
 		return nil
 	}
 	var v partValue

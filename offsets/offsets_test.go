@@ -17,7 +17,7 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
-// topic is a compacted topic in a map, with the order of writing kept.
+// topic is a compacted topic in a map that keeps the order of writes.
 type topic struct {
 	latest map[string][]byte
 	log    []string
@@ -58,7 +58,7 @@ func sample() *Checkpoint {
 	return c
 }
 
-// TestRecordsGolden holds the bytes other programs rely on.
+// TestRecordsGolden fixes the bytes that other programs rely on.
 func TestRecordsGolden(t *testing.T) {
 	var tp topic
 	var s Stored
@@ -103,8 +103,8 @@ func TestKeyRoundTrip(t *testing.T) {
 	}
 }
 
-// TestLoadIsTheInverseOfUpdate walks random checkpoints through random
-// changes; what is loaded after each is what was written.
+// TestLoadIsTheInverseOfUpdate applies random changes to random checkpoints. After
+// each, what is loaded equals what was written.
 func TestLoadIsTheInverseOfUpdate(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(1, 2))
 	var tp topic
@@ -124,7 +124,7 @@ func TestLoadIsTheInverseOfUpdate(t *testing.T) {
 		if !reflect.DeepEqual(got.Stored.windows, s.windows) || !bytes.Equal(got.Stored.shop, s.shop) {
 			t.Fatalf("step %d: loaded stored state differs: %v, want %v", step, got.Stored, s)
 		}
-		// A restart at any point goes on from what was loaded.
+		// A restart at any point continues from what was loaded.
 		if rnd.IntN(10) == 0 {
 			c, s = got.Checkpoint, got.Stored
 		}
@@ -199,9 +199,8 @@ func show(c *Checkpoint) string {
 	return b.String()
 }
 
-// TestForgottenShopStartsOver: a tombstone on the shop's record is the
-// operator's way to say "start over"; what is left of its windows goes away
-// with the first update.
+// TestForgottenShopStartsOver: an operator writes a tombstone for the shop's record to
+// start over. The first update forgets the shop's windows.
 func TestForgottenShopStartsOver(t *testing.T) {
 	var tp topic
 	var s Stored
@@ -218,8 +217,8 @@ func TestForgottenShopStartsOver(t *testing.T) {
 	}
 }
 
-// TestBadRecordsNameThemselves: no damaged or future record is taken for
-// "nothing stored", and the error names it.
+// TestBadRecordsNameThemselves: no damaged or future record counts as "nothing stored",
+// and the error names it.
 func TestBadRecordsNameThemselves(t *testing.T) {
 	shopKey := `["g",{"shop":"wx1","range":"create_time"}]`
 	windowKey := `["g",{"shop":"wx1","range":"create_time","window":100}]`
@@ -274,8 +273,8 @@ func TestBadRecordsNameThemselves(t *testing.T) {
 	}
 }
 
-// TestContractMinimum: start, end, key and page size are enough to resume a
-// window that somebody else wrote.
+// TestContractMinimum: start, end, key and page size suffice to resume a window that
+// another program wrote.
 func TestContractMinimum(t *testing.T) {
 	l := Loader{Group: "g"}
 	l.Add([]byte(`["g",{"shop":"wx1","range":"create_time"}]`), []byte(`{"v":1,"watermark":100,"window_start":100,"window_end":200,"next_key":"k","page_size":10}`))
@@ -301,7 +300,7 @@ func FuzzLoad(f *testing.F) {
 			if shop.Checkpoint == nil {
 				continue
 			}
-			// What was accepted survives being written and read again.
+			// An accepted checkpoint survives being written and read again.
 			var tp topic
 			for k, v := range l.latest {
 				tp.emit([]byte(k), v)
@@ -316,7 +315,7 @@ func FuzzLoad(f *testing.F) {
 }
 
 // A record that could not be read fails its shop, unless a later one replaces it.
-// Records of others are not wanted, and not kept.
+// Records of other groups are not wanted, and not kept.
 func TestLoaderRefusals(t *testing.T) {
 	key := func(shop string) []byte {
 		return Key{Kind: KindShop, Partition: Partition{shop, "create_time"}}.Bytes("g")
@@ -335,7 +334,7 @@ func TestLoaderRefusals(t *testing.T) {
 	if len(lane.Shops) != 2 || len(lane.Faults) != 1 || lane.Faults[Partition{"wx1", "create_time"}] == nil || lane.Unread != nil {
 		t.Errorf("loaded %+v", lane)
 	}
-	l.Add(key("wx1"), nil) // what the message says to do
+	l.Add(key("wx1"), nil) // as the message recommends
 	l.Refuse(nil, large)
 	if lane = l.Load(); len(lane.Faults) != 0 || lane.Unread == nil {
 		t.Errorf("loaded %+v", lane)

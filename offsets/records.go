@@ -11,9 +11,9 @@ import (
 // for a batch.
 const partBytes = 180 << 10
 
-// fitting is how many of the IDs go into one part: 18,000 of the API's, and fewer
-// that are long texts.
-func fitting(ids []string) int {
+// idsPerPart returns how many of the IDs fit into one part: 18,000 of the API's, fewer
+// long texts.
+func idsPerPart(ids []string) int {
 	size := 0
 	for i, id := range ids {
 		if _, short := number(id); short {
@@ -28,44 +28,42 @@ func fitting(ids []string) int {
 	return len(ids)
 }
 
-// Stored is what the topic holds of one source partition, as far as this
-// process knows: it wrote it, or read it when it opened the lane. The zero
-// value is an empty topic.
+// Stored is what the topic holds of one source partition, as this process wrote it or
+// read it when it opened the lane. The zero value is an empty topic.
 type Stored struct {
-	shop    []byte // value of the shop's record; nil = none, or not known
+	shop    []byte // value of the shop's record; nil = none, or unknown
 	windows map[int64]windowRecords
-	// again are the starts that the next Update looks at whatever has changed:
-	// those of windows that were open, and of what was left by others.
-	again []int64
-	// left says that all of it belongs to a walk that was forgotten: the next
-	// Update forgets it.
-	left bool
+	// recheck holds the starts that the next Update examines in any case: windows that
+	// were open, and parts left without a window.
+	recheck []int64
+	// leftover reports that everything stored belongs to a walk that was forgotten: the
+	// next Update forgets it, too.
+	leftover bool
 }
 
-// windowRecords is what the topic holds of the window that starts at a second.
+// windowRecords is what the topic holds of the window that starts at a given second.
 type windowRecords struct {
-	there bool   // there is a record of the window, the shop's record apart
-	value []byte // its value while the window is open; nil = not kept
-	parts int    // number of the next part
+	exists bool   // the window has a record beside the shop's
+	value  []byte // its value while the window is open; nil = not kept
+	parts  int    // number of the next part
 }
 
-// Update emits the records that bring the topic from what is stored to the
-// checkpoint, tombstones (nil values) included, and remembers them as stored;
-// the windows' Fresh IDs become parts and are cleared. Emitted slices may be
-// kept. It looks at the windows that are open, were open at the last Update, or
-// have changed since; see row.
+// Update emits the records that bring the topic to the checkpoint, tombstones (nil
+// values) included, and remembers them as stored. Fresh IDs become parts and are
+// cleared. Emitted slices may be kept. It examines the windows that are open, were open
+// at the last Update, or have changed since; see row.
 //
-// If the transaction that was to carry them does not commit, Stored is wrong
-// and must be read anew, like the checkpoint itself.
+// If the transaction with the records does not commit, Stored is wrong: load it again,
+// together with the checkpoint.
 func (s *Stored) Update(group string, p Partition, c *Checkpoint, emit func(key, value []byte)) {
 	if s.windows == nil {
 		s.windows = make(map[int64]windowRecords)
 	}
-	if s.left {
+	if s.leftover {
 		s.forget(group, p, emit)
 	}
 	open := c.Open()
-	var first *Window // the one in the shop's record
+	var first *Window // stored in the shop's record
 	if len(open) > 0 {
 		first = open[0]
 	}
@@ -76,9 +74,9 @@ func (s *Stored) Update(group string, p Partition, c *Checkpoint, emit func(key,
 		}
 		s.updateWindow(group, p, start, w, w == first, emit)
 	}
-	s.again = s.again[:0]
+	s.recheck = s.recheck[:0]
 	for _, w := range open {
-		s.again = append(s.again, w.Start)
+		s.recheck = append(s.recheck, w.Start)
 	}
 	shop := shopValue{V: Version, Watermark: &c.Watermark, Begin: c.Begin, Unheard: c.Unheard, Length: c.Length}
 	if first != nil {
@@ -90,10 +88,10 @@ func (s *Stored) Update(group string, p Partition, c *Checkpoint, emit func(key,
 	}
 }
 
-// starts are those of the windows that an Update has to look at, in order.
+// starts lists the starts of the windows that an Update must examine, in order.
 func (s *Stored) starts(c *Checkpoint, open []*Window) []int64 {
 	r := c.row()
-	starts := slices.AppendSeq(slices.Clone(s.again), maps.Keys(r.changed))
+	starts := slices.AppendSeq(slices.Clone(s.recheck), maps.Keys(r.changed))
 	clear(r.changed)
 	for _, w := range open {
 		starts = append(starts, w.Start)
@@ -109,8 +107,8 @@ func (s *Stored) starts(c *Checkpoint, open []*Window) []int64 {
 	return slices.Compact(starts)
 }
 
-// updateWindow brings what is stored of the window that starts at a second to w;
-// nil = no window starts there. inShop says that the shop's record holds it.
+// updateWindow brings the stored records of the window that starts at start to w; nil =
+// no window starts there. inShop = w is stored in the shop's record.
 func (s *Stored) updateWindow(group string, p Partition, start int64, w *Window, inShop bool, emit func(key, value []byte)) {
 	has := s.windows[start]
 	key := Key{Kind: KindWindow, Partition: p, Window: start}
@@ -121,10 +119,10 @@ func (s *Stored) updateWindow(group string, p Partition, start int64, w *Window,
 	switch {
 	case value != nil && !bytes.Equal(value, has.value):
 		emit(key.Bytes(group), value)
-	case value == nil && has.there:
+	case value == nil && has.exists:
 		emit(key.Bytes(group), nil)
 	}
-	has.there, has.value = value != nil, nil
+	has.exists, has.value = value != nil, nil
 	if w != nil && w.State == Open {
 		has.value = value
 	}
@@ -137,32 +135,32 @@ func (s *Stored) updateWindow(group string, p Partition, start int64, w *Window,
 	}
 	if w != nil {
 		for ids := w.Fresh; len(ids) > 0; has.parts++ {
-			n := fitting(ids)
+			n := idsPerPart(ids)
 			key.Part = has.parts
 			emit(key.Bytes(group), encode(partValue{V: Version, Count: n, IDs: packIDs(ids[:n])}))
 			ids = ids[n:]
 		}
 		w.Fresh = nil
 	}
-	if has.there || has.parts > 0 {
+	if has.exists || has.parts > 0 {
 		s.windows[start] = has
 	} else {
 		delete(s.windows, start)
 	}
 }
 
-// forget emits tombstones for all that is stored.
+// forget emits tombstones for everything stored.
 func (s *Stored) forget(group string, p Partition, emit func(key, value []byte)) {
-	s.left = false
+	s.leftover = false
 	for start := range s.windows {
 		s.updateWindow(group, p, start, nil, false, emit)
 	}
-	s.shop, s.again = nil, nil
+	s.shop, s.recheck = nil, nil
 }
 
-// Lost says that the topic has lost what it held of a source partition, but for
-// the latest. The next Update emits the checkpoint in full, its windows' IDs too,
-// and a tombstone for whatever may be left and is no part of it.
+// Lost notes that the topic has lost the records of a source partition, but for the
+// latest. The next Update emits the whole checkpoint, with all IDs, and a tombstone for
+// every other record that may be left.
 func (s *Stored) Lost(c *Checkpoint) {
 	s.shop = nil
 	for start, has := range s.windows {

@@ -5,36 +5,34 @@ import (
 	"slices"
 )
 
-// row is what a checkpoint knows of its windows without a look at each of them.
-// A checkpoint may track tens of thousands: LOOKBACK is up to days, a window of
-// a live shop ten seconds. What is done at each page and each commit must depend
-// on the few windows that are read, not on those that wait.
+// row indexes a checkpoint's windows. A checkpoint may track tens of thousands:
+// LOOKBACK may be days, and a live shop's window ten seconds. The cost of a page and of
+// a commit must depend on the few windows being read, not on those that wait.
 type row struct {
-	// tracked is len(Windows) as this row knows it. Another length means that
-	// Windows was set directly: the row is built again.
+	// tracked is len(Windows) when the index was updated. Another length means that
+	// Windows was set directly; the index is then built again.
 	tracked int
-	// open and reaching are the windows that are open, and those with a Reach,
-	// in order. Windows that are not open any more leave open when it is asked
-	// for.
+	// open holds the open windows, reaching those with a Reach, both in order. Open
+	// removes windows that are no longer open.
 	open, reaching []*Window
-	// held is the number of IDs of all windows.
+	// held is the number of IDs in all windows.
 	held int
-	// changed holds the starts of windows that came, went or changed since the
-	// latest Update, those apart that are open or were open then. all = any
-	// window may have changed.
+	// changed holds the starts of windows that were added, removed or changed since the
+	// latest Update, apart from windows open now or then. all = any window may have
+	// changed.
 	changed map[int64]struct{}
 	all     bool
 }
 
 func (c *Checkpoint) row() *row {
-	if c.known == nil || c.known.tracked != len(c.Windows) {
+	if c.cache == nil || c.cache.tracked != len(c.Windows) {
 		r := &row{tracked: len(c.Windows), changed: make(map[int64]struct{}), all: true}
 		for _, w := range c.Windows {
 			r.enter(w)
 		}
-		c.known = r
+		c.cache = r
 	}
-	return c.known
+	return c.cache
 }
 
 func (r *row) enter(w *Window) {
@@ -58,19 +56,19 @@ func (r *row) leave(w *Window) {
 
 func byStart(a, b *Window) int { return cmp.Compare(a.Start, b.Start) }
 
-// insert puts a window in its place in time.
+// insert inserts a window in time order.
 func insert(windows []*Window, w *Window) []*Window {
 	i, _ := slices.BinarySearchFunc(windows, w, byStart)
 	return slices.Insert(windows, i, w)
 }
 
-// Track adds windows behind the last one.
+// Track adds windows after the last one.
 func (c *Checkpoint) Track(windows ...*Window) {
 	c.Put(len(c.Windows), len(c.Windows), windows...)
 }
 
-// Put makes windows the ones from position from up to to. They may be among
-// those that stood there, with other bounds or fewer IDs.
+// Put replaces the windows from position from up to to. The new ones may include
+// replaced ones, with other bounds or fewer IDs.
 func (c *Checkpoint) Put(from, to int, windows ...*Window) {
 	r := c.row()
 	for _, w := range c.Windows[from:to] {
@@ -83,7 +81,7 @@ func (c *Checkpoint) Put(from, to int, windows ...*Window) {
 	}
 	switch {
 	case from == 0 && len(windows) <= to:
-		// Second passes end at the front: the windows behind stay where they are.
+		// Second passes end at the front: do not move the windows behind.
 		n := to - len(windows)
 		copy(c.Windows[n:], windows)
 		clear(c.Windows[:n])
@@ -96,20 +94,19 @@ func (c *Checkpoint) Put(from, to int, windows ...*Window) {
 	r.tracked = len(c.Windows)
 }
 
-// Find is the position of a window that starts at a second; ok is false when
-// there is none.
+// Find returns the position of the window that starts at start; ok = there is one.
 func (c *Checkpoint) Find(start int64) (i int, ok bool) {
 	return slices.BinarySearchFunc(c.Windows, start, func(w *Window, start int64) int { return cmp.Compare(w.Start, start) })
 }
 
-// Open are the open windows, in order. The slice is good until the next change.
+// Open returns the open windows, in order. The slice is valid until the next change.
 func (c *Checkpoint) Open() []*Window {
 	r := c.row()
 	r.open = slices.DeleteFunc(r.open, func(w *Window) bool { return w.State != Open })
 	return r.open
 }
 
-// Reopen makes a window open that is tracked and is not.
+// Reopen opens a tracked window again.
 func (c *Checkpoint) Reopen(w *Window) {
 	r := c.row()
 	w.State = Open
@@ -119,11 +116,11 @@ func (c *Checkpoint) Reopen(w *Window) {
 	}
 }
 
-// Reaching are the windows whose IDs count for more than their neighbours, in
-// order. The slice is good until the next change.
+// Reaching returns the windows with a Reach, in order. The slice is valid until the
+// next change.
 func (c *Checkpoint) Reaching() []*Window { return c.row().reaching }
 
-// Held is the number of IDs of all windows.
+// Held returns the number of IDs in all windows.
 func (c *Checkpoint) Held() int { return c.row().held }
 
 // Forget drops the IDs of a window.
@@ -134,8 +131,7 @@ func (c *Checkpoint) Forget(w *Window) {
 	w.Seen, w.Fresh = IDs{}, nil
 }
 
-// Unreach ends the time in which a window's IDs count for more than its
-// neighbours.
+// Unreach clears a window's Reach.
 func (c *Checkpoint) Unreach(w *Window) {
 	r := c.row()
 	w.Reach = 0

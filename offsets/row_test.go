@@ -5,7 +5,8 @@ import (
 	"testing"
 )
 
-// longRow is a live shop whose LOOKBACK is seven days: so many windows wait.
+// longRow is a live shop whose LOOKBACK is seven days, with the given number of waiting
+// windows.
 func longRow(windows int) *Checkpoint {
 	c := &Checkpoint{Watermark: 1_700_000_000, Length: 3600}
 	for i := range windows {
@@ -18,8 +19,8 @@ func longRow(windows int) *Checkpoint {
 	return c
 }
 
-// TestUpdateWritesWhatHasChanged: the first update writes all, the next ones what
-// has changed, of the windows that have.
+// TestUpdateWritesWhatHasChanged: the first update writes everything, later ones only
+// windows that have changed.
 func TestUpdateWritesWhatHasChanged(t *testing.T) {
 	c := longRow(6000)
 	var tp topic
@@ -68,8 +69,8 @@ func TestUpdateWritesWhatHasChanged(t *testing.T) {
 	}
 }
 
-// TestPartsOfAForgottenWalkDoNotCount: a walk that starts over where the former
-// one began does not take over what that had listed.
+// TestPartsOfAForgottenWalkDoNotCount: a walk that starts over where the former one
+// began does not inherit its IDs.
 func TestPartsOfAForgottenWalkDoNotCount(t *testing.T) {
 	for _, listed := range []bool{false, true} {
 		var tp topic
@@ -94,7 +95,7 @@ func TestPartsOfAForgottenWalkDoNotCount(t *testing.T) {
 	}
 }
 
-// BenchmarkUpdate is a commit of one page, with so many windows that wait.
+// BenchmarkUpdate commits one page while many windows wait.
 func BenchmarkUpdate(b *testing.B) {
 	for _, windows := range []int{60, 8640, 60480} {
 		b.Run(fmt.Sprint(windows), func(b *testing.B) {

@@ -8,11 +8,11 @@ import (
 	"io"
 )
 
-// Version is the version of every value this program writes. A value with a
-// higher one was written by a newer program and is refused.
+// Version is the version of every value this program writes. Values with a higher
+// version come from a newer program and are rejected.
 const Version = 1
 
-// windowFields are a window's part of a value, in both kinds of records.
+// windowFields are the fields of a window, in the values of shops and windows.
 type windowFields struct {
 	Start    *int64  `json:"window_start,omitempty"`
 	End      *int64  `json:"window_end,omitempty"`
@@ -38,8 +38,8 @@ type shopValue struct {
 	windowFields
 }
 
-// WatermarkOf reads no more than the watermark of a shop's own record. It is false
-// for a tombstone and for a record that does not say.
+// WatermarkOf decodes only the watermark of a shop's own record. ok is false for a
+// tombstone and for a value without one.
 func WatermarkOf(value []byte) (watermark int64, ok bool) {
 	var v struct {
 		Watermark *int64 `json:"watermark"`
@@ -69,8 +69,8 @@ func encode(v any) []byte {
 	return bytes.TrimRight(buf.Bytes(), "\n")
 }
 
-// decode reads a value strictly: damage, a newer version and unknown fields
-// are errors.
+// decode decodes a value strictly: damage, a newer version and unknown fields are
+// errors.
 func decode(raw []byte, v any, version *int) error {
 	dec := json.NewDecoder(bytes.NewReader(raw))
 	dec.DisallowUnknownFields()
@@ -79,7 +79,7 @@ func decode(raw []byte, v any, version *int) error {
 		V *int `json:"v"`
 	}
 	if json.Unmarshal(raw, &probe) == nil && probe.V != nil && *probe.V > Version {
-		return fmt.Errorf("version %d was written by a newer orderwalk (this one knows up to %d): run that one, or forget the checkpoint on purpose", *probe.V, Version)
+		return fmt.Errorf("version %d was written by a newer orderwalk (this one knows up to %d): run that version, or reset the checkpoint", *probe.V, Version)
 	}
 	if err == nil {
 		if _, extra := dec.Token(); !errors.Is(extra, io.EOF) {
@@ -104,7 +104,7 @@ func fieldsOf(w *Window) windowFields {
 	return f
 }
 
-// window reads the fields back; nil when there is no window in them.
+// window converts the fields to a window; nil = they hold none.
 func (f windowFields) window() (*Window, error) {
 	if f.Start == nil && f.End == nil {
 		if f != (windowFields{}) {
@@ -120,8 +120,8 @@ func (f windowFields) window() (*Window, error) {
 	if f.Key != nil {
 		w.Key = *f.Key
 	}
-	// The contract promises only start, end, key and page size to who writes
-	// an open window by hand.
+	// The contract requires only start, end, key and page size of an open window that
+	// an operator writes by hand.
 	if w.State == "" {
 		w.State = Open
 	}

@@ -13,210 +13,212 @@ import (
 )
 
 const (
-	// quotaEvery is how often the vendor is asked what is left of the day.
+	// quotaEvery is how often the vendor is asked for the remaining calls.
 	quotaEvery = time.Hour
-	// quotaFirst is when it is asked of an app ID that is new here: the first
-	// orders need not wait for that.
+	// quotaFirst is the delay before the first request for an app ID that is new here:
+	// the first orders must not wait for it.
 	quotaFirst = time.Second
-	// quotaDawn is when it is asked after midnight: right then the counters may
-	// still be yesterday's.
+	// quotaDawn is the delay after midnight: the vendor's counters may still be
+	// yesterday's right then.
 	quotaDawn = 5 * time.Minute
-	// quotaTimeout bounds one question.
+	// quotaTimeout bounds one request.
 	quotaTimeout = 30 * time.Second
 )
 
-// Budget is the list calls that one app ID has in a day, as one worker knows
-// them; its shops and lanes here share it. A nil one knows nothing and holds
+// Budget is the list calls that one app ID has per day, as one worker knows them. The
+// worker's shops and lanes of the app ID share it. A nil Budget knows nothing and holds
 // nothing back.
 type Budget struct {
-	share float64 // of the live walk
+	share float64 // the live walk's share of the day, 0 to 1
 	log   *slog.Logger
 
 	mu     sync.Mutex
 	shop   string // a name for the log
 	client *wechat.Client
-	ration day
-	base   int64 // calls of the client when ration.made was 0
-	tempo  rate
-	// underWay are calls of walkers that the client has not counted yet.
+	day    day
+	base   int64 // client.Calls() when day.made was 0
+	rate   rate
+	// underWay is how many calls were acquired and not released; the client has not
+	// counted them yet.
 	underWay int64
-	// holding says that backfill has used up its part. It stays so until the day
-	// ends or an answer says that there is more.
-	holding bool
-	due     time.Time // when to ask again; zero = not while nothing changes
-	untold  bool      // by cloud call the vendor does not tell
-	failing bool      // the last question failed
+	// holding reports that the backfill has used up its part. It stays set until the
+	// day ends or an answer reports more calls.
+	holding     bool
+	due         time.Time // when to ask the vendor next; zero = do not ask
+	unavailable bool      // the vendor does not report quotas (cloud call)
+	failing     bool      // the last request failed
 }
 
-// look is the ration as of now. The caller holds mu.
-func (q *Budget) look(now time.Time) day {
-	calls := q.client.Calls()
-	q.tempo.note(now, calls)
-	if q.ration.roll(now) {
-		q.base = calls
-		q.release()
+// today returns the day as of now. The caller holds mu.
+func (b *Budget) today(now time.Time) day {
+	calls := b.client.Calls()
+	b.rate.note(now, calls)
+	if b.day.roll(now) {
+		b.base = calls
+		b.resume()
 	}
-	r := q.ration
-	r.made = calls - q.base
+	r := b.day
+	r.made = calls - b.base
 	return r
 }
 
-// Opens is when a call of a backfill may be made; zero = now.
-func (q *Budget) Opens() time.Time {
-	if q == nil {
+// Opens returns when a backfill may make its next call; zero = now.
+func (b *Budget) Opens() time.Time {
+	if b == nil {
 		return time.Time{}
 	}
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	return q.check()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.opens()
 }
 
-// check is opens. The caller holds mu.
-func (q *Budget) check() time.Time {
-	r := q.look(time.Now())
-	if q.holding {
+// opens is Opens for callers that hold mu.
+func (b *Budget) opens() time.Time {
+	r := b.today(time.Now())
+	if b.holding {
 		return r.ends
 	}
 	left := r.remaining()
-	r.made += q.underWay
-	at := r.opens(false, q.share)
+	r.made += b.underWay
+	at := r.opens(false, b.share)
 	if !at.IsZero() {
-		q.holding = true
-		q.log.Warn("backfill waits: what is left of the day's list calls is the live walk's", "shop", q.shop,
-			"remaining", left, "limit", r.limit, "live_share", q.share, "until", at)
+		b.holding = true
+		b.log.Warn("backfill waits: the remaining list calls of the day are reserved for the live walk", "shop", b.shop,
+			"remaining", left, "limit", r.limit, "live_share", b.share, "until", at)
 	}
 	return at
 }
 
-// Take reports whether one more call may be made, and counts it as under way if
-// so, until it is given back.
-func (q *Budget) Take(live bool) bool {
-	if q == nil {
+// Acquire reports whether one more call may be made. If so, the call counts until
+// Release; live = the call is the live walk's.
+func (b *Budget) Acquire(live bool) bool {
+	if b == nil {
 		return true
 	}
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if !live && !q.check().IsZero() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !live && !b.opens().IsZero() {
 		return false
 	}
-	q.underWay++
+	b.underWay++
 	return true
 }
 
-func (q *Budget) Give() {
-	if q == nil {
+// Release ends a call that Acquire has allowed: the client has counted it by now.
+func (b *Budget) Release() {
+	if b == nil {
 		return
 	}
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	q.underWay--
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.underWay--
 }
 
-// release lets a backfill that was held go on, if there are calls for it now.
-// The caller holds mu.
-func (q *Budget) release() {
-	if q.holding && q.ration.opens(false, q.share).IsZero() {
-		q.holding = false
-		q.log.Info("backfill goes on", "shop", q.shop, "remaining", q.ration.remaining())
+// resume lets a held backfill continue if calls are available for it. The caller holds
+// mu.
+func (b *Budget) resume() {
+	if b.holding && b.day.opens(false, b.share).IsZero() {
+		b.holding = false
+		b.log.Info("backfill resumes", "shop", b.shop, "remaining", b.day.remaining())
 	}
 }
 
-// serve makes another client the one whose calls are counted.
-func (q *Budget) serve(shop string, client *wechat.Client) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	q.shop = shop
-	if client == q.client {
+// setClient sets the client whose calls count, and the shop named in logs.
+func (b *Budget) setClient(shop string, client *wechat.Client) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.shop = shop
+	if client == b.client {
 		return
 	}
-	if q.client != nil {
-		q.ration = q.look(time.Now())
-		q.ration.resize(q.ration.part)
+	if b.client != nil {
+		b.day = b.today(time.Now())
+		b.day.resize(b.day.part)
 	}
-	q.client, q.base, q.tempo, q.untold = client, client.Calls(), rate{}, false
-	if q.ration.part > 0 {
-		q.due = time.Now().Add(quotaFirst)
+	b.client, b.base, b.rate, b.unavailable = client, client.Calls(), rate{}, false
+	if b.day.part > 0 {
+		b.due = time.Now().Add(quotaFirst)
 	}
 }
 
-// resize makes another part of the calls this worker's; 0 = it has no lane of
-// the app ID. It reports whether there is something to ask now.
-func (q *Budget) resize(part float64) bool {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	before := q.ration.part
+// resize sets this worker's part of the calls; 0 = it owns no lane of the app ID. It
+// reports whether the vendor should be asked.
+func (b *Budget) resize(part float64) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	before := b.day.part
 	if part == before {
 		return false
 	}
 	now := time.Now()
-	q.ration = q.look(now)
-	q.ration.resize(part)
-	q.base = q.client.Calls()
-	q.release()
+	b.day = b.today(now)
+	b.day.resize(part)
+	b.base = b.client.Calls()
+	b.resume()
 	switch {
 	case part == 0:
-		q.due, q.tempo = time.Time{}, rate{}
-	case !q.untold:
-		// What others have called meanwhile is not known here.
-		q.due = now.Add(quotaFirst)
+		b.due, b.rate = time.Time{}, rate{}
+	case !b.unavailable:
+		// The calls that other workers have made are unknown here.
+		b.due = now.Add(quotaFirst)
 	}
-	return !q.due.IsZero()
+	return !b.due.IsZero()
 }
 
-// ask asks the vendor what is left. An error changes nothing; news says that
-// it is the first in a row.
-func (q *Budget) ask(ctx context.Context) (news bool, err error) {
-	q.mu.Lock()
-	client := q.client
+// ask asks the vendor for the remaining calls. An error changes nothing; news reports
+// that it is the first in a row.
+func (b *Budget) ask(ctx context.Context) (news bool, err error) {
+	b.mu.Lock()
+	client := b.client
 	base := client.Calls()
-	q.mu.Unlock()
+	b.mu.Unlock()
 	asking, cancel := context.WithTimeout(ctx, quotaTimeout)
 	defer cancel()
 	a, err := client.Quota(asking)
 
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if client != q.client || q.ration.part == 0 {
-		return false, nil // nobody's answer any more
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if client != b.client || b.day.part == 0 {
+		return false, nil // the answer is for a client or a lane that is gone
 	}
 	now := time.Now()
-	q.due = now.Add(quotaEvery)
+	b.due = now.Add(quotaEvery)
 	switch {
 	case errors.Is(err, wechat.ErrNoQuota):
-		q.untold, q.due = true, time.Time{}
+		b.unavailable, b.due = true, time.Time{}
 		return false, nil
 	case err != nil:
-		news = !q.failing
-		q.failing = true
+		news = !b.failing
+		b.failing = true
 		return news, err
 	}
-	q.failing = false
+	b.failing = false
 	if a.Limit <= 0 && a.Remain <= 0 {
-		return false, nil // it says nothing: what was known before still holds
+		return false, nil // an answer without numbers changes nothing
 	}
-	q.look(now)
-	q.ration.heard(a.Limit, a.Remain, now.Add(a.Left()))
-	q.base = base
-	q.release()
-	if ends := q.ration.ends; !ends.IsZero() && q.due.After(ends) {
-		q.due = ends.Add(quotaDawn)
+	b.today(now)
+	b.day.update(a.Limit, a.Remain, now.Add(a.Left()))
+	b.base = base
+	b.resume()
+	if ends := b.day.ends; !ends.IsZero() && b.due.After(ends) {
+		b.due = ends.Add(quotaDawn)
 	}
 	return false, nil
 }
 
-// Exhausted is the refusal of calls for the rest of the day; nil if there is none.
-func (q *Budget) Exhausted() (why error) {
-	if q == nil {
+// Exhausted returns the vendor's refusal of calls for the rest of the day; nil = none.
+func (b *Budget) Exhausted() (why error) {
+	if b == nil {
 		return nil
 	}
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	return q.refusal()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.refusal()
 }
 
-// refusal is exhausted. The caller holds mu.
-func (q *Budget) refusal() (why error) {
-	state, _, why := q.client.State()
+// refusal is Exhausted for callers that hold mu.
+func (b *Budget) refusal() (why error) {
+	state, _, why := b.client.State()
 	if state != wechat.StateQuotaExhausted {
 		return nil
 	}
@@ -236,34 +238,34 @@ func (e *HeldError) Error() string {
 }
 
 // Waits returns why a backfill waits, a [*HeldError]; nil when it does not.
-func (q *Budget) Waits() error {
-	if q == nil {
+func (b *Budget) Waits() error {
+	if b == nil {
 		return nil
 	}
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if !q.holding {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.holding {
 		return nil
 	}
-	r := q.look(time.Now())
-	return &HeldError{Left: r.remaining(), Limit: r.limit, Share: q.share, Until: r.ends}
+	r := b.today(time.Now())
+	return &HeldError{Left: r.remaining(), Limit: r.limit, Share: b.share, Until: r.ends}
 }
 
-// Outlook is what the metrics say: how many calls of the day are left (NaN when
-// nobody knows), and when they end, 0 when they last.
-func (q *Budget) Outlook() (remaining, ends float64) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
+// Outlook returns the values of the metrics: how many calls of the day are left (NaN =
+// unknown), and the unix time when they run out, 0 = they last for the day.
+func (b *Budget) Outlook() (remaining, ends float64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	now := time.Now()
-	r := q.look(now)
-	if q.refusal() != nil {
+	r := b.today(now)
+	if b.refusal() != nil {
 		r.left = 0
 	}
 	remaining = float64(r.remaining())
 	if r.ends.IsZero() {
 		remaining = math.NaN()
 	}
-	if at := r.exhausted(now, q.tempo.perSecond(now, q.client.Calls())); !at.IsZero() {
+	if at := r.exhausted(now, b.rate.perSecond(now, b.client.Calls())); !at.IsZero() {
 		ends = float64(at.UnixMilli()) / 1000
 	}
 	return remaining, ends

@@ -11,78 +11,81 @@ import (
 	"orderwalk/internal/wechat"
 )
 
-// quotasAtOnce is how many questions are under way at a time.
+// quotasAtOnce bounds concurrent requests to the vendor.
 const quotasAtOnce = 4
 
-// Budgets are those of all app IDs of a worker.
+// Budgets are the budgets of all app IDs of a worker.
 type Budgets struct {
 	share float64
 	log   *slog.Logger
-	wake  chan struct{} // something may have to be asked earlier
+	wake  chan struct{} // poked when a request may be due earlier than planned
 
 	mu  sync.Mutex
 	all map[string]*Budget // by app ID
 }
 
+// New returns Budgets without an app ID. share is the live walk's share of the day, 0
+// to 1.
 func New(share float64, log *slog.Logger) *Budgets {
 	return &Budgets{share: share, log: log, wake: make(chan struct{}, 1), all: make(map[string]*Budget)}
 }
 
-// Caller is an app ID, by a name for the log, and the client whose calls count.
+// Caller is an app ID, its name in logs, and the client whose calls count.
 type Caller struct {
 	Name, AppID string
 	Client      *wechat.Client
 }
 
-// Enlist makes them those of these callers, of which each app ID's first counts.
-// One that stays keeps what it knows.
-func (qs *Budgets) Enlist(callers []Caller) {
-	qs.mu.Lock()
-	defer qs.mu.Unlock()
-	before := qs.all
-	qs.all = make(map[string]*Budget)
+// Enlist sets the app IDs. The first caller of each app ID counts. A budget that stays
+// keeps what it knows.
+func (bs *Budgets) Enlist(callers []Caller) {
+	bs.mu.Lock()
+	defer bs.mu.Unlock()
+	before := bs.all
+	bs.all = make(map[string]*Budget)
 	for _, c := range callers {
-		if qs.all[c.AppID] != nil {
+		if bs.all[c.AppID] != nil {
 			continue
 		}
 		q := before[c.AppID]
 		if q == nil {
-			q = &Budget{share: qs.share, log: qs.log}
+			q = &Budget{share: bs.share, log: bs.log}
 		}
-		q.serve(c.Name, c.Client)
-		qs.all[c.AppID] = q
+		q.setClient(c.Name, c.Client)
+		bs.all[c.AppID] = q
 	}
-	qs.poke()
+	bs.poke()
 }
 
-func (qs *Budgets) poke() {
+func (bs *Budgets) poke() {
 	select {
-	case qs.wake <- struct{}{}:
+	case bs.wake <- struct{}{}:
 	default:
 	}
 }
 
-func (qs *Budgets) Of(appID string) *Budget {
-	qs.mu.Lock()
-	defer qs.mu.Unlock()
-	return qs.all[appID]
+// Of returns the budget of an app ID; nil = not enlisted.
+func (bs *Budgets) Of(appID string) *Budget {
+	bs.mu.Lock()
+	defer bs.mu.Unlock()
+	return bs.all[appID]
 }
 
-// Resize sets this worker's part of an app ID's calls.
-func (qs *Budgets) Resize(appID string, part float64) {
-	if q := qs.Of(appID); q != nil && q.resize(part) {
-		qs.poke()
+// Resize sets this worker's part of an app ID's calls, 0 to 1.
+func (bs *Budgets) Resize(appID string, part float64) {
+	if q := bs.Of(appID); q != nil && q.resize(part) {
+		bs.poke()
 	}
 }
 
-// Run asks the vendor, for each app ID with a lane here, what is left of the
-// day: soon after it has come here, then every hour.
-func (qs *Budgets) Run(ctx context.Context) {
+// Run asks the vendor for the remaining calls of each app ID with a lane here: soon
+// after a lane has arrived, then every hour, until ctx ends.
+func (bs *Budgets) Run(ctx context.Context) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
-		due, next := qs.due(time.Now())
-		qs.ask(ctx, due)
+		due, next := bs.due(time.Now())
+		bs.ask(ctx, due)
 		if len(due) > 0 && ctx.Err() == nil {
 			continue
 		}
@@ -93,17 +96,17 @@ func (qs *Budgets) Run(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
-		case <-qs.wake:
+		case <-bs.wake:
 		case <-timer.C:
 		}
 	}
 }
 
-// due lists what is to be asked now, and when there is more; zero = not known.
-func (qs *Budgets) due(now time.Time) (due []*Budget, next time.Time) {
-	qs.mu.Lock()
-	defer qs.mu.Unlock()
-	for _, q := range qs.all {
+// due lists the budgets to ask for now, and when the next one is due; zero = unknown.
+func (bs *Budgets) due(now time.Time) (due []*Budget, next time.Time) {
+	bs.mu.Lock()
+	defer bs.mu.Unlock()
+	for _, q := range bs.all {
 		q.mu.Lock()
 		at := q.due
 		q.mu.Unlock()
@@ -118,9 +121,9 @@ func (qs *Budgets) due(now time.Time) (due []*Budget, next time.Time) {
 	return due, next
 }
 
-// ask asks for all of them. Errors that are new are one line in the log: no
-// order depends on the answer.
-func (qs *Budgets) ask(ctx context.Context, due []*Budget) {
+// ask asks for several budgets. New errors share one log line: no order depends on the
+// answer.
+func (bs *Budgets) ask(ctx context.Context, due []*Budget) {
 	var asking errgroup.Group
 	asking.SetLimit(quotasAtOnce)
 	var mu sync.Mutex
@@ -142,7 +145,7 @@ func (qs *Budgets) ask(ctx context.Context, due []*Budget) {
 	}
 	_ = asking.Wait() // none of them fails
 	if failed > 0 {
-		qs.log.Warn("cannot see what is left of the day's list calls, asking again every hour",
+		bs.log.Warn("cannot read the remaining list calls of the day; asking again every hour",
 			"shop", first.shop, "shops", failed, "reason", reason)
 	}
 }

@@ -2,23 +2,23 @@ package budget
 
 import "time"
 
-// ration is what a worker knows of the list calls that an app ID has in a day
-// of the vendor's. The zero value knows nothing, and holds nothing back.
+// day is what a worker knows of an app ID's list calls in one day of the vendor. The
+// zero value knows nothing and holds nothing back.
 type day struct {
-	// limit is how many there are in a whole day, left how many of them there
-	// were by the latest answer, made how many this worker has made since then.
+	// limit is the calls of a whole day, left how many remained by the latest answer,
+	// made how many this worker has made since then.
 	limit, left, made int64
-	// part is this worker's part of the app ID's calls; 1 when it is alone.
+	// part is this worker's part of the app ID's calls, 0 to 1; 1 = it is alone.
 	part float64
-	// ends is when the day ends and the calls come back; zero = unknown.
+	// ends is when the day ends and the calls are available again; zero = unknown.
 	ends time.Time
 }
 
-// opens is when the next call may be made; zero = now. The live walk is never
-// held back here. A backfill is, until the day ends, once it would leave less
-// than the live walk's share, 0 to 1; between answers, once this worker has used
-// its part of what there was above that. The share is one of the whole day: one
-// of what is left would melt away with each answer, restart and worker.
+// opens returns when the next call may be made; zero = now. The live walk is never held
+// back. A backfill is, until the day ends, once it would leave less than the live
+// walk's share, 0 to 1. Between answers it is held back once this worker has used its
+// part of what was above that share. The share is one of the whole day: a share of the
+// remaining calls would shrink with each answer, restart and worker.
 func (r day) opens(live bool, share float64) time.Time {
 	if live || share <= 0 || r.ends.IsZero() || float64(r.made+1) <= (float64(r.left)-share*float64(r.limit))*r.part {
 		return time.Time{}
@@ -26,20 +26,19 @@ func (r day) opens(live bool, share float64) time.Time {
 	return r.ends
 }
 
-// heard takes in an answer: how many calls a whole day has, and how many of
-// them are left until ends.
-func (r *day) heard(limit, left int64, ends time.Time) {
+// update applies an answer: the calls of a whole day, and how many are left until ends.
+func (r *day) update(limit, left int64, ends time.Time) {
 	limit = max(limit, left)
 	if limit <= 0 {
-		// No number is no limit: nobody has a day without a call.
+		// No number means no limit: no app ID has a day without a call.
 		*r = day{part: r.part}
 		return
 	}
 	r.limit, r.left, r.made, r.ends = limit, left, 0, ends
 }
 
-// roll begins the days that have begun by now. A new one is believed to have
-// all its calls until an answer says otherwise.
+// roll begins the days that have begun by now. A new day is assumed to have all its
+// calls until an answer reports another number.
 func (r *day) roll(now time.Time) (rolled bool) {
 	for !r.ends.IsZero() && !now.Before(r.ends) {
 		r.left, r.made = r.limit, 0
@@ -49,14 +48,14 @@ func (r *day) roll(now time.Time) (rolled bool) {
 	return rolled
 }
 
-// resize makes another part of the calls this worker's, from now on.
+// resize sets this worker's part of the calls from now on.
 func (r *day) resize(part float64) {
 	r.left, r.made = r.remaining(), 0
 	r.part = part
 }
 
-// remaining is how many calls of the day are left, if whoever has the other
-// parts has made as many for them since the latest answer.
+// remaining returns how many calls of the day are left, assuming that the workers with
+// the other parts have made calls at the same rate since the latest answer.
 func (r day) remaining() int64 {
 	made := r.made
 	if r.part > 0 {
@@ -65,8 +64,8 @@ func (r day) remaining() int64 {
 	return max(0, r.left-made)
 }
 
-// exhausted forecasts when this worker's part of the day's calls ends, at so
-// many calls a second; zero when they last for the day, or nobody knows.
+// exhausted forecasts when this worker's part of the day's calls runs out at the given
+// rate; zero = it lasts for the day, or unknown.
 func (r day) exhausted(now time.Time, perSecond float64) time.Time {
 	left := float64(r.left)*r.part - float64(r.made)
 	switch {
@@ -78,37 +77,37 @@ func (r day) exhausted(now time.Time, perSecond float64) time.Time {
 	return now.Add(time.Duration(left / perSecond * float64(time.Second)))
 }
 
-// tempo tells how fast calls have been made lately: over the last 5 to 10
-// minutes, if somebody notes their number now and then.
+// rate measures how fast calls were made over the last 5 to 10 minutes, if note is
+// called now and then.
 type rate struct {
 	before, latest mark
 }
 
-// mark is how many calls there were at a time.
+// mark is the number of calls at a time.
 type mark struct {
 	at    time.Time
 	calls int64
 }
 
 const (
-	tempoOver  = 5 * time.Minute
-	tempoLeast = 5 * time.Second // less says nothing
+	rateOver  = 5 * time.Minute
+	rateLeast = 5 * time.Second // a shorter time gives no rate
 )
 
-// note takes in how many calls have been made by now.
+// note stores the number of calls made so far.
 func (t *rate) note(now time.Time, calls int64) {
 	switch {
 	case t.before.at.IsZero():
 		t.before, t.latest = mark{now, calls}, mark{now, calls}
-	case now.Sub(t.latest.at) >= tempoOver:
+	case now.Sub(t.latest.at) >= rateOver:
 		t.before, t.latest = t.latest, mark{now, calls}
 	}
 }
 
-// perSecond is 0 until there is something to tell it by.
+// perSecond returns the calls per second; 0 = not known yet.
 func (t *rate) perSecond(now time.Time, calls int64) float64 {
 	over := now.Sub(t.before.at)
-	if t.before.at.IsZero() || over < tempoLeast {
+	if t.before.at.IsZero() || over < rateLeast {
 		return 0
 	}
 	return float64(calls-t.before.calls) / over.Seconds()

@@ -9,7 +9,7 @@ import (
 	"orderwalk/internal/wechat"
 )
 
-func TestRationOpens(t *testing.T) {
+func TestDayOpens(t *testing.T) {
 	ends := time.Date(2026, 11, 24, 0, 0, 0, 0, wechat.Zone)
 	whole := day{limit: 1000, left: 1000, part: 1, ends: ends}
 	with := func(change func(*day)) day {
@@ -49,10 +49,10 @@ func TestRationOpens(t *testing.T) {
 	}
 }
 
-// TestRationLeavesTheShare plays days with answers now and then, workers that
-// come and start again, and a live walk: backfill leaves the share of the whole
-// day, and uses what is above it.
-func TestRationLeavesTheShare(t *testing.T) {
+// TestDayLeavesTheShare plays days with answers now and then, workers that join and
+// restart, and a live walk. The backfill leaves the share of the whole day, and uses
+// what is above it.
+func TestDayLeavesTheShare(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(5, 5))
 	for range 300 {
 		ends := time.Date(2026, 11, 24, 0, 0, 0, 0, wechat.Zone)
@@ -63,7 +63,7 @@ func TestRationLeavesTheShare(t *testing.T) {
 			workers = make([]day, n)
 			for i := range workers {
 				workers[i].resize(1 / float64(n))
-				workers[i].heard(limit, limit-used, ends)
+				workers[i].update(limit, limit-used, ends)
 			}
 		}
 		divide(1 + rnd.IntN(4))
@@ -86,7 +86,7 @@ func TestRationLeavesTheShare(t *testing.T) {
 				divide(1 + rnd.IntN(4))
 			case 6:
 				for i := range workers {
-					workers[i].heard(limit, limit-used, ends)
+					workers[i].update(limit, limit-used, ends)
 				}
 			}
 		}
@@ -105,7 +105,7 @@ func TestRationLeavesTheShare(t *testing.T) {
 	}
 }
 
-func TestRationHears(t *testing.T) {
+func TestDayUpdate(t *testing.T) {
 	ends := time.Date(2026, 11, 24, 0, 0, 0, 0, wechat.Zone)
 	r := day{part: 1}
 	expect := func(what string, want day) {
@@ -114,16 +114,16 @@ func TestRationHears(t *testing.T) {
 			t.Fatalf("%s: %+v, want %+v", what, r, want)
 		}
 	}
-	r.heard(0, 0, ends)
+	r.update(0, 0, ends)
 	expect("an answer without numbers", day{})
-	r.heard(1000, 600, ends)
+	r.update(1000, 600, ends)
 	expect("the first", day{limit: 1000, left: 600, ends: ends})
 	r.made = 200
-	r.heard(1000, 380, ends.Add(time.Second))
+	r.update(1000, 380, ends.Add(time.Second))
 	expect("the next, by another clock", day{limit: 1000, left: 380, ends: ends.Add(time.Second)})
-	r.heard(0, 50, ends)
+	r.update(0, 50, ends)
 	expect("no limit", day{limit: 50, left: 50, ends: ends})
-	r.heard(1000, 500, ends)
+	r.update(1000, 500, ends)
 	r.made = 300
 	if r.roll(ends.Add(-time.Second)) {
 		t.Error("a day that is not over ends")
@@ -135,11 +135,11 @@ func TestRationHears(t *testing.T) {
 	r.made = 1200
 	r.resize(1)
 	expect("more calls than there were", day{limit: 1000, left: 0, ends: ends.Add(72 * time.Hour)})
-	r.heard(0, 0, ends)
+	r.update(0, 0, ends)
 	expect("numbers are not told any more", day{})
 }
 
-func TestRationForecast(t *testing.T) {
+func TestDayForecast(t *testing.T) {
 	now := time.Date(2026, 11, 23, 20, 0, 0, 0, wechat.Zone)
 	ends := now.Add(4 * time.Hour)
 	for name, c := range map[string]struct {
@@ -162,7 +162,7 @@ func TestRationForecast(t *testing.T) {
 	}
 }
 
-func TestTempo(t *testing.T) {
+func TestRate(t *testing.T) {
 	begin := time.Date(2026, 11, 23, 20, 0, 0, 0, wechat.Zone)
 	var p rate
 	if got := p.perSecond(begin, 7); got != 0 {
@@ -210,7 +210,7 @@ func TestByCloudCallNobodyIsAsked(t *testing.T) {
 	if due, next := qs.due(time.Now()); len(due) > 0 || !next.IsZero() {
 		t.Error("it is asked again")
 	}
-	if !q.Take(false) || !q.Opens().IsZero() {
+	if !q.Acquire(false) || !q.Opens().IsZero() {
 		t.Error("what is not known holds a backfill back")
 	}
 }

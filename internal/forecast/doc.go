@@ -1,9 +1,9 @@
-// Package forecast estimates what reading a range will take, for `orderwalk plan`:
-// a sample of a few list calls says how many orders there are and when
-// ([Measure]), and the walk is played against that without any call ([Play]). It goes by
-// connector/window as the walk itself does, and publishes nothing.
+// Package forecast estimates what reading a range will take, for `orderwalk plan`. A
+// few list calls sample how many orders exist and when ([Measure]); then the walk is
+// played against that estimate without any call ([Play]). It uses connector/window as
+// the walk itself does, and publishes nothing.
 //
-//	sample.go   the calls of a sample, and the estimate as a user gets it
-//	sampler.go  which ranges these calls list, and what they say: pure
-//	forecast.go the walk as it is played
+//	sample.go   the list calls of a sample, and the estimate
+//	sampler.go  which ranges to list, and what the answers mean: pure
+//	forecast.go playing the walk
 package forecast

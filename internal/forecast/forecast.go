@@ -10,21 +10,21 @@ import (
 	"orderwalk/offsets"
 )
 
-// Density says how many orders there are in a time, piece by piece.
+// Density describes the number of orders over time, piece by piece.
 type Density []Piece
 
-// Piece is a time with so many orders in every second.
+// Piece is a time with a constant number of orders per second.
 type Piece struct {
 	Start, End int64 // unix seconds
 	PerSecond  float64
 }
 
-// Orders is how many there are from start to end. They come evenly, one by one.
+// Orders returns the number of orders from start to end. They are evenly spaced.
 func (d Density) Orders(start, end int64) int {
 	return int(math.Floor(d.until(end)) - math.Floor(d.until(start)))
 }
 
-// until is how many there are before a second.
+// until returns the number of orders before a second.
 func (d Density) until(at int64) (n float64) {
 	for _, p := range d {
 		n += p.PerSecond * float64(max(0, min(at, p.End)-p.Start))
@@ -32,9 +32,10 @@ func (d Density) until(at int64) (n float64) {
 	return n
 }
 
-// Effort is what reading a range costs.
+// Effort is the cost of reading a range.
 type Effort struct {
-	// Windows are those that are opened; halves of one that was too full are two.
+	// Windows is how many windows are opened; the halves of one that was too full count
+	// as two.
 	Windows int
 	// First and Second are the list calls of first and second passes.
 	First, Second int
@@ -45,17 +46,17 @@ type Effort struct {
 // Pattern is how the API answers.
 type Pattern struct {
 	Density Density
-	// Most is how many orders it lists for one range; 0 = any number. A call for
-	// more is refused.
+	// Most is how many orders the API lists for one range; 0 = no limit. It refuses a
+	// range with more.
 	Most int
-	// Latency of a call, and how many may be made in a second.
+	// Latency is the duration of a call, PerSecond the rate limit.
 	Latency   time.Duration
 	PerSecond float64
 }
 
-// Play plays the walk of a shop that begins now, by the very functions that
-// the walk goes by, with p.Start and p.End set, against an API that answers by a
-// pattern. Nothing is called, and no time passes.
+// Play plays the walk of a shop that begins now, with the functions that the walk uses,
+// against an API that answers by a pattern. p.Start and p.End must be set. It makes no
+// call, and no time passes.
 func Play(p window.Policy, now time.Time, api Pattern) Effort {
 	f := player{policy: p, api: api, begin: now, now: now, changed: true,
 		state: &offsets.Checkpoint{Watermark: p.Start, Length: p.Clamp(0)}}
@@ -64,8 +65,8 @@ func Play(p window.Policy, now time.Time, api Pattern) Effort {
 	return f.effort
 }
 
-// LiveCalls is about how many list calls a day it takes to follow a shop with so
-// many orders in a second: those of an hour that is played.
+// LiveCalls returns about how many list calls per day a live shop takes with the given
+// orders per second: it plays one hour.
 func LiveCalls(p window.Policy, perSecond float64) int {
 	const hour = 3600
 	p.Start, p.End = hour, 2*hour-1
@@ -74,121 +75,121 @@ func LiveCalls(p window.Policy, perSecond float64) int {
 	return 24 * (effort.First + effort.Second)
 }
 
-// forecast is a walk as it is played.
+// player is a walk being played.
 type player struct {
 	policy  window.Policy
 	api     Pattern
 	state   *offsets.Checkpoint
-	pace    window.Sizer
+	sizer   window.Sizer
 	begin   time.Time
 	now     time.Time
-	free    time.Time // when the next call may go out
+	free    time.Time // when the rate limit allows the next call
 	reading []call
-	changed bool // since the last plan
+	changed bool // the checkpoint has changed since the last plan
 	effort  Effort
 }
 
-// call is a list call under way, of which each window that is read has one.
+// call is a list call in progress. Each window being read has one.
 type call struct {
 	window *offsets.Window
-	pages  int // the window has
+	pages  int // number of pages of the window
 	over   time.Time
 }
 
-// step goes on to the next answer, or to when there is more to do; false when
-// there is nothing more.
-func (f *player) step() bool {
-	if f.changed || len(f.reading) == 0 {
-		if more := f.plan(); !more {
+// step advances to the next answer, or to when more can be done; false = the walk is
+// over.
+func (pl *player) step() bool {
+	if pl.changed || len(pl.reading) == 0 {
+		if more := pl.plan(); !more {
 			return false
 		}
 	}
 	i := 0
-	for j := range f.reading {
-		if f.reading[j].over.Before(f.reading[i].over) {
+	for j := range pl.reading {
+		if pl.reading[j].over.Before(pl.reading[i].over) {
 			i = j
 		}
 	}
-	if len(f.reading) > 0 {
-		c := f.reading[i]
-		f.reading = slices.Delete(f.reading, i, i+1)
-		f.now = c.over
-		f.answer(c)
+	if len(pl.reading) > 0 {
+		c := pl.reading[i]
+		pl.reading = slices.Delete(pl.reading, i, i+1)
+		pl.now = c.over
+		pl.answer(c)
 	}
 	return true
 }
 
-// plan begins what there is to read now; if there is nothing, time goes on to
-// when there is. It reports false at the end.
-func (f *player) plan() (more bool) {
-	f.changed = false
-	s := window.Next(f.state, f.now, f.policy)
-	window.Open(f.state, s.Open, f.policy)
-	f.effort.Windows += len(s.Open)
+// plan opens and reads windows until all slots are used. If nothing is being read, time
+// advances to when more can be done. more is false at the end.
+func (pl *player) plan() (more bool) {
+	pl.changed = false
+	s := window.Next(pl.state, pl.now, pl.policy)
+	window.Open(pl.state, s.Open, pl.policy)
+	pl.effort.Windows += len(s.Open)
 	for _, w := range s.Again {
-		window.Reopen(f.state, w, f.policy)
+		window.Reopen(pl.state, w, pl.policy)
 	}
-	for i := 0; i < len(f.state.Open()) && len(f.reading) < f.policy.Concurrency; i++ {
-		w := f.state.Open()[i]
-		if !slices.ContainsFunc(f.reading, func(c call) bool { return c.window == w }) {
-			w = window.Fit(f.state, w, f.policy)
-			w.Opened = cmp.Or(w.Opened, f.now.Unix())
-			f.call(w, f.pages(w))
+	for i := 0; i < len(pl.state.Open()) && len(pl.reading) < pl.policy.Concurrency; i++ {
+		w := pl.state.Open()[i]
+		if !slices.ContainsFunc(pl.reading, func(c call) bool { return c.window == w }) {
+			w = window.Fit(pl.state, w, pl.policy)
+			w.Opened = cmp.Or(w.Opened, pl.now.Unix())
+			pl.call(w, pl.pages(w))
 		}
 	}
-	if len(f.reading) == 0 {
-		f.now = f.now.Add(s.Wait)
+	if len(pl.reading) == 0 {
+		pl.now = pl.now.Add(s.Wait)
 		return !s.Done && s.Wait > 0
 	}
 	return true
 }
 
-// pages is how many pages a window has, the last of them not full.
-func (f *player) pages(w *offsets.Window) int {
-	return max(1, (f.api.Density.Orders(w.Start, w.End)+f.policy.PageSize-1)/f.policy.PageSize)
+// pages returns how many pages a window has; the last one is not full.
+func (pl *player) pages(w *offsets.Window) int {
+	return max(1, (pl.api.Density.Orders(w.Start, w.End)+pl.policy.PageSize-1)/pl.policy.PageSize)
 }
 
-// call begins a list call, within the rate.
-func (f *player) call(w *offsets.Window, pages int) {
-	if f.free.Before(f.now) {
-		f.free = f.now
+// call begins a list call, within the rate limit.
+func (pl *player) call(w *offsets.Window, pages int) {
+	if pl.free.Before(pl.now) {
+		pl.free = pl.now
 	}
-	f.reading = append(f.reading, call{w, pages, f.free.Add(f.api.Latency)})
-	f.free = f.free.Add(time.Duration(float64(time.Second) / f.api.PerSecond))
+	pl.reading = append(pl.reading, call{w, pages, pl.free.Add(pl.api.Latency)})
+	pl.free = pl.free.Add(time.Duration(float64(time.Second) / pl.api.PerSecond))
 }
 
-// answer takes in what a call brings.
-func (f *player) answer(c call) {
+// answer applies the answer of a call.
+func (pl *player) answer(c call) {
 	w, first := c.window, c.window.Pass == 1
 	if first {
-		f.effort.First++
+		pl.effort.First++
 	} else {
-		f.effort.Second++
+		pl.effort.Second++
 	}
-	if n := f.api.Density.Orders(w.Start, w.End); f.api.Most > 0 && n > f.api.Most && first {
-		f.pace.Refused()
-		f.changed = true
-		if window.Halve(f.state, w, f.policy) {
-			f.effort.Windows++
+	if n := pl.api.Density.Orders(w.Start, w.End); pl.api.Most > 0 && n > pl.api.Most && first {
+		pl.sizer.Refused()
+		pl.changed = true
+		if window.Halve(pl.state, w, pl.policy) {
+			pl.effort.Windows++
 			return
 		}
 	}
 	if w.Pages++; w.Pages < c.pages {
-		if window.Cut(f.state, w, f.policy) {
-			f.effort.Windows++
-			f.changed = true
+		if window.Cut(pl.state, w, pl.policy) {
+			pl.effort.Windows++
+			pl.changed = true
 		} else {
-			f.call(w, c.pages)
+			pl.call(w, c.pages)
 		}
 		return
 	}
-	f.changed = true
+	pl.changed = true
 	if first {
-		if f.api.Density.Orders(w.Start, w.End) > 0 {
-			w.See("0") // any: what matters is that there are some
+		if pl.api.Density.Orders(w.Start, w.End) > 0 {
+			w.See("0") // any ID: only whether the window is empty matters
 		}
-		f.pace.Adapt(f.state, w, f.policy)
-		f.effort.Read = f.now.Sub(f.begin)
+		pl.sizer.Adapt(pl.state, w, pl.policy)
+		pl.effort.Read = pl.now.Sub(pl.begin)
 	}
-	window.Finish(f.state, w, f.policy)
+	window.Finish(pl.state, w, pl.policy)
 }

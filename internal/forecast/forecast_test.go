@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// TestDensityAddsUp: however a range is cut, its parts hold what it holds.
+// TestDensityAddsUp: however a range is cut, its parts add up to the whole.
 func TestDensityAddsUp(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(54, 54))
 	for range 1000 {

@@ -10,34 +10,31 @@ import (
 	"orderwalk/internal/wechat"
 )
 
-// Sample is an estimate of a range, made from a few list calls.
+// Sample is an estimate of a range, from a few list calls.
 type Sample struct {
 	Density Density
-	// Orders is the estimated number of orders in the range. The true number
-	// probably lies between Low and High, as far as the windows that were read
-	// show; bursts between them are in neither. AtLeast says that the calls did
-	// not suffice for more than Low.
+	// Orders is the estimated number of orders in the range. The true number probably
+	// lies between Low and High, judging by the windows that were read; bursts between
+	// them are in neither. AtLeast reports that the calls only sufficed for Low.
 	Orders, Low, High int
 	AtLeast           bool
-	// Calls is the number of list calls made. Windows is the number of windows
-	// read to their end, Seen the orders in them, and Share the part of the range
-	// that they cover, 0 to 1.
+	// Calls is the number of list calls made, Windows how many windows were read to
+	// their end, Seen the orders in them, Share the part of the range that they cover,
+	// 0 to 1.
 	Calls, Windows, Seen int
 	Share                float64
-	// Most estimates how many orders the API lists for one range, from the
-	// ranges it refused; 0 = it refused none.
+	// Most estimates how many orders the API lists for one range, from the ranges it
+	// refused; 0 = it refused none.
 	Most int
-	// Latency is the median time of a call.
+	// Latency is the median duration of a call.
 	Latency time.Duration
 }
 
-// Wide reports whether Low and High are so far apart that more calls would tell
-// more.
+// Wide reports whether Low and High are so far apart that more calls would help.
 func (s Sample) Wide() bool { return s.AtLeast || s.High > 3*s.Low/2+5 }
 
-// Measure estimates how many orders a range holds, and where. It makes no more
-// list calls than most, and after least of them as many as it takes for an
-// estimate that is not wide.
+// Measure estimates how many orders a range holds, and when. It makes between least and
+// most list calls, and stops once the estimate is no longer wide.
 func Measure(ctx context.Context, client *wechat.Client, p window.Policy, least, most int) (Sample, error) {
 	s := newSampler(p.Start, p.End+1)
 	var took []time.Duration
@@ -49,14 +46,14 @@ func Measure(ctx context.Context, client *wechat.Client, p window.Policy, least,
 		}
 		page, err := client.Probe(ctx, wechat.Query{Range: p.Range, Start: w.start, End: w.end - 1,
 			Status: p.Status, OpenID: p.OpenID, PageSize: 100, Key: w.key})
-		var verdict *wechat.Error
+		var refusal *wechat.Error
 		switch {
 		case err == nil:
 			took = append(took, page.Took)
 			s.listed(len(page.IDs), page.More, page.Next)
-		case errors.As(err, &verdict) && verdict.Class == wechat.Shrink:
+		case errors.As(err, &refusal) && refusal.Class == wechat.Shrink:
 			s.refused()
-		case errors.As(err, &verdict) && verdict.Class == wechat.KeyRefused:
+		case errors.As(err, &refusal) && refusal.Class == wechat.KeyRefused:
 			s.listed(0, true, "")
 		default:
 			return Sample{}, err
@@ -70,7 +67,7 @@ func Measure(ctx context.Context, client *wechat.Client, p window.Policy, least,
 	return r, nil
 }
 
-// sample sums up.
+// sample returns the estimate so far.
 func (s *sampler) sample() Sample {
 	var r Sample
 	var covered, listed float64

@@ -9,58 +9,58 @@ import (
 )
 
 const (
-	// sampleOrders is how many orders a window of a sample should hold: many, and
-	// seldom more than a page.
+	// sampleOrders is how many orders a sampled window should hold: many, but seldom
+	// more than a page.
 	sampleOrders = 50
-	// samplePages is how many pages of a window are read if it holds more than
-	// its neighbours led to expect, as one with a burst does.
+	// samplePages is how many pages of a window are read if it holds more orders than
+	// its neighbours suggested, as in a burst.
 	samplePages = 4
 	// sampleCut is into how many pieces a window is cut that is far too full.
 	sampleCut = 8
-	// sampleEdges is how many windows close in on where the density changes. Those
-	// after them spread more evenly, by sampleEven: dense times would be looked at
-	// again and again, and quiet ones believed.
+	// sampleEdges is how many windows search for changes of the density. Later ones
+	// spread more evenly, by sampleEven: otherwise dense times would be sampled again
+	// and again and quiet ones never.
 	sampleEdges, sampleEven = 20, 8
-	// sampleLeast is the least length of a window in seconds: it must not matter
-	// much whether the API counts the end of a range in.
+	// sampleLeast is the least length of a window in seconds: it must hardly matter
+	// whether the API includes the end of a range.
 	sampleLeast = 4
 )
 
-// sampler decides which windows of a range to list, and estimates from the
-// answers what the range holds. It is pure: no call, no clock.
+// sampler decides which windows of a range to list, and estimates from the answers what
+// the range holds. It is pure: no call, no clock.
 //
-// It keeps the range as a row of parts without holes. A part that has been read
-// holds a known number of orders; one that has not is estimated from the nearest
-// read parts on both sides. The next window is put into the part whose estimate
-// is most in doubt: a long one, or one between two neighbours that differ. So the
-// windows spread evenly over a range that is even, and close in on the second at
-// which a shop opened, closed or had its great day.
+// It keeps the range as a row of parts without gaps. A part that was read holds a known
+// number of orders; any other is estimated from the nearest read parts on both sides.
+// The next window goes into the part whose estimate is least certain: a long one, or
+// one between two neighbours that differ. So windows spread evenly over an even range,
+// and approach the second at which a shop opened, closed or had its busiest day.
 type sampler struct {
 	parts []*stretch
-	// window is the part being listed; nil before the first.
+	// window is the part being listed; nil = none yet.
 	window *stretch
-	// aimed is set if neighbours gave the window its length.
+	// aimed reports that neighbours determined the window's length.
 	aimed bool
-	// beside are the parts that window was cut out of, known to hold a total of
-	// held orders together with it.
+	// beside are the parts that window was cut out of. Together with it they are known
+	// to hold held orders.
 	beside []*stretch
 	held   float64
 
 	tooFull []stretch // ranges that the API refused
-	placed  int       // windows so far
-	ends    int       // of the range that were asked for
+	placed  int       // windows placed so far
+	ends    int       // ends of the range that were listed, 0 to 2
 }
 
-// stretch is a time of the range.
+// stretch is a part of the range.
 type stretch struct {
 	start, end int64   // unix seconds, end not included
-	orders     float64 // it holds: exactly if read, else at least
+	orders     float64 // orders in it: exact if read, else a lower bound
 	read       bool    // listed to its end
-	pages      int     // listed so far
-	key        string  // of the next page
+	pages      int     // pages listed so far
+	key        string  // page token of the next page
 }
 
-// seconds is the part's length. Whether its end counts is not documented.
+// seconds returns the part's length. Half a second accounts for its end, which the API
+// may or may not include.
 func (p *stretch) seconds() float64 { return max(0.5, float64(p.end-p.start)-0.5) }
 
 func (p *stretch) perSecond() float64 {
@@ -74,7 +74,7 @@ func newSampler(start, end int64) *sampler {
 	return &sampler{parts: []*stretch{{start: start, end: end}}}
 }
 
-// next is the window to list a page of; nil when nothing is left to learn.
+// next returns the window to list a page of; nil = nothing is left to learn.
 func (s *sampler) next() *stretch {
 	w := s.window
 	switch {
@@ -87,7 +87,7 @@ func (s *sampler) next() *stretch {
 		s.cut(w, s.place(w, length), length)
 		return s.window
 	default:
-		w.read = true // what was listed of it has to do
+		w.read = true // it cannot be cut further: use what was listed
 	}
 	s.join()
 	if w := s.end(); w != nil {
@@ -113,9 +113,9 @@ func (s *sampler) next() *stretch {
 	return s.window
 }
 
-// end puts the first window at the end of the range and the second at its begin:
-// a shop that opened within the range has orders at the one, a shop that closed
-// at the other. It returns nil when both are known.
+// end places the first window at the end of the range and the second at its begin: a
+// shop that opened within the range has orders at one of them, a shop that closed at
+// the other. It returns nil once both are known.
 func (s *sampler) end() *stretch {
 	p := s.parts[0]
 	if s.ends == 2 || p.read {
@@ -129,8 +129,8 @@ func (s *sampler) end() *stretch {
 	return s.window
 }
 
-// aim is the length of a window in a part that is not read: one that holds
-// sampleOrders, judging by its neighbours, but not over four times as long.
+// aim returns the length of a window in a part that was not read: one that holds
+// sampleOrders, judging by its neighbours, and at most four times their length.
 func (s *sampler) aim(i int) int64 {
 	p, length := s.parts[i], float64(window.Longest)
 	before, after := s.neighbours(i)
@@ -151,7 +151,7 @@ func (s *sampler) aim(i int) int64 {
 	return min(whole, max(sampleLeast, int64(length)))
 }
 
-// cut takes a window out of a part, and makes it the one to list.
+// cut takes a window out of a part and makes it the one to list.
 func (s *sampler) cut(p *stretch, at, length int64) {
 	s.placed++
 	w := &stretch{start: at, end: at + length}
@@ -170,12 +170,12 @@ func (s *sampler) cut(p *stretch, at, length int64) {
 	s.share()
 }
 
-// golden is what a row of numbers grows by, each time less its whole part, to
-// spread evenly however long it gets.
+// golden is the golden ratio's fraction: its multiples, modulo 1, spread evenly however
+// many there are.
 const golden = 0.6180339887498949
 
-// place puts a window near the middle of a part, each at another time of the
-// day, of which the windows together cover the whole: shops sleep.
+// place returns the start of a window near the middle of a part. The windows differ in
+// their time of day and together cover the whole day, because shops are idle at night.
 func (s *sampler) place(p *stretch, length int64) int64 {
 	const day = 24 * 3600
 	_, phase := math.Modf(golden * float64(s.placed))
@@ -187,7 +187,7 @@ func (s *sampler) place(p *stretch, length int64) int64 {
 	return middle - day/2 + (int64(phase*day)-(middle-day/2)%day+day)%day
 }
 
-// listed takes in a page of the window.
+// listed applies a page of the window.
 func (s *sampler) listed(n int, more bool, key string) {
 	w := s.window
 	w.orders += float64(n)
@@ -196,7 +196,7 @@ func (s *sampler) listed(n int, more bool, key string) {
 	s.share()
 }
 
-// refused takes in that the API lists no range with so many orders.
+// refused notes that the API refused the window as too full.
 func (s *sampler) refused() {
 	w := s.window
 	s.tooFull = append(s.tooFull, *w)
@@ -205,8 +205,8 @@ func (s *sampler) refused() {
 	s.share()
 }
 
-// share leaves to the parts beside the window what it does not hold itself of
-// the orders known to be in all of them.
+// share divides the orders known to be in the window and the parts beside it: what the
+// window does not hold goes to those parts.
 func (s *sampler) share() {
 	var total float64
 	for _, p := range s.beside {
@@ -217,7 +217,7 @@ func (s *sampler) share() {
 	}
 }
 
-// join makes one part of neighbours that are not read.
+// join merges neighbours that were not read.
 func (s *sampler) join() {
 	joined := s.parts[:0]
 	for _, p := range s.parts {
@@ -232,8 +232,8 @@ func (s *sampler) join() {
 	s.window, s.beside = nil, nil
 }
 
-// neighbours are the nearest read parts before and after one. At an end of the
-// range one stands in for the other; nil = nothing is read yet.
+// neighbours returns the nearest read parts before and after a part. At an end of the
+// range one replaces the other; nil = nothing was read yet.
 func (s *sampler) neighbours(i int) (before, after *stretch) {
 	for j := i - 1; j >= 0 && before == nil; j-- {
 		if s.parts[j].read {
@@ -248,7 +248,7 @@ func (s *sampler) neighbours(i int) (before, after *stretch) {
 	return cmp.Or(before, after), cmp.Or(after, before)
 }
 
-// density is the orders per second in a part, as far as is known.
+// density returns the estimated orders per second in a part.
 func (s *sampler) density(i int) float64 {
 	p := s.parts[i]
 	if p.read {
@@ -257,8 +257,8 @@ func (s *sampler) density(i int) float64 {
 	return max(s.between(i), p.perSecond())
 }
 
-// differ is the variance of the density in a part: it is as uncertain as its
-// neighbours differ, and as the number of orders in them is limited.
+// differ returns the variance of the density in a part. It grows with the difference
+// between its neighbours, and with the fewer orders they hold.
 func (s *sampler) differ(i int) float64 {
 	if s.parts[i].read {
 		return 0
@@ -267,10 +267,10 @@ func (s *sampler) differ(i int) float64 {
 	return square(before.perSecond()-after.perSecond())/2 + square(s.density(i))/sampleOrders + square(s.excess(i))
 }
 
-// excess is by how much a part is known to be denser than its neighbours.
+// excess returns by how much a part is known to be denser than its neighbours.
 func (s *sampler) excess(i int) float64 { return s.density(i) - s.between(i) }
 
-// between is the density in the middle between a part's neighbours.
+// between returns the mean density of a part's neighbours.
 func (s *sampler) between(i int) float64 {
 	before, after := s.neighbours(i)
 	return (before.perSecond() + after.perSecond()) / 2
@@ -278,12 +278,12 @@ func (s *sampler) between(i int) float64 {
 
 func square(x float64) float64 { return x * x }
 
-// seconds is the length of the range.
+// seconds returns the length of the range.
 func (s *sampler) seconds() float64 {
 	return (&stretch{start: s.parts[0].start, end: s.parts[len(s.parts)-1].end}).seconds()
 }
 
-// orders is the estimate for the whole range.
+// orders returns the estimate for the whole range.
 func (s *sampler) orders() (n float64) {
 	for i, p := range s.parts {
 		n += s.density(i) * p.seconds()
@@ -291,10 +291,10 @@ func (s *sampler) orders() (n float64) {
 	return n
 }
 
-// doubt is how far the estimate is probably off: two standard deviations, where
-// each part may differ inside as much as all do on average, and two orders more
-// than were seen. known is false if windows that were too full to be read hold
-// too much of it to say.
+// doubt returns the probable error of the estimate: two standard deviations, where each
+// part may vary inside as much as all parts do on average, and two more orders than
+// were seen. known is false if too many of the orders are in windows that were too full
+// to be read.
 func (s *sampler) doubt() (orders float64, known bool) {
 	var seen, read, rest, spread, excess float64
 	for i, p := range s.parts {

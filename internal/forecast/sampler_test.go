@@ -12,9 +12,9 @@ import (
 
 const sampledDay = 24 * 3600
 
-// sampledWorlds are shapes of shops: the seconds of their orders in a range of so
-// many days. density is relative; uneven shapes hold more than windows can show.
-var sampledWorlds = []struct {
+// sampledShapes are shapes of shops: how their orders spread over a range of so many
+// days. density is relative. Uneven shapes hold more orders than the windows can show.
+var sampledShapes = []struct {
 	name    string
 	days    int64
 	uneven  bool
@@ -69,8 +69,8 @@ func drawOrders(rnd *rand.Rand, start, length int64, n int, density func(at, len
 	return seconds
 }
 
-// sampleOf samples what the seconds of orders are, by so many calls at most, and
-// returns how many were made.
+// sampleOf samples orders at the given seconds, by at most so many calls, and returns
+// how many were made.
 func sampleOf(t *testing.T, seconds []int64, start, length int64, calls int) (Sample, int) {
 	t.Helper()
 	s := newSampler(start, start+length)
@@ -105,11 +105,11 @@ func sampleOf(t *testing.T, seconds []int64, start, length int64, calls int) (Sa
 	return sample, made
 }
 
-// TestSamplesOfManyShapes: with the calls that plan makes, the estimate of a
-// regular shape is within a factor of 2, mostly much closer; of any shape the
-// bounds tell what is not known.
+// TestSamplesOfManyShapes: with the calls that plan makes, the estimate of a regular
+// shape is within a factor of 2, mostly much closer. For any shape the bounds cover
+// what is unknown.
 func TestSamplesOfManyShapes(t *testing.T) {
-	for _, world := range sampledWorlds {
+	for _, world := range sampledShapes {
 		for _, n := range []int{0, 1, 90, 300, 2738, 20000, 100000} {
 			name := fmt.Sprintf("%s, %d", world.name, n)
 			worst, outside := 1.0, 0

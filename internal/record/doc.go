@@ -1,10 +1,10 @@
-// Package record is an order as it stands on its topic: key, value, headers and
-// partition, as the contract fixes them. It writes and reads bytes; it knows neither
-// Kafka's protocol nor where orders come from.
+// Package record encodes an order as a record of its topic: key, value, headers and
+// partition, as the contract fixes them. It reads and writes bytes; it does not use
+// Kafka's protocol or the API.
 //
-//	record.go    an order, a page of them, and what a format has to do
+//	record.go    an order, a page of orders, and the interface of a format
 //	json.go      the format json
-//	partition.go where Java's default partitioner puts a key
+//	partition.go the partition of a key, by Java's default partitioner
 //
-// A format is a file of its own and a line in [Formats].
+// A new format is one file and one line in [Formats].
 package record

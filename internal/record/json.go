@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// JSON is a flat JSON object:
+// JSON encodes an order as a flat JSON object:
 //
 //	{"order_id":"3704612354559743232","shop":"wx…","time_range":"create_time",
 //	 "window_start":1658505600,"window_end":1658509200,"observed_at":"2026-11-23T10:00:00.123Z"}
@@ -18,8 +18,8 @@ func JSON() Format {
 
 type jsonEncoder struct{}
 
-// Append is written by hand, and what follows the ID once for a page, because it is
-// done for each order.
+// Append runs once per order, so it is written by hand, and encodes what follows the ID
+// once per page.
 func (jsonEncoder) Append(b []byte, id string, p *Page) []byte {
 	if p.tail == nil {
 		p.tail = appendTail(nil, p)

@@ -1,7 +1,7 @@
 package record
 
-// Partition is where Java's default partitioner puts a key, so that Kafka
-// Streams and Flink jobs find our records beside their own.
+// Partition returns the partition that Java's default partitioner gives a key, so that
+// Kafka Streams and Flink jobs co-partition with our records.
 func Partition(key []byte, partitions int) int32 {
 	return int32((murmur2(key) & 0x7fffffff) % uint32(partitions))
 }

@@ -5,48 +5,48 @@ import (
 	"time"
 )
 
-// Order is one record.
+// Order is one order record.
 type Order struct {
 	ID string
 	Page
 }
 
-// Page is what the orders of one page of the list have in common.
+// Page holds what the orders of one page share.
 type Page struct {
-	// Shop is the app ID, Range the kind of time that Start and End are about:
-	// create_time or update_time.
+	// Shop is the app ID. Range is the kind of time of Start and End: create_time or
+	// update_time.
 	Shop, Range string
-	// Start and End are the range that listed the orders, unix seconds.
+	// Start and End are the range sent to the API, unix seconds.
 	Start, End int64
 	// ReadAt is when the page was read.
 	ReadAt time.Time
 
-	// tail is what the page's values have in common, once it has been encoded.
+	// tail caches the encoded part that the page's values share; nil = not encoded yet.
 	tail []byte
 }
 
-// Names of the headers that every order record has.
+// HeaderShop and HeaderRange are the headers of every order record.
 const (
 	HeaderShop  = "shop"
 	HeaderRange = "time_range"
 )
 
-// Encoder writes the values of one topic, and reads them.
+// Encoder encodes and decodes the values of one topic.
 type Encoder interface {
 	// Append appends an order's value. It cannot fail: an ID is text.
 	Append(b []byte, id string, p *Page) []byte
-	// Decode reads a value. Values of other formats are an error.
+	// Decode decodes a value. A value of another format is an error.
 	Decode(value []byte) (Order, error)
 }
 
-// Format is a way to write orders.
+// Format is a named encoding of orders.
 type Format struct {
 	Name string
-	// Open makes the encoder of a topic. It is the only place that may wait for
-	// something outside, such as a schema registry, until ctx ends; it is called
-	// before any of the topic's orders are read from the API.
+	// Open returns the encoder of a topic. Only Open may wait for an external service,
+	// such as a schema registry, until ctx ends. It is called before the topic's orders
+	// are read from the API.
 	Open func(ctx context.Context, topic string) (Encoder, error)
 }
 
-// Formats lists all of them, the default first.
+// Formats lists all formats, the default first.
 func Formats() []Format { return []Format{JSON()} }

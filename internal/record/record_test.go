@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// TestOrderRecordGolden holds the bytes of the contract.
+// TestOrderRecordGolden fixes the bytes of the contract.
 func TestOrderRecordGolden(t *testing.T) {
 	at := time.Date(2026, 11, 23, 18, 0, 0, 123_900_000, time.FixedZone("", 8*3600))
 	page := Page{Shop: "wx1234567890abcdef", Range: "create_time", Start: 1658505600, End: 1658509200, ReadAt: at}
@@ -28,7 +28,7 @@ func TestOrderRecordGolden(t *testing.T) {
 	}
 }
 
-// TestPartitionIsJavas: known answers of Kafka's Java client
+// TestPartitionIsJavas checks known answers of Kafka's Java client
 // (UtilsTest.testMurmur2), and the mask of its default partitioner.
 func TestPartitionIsJavas(t *testing.T) {
 	for key, want := range map[string]int32{

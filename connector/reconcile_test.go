@@ -12,8 +12,8 @@ import (
 )
 
 // TestShopsComeAndGoAndTheirNeighboursDoNotNotice: in a lane with 600 shops one is
-// added, changed, removed, added again, paused and resumed. The lane lives once, and
-// no page of the other 599 is asked for twice.
+// added, changed, removed, added again, paused and resumed. The lane opens once, and no
+// page of the other 599 is requested twice.
 func TestShopsComeAndGoAndTheirNeighboursDoNotNotice(t *testing.T) {
 	inBubble(t, func(a *testbed) {
 		const neighbours = 599
@@ -43,7 +43,7 @@ func TestShopsComeAndGoAndTheirNeighboursDoNotNotice(t *testing.T) {
 			cfg, transport, web := a.config(run.plug, discard(), newGatherer(), append(append([]shop(nil), shops...), with...)...)
 			transport.CloseIdleConnections()
 			web.CloseIdleConnections()
-			for i := range cfg.Shops { // those that stay are the same to the letter
+			for i := range cfg.Shops { // shops that stay keep exactly their configuration
 				for _, had := range run.cfg.Shops {
 					if had.Name == cfg.Shops[i].Name {
 						cfg.Shops[i].Client = had.Client
@@ -122,8 +122,8 @@ func TestShopsComeAndGoAndTheirNeighboursDoNotNotice(t *testing.T) {
 	})
 }
 
-// TestALaneWithoutShopsThatWalkTakesUpNewOnes: its only shop is done, has failed or is
-// paused; then another one comes.
+// TestALaneWithoutShopsThatWalkTakesUpNewOnes: the lane's only shop is done, has failed
+// or is paused; then a shop is added.
 func TestALaneWithoutShopsThatWalkTakesUpNewOnes(t *testing.T) {
 	for _, state := range []State{StateDone, StateFailed, StatePaused} {
 		t.Run(string(state), func(t *testing.T) {

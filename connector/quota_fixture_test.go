@@ -7,7 +7,7 @@ import (
 	"orderwalk/internal/wechat"
 )
 
-// gauge is a shop's value of a series; there says whether it has one.
+// gauge returns a shop's value of a series; there reports whether it has one.
 func (p *process) gauge(name, shop string) (value float64, there bool) {
 	p.a.Helper()
 	families, err := p.metrics.Gather()
@@ -38,7 +38,7 @@ func (p *process) expectLogged(text string, times int) {
 	}
 }
 
-// statusOf is the line of a shop by name.
+// statusOf returns the status of a shop, by name.
 func (p *process) statusOf(name string) ShopStatus {
 	p.a.Helper()
 	for _, s := range p.Status() {
@@ -50,7 +50,7 @@ func (p *process) statusOf(name string) ShopStatus {
 	return ShopStatus{}
 }
 
-// answered is how many calls of a path the API has had, by outcome; "" = any.
+// answered returns how many calls of a path the API has had, by outcome; "" = any.
 func (a *testbed) answered(path, outcome string) (n int) {
 	for code, calls := range a.api.Stats().Calls[path] {
 		if outcome == "" || code == outcome {
@@ -65,14 +65,14 @@ const (
 	quotaPath = "/cgi-bin/openapi/quota/get"
 )
 
-// midnight is the time until the day ends in Shanghai. A bubble begins at 08:00
+// midnight returns the time until the day ends in Shanghai. A bubble begins at 08:00
 // there.
 func midnight() time.Duration {
 	now := time.Now().In(wechat.Zone)
 	return time.Date(now.Year(), now.Month(), now.Day()+1, 0, 0, 0, 0, wechat.Zone).Sub(now)
 }
 
-// createdOnce is eachOnce for records of creation times alone.
+// createdOnce is eachOnce for records by creation time only.
 func (a *testbed) createdOnce(appID string, from, to int64) {
 	a.Helper()
 	count := make(map[string]int)

@@ -9,40 +9,40 @@ import (
 	"orderwalk/offsets"
 )
 
-// Shops come and go while a lane lives. A walker whose shop was removed, changed or
-// paused ends; what it has read is committed, and its neighbours do not notice. One
-// that was changed or resumed goes on from the state in memory; a shop that is new
-// here is read from the topic, beside the walk.
+// Shops are added, changed and removed while a lane runs. A walker whose shop was
+// removed, changed or paused ends; what it has read is committed, and other walkers are
+// not affected. A changed or resumed shop continues from the state in memory. The
+// checkpoint of a shop that is new here is read from the topic while the others walk.
 
-// arrival is what a shop that has come to a lane begins with.
+// arrival is what fetch has loaded for a shop that is new to a life of the lane.
 type arrival struct {
 	member  *member
-	known   *offsets.Shop  // what the topic holds; nil = nothing
+	known   *offsets.Shop  // its records in the offsets topic; nil = none
 	fault   error          // why the shop cannot be walked
-	encoder record.Encoder // of its topic, if that is new to this life
-	refused error          // why there is no encoder
-	err     error          // Kafka's, of the lane
+	encoder record.Encoder // of its orders topic; nil if this life has one already
+	refused error          // why the encoder could not be opened
+	err     error          // an error of Kafka, which ends the life of the lane
 }
 
-// start adds a walker of a shop that nothing in this life knows yet, and runs it.
+// start adds a walker for a shop, and runs it. known is the shop's stored state.
 func (c *committer) start(m *member, known *offsets.Shop) {
 	l := c.lane
-	w := &walker{member: m, shop: m.shop, host: l.cfg.Host, sheet: m.sheet, inbox: m.inbox, history: m.history, log: l.log.With("shop", m.shop.Name), space: c.space, spare: l.spare, ids: l.ids, now: c.now, soon: c.soon}
+	w := &walker{member: m, shop: m.shop, host: l.cfg.Host, status: m.status, inbox: m.inbox, history: m.history, log: l.log.With("shop", m.shop.Name), space: c.space, extra: l.extra, ids: l.ids, now: c.now, soon: c.soon}
 	if known != nil {
 		w.state, w.stored = known.Checkpoint, known.Stored
 		if w.state != nil {
 			m.history.checkpointed()
-			m.sheet.started(w.state.Watermark)
+			m.status.started(w.state.Watermark)
 		}
 	}
 	c.walkers = append(c.walkers, w)
 	c.launch(w)
 }
 
-// launch runs a walker that does not run.
+// launch runs a walker that is not running.
 func (c *committer) launch(w *walker) {
 	ctx, stop := context.WithCancel(c.walking)
-	w.member.wait(nil)
+	w.member.setWaits(nil)
 	w.stop, w.leaving, w.running = stop, false, true
 	c.running++
 	c.group.Go(func() {
@@ -55,7 +55,7 @@ func (c *committer) launch(w *walker) {
 	})
 }
 
-// reconcile brings the walkers to what the lane's members are now.
+// reconcile stops, starts, replaces and drops walkers to match the lane's members.
 func (c *committer) reconcile() {
 	l := c.lane
 	l.mu.Lock()
@@ -74,7 +74,7 @@ func (c *committer) reconcile() {
 				w.leaving = true
 				w.stop()
 			}
-			delete(wanted, p) // its end comes first
+			delete(wanted, p) // reconcile runs again after it has ended
 			continue
 		}
 		resting[p] = w
@@ -82,7 +82,7 @@ func (c *committer) reconcile() {
 	for p, w := range resting {
 		switch m := wanted[p]; {
 		case m == w.member:
-			m.sheet.set(StateStarting, nil)
+			m.status.set(StateStarting, nil)
 			c.launch(w)
 			delete(wanted, p)
 		case m != nil && c.encoders[m.shop.Topic] != nil:
@@ -99,21 +99,21 @@ func (c *committer) reconcile() {
 	}
 }
 
-// replace lets a changed shop go on from the state of the walker before.
+// replace continues a changed shop from the state of its former walker.
 func (c *committer) replace(w *walker, m *member) {
 	known := &offsets.Shop{Checkpoint: w.state, Stored: w.stored}
 	c.drop(w)
 	c.start(m, known)
 }
 
-// drop forgets a walker that does not run.
+// drop removes a walker that is not running.
 func (c *committer) drop(w *walker) {
 	w.uncount()
 	c.walkers = slices.DeleteFunc(c.walkers, func(other *walker) bool { return other == w })
 }
 
-// left takes the end of a walker, all of whose orders are committed.
-func (c *committer) left(e walkerEnded) {
+// walkerLeft handles the end of a walker whose orders are all committed.
+func (c *committer) walkerLeft(e walkerEnded) {
 	w := e.walker
 	w.running = false
 	c.running--
@@ -122,19 +122,19 @@ func (c *committer) left(e walkerEnded) {
 		paused := w.member.paused && c.lane.member(w.shop.partition()) == w.member
 		c.lane.mu.Unlock()
 		if paused {
-			w.sheet.set(StatePaused, nil)
+			w.status.set(StatePaused, nil)
 		}
 		return
 	}
 	c.lane.end(w.member, e.err)
 }
 
-// fetch brings what a shop begins with, beside the walk.
+// fetch loads a shop's checkpoint and encoder in the background, and sends an arrival.
 func (c *committer) fetch(m *member) {
 	c.fetching[m.shop.partition()] = m
 	open := c.encoders[m.shop.Topic] == nil
 	c.group.Go(func() {
-		a := c.bring(m, open)
+		a := c.loadArrival(m, open)
 		select {
 		case c.arrivals <- a:
 		case <-c.walking.Done():
@@ -142,7 +142,8 @@ func (c *committer) fetch(m *member) {
 	})
 }
 
-func (c *committer) bring(m *member, open bool) arrival {
+// loadArrival is the work of fetch; open = the shop's topic has no encoder yet.
+func (c *committer) loadArrival(m *member, open bool) arrival {
 	l, a, p := c.lane, arrival{member: m}, m.shop.partition()
 	if open {
 		if a.encoder, a.refused = l.cfg.Format.Open(c.walking, m.shop.Topic); a.refused != nil {
@@ -151,13 +152,13 @@ func (c *committer) bring(m *member, open bool) arrival {
 	}
 	loaded, _, err := l.load(c.walking, func(other offsets.Partition) bool { return other == p })
 	if err == nil {
-		err = l.place(c.walking, &loaded, []*member{m})
+		err = l.failMisplaced(c.walking, &loaded, []*member{m})
 	}
 	a.known, a.fault, a.err = loaded.Shops[p], loaded.Faults[p], err
 	return a
 }
 
-// arrive takes in a shop that has come. Its error ends the life of the lane.
+// arrive starts a shop that fetch has loaded. An error ends the life of the lane.
 func (c *committer) arrive(a arrival) error {
 	l, m := c.lane, a.member
 	if p := m.shop.partition(); c.fetching[p] == m {
@@ -175,7 +176,7 @@ func (c *committer) arrive(a arrival) error {
 	}
 	known := slices.ContainsFunc(c.walkers, func(w *walker) bool { return w.shop.partition() == m.shop.partition() })
 	switch {
-	case known || !l.current(m): // it has changed again
+	case known || !l.current(m): // it has changed in the meantime
 		c.reconcile()
 	case a.fault != nil:
 		l.end(m, a.fault)
