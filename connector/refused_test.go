@@ -69,7 +69,7 @@ func oneTopicIsRefused(a *testbed) {
 	if err == nil {
 		a.Fatal("ended as if all were well")
 	}
-	for _, want := range []string{"2 of 3 shops", shops[1].appID + ": failed: Produce to " + small, "max.message.bytes", shops[2].appID + `: failed: ensure topics: topic "not a name"`} {
+	for _, want := range []string{"2 of 3 shops", shops[1].appID + ": failed: Produce to " + small + "/0: Message Size Too Large; " + tryIt, shops[2].appID + `: failed: ensure topics: topic "not a name"`} {
 		if !strings.Contains(err.Error(), want) {
 			a.Errorf("the error does not say %q:\n%v", want, err)
 		}

@@ -56,7 +56,7 @@ func TestAStartTimeThatIsSetBackIsNotIgnoredInSilence(t *testing.T) {
 				for _, run := range a.several(workers, shops...) {
 					err := run.wait()
 					if err == nil || !strings.Contains(err.Error(), "shop wx1") || strings.Contains(err.Error(), "shop wx2") ||
-						!strings.Contains(err.Error(), fmt.Sprintf("start time %d and end time %d", whole.Start, begin-1)) {
+						!strings.Contains(err.Error(), fmt.Sprintf("shop wx1 is %d (", whole.Start)) || !strings.Contains(err.Error(), fmt.Sprintf("its walk began at %d (", begin)) {
 						t.Errorf("ended with %v", err)
 					}
 					if n := strings.Count(run.logged(), "level=WARN"); n > 1 {
@@ -104,7 +104,7 @@ func TestALiveShopSaysWhatItsStartTimeLeavesOut(t *testing.T) {
 		p.Start = start - 86400
 		run = a.start(shop{appID: "wx1", policy: p})
 		time.Sleep(10 * time.Minute)
-		if s := run.Status()[0]; s.State != StateLive || !strings.Contains(s.Reason, fmt.Sprintf("start time %d", p.Start)) {
+		if s := run.Status()[0]; s.State != StateLive || !strings.Contains(s.Reason, fmt.Sprintf("the start time of shop wx1 is %d (", p.Start)) {
 			t.Errorf("%+v", s)
 		}
 		if n := strings.Count(run.logged(), "the start time is earlier than where the walk began"); n != 1 {

@@ -23,14 +23,19 @@ var ErrNoCoordinator = errors.New("no broker coordinates the group")
 // before it refuses the member. What waiting does not change is an *Error.
 func Try(ctx context.Context, cfg Config) error {
 	client := kafka.Client{Addr: cfg.Addr, Transport: cfg.Transport, Timeout: 5 * time.Second}
+	var last error // of a try that ctx did not end
 	for {
 		err := try(ctx, &client, cfg)
 		var refused *Error
-		if err == nil || errors.As(err, &refused) {
+		switch {
+		case err == nil || errors.As(err, &refused):
 			return err
+		case ctx.Err() != nil && last != nil:
+			return last
 		}
+		last = err
 		if backoff.Sleep(ctx, tryPause) != nil {
-			return err
+			return last
 		}
 	}
 }
