@@ -5,15 +5,14 @@ import (
 	"time"
 )
 
-// leaveLimit bounds what leaving may add to a stop.
+// leaveLimit bounds how long leaving may delay a stop.
 const leaveLimit = 3 * time.Second
 
-// clear removes what would hold up a join, for it waits for every member that
-// has not been silent for a session timeout: our former self, and before the
-// first generation also members of our name, which are predecessors of ours
-// that were killed. Later they are not: if one of our name lives, it would
-// remove us in turn.
-func (m *Member) clear(ctx context.Context) error {
+// removeGhosts removes members that would delay a join, since a join waits for every member
+// whose session has not timed out: our former member ID and, before the first
+// generation, members with our worker ID, which are killed predecessors. Later ones are
+// not removed: if a worker with our ID is alive, it would remove us in turn.
+func (m *Member) removeGhosts(ctx context.Context) error {
 	if m.id != "" {
 		if err := m.call.leave(ctx, m.attempt, m.id); err != nil {
 			return err
@@ -32,13 +31,12 @@ func (m *Member) clear(ctx context.Context) error {
 			return err
 		}
 		m.cfg.OnEvent(EventGhostRemoved)
-		m.cfg.Log.Info("removed a former member of this worker's name from the group", "worker_id", m.cfg.Worker, "member", id)
+		m.cfg.Log.Info("removed a dead member with this worker's ID from the group", "worker_id", m.cfg.Worker, "member", id)
 	}
 	return nil
 }
 
-// namesakes are the members that a process of this worker's name has made, us
-// included.
+// namesakes returns the IDs of the members with our worker ID, us included.
 func (m *Member) namesakes(ctx context.Context) ([]string, error) {
 	if m.cfg.Worker == "" {
 		return nil, nil
@@ -53,8 +51,8 @@ func (m *Member) namesakes(ctx context.Context) ([]string, error) {
 	return ids, err
 }
 
-// count asks for the number of members, which kafka-go tells only the leader.
-// Without an answer it is what it was.
+// count returns the number of members, which kafka-go reports to the leader only.
+// Without an answer it returns the last number.
 func (m *Member) count(ctx context.Context, was int) int {
 	members, err := m.call.members(ctx, min(time.Second, m.attempt))
 	if err != nil || len(members) == 0 {
@@ -62,7 +60,7 @@ func (m *Member) count(ctx context.Context, was int) int {
 	}
 	for _, other := range members {
 		if m.removed && m.cfg.Worker != "" && other.clientID == m.cfg.Worker && other.id != m.id {
-			m.cfg.Log.Error("two workers of one name: the other removed this one from the group when it started; give each its own ORDERWALK_WORKER_ID",
+			m.cfg.Log.Error("two workers have the same ID: the other one removed this one from the group when it started; give each worker its own ORDERWALK_WORKER_ID",
 				"worker_id", m.cfg.Worker, "other", other.id)
 			break
 		}
@@ -70,14 +68,14 @@ func (m *Member) count(ctx context.Context, was int) int {
 	m.removed = false
 	id, complaint := m.misconfiguredPeer(members)
 	if complaint != "" && complaint != m.complaint {
-		m.cfg.Log.Warn("another worker does not belong to this group: "+complaint, "group", m.cfg.GroupID, "other", id)
+		m.cfg.Log.Warn("another worker of this group has a different configuration: "+complaint, "group", m.cfg.GroupID, "other", id)
 	}
 	m.complaint = complaint
 	return len(members)
 }
 
-// leave ends the membership at once. Without a member ID there is a join under
-// way, so ours is one of our name.
+// leave ends the membership at once. Without a member ID a join is under way, so our
+// member is one of those with our worker ID.
 func (m *Member) leave(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaveLimit)
 	defer cancel()
@@ -96,7 +94,7 @@ func (m *Member) leave(ctx context.Context) {
 		}
 		select {
 		case <-ctx.Done():
-			m.cfg.Log.Warn("could not leave the worker group, others wait for the session timeout", "reason", err)
+			m.cfg.Log.Warn("cannot leave the worker group; the other workers take over after the session timeout", "reason", err)
 			return
 		case <-time.After(50 * time.Millisecond):
 		}

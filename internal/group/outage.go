@@ -6,20 +6,20 @@ import (
 	"time"
 )
 
-// outage logs the first of a row of failures that lasts, and its end.
+// outage logs the first of consecutive failures once they last, and their end.
 type outage struct {
 	log    *slog.Logger
-	tell   func(error) // Config.OnOutage
-	since  time.Time   // of the first failure; zero when all is well
+	report func(error) // Config.OnOutage
+	since  time.Time   // when the first failure was; zero = none
 	logged bool
 }
 
-// patience is how long calls may fail before it is worth a line: a coordinator
-// that moves, or is made on a fresh cluster, is back sooner.
+// patience is how long calls may fail before the failure is logged: a coordinator that
+// moves, or that a new cluster still creates, is back sooner.
 const patience = 2 * time.Second
 
 func (o *outage) failed(err error) {
-	o.tell(err)
+	o.report(err)
 	if o.since.IsZero() {
 		o.since = time.Now()
 	}
@@ -28,18 +28,18 @@ func (o *outage) failed(err error) {
 		o.logged = true
 		attrs := []any{"reason", noCoordinator(err)}
 		if errors.Is(noCoordinator(err), ErrNoCoordinator) {
-			attrs = append(attrs, "hint", "if this lasts, Kafka cannot make its topic __consumer_offsets (offsets.topic.replication.factor is above the number of brokers), or that has partitions without a leader; `orderwalk check` tells")
+			attrs = append(attrs, "hint", "if this lasts, Kafka cannot create its topic __consumer_offsets (offsets.topic.replication.factor is above the number of brokers), or a partition of it has no leader; run `orderwalk check`")
 		}
-		o.log.Warn("cannot reach the worker group, lanes stay as they are; trying on", attrs...)
+		o.log.Warn("cannot reach the coordinator of the worker group; lanes stay as they are; trying again", attrs...)
 	}
 }
 
 func (o *outage) over() {
 	if !o.since.IsZero() {
-		o.tell(nil)
+		o.report(nil)
 	}
 	if o.logged {
-		o.log.Info("back in touch with the worker group", "after", time.Since(o.since).Round(time.Millisecond))
+		o.log.Info("reached the coordinator of the worker group again", "after", time.Since(o.since).Round(time.Millisecond))
 	}
 	o.since, o.logged = time.Time{}, false
 }

@@ -7,11 +7,11 @@ import (
 	"slices"
 )
 
-// misconfiguredPeer finds a member that came to this group by mistake and says what is
-// wrong with it: one on another topic gets no lane, or leaves us without any,
-// and shops that only one of two workers knows are walked by nobody while the
-// other has their lane. Nobody would notice. All that is compared was told when
-// the generation began.
+// misconfiguredPeer finds a member with another configuration, and returns its ID and a
+// complaint. A member with another offsets topic gets no lane, or leaves us without any;
+// shops that only one of two workers knows are not read while the other worker has their
+// lane. Neither would show otherwise. It compares what the members sent when the
+// generation began.
 func (m *Member) misconfiguredPeer(members []member) (id, complaint string) {
 	load := func(one member) (map[int]int, bool) {
 		_, data, ok := parseSubscription(one.metadata)
@@ -29,7 +29,7 @@ func (m *Member) misconfiguredPeer(members []member) (id, complaint string) {
 			continue
 		}
 		if !slices.Contains(topics, m.cfg.Topic) {
-			return other.id, fmt.Sprintf("it uses another offsets topic, %q; give each its own ORDERWALK_GROUP", topics)
+			return other.id, fmt.Sprintf("it uses another offsets topic, %q; give each offsets topic its own ORDERWALK_GROUP", topics)
 		}
 		theirs, told := load(other)
 		if !known || !told {
@@ -39,15 +39,14 @@ func (m *Member) misconfiguredPeer(members []member) (id, complaint string) {
 		lanes = slices.AppendSeq(lanes, maps.Keys(theirs))
 		for _, lane := range lanes {
 			if theirs[lane] != ours[lane] {
-				return other.id, fmt.Sprintf("it has other shops, in lane %d %d of them and %d here; what only one worker knows nobody walks while the other has the lane: unless the list is just being changed, give all workers of a group the same shops", lane, theirs[lane], ours[lane])
+				return other.id, fmt.Sprintf("it has another list of shops (lane %d: %d there, %d here); a shop that only one worker knows is not read while another worker owns its lane; give all workers of the group the same shops; a short mismatch while the list changes is normal", lane, theirs[lane], ours[lane])
 			}
 		}
 	}
 	return "", ""
 }
 
-// parseSubscription reads what a consumer tells its group: a version, topics,
-// and data of its own.
+// parseSubscription decodes a consumer's metadata: a version, topics, and user data.
 func parseSubscription(b []byte) (topics []string, data []byte, ok bool) {
 	ok = true
 	take := func(n int) []byte {
