@@ -168,7 +168,7 @@
 //
 // Four properties of its Transport shape this package:
 //
-//   - It answers metadata requests from a cache; topics.Refresh renews the cache. If the
+//   - It answers metadata requests from a cache; Refresh of internal/kafkawire renews it. If the
 //     answer to the Transport's own metadata request is lost, the cache stays as it is
 //     for MetadataTTL: keep that at a few seconds outside of tests.
 //   - It looks up the coordinator before each transactional request and ignores a failed
