@@ -8,22 +8,21 @@ import (
 	"strings"
 )
 
-// changing wraps a call that changes something. With a Token it is for whoever
-// brings that as a bearer token. Without, it is for callers on this machine
-// alone, as one who has the pod's or the host's rights anyway; a page in a
-// browser there is not one of them, so requests that a browser sends for a page
-// are refused, and the name that was called must be this machine's too, which it
-// is not where somebody's DNS points a name of theirs at 127.0.0.1. A request that a
-// proxy on this machine passes on is its client's, which may be anywhere.
+// changing protects a call that changes state. With a Token the caller must send it as a
+// bearer token. Without one only callers on this machine are allowed, who have the pod's
+// or the host's rights anyway. Pages in a browser on this machine are not among them:
+// cross-origin browser requests are refused, and the Host must be this machine's too, so
+// that a foreign DNS name that points to 127.0.0.1 does not pass. A request that a proxy
+// on this machine forwards comes from the proxy's client, which may be anywhere.
 func (s *Server) changing(call http.HandlerFunc) http.Handler {
 	sameSite := http.NewCrossOriginProtection()
 	sameSite.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		writeError(w, http.StatusForbidden, "this call is not for pages of other sites")
+		writeError(w, http.StatusForbidden, "cross-origin request refused")
 	}))
 	return sameSite.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if s.Token == nil {
 			if !local(r.RemoteAddr) || !local(r.Host) || forwarded(r.Header) {
-				writeError(w, http.StatusForbidden, "this call changes something: set ORDERWALK_REST_TOKEN_FILE and send its token, or call from the worker's own machine (kubectl port-forward does)")
+				writeError(w, http.StatusForbidden, "this call changes state: set ORDERWALK_REST_TOKEN_FILE and send its token, or call from the worker's own machine (kubectl port-forward counts as that)")
 				return
 			}
 			call(w, r)
@@ -31,8 +30,8 @@ func (s *Server) changing(call http.HandlerFunc) http.Handler {
 		}
 		token, err := s.Token()
 		if err != nil {
-			writeError(w, http.StatusServiceUnavailable, "the token of ORDERWALK_REST_TOKEN_FILE cannot be read: see the log")
-			s.log().Error("cannot read the token for changing calls", "variable", "ORDERWALK_REST_TOKEN_FILE", "error", err)
+			writeError(w, http.StatusServiceUnavailable, "cannot read the token of ORDERWALK_REST_TOKEN_FILE; see the log")
+			s.log().Error("cannot read the bearer token for calls that change state", "variable", "ORDERWALK_REST_TOKEN_FILE", "error", err)
 			return
 		}
 		scheme, given, _ := strings.Cut(r.Header.Get("Authorization"), " ")
@@ -49,7 +48,7 @@ func (s *Server) changing(call http.HandlerFunc) http.Handler {
 // forwarded reports whether a proxy has passed a request on.
 func forwarded(header http.Header) bool {
 	for name := range header {
-		// Servers behind a proxy write underscores for dashes, and some proxies too.
+		// Servers behind a proxy write underscores for dashes, and so do some proxies.
 		switch lower := strings.ReplaceAll(strings.ToLower(name), "_", "-"); {
 		case lower == "via", lower == "cdn-loop", lower == "cf-connecting-ip", lower == "max-forwards",
 			strings.Contains(lower, "forwarded"), strings.Contains(lower, "client-ip"), strings.Contains(lower, "clientip"),
@@ -61,7 +60,7 @@ func forwarded(header http.Header) bool {
 	return false
 }
 
-// local tells whether an address, with or without a port, is this machine's own.
+// local reports whether an address, with or without a port, is this machine's own.
 func local(address string) bool {
 	host, _, err := net.SplitHostPort(address)
 	if err != nil {
