@@ -47,8 +47,8 @@ func TestKafka(t *testing.T) {
 		t.Errorf("a topic that deletes was taken: %v", err)
 	}
 	for name, spec := range map[string]Spec{
-		"not a valid topic name":         {Name: "no such:name"},
-		"ORDERWALK_REPLICATION_FACTOR":   {Name: "replicas", ReplicationFactor: 5},
+		"not a valid topic name":          {Name: "no such:name"},
+		"ORDERWALK_REPLICATION_FACTOR":    {Name: "replicas", ReplicationFactor: 5},
 		"create it yourself as the clust": {Name: "config", Config: map[string]string{"no.such": "thing"}},
 	} {
 		var refused *Error
