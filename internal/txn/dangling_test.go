@@ -138,7 +138,7 @@ func TestOpenKnowsItsOwnCommits(t *testing.T) {
 					t.Fatal(err)
 				}
 				w.mustPublish(first, 1, 60)
-				w.open() // somebody else
+				w.open() // another owner
 				h := &danglingKafka{id: first.ProducerID(), left: []map[string]sent{c.left}}
 				h.in(w)
 				if _, err := Open(t.Context(), cfg); err != nil {

@@ -13,7 +13,7 @@ import (
 
 // forgetfulCoordinator is a coordinator that has dropped the transactional ID, as Kafka does
 // after transactional.id.expiration.ms: it refuses the producer IDs it gave
-// before and answers InitProducerID, whoever asks, with a new one.
+// before and answers InitProducerID from any client with a new one.
 type forgetfulCoordinator struct {
 	forgotten map[int64]bool
 	successor string // the ID's name in kfake from now on
