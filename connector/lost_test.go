@@ -141,7 +141,7 @@ func remade(a *testbed, resumed bool) {
 	}
 	a.deleteTopic(a.name + ".offsets")
 	a.createOffsetsTopic()
-	a.until("it is noticed", func() bool { return strings.Contains(first.logged(), "committed records are gone") })
+	a.until("it is noticed", func() bool { return strings.Contains(first.logged(), "committed records are missing") })
 	// The first transaction may be the one that notices; the next writes all again.
 	before := first.committed()
 	a.until("it is made good", func() bool { return first.committed() >= before+2 })

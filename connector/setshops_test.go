@@ -71,7 +71,7 @@ func TestAListOfShopsWithOneImpossibleTopicIsTaken(t *testing.T) {
 			t.Fatal(err)
 		}
 		a.until("one has failed", func() bool { return stateOf("wx2", run).State == StateFailed })
-		if r := stateOf("wx2", run).Reason; !strings.Contains(r, "no/such topic") || !strings.Contains(r, "not a name Kafka takes") {
+		if r := stateOf("wx2", run).Reason; !strings.Contains(r, "no/such topic") || !strings.Contains(r, "not a valid topic name") {
 			t.Errorf("the reason is %q", r)
 		}
 		a.goesOn(run)

@@ -20,16 +20,16 @@ const (
 	group           = "group"
 )
 
-// Needs are the resources an orderwalk works with.
+// Needs lists the resources that orderwalk uses.
 type Needs struct {
 	Orders  []string // topics that records are written to
 	Offsets string   // topic of the checkpoints, written and read
-	// Group is of the workers; its lanes write as <group>-0, <group>-1 and so
-	// on, one for each partition of Offsets, or Lanes when that is not there.
+	// Group is the workers' group. Lanes write under <group>-0, <group>-1 and so on,
+	// one for each partition of Offsets, or Lanes if Offsets does not exist.
 	Group string
 	Lanes int
-	// FirstLane looks at the first lane only, which stands for all where the
-	// right was granted on the prefix.
+	// FirstLane limits the look to the first lane; that is enough if the right was
+	// granted on the prefix.
 	FirstLane bool
 }
 
@@ -38,11 +38,11 @@ type Right struct {
 	Operation string // "Read", "Write", "Create"
 	Resource  string // "topic", "transactional ID", "group"
 	Name      string
-	// Prefixed says that Name is the beginning of many names.
+	// Prefixed reports that Name is a prefix.
 	Prefixed bool
 }
 
-// String is such as: Write on topic "wechat.orders".
+// String returns, for example: Write on topic "wechat.orders".
 func (r Right) String() string {
 	if r.Prefixed {
 		return fmt.Sprintf("%s on every %s that begins with %q", r.Operation, r.Resource, r.Name)
@@ -53,8 +53,8 @@ func (r Right) String() string {
 // OnTopic reports whether it is a right on one topic.
 func (r Right) OnTopic() bool { return r.Resource == topic && !r.Prefixed }
 
-// Command grants the right to the principal with Kafka's own tool; connecting
-// as an administrator is left to the reader.
+// Command returns a call of Kafka's own tool that grants the right to the principal. The
+// reader adds how to connect as an administrator.
 func (r Right) Command(principal string) string {
 	option := strings.ReplaceAll(strings.ToLower(r.Resource), " ", "-")
 	command := fmt.Sprintf("kafka-acls.sh --add --allow-principal %s --operation %s --%s %s", quote(principal), r.Operation, option, quote(r.Name))
@@ -64,7 +64,7 @@ func (r Right) Command(principal string) string {
 	return command
 }
 
-// quote is for a shell.
+// quote quotes for a shell.
 func quote(s string) string {
 	if s != "" && strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-:") == "" {
 		return s
@@ -72,18 +72,18 @@ func quote(s string) string {
 	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
 
-// Report is what was found.
+// Report is the result of Look.
 type Report struct {
-	// Partitions has every topic that is there and may be seen.
+	// Partitions has every topic that exists and may be seen.
 	Partitions map[string]int
-	// Absent are topics that are not there.
+	// Absent lists topics that do not exist.
 	Absent []string
-	// Missing are the rights to be granted, in the order of Needs.
+	// Missing lists the rights to grant, in the order of Needs.
 	Missing []Right
 }
 
-// Of returns what is missing of a kind of resource, or of the one with that
-// name if it is not "".
+// Of returns the missing rights on a kind of resource, or on the one with that name if
+// it is not "".
 func (r Report) Of(resource, name string) []Right {
 	var some []Right
 	for _, m := range r.Missing {
@@ -94,15 +94,15 @@ func (r Report) Of(resource, name string) []Right {
 	return some
 }
 
-// Look asks Kafka about all that is needed. An error means that it could not be
-// asked; rights that are missing are no error.
+// Look asks Kafka about all needs. Its error means that Kafka could not be asked; missing
+// rights are no error.
 func Look(ctx context.Context, addr net.Addr, transport *kafka.Transport, n Needs) (Report, error) {
 	c := client{addr, transport}
 	r := Report{Partitions: map[string]int{}}
 	names := slices.Concat(n.Orders, []string{n.Offsets})
 	found, err := c.describe(ctx, names)
 	if err != nil {
-		return r, fmt.Errorf("ask for topics: %w", err)
+		return r, fmt.Errorf("check topics: %w", err)
 	}
 	for _, name := range names {
 		if code := kafka.Error(found[name].ErrorCode); code == 0 || code == kafka.LeaderNotAvailable {
@@ -121,7 +121,7 @@ func Look(ctx context.Context, addr net.Addr, transport *kafka.Transport, n Need
 	}
 	writable, err := c.mayWriteTo(ctx, n.Group+"-0", found)
 	if err != nil {
-		return r, fmt.Errorf("ask for writing: %w", err)
+		return r, fmt.Errorf("check Write on topics: %w", err)
 	}
 	for _, name := range names {
 		if err := c.lookAtTopic(ctx, &r, found[name], name, name == n.Offsets, writable[name]); err != nil {
@@ -131,7 +131,7 @@ func Look(ctx context.Context, addr net.Addr, transport *kafka.Transport, n Need
 	r.Missing = append(r.Missing, ids...)
 	may, err := c.mayJoin(ctx, n.Group)
 	if err != nil {
-		return r, fmt.Errorf("ask for group %q: %w", n.Group, err)
+		return r, fmt.Errorf("check group %q: %w", n.Group, err)
 	}
 	if !may {
 		r.Missing = append(r.Missing, Right{Operation: "Read", Resource: group, Name: n.Group})
@@ -139,15 +139,15 @@ func Look(ctx context.Context, addr net.Addr, transport *kafka.Transport, n Need
 	return r, nil
 }
 
-// lanesMissing is what is missing on the transactional IDs: on all of them as
-// one right, on some of them by their names.
+// lanesMissing returns the missing rights on the transactional IDs: one right if all lack
+// it, otherwise one for each.
 func (c client) lanesMissing(ctx context.Context, prefix string, lanes int) ([]Right, error) {
 	var missing []Right
 	for i := range lanes {
 		id := prefix + strconv.Itoa(i)
 		may, err := c.mayWriteAs(ctx, id)
 		if err != nil {
-			return nil, fmt.Errorf("ask for transactional ID %q: %w", id, err)
+			return nil, fmt.Errorf("check transactional ID %q: %w", id, err)
 		}
 		if !may {
 			missing = append(missing, Right{Operation: "Write", Resource: transactionalID, Name: id})
@@ -166,7 +166,7 @@ func (c client) lookAtTopic(ctx context.Context, r *Report, t metadata.ResponseT
 	}
 	switch code := kafka.Error(t.ErrorCode); code {
 	case kafka.TopicAuthorizationFailed:
-		// Whether it is there Kafka keeps to itself. Both include Describe.
+		// Kafka does not reveal whether it exists. Both rights include Describe.
 		if read {
 			missing("Read")
 		}
@@ -175,7 +175,7 @@ func (c client) lookAtTopic(ctx context.Context, r *Report, t metadata.ResponseT
 		r.Absent = append(r.Absent, name)
 		may, err := c.mayCreate(ctx, name)
 		if err != nil {
-			return fmt.Errorf("ask for creation of topic %q: %w", name, err)
+			return fmt.Errorf("check Create on topic %q: %w", name, err)
 		}
 		if !may {
 			missing("Create")
@@ -184,7 +184,7 @@ func (c client) lookAtTopic(ctx context.Context, r *Report, t metadata.ResponseT
 		if read {
 			may, err := c.mayRead(ctx, name)
 			if err != nil {
-				return fmt.Errorf("ask for reading of topic %q: %w", name, err)
+				return fmt.Errorf("check Read on topic %q: %w", name, err)
 			}
 			if !may {
 				missing("Read")
@@ -194,12 +194,12 @@ func (c client) lookAtTopic(ctx context.Context, r *Report, t metadata.ResponseT
 			missing("Write")
 		}
 	default:
-		return fmt.Errorf("ask for topic %q: %w", name, code)
+		return fmt.Errorf("check topic %q: %w", name, code)
 	}
 	return nil
 }
 
-// Refused tells whether Kafka refused something for want of a right.
+// Refused reports whether Kafka refused a request for lack of a right.
 func Refused(err error) bool {
 	for _, code := range []kafka.Error{
 		kafka.TopicAuthorizationFailed, kafka.GroupAuthorizationFailed,

@@ -33,7 +33,7 @@ var (
 	all  = Needs{Orders: []string{"orders", "changes"}, Offsets: "offsets", Group: "g", Lanes: 3}
 )
 
-// What a running worker has open goes on as if nobody had asked.
+// Open transactions of a running worker are not disturbed.
 func TestLookDisturbsNobody(t *testing.T) {
 	inBubble(t, func(t *testing.T, c *kfake.Cluster, k *kafka.Transport) {
 		c.CreateTopic("orders", 2, nil)
@@ -73,7 +73,7 @@ func TestLookDisturbsNobody(t *testing.T) {
 	})
 }
 
-// How many questions a start costs.
+// The number of requests at a start.
 func TestFirstLaneOnly(t *testing.T) {
 	inBubble(t, func(t *testing.T, c *kfake.Cluster, k *kafka.Transport) {
 		c.CreateTopic("offsets", 64, nil)

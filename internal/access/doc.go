@@ -1,27 +1,24 @@
-// Package access finds out which rights this client lacks on Kafka, without
-// using any of them: it writes no record, opens no transaction, joins no group
-// and creates no topic.
+// Package access finds out which rights this client lacks on Kafka, without using any of
+// them: it writes no record, opens no transaction, joins no group and creates no topic.
 //
-// Kafka refuses by resource and does not say which operation was missing; often
-// it does not even say that something was refused, and a topic one may not see
-// looks like one that is not there. So the questions here are chosen for their
-// answers:
+// Kafka refuses by resource and does not name the missing operation. Often it does not
+// even report a refusal, and a topic that the client may not see looks like a missing
+// one. So each right is checked by a request whose answer depends on it:
 //
-//	right                       question
+//	right                       request
 //	to see topics               Metadata, past kafka-go's cache
-//	Create of a missing topic   CreateTopics, to be validated only
-//	Write on transactional IDs  EndTxn for a producer ID nobody has: refused
+//	Create of a missing topic   CreateTopics, validation only
+//	Write on transactional IDs  EndTxn for an unassigned producer ID: refused
 //	                            either for the right or for the producer ID
-//	Write on topics             AddPartitionsToTxn for that producer ID; where
-//	                            the transactional ID is refused already, the
-//	                            authorized operations that Metadata tells
+//	Write on topics             AddPartitionsToTxn for that producer ID; if the
+//	                            transactional ID is already refused, the
+//	                            authorized operations in the Metadata answer
 //	Read on the offsets topic   Fetch, far beyond its end
-//	Read on the group           Heartbeat of a member nobody knows
+//	Read on the group           Heartbeat of an unknown member
 //
-// All but the authorized operations are refusals of the very requests that the
-// connector depends on, so what is reported as missing is missing.
+// Except for the authorized operations, these are refusals of the very requests that the
+// connector depends on, so a right that is reported as missing is missing.
 //
-// It decides nothing and grants nothing; the rights that are enough are listed
-// in docs/KAFKA.md. Its users are `orderwalk check`, and `orderwalk run`
-// before it begins.
+// The package decides nothing and grants nothing; docs/KAFKA.md lists the sufficient
+// rights. Its users are `orderwalk check`, and `orderwalk run` at start.
 package access

@@ -6,7 +6,7 @@ import (
 	"net/http"
 )
 
-// root is what Connect's clients ask first, to learn what they talk to.
+// root is the first answer that Connect's clients request, to identify the server.
 func (s *Server) root(w http.ResponseWriter, _ *http.Request) {
 	clusterID := ""
 	if s.ClusterID != nil {
@@ -19,7 +19,7 @@ func (s *Server) root(w http.ResponseWriter, _ *http.Request) {
 	}{s.Version, s.Commit, clusterID})
 }
 
-// health is Connect's: 200 healthy, 503 starting, 500 unhealthy.
+// health implements Connect's /health: 200 healthy, 503 starting, 500 unhealthy.
 func (s *Server) health(w http.ResponseWriter, _ *http.Request) {
 	type answer struct {
 		Status  string `json:"status"`
@@ -35,8 +35,8 @@ func (s *Server) health(w http.ResponseWriter, _ *http.Request) {
 	}
 }
 
-// live answers as long as the process can answer at all: a worker that waits
-// for Kafka or for the API is not helped by being restarted.
+// live answers as long as the process can answer at all: a restart does not help a worker
+// that waits for Kafka or for the API.
 func (s *Server) live(w http.ResponseWriter, _ *http.Request) { writeText(w, "ok\n") }
 
 func (s *Server) ready(w http.ResponseWriter, _ *http.Request) {
@@ -57,8 +57,8 @@ func (s *Server) check() error {
 	return nil
 }
 
-// errorBodies gives the mux's own refusals, unknown path and wrong verb, the
-// body that every error of Connect's REST has.
+// errorBodies gives the mux's own errors, unknown path and wrong method, the body that
+// every error of Connect's REST has.
 func errorBodies(mux *http.ServeMux) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if _, pattern := mux.Handler(r); pattern != "" {
@@ -77,7 +77,7 @@ func errorBodies(mux *http.ServeMux) http.Handler {
 	})
 }
 
-// refusal keeps the status and the headers of an answer and drops its text.
+// refusal keeps the status and the headers of an answer and drops its body.
 type refusal struct {
 	header http.Header
 	status int
@@ -98,7 +98,7 @@ func writeError(w http.ResponseWriter, status int, message string) {
 func writeJSON(w http.ResponseWriter, status int, body any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	// A client that has gone away is nobody's concern.
+	// An error means that the client has gone away.
 	_ = json.NewEncoder(w).Encode(body)
 }
 

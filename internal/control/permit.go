@@ -10,7 +10,12 @@ import (
 	"strings"
 )
 
-// Causes of a refusal, for Server.Hint.
+// changing protects a call that changes state. With a Token the caller must send it as a
+// bearer token. Without one only callers on this machine are allowed, who have the pod's
+// or the host's rights anyway. Pages in a browser on this machine are not among them:
+// cross-origin browser requests are refused, and the Host must be this machine's too, so
+// that a foreign DNS name that points to 127.0.0.1 does not pass. A request that a proxy
+// on this machine forwards comes from the proxy's client, which may be anywhere.
 var (
 	// ErrLocalOnly is a call from elsewhere where no token is configured.
 	ErrLocalOnly = errors.New("this call changes something, and is for callers on the worker's own machine (kubectl port-forward is one)")
@@ -43,7 +48,7 @@ func (s *Server) refuse(w http.ResponseWriter, status int, err error) {
 func (s *Server) changing(call http.HandlerFunc) http.Handler {
 	sameSite := http.NewCrossOriginProtection()
 	sameSite.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		writeError(w, http.StatusForbidden, "this call is not for pages of other sites")
+		writeError(w, http.StatusForbidden, "cross-origin request refused")
 	}))
 	return sameSite.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if s.Token == nil {
@@ -74,7 +79,7 @@ func (s *Server) changing(call http.HandlerFunc) http.Handler {
 // forwarded reports whether a proxy has passed a request on.
 func forwarded(header http.Header) bool {
 	for name := range header {
-		// Servers behind a proxy write underscores for dashes, and some proxies too.
+		// Servers behind a proxy write underscores for dashes, and so do some proxies.
 		switch lower := strings.ReplaceAll(strings.ToLower(name), "_", "-"); {
 		case lower == "via", lower == "cdn-loop", lower == "cf-connecting-ip", lower == "max-forwards",
 			strings.Contains(lower, "forwarded"), strings.Contains(lower, "client-ip"), strings.Contains(lower, "clientip"),
@@ -86,7 +91,7 @@ func forwarded(header http.Header) bool {
 	return false
 }
 
-// local tells whether an address, with or without a port, is this machine's own.
+// local reports whether an address, with or without a port, is this machine's own.
 func local(address string) bool {
 	host, _, err := net.SplitHostPort(address)
 	if err != nil {

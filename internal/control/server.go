@@ -1,15 +1,15 @@
-// Package control is the HTTP face of a worker: metrics, the probes of
-// Kubernetes, the answers that clients of Kafka Connect look for first, and
+// Package control is the HTTP server of a worker: metrics, the probes of Kubernetes, the
+// answers that clients of Kafka Connect request first, and
 //
 //	PUT /components/{component_app_id}/verify-ticket
 //
-// by which an operator gives a third-party platform's verify ticket, with
-// {"component_verify_ticket":"ticket@@@…"} as the body: 204 when it is kept, 400
-// if it cannot be one, 401 or 403 if the caller may not, 404 if it is not this
-// worker's platform, 503 if it could not be kept.
+// with which an operator sets a third-party platform's verify ticket. The body is
+// {"component_verify_ticket":"ticket@@@…"}. The status is 204 when the ticket is stored,
+// 400 if it cannot be a ticket, 401 or 403 if the caller is not allowed, 404 if it is not
+// this worker's platform, 503 if it could not be stored.
 //
-// It is no place for decisions: what it says about the state comes from
-// functions the caller gives it. Only internal/cli uses it.
+// The package decides nothing: its caller provides functions that return the state. Only
+// internal/cli uses it.
 package control
 
 import (
@@ -26,47 +26,45 @@ import (
 	"orderwalk/internal/httpserve"
 )
 
-// Server answers over HTTP. The zero value of an optional field is useful;
-// nothing may be changed once Run has been called.
+// Server answers over HTTP. Optional fields have useful zero values; do not change a
+// field after Run has been called.
 type Server struct {
-	// Version and Commit are those of the program.
+	// Version and Commit are the program's.
 	Version, Commit string
-	// ClusterID returns Kafka's cluster ID, empty while it is not known.
+	// ClusterID returns Kafka's cluster ID, empty while it is unknown.
 	ClusterID func() string
-	// Ready returns nil when the worker does its work, else why it does not.
+	// Ready returns nil when the worker works, otherwise the reason why it does not.
 	Ready func() error
-	// Metrics is what GET /metrics shows.
+	// Metrics is the source of GET /metrics.
 	Metrics prometheus.Gatherer
-	// Token reads what calls need that change something. Nil: they are for
-	// callers on this machine.
+	// Token reads the bearer token that calls need to change state. If nil, only
+	// callers on this machine may.
 	Token func() (string, error)
-	// Component is the third-party platform whose verify tickets Ticket keeps for
-	// good before it returns nil; empty and nil if there is none.
+	// Component is the app ID of the third-party platform, and Ticket stores its
+	// verify ticket durably before it returns nil; empty and nil without a platform.
 	Component string
 	Ticket    func(ctx context.Context, ticket string) error
-	// Hint returns what an operator can do about an error; it is added to the answer.
-	// May be nil.
+	// Log receives what an operator can act on. Defaults to slog.Default.
 	Hint func(error) string
 	// Log gets what an operator can do something about. Defaults to slog.Default.
 	Log *slog.Logger
 
-	// wasReady tells a worker that starts from one that has got into trouble.
+	// wasReady distinguishes a worker in trouble from one that is still starting.
 	wasReady atomic.Bool
 }
 
-// Limits of a connection. A scrape of ten thousand shops takes well under a
-// second, so whoever is slower than this only holds the connection.
+// Limits of a connection. A scrape of ten thousand shops takes well under a second, so
+// these stop only clients that hold a connection without need.
 const (
 	headerTimeout = 5 * time.Second
 	readTimeout   = 15 * time.Second
 	writeTimeout  = 30 * time.Second
 	idleTimeout   = 2 * time.Minute
 	maxHeader     = 32 << 10
-	// maxConns keeps connections from using up the memory and the files that the
-	// walk needs.
+	// maxConns keeps connections from using up memory and files that the walkers need.
 	maxConns = 128
-	// maxScrapes and scrapesOfOne bound the scrapes at once, of all and of one
-	// address: each holds all series in memory, also while the caller reads slowly.
+	// maxScrapes and scrapesOfOne bound the concurrent scrapes, of all and of one
+	// address: each holds all series in memory, also while the client reads slowly.
 	maxScrapes, scrapesOfOne = 8, 2
 	// stopTimeout is how long requests under way may take when Run ends.
 	stopTimeout = 3 * time.Second
@@ -90,7 +88,7 @@ func (s *Server) log() *slog.Logger {
 	return s.Log
 }
 
-// Handler is what Run serves.
+// Handler returns the handler that Run serves.
 func (s *Server) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", s.root)

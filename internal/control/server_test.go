@@ -51,8 +51,8 @@ func TestMetricsAreTheGivenOnes(t *testing.T) {
 	}
 }
 
-// A worker is starting until it was ready once, and unhealthy when it no
-// longer is; the process lives all the while.
+// A worker is starting until it has been ready once, and unhealthy when it no longer is;
+// the process is live all the time.
 func TestProbesFollowReady(t *testing.T) {
 	s := newServer()
 	var state error

@@ -12,16 +12,16 @@ import (
 )
 
 const (
-	// maxBody is far more than any call's body needs.
+	// maxBody is far more than any call needs.
 	maxBody = 64 << 10
-	// longestTicket is several times what tickets have been seen to be.
+	// longestTicket is several times the length of observed tickets.
 	longestTicket = 1024
-	// keepTimeout is how long Kafka may take to keep what a call brings.
+	// keepTimeout bounds the wait until Kafka has stored a ticket.
 	keepTimeout = 10 * time.Second
 )
 
-// ticket takes a third-party platform's verify ticket from an operator, in the
-// vendor's own JSON. It is never quoted.
+// ticket receives a third-party platform's verify ticket from an operator, in the
+// vendor's own JSON. No answer quotes it.
 func (s *Server) ticket(w http.ResponseWriter, r *http.Request) {
 	if component := r.PathValue("component"); s.Ticket == nil || component != s.Component {
 		s.refuse(w, http.StatusNotFound, fmt.Errorf("component %s not found: %w", component, ErrOtherPlatform))
@@ -38,30 +38,30 @@ func (s *Server) ticket(w http.ResponseWriter, r *http.Request) {
 		writeError(w, http.StatusBadRequest, "component_verify_ticket "+err.Error())
 		return
 	}
-	// A caller that goes away does not take its ticket back.
+	// If the caller goes away the ticket is stored all the same.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), keepTimeout)
 	defer cancel()
 	if err := s.Ticket(ctx, body.Ticket); err != nil {
-		writeError(w, http.StatusServiceUnavailable, fmt.Sprintf("cannot keep the ticket: %v; it may be given again", err))
+		writeError(w, http.StatusServiceUnavailable, fmt.Sprintf("cannot store the ticket: %v; send it again", err))
 		return
 	}
 	w.WriteHeader(http.StatusNoContent)
 }
 
-// plausible wants what may be a ticket.
+// plausible checks that a text can be a ticket.
 func plausible(ticket string) error {
 	switch {
 	case ticket == "":
 		return errors.New("is missing or empty")
 	case len(ticket) > longestTicket:
-		return fmt.Errorf("has %d bytes, more than a ticket has", len(ticket))
+		return fmt.Errorf("has %d bytes, more than a ticket", len(ticket))
 	case strings.ContainsFunc(ticket, func(r rune) bool { return r <= ' ' || r > '~' }):
-		return errors.New("has characters that no ticket has: spaces, line ends or such")
+		return errors.New("has characters that a ticket cannot have, such as spaces or line ends")
 	}
 	return nil
 }
 
-// readBody reads a JSON object of a request, or says with which status to
+// readBody reads the JSON object of a request, or returns the status and the reason to
 // refuse it.
 func readBody(w http.ResponseWriter, r *http.Request, into any) (status int, err error) {
 	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
@@ -72,8 +72,8 @@ func readBody(w http.ResponseWriter, r *http.Request, into any) (status int, err
 	switch err := decoder.Decode(into); {
 	case errors.As(err, &tooLarge):
 		return http.StatusRequestEntityTooLarge, fmt.Errorf("the body has more than %d bytes", maxBody)
-	case err != nil: // which may quote the body
-		return http.StatusBadRequest, errors.New("the body is not the JSON object that this call takes")
+	case err != nil: // may quote the body
+		return http.StatusBadRequest, errors.New("the body is not the JSON object that this call expects")
 	case decoder.More():
 		return http.StatusBadRequest, errors.New("the body has more than one JSON value")
 	}

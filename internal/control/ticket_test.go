@@ -19,7 +19,7 @@ const (
 	aToken  = "token-for-calls-that-change-something"
 )
 
-// asked is a call for a ticket, from the worker's own machine unless changed.
+// asked is a ticket call, from the worker's own machine unless changed.
 func asked(body string) *http.Request {
 	r := httptest.NewRequest(http.MethodPut, "http://localhost:8083/components/wxc/verify-ticket", strings.NewReader(body))
 	r.RemoteAddr = "127.0.0.1:40000"
@@ -29,7 +29,7 @@ func asked(body string) *http.Request {
 
 func ticketJSON(ticket string) string { return `{"component_verify_ticket":"` + ticket + `"}` }
 
-// A ticket is kept, or it is said why not; in no case is it said again.
+// A ticket is stored or refused with a reason; no answer or log quotes it.
 func TestTicket(t *testing.T) {
 	away := errors.New("kafka is away")
 	for _, c := range []struct {
@@ -45,7 +45,7 @@ func TestTicket(t *testing.T) {
 		{what: "with the token", change: withToken("Bearer " + aToken), want: 204},
 		{what: "with the token, in small letters", change: withToken("bearer  " + aToken), want: 204},
 
-		{what: "Kafka is away", keeps: away, want: 503, says: "cannot keep the ticket: kafka is away"},
+		{what: "Kafka is away", keeps: away, want: 503, says: "cannot store the ticket: kafka is away"},
 		{what: "of another platform", change: func(r *http.Request, s *control.Server) { s.Component = "wxother" }, want: 404, says: control.ErrOtherPlatform.Error() + "; hint"},
 		{what: "there is no platform", change: func(r *http.Request, s *control.Server) { s.Component, s.Ticket = "", nil }, want: 404, says: "not found"},
 		{what: "no JSON", body: aTicket, want: 400, says: "not the JSON object"},
@@ -74,7 +74,7 @@ func TestTicket(t *testing.T) {
 			withToken("Bearer "+aToken)(r, s)
 			r.Header.Set("X-Forwarded-For", "192.0.2.1")
 		}, want: 204},
-		{what: "from another site's page", change: func(r *http.Request, _ *control.Server) { r.Header.Set("Origin", "http://evil.example") }, want: 403, says: "other sites"},
+		{what: "from another site's page", change: func(r *http.Request, _ *control.Server) { r.Header.Set("Origin", "http://evil.example") }, want: 403, says: "cross-origin"},
 		{what: "without the token, from this machine", change: withToken(""), want: 401, says: "Authorization: Bearer"},
 		{what: "with another token", change: withToken("Bearer " + aToken + "s"), want: 401},
 		{what: "with the token as a password", change: withToken("Basic " + aToken), want: 401},
@@ -126,7 +126,7 @@ func withToken(header string) func(*http.Request, *control.Server) {
 	}
 }
 
-// A caller that hangs up has given its ticket all the same.
+// A caller that hangs up has set its ticket all the same.
 func TestATicketOutlivesItsCall(t *testing.T) {
 	s := newServer()
 	s.Component = "wxc"

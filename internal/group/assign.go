@@ -5,33 +5,33 @@ import (
 	"slices"
 )
 
-// candidate is a member as the leader sees it.
+// candidate is a member in the leader's view.
 type candidate struct {
 	id string // member ID
 	userData
 }
 
 const (
-	// maxLoad of a lane: sums of as many as there can be stay far from overflow.
+	// maxLoad of a lane: even the sum over all lanes stays far from overflow.
 	maxLoad = 1<<31 - 1
 	// tolerable is how far above the ideal, in percent, the worst worker's load
 	// may be before load counts more than the number of lanes.
 	tolerable = 20
-	// worthwhile is by how much, in percent of the ideal, a move has to lower
-	// the worst worker's load.
+	// worthwhile is how far a move must lower the worst worker's load, in percent of
+	// the ideal.
 	worthwhile = 5
 )
 
-// assign deals the lanes out: every lane to one member, by member ID, sorted. It
-// is a pure function: the order of its arguments does not matter.
+// assign distributes the lanes: it returns each member's lanes, sorted, by member ID. It
+// is a pure function, and the order of its arguments does not matter.
 //
-// Sets are lanes that have to be with one member. Each counts as one lane, which
-// weighs as much as all of it; sets that overlap are one.
+// A set holds lanes that must be with the same member. It counts as one lane with the
+// load of all its lanes; sets that overlap are one set.
 //
-// A lane stays with the member that claims it in the latest generation as far as
-// balance allows. Balance is as many lanes for each, within one. Only where
-// that would leave one worker with clearly more load than the others, and
-// another division clearly helps, loads decide.
+// A lane stays with the member that claims it in the latest generation as far as balance
+// allows. Balanced means the same number of lanes for each member, within one. Loads
+// decide only if that leaves one worker with clearly more load than the others and
+// another distribution clearly helps.
 func assign(lanes []int, members []candidate, sets ...[]int) map[string][]int {
 	if len(members) == 0 {
 		return nil
@@ -41,7 +41,7 @@ func assign(lanes []int, members []candidate, sets ...[]int) map[string][]int {
 		return cmp.Or(cmp.Compare(a.worker, b.worker), cmp.Compare(a.id, b.id))
 	})
 	lanes = slices.Sorted(slices.Values(lanes))
-	t := newTable(lanes, members, join(lanes, sets))
+	t := newTable(lanes, members, mergeSets(lanes, sets))
 	result := t.byNumber()
 	if worst := result.worst(); worst > percent(t.ideal, 100+tolerable) {
 		if byLoad := t.byLoad(); byLoad.worst() <= worst-percent(t.ideal, worthwhile) {
@@ -57,23 +57,22 @@ func assign(lanes []int, members []candidate, sets ...[]int) map[string][]int {
 
 func percent(n, of int) int { return n * of / 100 }
 
-// table is what is known before dealing. A set of lanes is in it under its
-// first one.
+// table holds the input of a distribution. A set of lanes is in it under its first lane.
 type table struct {
-	sets  map[int][]int // by their first lanes; who is alone is not in it
+	sets  map[int][]int // by their first lanes; single lanes are not in it
 	load  map[int]int
-	kept  []hand // what each member has, of these lanes
-	free  []int  // lanes nobody has, heaviest first
-	ideal int    // no division's worst load is below
+	kept  []hand // the lanes each member has now
+	free  []int  // lanes without an owner, heaviest first
+	ideal int    // lower bound for the worst load of any distribution
 }
 
-// hand is what a member holds.
+// hand is the lanes of a member and their load.
 type hand struct {
 	lanes []int
 	load  int
 }
 
-// hands are all of them, in the order of the members.
+// hands are those of all members, in the order of the members.
 type hands []hand
 
 func (hs hands) worst() int {
@@ -109,11 +108,11 @@ func newTable(lanes []int, members []candidate, sets map[int][]int) *table {
 		t.load[lane] = load
 		total += load
 	}
-	t.gather(owner)
+	t.collapseSets(owner)
 	for _, lane := range lanes {
 		load, first := t.load[lane]
 		if !first {
-			continue // it goes where its set goes
+			continue // not the first lane of its set
 		}
 		heaviest = max(heaviest, load)
 		if i, claimed := owner[lane]; claimed {
@@ -128,7 +127,7 @@ func newTable(lanes []int, members []candidate, sets map[int][]int) *table {
 	return t
 }
 
-// heaviestFirst sorts lanes that have to find a place.
+// heaviestFirst sorts lanes by load.
 func (t *table) heaviestFirst(lanes []int) {
 	slices.SortFunc(lanes, func(a, b int) int {
 		return cmp.Or(cmp.Compare(t.load[b], t.load[a]), cmp.Compare(a, b))
@@ -143,12 +142,12 @@ func (t *table) deal() hands {
 	return hs
 }
 
-// byNumber gives each member as many lanes as any other, or one more, and moves
-// as few as that takes.
+// byNumber gives each member as many lanes as any other, or one more, with the fewest
+// moves.
 func (t *table) byNumber() hands {
 	hs := t.deal()
 	n := len(t.free)
-	order := make([]int, len(hs)) // those who have most may keep one more
+	order := make([]int, len(hs)) // the members with most lanes may keep one more
 	for i, h := range hs {
 		n += len(h.lanes)
 		order[i] = i
@@ -165,24 +164,24 @@ func (t *table) byNumber() hands {
 	for i := range hs {
 		h := &hs[i]
 		for len(h.lanes) > quota[i] {
-			free = append(free, h.give(t, len(h.lanes)-1))
+			free = append(free, h.remove(t, len(h.lanes)-1))
 		}
 	}
 	t.heaviestFirst(free)
 	for _, lane := range free {
-		hs.lightest(func(i int) bool { return len(hs[i].lanes) < quota[i] }).take(t, lane)
+		hs.lightest(func(i int) bool { return len(hs[i].lanes) < quota[i] }).add(t, lane)
 	}
 	return hs
 }
 
-// byLoad leaves everything where it is, gives what is free to who has least, and
-// then relieves the worst off for as long as a move is worthwhile.
+// byLoad leaves owned lanes where they are, gives free ones to the member with the least
+// load, and then relieves the most loaded member as long as a move is worthwhile.
 func (t *table) byLoad() hands {
 	hs := t.deal()
 	for _, lane := range t.free {
-		hs.lightest(func(int) bool { return true }).take(t, lane)
+		hs.lightest(func(int) bool { return true }).add(t, lane)
 	}
-	for range t.load { // each step lowers a worst load; this many are plenty
+	for range t.load { // each step lowers a worst load; this many are enough
 		if !t.relieve(hs) {
 			break
 		}
@@ -190,8 +189,8 @@ func (t *table) byLoad() hands {
 	return hs
 }
 
-// lightest is the member with the least load, then the fewest lanes, of those
-// who may.
+// lightest returns the member with the least load, then the fewest lanes, of those for
+// which may is true.
 func (hs hands) lightest(may func(int) bool) *hand {
 	var least *hand
 	for i := range hs {
@@ -203,20 +202,20 @@ func (hs hands) lightest(may func(int) bool) *hand {
 	return least
 }
 
-func (h *hand) take(t *table, lane int) {
+func (h *hand) add(t *table, lane int) {
 	h.lanes = append(h.lanes, lane)
 	h.load += t.load[lane]
 }
 
-func (h *hand) give(t *table, i int) int {
+func (h *hand) remove(t *table, i int) int {
 	lane := h.lanes[i]
 	h.lanes = slices.Delete(h.lanes, i, i+1)
 	h.load -= t.load[lane]
 	return lane
 }
 
-// relieve moves one lane away from the member with the most load, or swaps it
-// for a lighter one where no move helps, and tells whether it did.
+// relieve moves one lane away from the member with the most load, or swaps it for a
+// lighter one if no move helps. It reports whether it did.
 func (t *table) relieve(hs hands) bool {
 	w := 0
 	for i := range hs {
@@ -260,8 +259,8 @@ func (t *table) relieve(hs hands) bool {
 	}
 	other := &hs[to]
 	if get >= 0 {
-		worst.take(t, other.give(t, get))
+		worst.add(t, other.remove(t, get))
 	}
-	other.take(t, worst.give(t, give))
+	other.add(t, worst.remove(t, give))
 	return true
 }

@@ -17,7 +17,7 @@ func upTo(n int) []int {
 	return lanes
 }
 
-// next makes each member claim what it was dealt.
+// next makes each member claim the lanes it was assigned.
 func next(members []candidate, dealt map[string][]int, generation int32) []candidate {
 	after := slices.Clone(members)
 	for i := range after {
@@ -28,7 +28,7 @@ func next(members []candidate, dealt map[string][]int, generation int32) []candi
 
 func named(id string) candidate { return candidate{id: id, userData: userData{worker: "w" + id}} }
 
-// moved counts lanes that left a member who is still there.
+// moved counts lanes that left a member that is still in the group.
 func moved(before, after map[string][]int) int {
 	n := 0
 	for id, lanes := range before {
@@ -42,7 +42,7 @@ func moved(before, after map[string][]int) int {
 	return n
 }
 
-// checkDealt: every lane once, lists sorted, everybody named.
+// checkDealt checks that every lane is assigned once, lists are sorted and every member is named.
 func checkDealt(t *testing.T, lanes []int, members []candidate, dealt map[string][]int) {
 	t.Helper()
 	if len(dealt) != len(members) {
@@ -69,8 +69,8 @@ func spread(dealt map[string][]int) int {
 	return most - least
 }
 
-// A long life of a group: members come, go, several at once. Always balanced,
-// never a lane more moved than balance needs.
+// Over a long life of a group members join and leave, several at once: it is always
+// balanced, and no lane moves that balance does not require.
 func TestAssignByNumber(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	for range 300 {
@@ -90,8 +90,8 @@ func TestAssignByNumber(t *testing.T) {
 			if s := spread(after); s > 1 {
 				t.Fatalf("%d lanes over %d members: spread %d", len(lanes), len(members), s)
 			}
-			// What has to move: what each has beyond its share, where as many
-			// as possible may have the bigger one.
+			// The lanes that have to move: those beyond each member's share, where
+			// as many members as possible have the bigger share.
 			share, extra := len(lanes)/len(members), len(lanes)%len(members)
 			need := 0
 			for _, m := range members {
@@ -124,7 +124,7 @@ func TestAssignIsDeterministic(t *testing.T) {
 	}
 }
 
-// randomGroup is a group in any state, contradictory claims and all.
+// randomGroup returns a group in any state, with contradictory claims too.
 func randomGroup(r *rand.Rand) ([]int, []candidate) {
 	lanes := upTo(1 + r.IntN(64))
 	loads := make(map[int]int)
@@ -142,7 +142,7 @@ func randomGroup(r *rand.Rand) ([]int, []candidate) {
 				c.owned = append(c.owned, lane)
 			}
 		}
-		c.owned = append(c.owned, 500) // a lane that is no more
+		c.owned = append(c.owned, 500) // a lane that no longer exists
 		members = append(members, c)
 	}
 	return lanes, members
@@ -160,8 +160,8 @@ func worstLoad(dealt map[string][]int, load map[int]int) int {
 	return worst
 }
 
-// With loads: every lane once, and nobody worse off than the average, what is
-// tolerable above it, and one heaviest lane: a lane cannot be cut.
+// With loads, every lane is assigned once, and no member has more than the average, the
+// tolerable excess and one heaviest lane: a lane cannot be split.
 func TestAssignByLoad(t *testing.T) {
 	r := rand.New(rand.NewPCG(5, 6))
 	for range 500 {
@@ -195,12 +195,12 @@ func TestAssignOneHeavyLane(t *testing.T) {
 	if worst := worstLoad(dealt, load); worst != 150 {
 		t.Errorf("worst load %d, want 150: %v", worst, dealt)
 	}
-	// And it stays so when nothing changes.
+	// It stays so when nothing changes.
 	again := assign(upTo(16), next([]candidate{a, b}, dealt, 5))
 	if !reflect.DeepEqual(dealt, again) {
 		t.Errorf("moved for nothing:\n%v\n%v", dealt, again)
 	}
-	// A third one takes from those who have, who exchange nothing.
+	// A third member takes from the others, which exchange nothing.
 	c := named("c")
 	c.load = load
 	after := assign(upTo(16), append(next([]candidate{a, b}, dealt, 5), c))
@@ -212,8 +212,8 @@ func TestAssignOneHeavyLane(t *testing.T) {
 	}
 }
 
-// A division by load that nothing disturbs is left alone, and one member more
-// or less moves little besides what it brings or takes.
+// An undisturbed distribution by load stays, and one member more or less moves little
+// beyond its own lanes.
 func TestAssignByLoadIsSticky(t *testing.T) {
 	r := rand.New(rand.NewPCG(7, 8))
 	for range 200 {
@@ -267,8 +267,8 @@ func TestAssignClaims(t *testing.T) {
 	}
 }
 
-// The load of a lane is what its owner says; of a lane without owner, the most
-// that anybody says.
+// The load of a lane is the one that its owner reports; of a lane without an owner, the
+// highest that any member reports.
 func TestAssignBelievesTheOwner(t *testing.T) {
 	a, b := named("a"), named("b")
 	a.generation, a.owned, a.load = 1, []int{0, 1}, map[int]int{0: 5, 1: 5, 2: 100}

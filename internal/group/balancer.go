@@ -6,19 +6,18 @@ import (
 	"github.com/segmentio/kafka-go"
 )
 
-// balancer is a member's half of the agreement on who gets what, in the shape
-// that kafka-go asks for: UserData for what this member tells, AssignGroups for
-// what it does when it is the leader.
+// balancer implements kafka-go's interface: UserData returns what this member sends to
+// the leader, AssignGroups distributes the lanes if it is the leader.
 type balancer struct{ m *Member }
 
-// ProtocolName has to be the same in all members of a group; a member with
-// another is refused.
+// ProtocolName must be the same for all members of a group; the coordinator refuses a
+// member with another one.
 func (balancer) ProtocolName() string { return "orderwalk-lanes" }
 
 func (b balancer) UserData() ([]byte, error) {
-	held := b.m.claim()
+	held := b.m.getHeld()
 	rest := b.m.rest.Load()
-	b.m.told.Store(rest)
+	b.m.sentRest.Store(rest)
 	u := userData{worker: b.m.cfg.Worker, generation: held.Generation, owned: held.Lanes, load: map[int]int{}, rest: Rest(rest)}
 	for lane, load := range b.m.cfg.Load() {
 		if lane >= 0 {
@@ -43,13 +42,13 @@ func (b balancer) AssignGroups(members []kafka.GroupMember, partitions []kafka.P
 		}
 		u, err := parseUserData(gm.UserData)
 		if err != nil {
-			u = userData{} // it gets lanes like one that is new
+			u = userData{} // it counts as a new member
 		}
 		candidates = append(candidates, candidate{id: gm.ID, userData: u})
 	}
-	// A broker that has just started or has not heard of a new topic yet lists
-	// no partitions. Taking all lanes away would stop every worker: what is
-	// claimed stays, and the question is asked again soon.
+	// A broker that has just started, or does not know a new topic yet, lists no
+	// partitions. Taking all lanes away would stop every worker, so members keep
+	// the lanes they claim, and the leader asks again soon.
 	blind := len(lanes) == 0
 	b.m.blind.Store(blind)
 	if blind {
@@ -62,7 +61,7 @@ func (b balancer) AssignGroups(members []kafka.GroupMember, partitions []kafka.P
 	dealt := assign(lanes, candidates, b.m.cfg.Together()...)
 	answer := make(kafka.GroupMemberAssignments, len(members))
 	for _, gm := range members {
-		// Who gets nothing gets that in writing: kafka-go cannot read no answer.
+		// A member without lanes gets an empty list: kafka-go cannot read a missing one.
 		answer[gm.ID] = map[string][]int{topic: dealt[gm.ID]}
 	}
 	return answer

@@ -22,11 +22,11 @@ type call struct {
 
 func (c call) wire() kafkawire.Wire { return kafkawire.Wire{Addr: c.addr, Transport: c.transport} }
 
-// heartbeat returns nil, an *Error, a code of Kafka, or why there was no
-// answer within limit.
+// heartbeat returns nil, an *Error, a kafka.Error, or the reason why no answer came
+// within limit.
 func (c call) heartbeat(ctx context.Context, limit time.Duration, generation int32, member string) error {
-	// The first version: kafka-go reads the later ones' answers with their fields
-	// exchanged, so that every error comes out as success.
+	// The first version: kafka-go swaps two fields of the later versions' answers, so
+	// that every error looks like success.
 	answer, err := c.wire().ToGroup(ctx, c.group, kafkawire.Request{Limit: limit, FirstVersion: true,
 		Message: &heartbeat.Request{GroupID: c.group, GenerationID: generation, MemberID: member}})
 	if err == nil {
@@ -37,18 +37,18 @@ func (c call) heartbeat(ctx context.Context, limit time.Duration, generation int
 	return classify("heartbeat", err)
 }
 
-// member is one of the group, as the coordinator describes it. What it told when
-// it joined is there while the group is not rebalancing.
+// member is a member of the group as the coordinator describes it. Its metadata is
+// empty while the group rebalances.
 type member struct {
 	id, clientID string
 	metadata     []byte
 }
 
-// members lists the group. They are none while it does not exist.
+// members lists the group. A missing group has no members.
 func (c call) members(ctx context.Context, limit time.Duration) ([]member, error) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	// Not Client.DescribeGroups: it fails over metadata of other programs.
+	// Not Client.DescribeGroups: it fails on metadata of other programs.
 	answer, err := c.transport.RoundTrip(ctx, c.addr, &describegroups.Request{Groups: []string{c.group}})
 	if err != nil {
 		return nil, classify("describe the group", err)
@@ -65,7 +65,7 @@ func (c call) members(ctx context.Context, limit time.Duration) ([]member, error
 	return found, nil
 }
 
-// leave takes a member out of the group. One that is not in it is no error.
+// leave removes a member from the group. A member that is not in it is no error.
 func (c call) leave(ctx context.Context, limit time.Duration, id string) error {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
@@ -85,7 +85,7 @@ func (c call) leave(ctx context.Context, limit time.Duration, id string) error {
 	return classify("leave the group", err)
 }
 
-// gone tells whether the coordinator does not know the member.
+// gone reports whether the coordinator does not know the member.
 func gone(err error) bool {
 	return errors.Is(err, kafka.UnknownMemberId) || errors.Is(err, kafka.GroupIdNotFound) ||
 		errors.Is(err, kafka.FencedInstanceID)

@@ -8,9 +8,9 @@ import (
 	"github.com/segmentio/kafka-go"
 )
 
-// cancelable copies a dialer so that the end of ctx closes all its connections
-// and keeps it from dialling: kafka-go's ConsumerGroup waits for a call in
-// flight, which may take minutes when it is closed while it joins.
+// cancelable copies a dialer; when ctx ends, the copy closes all its connections and
+// stops dialling. kafka-go's ConsumerGroup waits for a call in flight, which may take
+// minutes if it is closed while it joins.
 func cancelable(ctx context.Context, d *kafka.Dialer) *kafka.Dialer {
 	c := kafka.Dialer{}
 	if d != nil {
@@ -31,17 +31,17 @@ func cancelable(ctx context.Context, d *kafka.Dialer) *kafka.Dialer {
 		if err != nil {
 			return nil, err
 		}
-		return &cancelableConn{Conn: conn, untie: context.AfterFunc(ctx, func() { conn.Close() })}, nil
+		return &cancelableConn{Conn: conn, detach: context.AfterFunc(ctx, func() { conn.Close() })}, nil
 	}
 	return &c
 }
 
 type cancelableConn struct {
 	net.Conn
-	untie func() bool
+	detach func() bool
 }
 
 func (c *cancelableConn) Close() error {
-	c.untie()
+	c.detach()
 	return c.Conn.Close()
 }

@@ -1,49 +1,50 @@
-// Package group keeps a worker in the Kafka consumer group that spreads lanes
-// over workers, on kafka-go's ConsumerGroup. A lane is a partition of the
-// offsets topic.
+// Package group keeps a worker in the Kafka consumer group that distributes lanes over
+// workers, on kafka-go's ConsumerGroup. A lane is a partition of the offsets topic.
 //
-// It only says who owns what. It stops no work, reads no records and commits no
-// group offsets; that an older owner of a lane commits nothing is the doing of
-// the lane's transactional ID (internal/txn), not of membership. Package
-// connector uses it.
+// It only decides which worker owns which lane. It stops no work, reads no records and
+// commits no group offsets. The lane's transactional ID (internal/txn), not the
+// membership, prevents an older owner from committing. Package connector uses it.
 //
 // # Where to look
 //
 //	member.go     what the connector calls
-//	membership.go the loop: join, beat, join again, leave
+//	membership.go the loop: join, send heartbeats, join again, leave
 //	call.go       requests to the group's coordinator
-//	namesakes.go  members of our name that are no longer alive
-//	balancer.go   the leader's part, as kafka-go calls it
-//	assign.go     which lane goes where: a pure function
-//	sets.go       lanes that have to be with one worker
-//	userdata.go   what each member tells the leader
-//	dialer.go     a dialer whose connections can be cut
-//	errors.go     what waiting does not change
-//	outage.go     one line in the log for an outage
+//	namesakes.go  dead members with our worker ID
+//	balancer.go   the leader's part, in kafka-go's interface
+//	assign.go     which member gets which lane, as a pure function
+//	sets.go       lanes that must be with the same worker
+//	userdata.go   what each member sends to the leader
+//	peer.go       workers of the group with another configuration
+//	rest.go       whether the other workers still have work
+//	try.go        whether a worker could join, for `orderwalk check`
+//	dialer.go     a dialer whose connections can be closed
+//	errors.go     refusals that a retry does not change
+//	outage.go     one log line for an outage
 //
 // # A rebalance stops nothing
 //
-// kafka-go speaks the eager protocol: whoever joins or leaves, all members join
-// again and get a new generation. Between two generations this package calls
-// nothing, and the assignment leaves lanes where they are as far as balance
-// allows, so a worker goes on with the lanes it keeps and learns only of those
-// it loses or gets. Two workers may hold a lane at the same time, a moment
-// apart; then the later one to open it has fenced the other.
+// kafka-go speaks the eager protocol: when a member joins or leaves, all members join
+// again and get a new generation. Between two generations this package calls nothing,
+// and the assignment leaves lanes where they are as far as balance allows. So a worker
+// continues with the lanes it keeps and is only notified of those it loses or gets. Two
+// workers may hold a lane at the same time for a moment; then the later one to open it
+// has fenced the other.
 //
-// # Heartbeats are our own
+// # Own heartbeats
 //
-// kafka-go ends a generation at the first heartbeat that fails, for whatever
-// reason, does not tell the reason, and gives the member ID away when the
-// coordinator cannot be reached at once. The next join then waits for the ghost
-// of that ID. So its heartbeats are switched off and ours go through the
-// Transport, which finds the coordinator anew each time:
+// kafka-go ends a generation at the first failed heartbeat, does not report the reason,
+// and drops the member ID if it cannot reach the coordinator at once. The next join then
+// waits for the dead member with that ID. So kafka-go's heartbeats are switched off, and
+// this package sends its own through the Transport, which looks up the coordinator each
+// time:
 //
-//	heartbeat answered        what happens
-//	none                      the assignment stands
+//	answer to a heartbeat     reaction
+//	success                   the assignment stands
 //	rebalance, old generation join again under the same member ID
 //	unknown member            join as a new member
 //	not the coordinator,      try again; the membership outlives a restart or a
 //	no answer                 move of the coordinator
-//	  … for a session timeout tell lost, and go on trying; if the coordinator
-//	                          still knows us, tell the same assignment again
+//	  … for a session timeout call lost, and keep trying; if the coordinator still
+//	                          knows us, call assigned with the same assignment
 package group

@@ -24,8 +24,8 @@ const (
 	session = 10 * time.Second
 )
 
-// fixture is a Kafka of three brokers inside a synctest bubble, where a
-// goroutine that outlives its test fails it.
+// fixture is a Kafka of three brokers inside a synctest bubble; a goroutine that
+// outlives its test fails the test.
 type fixture struct {
 	*kfake.Cluster
 	t     *testing.T
@@ -64,7 +64,7 @@ func inBubble(t *testing.T, lanes int, test func(t *testing.T, w *fixture)) {
 	})
 }
 
-// worker runs a Member and remembers what it was told.
+// worker runs a Member and records its calls.
 type worker struct {
 	*Member
 	w         *fixture
@@ -77,11 +77,11 @@ type worker struct {
 
 	mu     sync.Mutex
 	told   []Assignment
-	at     time.Time // of the last told
+	at     time.Time // of the last call
 	losses int
 	lostAt time.Time
 	events map[string]int
-	outage error // what OnOutage told last
+	outage error // of the last OnOutage call
 	err    error
 }
 
@@ -151,7 +151,7 @@ func (k *worker) stop() {
 	<-k.done
 }
 
-// ends waits for Run to end by itself.
+// ends waits for Run to return.
 func (k *worker) ends() *worker {
 	k.w.t.Helper()
 	select {
@@ -162,7 +162,7 @@ func (k *worker) ends() *worker {
 	return k
 }
 
-// die is what a kill does: the connections break and nobody says goodbye.
+// die simulates a kill: the connections break and the member does not leave.
 func (k *worker) die() {
 	k.wire.set(wireDown)
 	k.cancel()
@@ -209,7 +209,7 @@ func (w *fixture) within(limit time.Duration, workers ...*worker) {
 	w.eventually(limit, func() string { return divided(w.lanes, workers) })
 }
 
-// eventually waits until what returns nothing to complain about.
+// eventually waits until complaint returns nothing.
 func (w *fixture) eventually(limit time.Duration, complaint func() string) {
 	w.t.Helper()
 	began := time.Now()
@@ -234,7 +234,7 @@ func (w *fixture) logs() string {
 	return all.String()
 }
 
-// divided complains unless the workers hold every lane once, in one
+// divided returns a complaint unless the workers hold every lane once, in one
 // generation, as many each as any other or one more, and know how many they are.
 func divided(lanes int, workers []*worker) string {
 	var all []int
@@ -254,7 +254,7 @@ func divided(lanes int, workers []*worker) string {
 	return ""
 }
 
-// stays fails if a worker is told anything for a while.
+// stays fails if a worker is called within a while.
 func (w *fixture) stays(d time.Duration, workers ...*worker) {
 	w.t.Helper()
 	synctest.Wait()

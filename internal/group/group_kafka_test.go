@@ -20,8 +20,8 @@ import (
 	"orderwalk/test/kafkatest"
 )
 
-// The life of a group on a real Kafka, with real kills and freezes. It starts
-// on a fresh cluster, so the first join has to wait for the group's topic.
+// A group's life on a real Kafka, with real kills and freezes. It starts on a new
+// cluster, so the first join has to wait for the group's topic.
 func TestKafka(t *testing.T) {
 	const lanes = 16
 	cluster, err := kafkatest.Launch(t.Context(), kafkatest.Options{})
@@ -75,7 +75,7 @@ func TestKafka(t *testing.T) {
 		t.Errorf("lost %d times; member %s, then %s", lost, frozen.Member, woken.Member)
 	}
 
-	// The only broker restarts: the memberships outlive it, if the sessions do.
+	// The only broker restarts: a membership outlives that if its session does.
 	stop := func(p *process) {
 		p.signal(syscall.SIGTERM)
 		if err := p.cmd.Wait(); err != nil {
@@ -107,7 +107,7 @@ func TestKafka(t *testing.T) {
 	}
 }
 
-// Two processes of one name live side by side after the first complaint.
+// Two processes with the same worker ID live side by side after the first complaint.
 func TestKafkaTwins(t *testing.T) {
 	const lanes = 4
 	brokers := kafkatest.Start(t)
@@ -122,7 +122,7 @@ func TestKafkaTwins(t *testing.T) {
 	}
 }
 
-// Real answers to what is refused.
+// Real answers to refused requests.
 func TestKafkaRefuses(t *testing.T) {
 	brokers := kafkatest.Start(t)
 	for name, test := range map[string]struct {
@@ -220,8 +220,7 @@ func TestKafkaCoordinatorFails(t *testing.T) {
 	}
 }
 
-// coordinator is the address of the group's coordinator, as far as any broker
-// tells.
+// coordinator returns the address of the group's coordinator from any broker's answer.
 func coordinator(t *testing.T, brokers []string) string {
 	t.Helper()
 	client, err := kgo.NewClient(kgo.SeedBrokers(brokers...))

@@ -15,25 +15,25 @@ import (
 	"orderwalk/internal/backoff"
 )
 
-// Events, as [Config.OnEvent] gets them.
+// Events that [Config.OnEvent] receives.
 const (
 	EventAssigned     = "assigned"      // a generation began
-	EventLost         = "lost"          // unheard of for a session timeout
+	EventLost         = "lost"          // no heartbeat was accepted for a session timeout
 	EventRemoved      = "removed"       // the coordinator no longer knows us
-	EventGhostRemoved = "ghost_removed" // a dead member of our name was removed
+	EventGhostRemoved = "ghost_removed" // a dead member with our worker ID was removed
 	EventRetry        = "retry"         // a heartbeat or an attempt to join failed
 )
 
-// Events lists all of them, so that a counter can have each from the start.
+// Events returns all events, so that a counter can have each of them from the start.
 func Events() []string {
 	return []string{EventAssigned, EventLost, EventRemoved, EventGhostRemoved, EventRetry}
 }
 
-// Config says which group a worker belongs to and how to reach it.
+// Config names the group of a worker and how to reach it.
 type Config struct {
-	// Brokers, as "host:port", and the Dialer to reach them: for joining, which
-	// kafka-go does on connections of its own. Its ClientID is replaced by
-	// Worker, if there is one. Its Timeout defaults to 3 s.
+	// Brokers, as "host:port", and Dialer are for joining, which kafka-go does on its
+	// own connections. Worker, if set, replaces the Dialer's ClientID. The Dialer's
+	// Timeout defaults to 3 s.
 	Brokers []string
 	Dialer  *kafka.Dialer
 	// Addr and Transport are for all other requests.
@@ -41,45 +41,45 @@ type Config struct {
 	Transport *kafka.Transport
 
 	GroupID string
-	Topic   string // the offsets topic, whose partitions are the lanes; it has to exist
-	// Worker is the worker ID. Members of this name are taken for dead when Run
-	// starts and removed. Empty: none is.
+	Topic   string // the offsets topic, whose partitions are the lanes; it must exist
+	// Worker is the worker ID. When Run starts it removes members with this ID as
+	// dead; if Worker is empty, it removes none.
 	Worker string
-	// SessionTimeout is how long the coordinator waits for a sign of life.
-	// Defaults to 10 s. Brokers allow 6 s to 30 min unless told otherwise.
+	// SessionTimeout is how long the coordinator waits for a heartbeat. Defaults to
+	// 10 s. Brokers allow 6 s to 30 min by default.
 	SessionTimeout time.Duration
-	// Heartbeat is the time between signs of life. Defaults to half a second, or
-	// a sixth of SessionTimeout if that is less: others learn of a planned stop
-	// at their next one.
+	// Heartbeat is the time between heartbeats. Defaults to half a second, or a sixth
+	// of SessionTimeout if that is less: other workers notice a planned stop at their
+	// next heartbeat.
 	Heartbeat time.Duration
-	// Load tells the load of each lane that this worker knows of, in a unit that
-	// all workers share, such as shops. Lanes that nobody mentions count as
-	// empty. It is asked at every rebalance, on a goroutine of kafka-go's.
-	// Defaults to no knowledge: lanes are then balanced by their number.
+	// Load returns the load of each lane that this worker knows, in a unit that all
+	// workers share, such as shops. A lane that no worker lists counts as empty.
+	// kafka-go calls it at every rebalance, on its own goroutine. Defaults to none:
+	// lanes are then balanced by their number.
 	Load func() map[int]int
-	// Together, if any, tells which lanes have to be with one worker, as sets. It
-	// is asked as Load is, of the leader.
+	// Together, if any, returns sets of lanes that must be with the same worker. Only
+	// the leader's is called, as Load is.
 	Together func() [][]int
-	// Until, if any, is waited for before joining: until it is closed Topic may
-	// not be there.
+	// Until, if any, delays joining until it is closed; Topic need not exist before.
 	Until <-chan struct{}
 
 	Log *slog.Logger // defaults to none
 	// OnEvent, if any, is called with one of the Event constants.
 	OnEvent func(event string)
-	// OnOutage, if any, hears why a request failed that keeps the membership up,
-	// each time, and nil when one succeeds again.
+	// OnOutage, if any, is called with the error of each failed request that keeps
+	// the membership up, and with nil when one succeeds again.
 	OnOutage func(err error)
 }
 
-// Assignment is what a generation of the group gives to this worker.
+// Assignment is this worker's part in a generation of the group.
 type Assignment struct {
 	Generation int32
 	Member     string // member ID
 	Lanes      []int  // sorted
-	Members    int    // of the group; 0 until they have been counted
-	// Others is Busy unless every other member rests, and has for a while; it is only
-	// looked at while this one does. Then it is Stuck if one of them is.
+	Members    int    // size of the group; 0 until it is counted
+	// Others is the combined Rest of the other members. It is Busy unless all of them
+	// have rested for a while, and is only looked up while this one rests. Then it is
+	// Stuck if one of them is.
 	Others Rest
 }
 
@@ -91,26 +91,26 @@ type Member struct {
 	call     call
 	outage   outage
 
-	// blind is set when this member, as the leader, had to assign without
-	// knowing the topic's partitions.
+	// blind reports that this member, as the leader, had to assign without knowing
+	// the topic's partitions.
 	blind atomic.Bool
-	// rest is the Rest of this member, told what the group has been told of it.
-	rest, told atomic.Int32
+	// rest is the Rest of this member, sentRest the one it has last sent to the group.
+	rest, sentRest atomic.Int32
 
-	// The rest belongs to attend's goroutine, except held.
+	// The fields below belong to runMembership's goroutine, except held.
 	id      string    // member ID; empty before the first generation and when removed
-	heard   time.Time // when the last request that the coordinator answered well was sent
-	lost    bool      // told, and not made good since
-	joined  bool      // there has been a generation
-	removed bool      // by somebody, while we were alive; a twin is suspected
-	// complaint is what was said last of a member that should not be here.
+	heard   time.Time // when the last request was sent that the coordinator accepted
+	lost    bool      // reported as lost, and not assigned again since
+	joined  bool      // has been in a generation
+	removed bool      // by another client while we were alive; a worker with our ID is suspected
+	// complaint is the last logged complaint about a misconfigured peer.
 	complaint string
 
 	mu   sync.Mutex
-	held Assignment // the last one: what we claim when joining
+	held Assignment // the latest; we claim its lanes when joining
 }
 
-// New makes a member; Run makes it join.
+// New returns a member; Run joins the group.
 func New(cfg Config) *Member {
 	if cfg.SessionTimeout == 0 {
 		cfg.SessionTimeout = 10 * time.Second
@@ -136,27 +136,26 @@ func New(cfg Config) *Member {
 	return &Member{
 		cfg:      cfg,
 		interval: cfg.Heartbeat,
-		// Four tries fit into a session even if each is swallowed.
+		// Four tries fit into a session even if the network swallows each.
 		attempt: cfg.SessionTimeout / 4,
 		call:    call{addr: cfg.Addr, transport: cfg.Transport, group: cfg.GroupID},
-		outage:  outage{log: cfg.Log.With("group", cfg.GroupID), tell: cfg.OnOutage},
+		outage:  outage{log: cfg.Log.With("group", cfg.GroupID), report: cfg.OnOutage},
 	}
 }
 
-// Run joins the group and stays in it until ctx ends, joining again after every
-// loss. Then it leaves at once, so that others need not wait for the session
-// timeout, and returns nil: whoever wants to drain its lanes first cancels ctx
-// after that. It returns an error only when Kafka refuses this worker before it
-// has ever been a member, for a reason that waiting does not change.
+// Run joins the group and stays in it until ctx ends, joining again after every loss.
+// Then it leaves at once, so that others need not wait for the session timeout, and
+// returns nil; a caller that drains its lanes first cancels ctx after that. Run returns
+// an error only if Kafka refuses this worker before it has ever been a member, for a
+// reason that a retry does not change.
 //
-// It calls assigned when a generation begins, and again with the same
-// assignment when its members have been counted and when it still stands after
-// lost. A generation that ended before it
-// could be told is left out. It calls lost when the coordinator has not
-// answered for a session timeout: others may own every lane by then, though
-// none has to. Both are called on Run's goroutine, one at a time, and neither
-// after ctx has ended. Heartbeats go on meanwhile, but the next assignment
-// waits.
+// Run calls assigned when a generation begins. It calls it again with the same
+// assignment when the members have been counted, and when the assignment still stands
+// after lost. It leaves out a generation that ended before it could be reported. It
+// calls lost when the coordinator has not answered for a session timeout: other workers
+// may own every lane by then, though none has to. Run calls both on its own goroutine,
+// one at a time, and neither after ctx has ended. Heartbeats continue meanwhile, but the
+// next assignment waits.
 func (m *Member) Run(ctx context.Context, assigned func(Assignment), lost func()) error {
 	box := make(mailbox, 1)
 	var err error
@@ -178,13 +177,13 @@ func (m *Member) Run(ctx context.Context, assigned func(Assignment), lost func()
 	return err
 }
 
-// news is what Run has to tell.
+// news is an event that Run passes to its caller.
 type news struct {
 	lost       bool
 	assignment Assignment
 }
 
-// mailbox holds the latest news. It has room for one, and one who puts.
+// mailbox holds the latest news: one item, from one sender.
 type mailbox chan news
 
 func (b mailbox) put(n news) {
@@ -195,17 +194,17 @@ func (b mailbox) put(n news) {
 	b <- n
 }
 
-// Current asks the coordinator whether the assignment still stands: whether no
-// later generation has begun. It keeps asking until it gets an answer, ctx ends
-// or Kafka refuses. False means that another assignment has been or will be
-// told; it may contain the same lanes.
+// Current asks the coordinator whether the assignment still stands, that is, whether no
+// later generation has begun. It repeats the request until it gets an answer, ctx ends
+// or Kafka refuses. False means that assigned has been or will be called with another
+// assignment; that may contain the same lanes.
 func (m *Member) Current(ctx context.Context, a Assignment) (bool, error) {
 	for {
 		err := m.call.heartbeat(ctx, m.attempt, a.Generation, a.Member)
 		var refused *Error
 		switch {
 		case err == nil, errors.Is(err, kafka.RebalanceInProgress):
-			return true, nil // until the next generation begins, nobody else has got our lanes
+			return true, nil // no other member gets our lanes before the next generation
 		case gone(err), errors.Is(err, kafka.IllegalGeneration):
 			return false, nil
 		case errors.As(err, &refused):
@@ -217,17 +216,17 @@ func (m *Member) Current(ctx context.Context, a Assignment) (bool, error) {
 	}
 }
 
-// Rest tells the others whether this worker has anything to do. They learn of it as
-// they learn of a new member, by a rebalance.
+// Rest sets whether this worker has work, for the others. They learn of it by a
+// rebalance, as of a new member.
 func (m *Member) Rest(rest Rest) { m.rest.Store(int32(rest)) }
 
-func (m *Member) take(a Assignment) {
+func (m *Member) setHeld(a Assignment) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.held = a
 }
 
-func (m *Member) claim() Assignment {
+func (m *Member) getHeld() Assignment {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.held

@@ -12,15 +12,15 @@ import (
 	"orderwalk/internal/backoff"
 )
 
-// errRemoved ends a membership that the coordinator has forgotten or given up.
+// errRemoved ends a membership that the coordinator does not know any more.
 var errRemoved = errors.New("removed from the group")
 
-// ours is a heartbeat interval of kafka-go's that never comes: the longest it
-// takes, 24 days. If it does come, it costs a rebalance at worst, which stops
-// nothing.
-const ours = (1<<31 - 2) * time.Millisecond
+// noHeartbeats is kafka-go's own heartbeat interval, set to its maximum of 24 days so that it
+// sends none. One that is sent after all costs a rebalance at worst, which stops no
+// work.
+const noHeartbeats = (1<<31 - 2) * time.Millisecond
 
-// runMembership is a membership after the other, until ctx ends.
+// runMembership joins the group and rejoins after every loss, until ctx ends.
 func (m *Member) runMembership(ctx context.Context, box mailbox) error {
 	pause := backoff.New(20*time.Millisecond, 500*time.Millisecond)
 	for {
@@ -36,7 +36,7 @@ func (m *Member) runMembership(ctx context.Context, box mailbox) error {
 			m.cfg.OnEvent(EventRetry)
 			m.outage.failed(err)
 		}
-		m.watch(box)
+		m.reportLost(box)
 		if time.Since(began) > time.Minute {
 			pause.Reset()
 		}
@@ -46,10 +46,10 @@ func (m *Member) runMembership(ctx context.Context, box mailbox) error {
 	}
 }
 
-// joinOnce is one membership: from joining to leaving, being removed, or the
-// first error of joining. Rebalances lie within it.
+// joinOnce runs one membership, from joining to leaving, being removed, or the first
+// error of joining. Rebalances are part of it.
 func (m *Member) joinOnce(ctx context.Context, box mailbox) error {
-	if err := m.clear(ctx); err != nil {
+	if err := m.removeGhosts(ctx); err != nil {
 		return err
 	}
 	if m.cfg.Until != nil {
@@ -66,7 +66,7 @@ func (m *Member) joinOnce(ctx context.Context, box mailbox) error {
 		return &Error{Doing: "configure the group", Err: err}
 	}
 	defer func() {
-		cut() // what it would wait for has become pointless
+		cut() // so that Close does not wait for calls in flight
 		joining.Close()
 	}()
 	for {
@@ -81,11 +81,11 @@ func (m *Member) joinOnce(ctx context.Context, box mailbox) error {
 		case err != nil:
 			return classify("join", err)
 		}
-		members := m.claim().Members
+		members := m.getHeld().Members
 		a := m.begin(generation)
 		box.put(news{assignment: a})
 		a.Members = m.count(ctx, members)
-		m.take(a)
+		m.setHeld(a)
 		box.put(news{assignment: a})
 		err = m.heartbeats(ctx, generation, a, box)
 		switch {
@@ -106,18 +106,18 @@ func (m *Member) kafkaConfig(wire context.Context) kafka.ConsumerGroupConfig {
 	return kafka.ConsumerGroupConfig{
 		ID: m.cfg.GroupID, Brokers: m.cfg.Brokers, Dialer: dialer, Topics: []string{m.cfg.Topic},
 		GroupBalancers:    []kafka.GroupBalancer{balancer{m}},
-		HeartbeatInterval: ours,
+		HeartbeatInterval: noHeartbeats,
 		SessionTimeout:    m.cfg.SessionTimeout,
-		// Who works on while joining joins at its next heartbeat.
+		// A member that is still working joins at its next heartbeat.
 		RebalanceTimeout: m.cfg.SessionTimeout,
 		Timeout:          m.cfg.SessionTimeout / 2,
-		JoinGroupBackoff: time.Second, // cut short: after an error belong closes the group
+		JoinGroupBackoff: time.Second, // cut short: after an error joinOnce closes the group
 	}
 }
 
-// next waits for a generation. A join takes as long as the slowest member, at
-// most a session timeout, in which nobody can take over anything; so lost is
-// told only when it has been overdue for as long again.
+// next waits for a generation. A join takes as long as the slowest member, at most a
+// session timeout, and no other worker can take over a lane meanwhile. So lost is
+// reported only when the generation is overdue by another session timeout.
 func (m *Member) next(ctx context.Context, joining *kafka.ConsumerGroup, box mailbox) (*kafka.Generation, error) {
 	if !m.joined || m.lost {
 		return joining.Next(ctx)
@@ -128,11 +128,11 @@ func (m *Member) next(ctx context.Context, joining *kafka.ConsumerGroup, box mai
 	if err == nil || limited.Err() == nil || ctx.Err() != nil {
 		return generation, err
 	}
-	m.watch(box)
+	m.reportLost(box)
 	return joining.Next(ctx)
 }
 
-// begin takes note of a generation.
+// begin stores a new generation and returns its assignment.
 func (m *Member) begin(g *kafka.Generation) Assignment {
 	m.id, m.heard, m.joined, m.lost = g.MemberID, time.Now(), true, false
 	m.outage.over()
@@ -141,14 +141,14 @@ func (m *Member) begin(g *kafka.Generation) Assignment {
 		a.Lanes = append(a.Lanes, p.ID)
 	}
 	slices.Sort(a.Lanes)
-	m.take(a)
+	m.setHeld(a)
 	m.cfg.OnEvent(EventAssigned)
 	m.cfg.Log.Debug("assigned", "generation", a.Generation, "member", a.Member, "lanes", a.Lanes)
 	return a
 }
 
-// heartbeats sends heartbeats until the generation ends, which is no error; unless it
-// ends with our membership.
+// heartbeats sends heartbeats until the generation ends. It returns nil, or errRemoved
+// if the membership ends too.
 func (m *Member) heartbeats(ctx context.Context, g *kafka.Generation, a Assignment, box mailbox) error {
 	release, ended := make(chan struct{}), make(chan struct{})
 	g.Start(func(ctx context.Context) {
@@ -164,16 +164,16 @@ func (m *Member) heartbeats(ctx context.Context, g *kafka.Generation, a Assignme
 	for {
 		select {
 		case <-ctx.Done():
-			return nil // still in the generation, or kafka-go would join again
+			return nil // without closing release, or kafka-go would join again
 		case <-ended:
 			return nil
 		case <-tick.C:
 		}
-		if m.blind.Swap(false) || m.rest.Load() != m.told.Load() {
-			close(release) // the join of a leader, or with other user data, starts a rebalance
+		if m.blind.Swap(false) || m.rest.Load() != m.sentRest.Load() {
+			close(release) // a join of the leader, or with new user data, starts a rebalance
 			return nil
 		}
-		m.watch(box)
+		m.reportLost(box)
 		limit := m.attempt
 		if left := time.Until(m.heard.Add(m.cfg.SessionTimeout)); left > 0 {
 			limit = min(limit, left)
@@ -189,10 +189,10 @@ func (m *Member) heartbeats(ctx context.Context, g *kafka.Generation, a Assignme
 				m.lost = false
 				box.put(news{assignment: a})
 			}
-			if m.told.Load() != int32(Busy) && a.Others == Busy && time.Since(looked) > restPause {
+			if m.sentRest.Load() != int32(Busy) && a.Others == Busy && time.Since(looked) > restPause {
 				looked = time.Now()
 				if a.Others = m.others(ctx); a.Others != Busy {
-					m.take(a)
+					m.setHeld(a)
 					box.put(news{assignment: a})
 				}
 			}
@@ -205,24 +205,24 @@ func (m *Member) heartbeats(ctx context.Context, g *kafka.Generation, a Assignme
 			m.removed = time.Since(m.heard) < m.cfg.SessionTimeout
 			m.id = ""
 			m.cfg.OnEvent(EventRemoved)
-			m.cfg.Log.Info("no longer a member of the worker group, joining again", "unheard_for", time.Since(m.heard).Round(time.Millisecond))
+			m.cfg.Log.Info("the coordinator removed this worker from the group; joining again", "unheard_for", time.Since(m.heard).Round(time.Millisecond))
 			return errRemoved
 		default:
 			m.cfg.OnEvent(EventRetry)
 			m.outage.failed(err)
-			m.watch(box)
+			m.reportLost(box)
 		}
 	}
 }
 
-// watch tells lost, once, when nobody has heard of us for a session timeout.
-func (m *Member) watch(box mailbox) {
+// reportLost reports lost, once, when no heartbeat was accepted for a session timeout.
+func (m *Member) reportLost(box mailbox) {
 	if m.lost || !m.joined || time.Since(m.heard) < m.cfg.SessionTimeout {
 		return
 	}
 	m.lost = true
 	m.cfg.OnEvent(EventLost)
-	m.cfg.Log.Warn("unheard of by the worker group for longer than the session timeout, other workers may have taken over",
+	m.cfg.Log.Warn("no heartbeat was accepted for longer than the session timeout; other workers may have taken over",
 		"unheard_for", time.Since(m.heard).Round(time.Millisecond))
 	box.put(news{lost: true})
 }

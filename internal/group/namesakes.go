@@ -7,15 +7,14 @@ import (
 	"orderwalk/internal/backoff"
 )
 
-// leaveLimit bounds what leaving may add to a stop.
+// leaveLimit bounds how long leaving may delay a stop.
 const leaveLimit = 3 * time.Second
 
-// clear removes what would hold up a join, for it waits for every member that
-// has not been silent for a session timeout: our former self, and before the
-// first generation also members of our name, which are predecessors of ours
-// that were killed. Later they are not: if one of our name lives, it would
-// remove us in turn.
-func (m *Member) clear(ctx context.Context) error {
+// removeGhosts removes members that would delay a join, since a join waits for every member
+// whose session has not timed out: our former member ID and, before the first
+// generation, members with our worker ID, which are killed predecessors. Later ones are
+// not removed: if a worker with our ID is alive, it would remove us in turn.
+func (m *Member) removeGhosts(ctx context.Context) error {
 	if m.id != "" {
 		if err := m.call.leave(ctx, m.attempt, m.id); err != nil {
 			return err
@@ -34,13 +33,12 @@ func (m *Member) clear(ctx context.Context) error {
 			return err
 		}
 		m.cfg.OnEvent(EventGhostRemoved)
-		m.cfg.Log.Info("removed a former member of this worker's name from the group", "worker_id", m.cfg.Worker, "member", id)
+		m.cfg.Log.Info("removed a dead member with this worker's ID from the group", "worker_id", m.cfg.Worker, "member", id)
 	}
 	return nil
 }
 
-// namesakes are the members that a process of this worker's name has made, us
-// included.
+// namesakes returns the IDs of the members with our worker ID, us included.
 func (m *Member) namesakes(ctx context.Context) ([]string, error) {
 	if m.cfg.Worker == "" {
 		return nil, nil
@@ -55,8 +53,8 @@ func (m *Member) namesakes(ctx context.Context) ([]string, error) {
 	return ids, err
 }
 
-// count asks for the number of members, which kafka-go tells only the leader.
-// Without an answer it is what it was.
+// count returns the number of members, which kafka-go reports to the leader only.
+// Without an answer it returns the last number.
 func (m *Member) count(ctx context.Context, was int) int {
 	members, err := m.call.members(ctx, min(time.Second, m.attempt))
 	if err != nil || len(members) == 0 {
@@ -64,7 +62,7 @@ func (m *Member) count(ctx context.Context, was int) int {
 	}
 	for _, other := range members {
 		if m.removed && m.cfg.Worker != "" && other.clientID == m.cfg.Worker && other.id != m.id {
-			m.cfg.Log.Error("two workers of one name", "worker_id", m.cfg.Worker, "other", other.id, "reason", ErrNamesake)
+			m.cfg.Log.Error("two workers have the same ID", "worker_id", m.cfg.Worker, "other", other.id, "reason", ErrNamesake)
 			break
 		}
 	}
@@ -75,14 +73,14 @@ func (m *Member) count(ctx context.Context, was int) int {
 		complaint = mismatch.Error()
 	}
 	if mismatch != nil && complaint != m.complaint {
-		m.cfg.Log.Warn("another worker does not belong to this group", "group", m.cfg.GroupID, "other", id, "reason", mismatch)
+		m.cfg.Log.Warn("another worker of this group has a different configuration", "group", m.cfg.GroupID, "other", id, "reason", mismatch)
 	}
 	m.complaint = complaint
 	return len(members)
 }
 
-// leave ends the membership at once. Without a member ID there is a join under
-// way, so ours is one of our name.
+// leave ends the membership at once. Without a member ID a join is under way, so our
+// member is one of those with our worker ID.
 func (m *Member) leave(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaveLimit)
 	defer cancel()
@@ -100,7 +98,7 @@ func (m *Member) leave(ctx context.Context) {
 			return
 		}
 		if backoff.Sleep(ctx, 50*time.Millisecond) != nil {
-			m.cfg.Log.Warn("could not leave the worker group, others wait for the session timeout", "reason", err)
+			m.cfg.Log.Warn("cannot leave the worker group; the other workers take over after the session timeout", "reason", err)
 			return
 		}
 	}

@@ -7,11 +7,11 @@ import (
 	"slices"
 )
 
-// misconfiguredPeer finds a member that came to this group by mistake and says what is
-// wrong with it: one on another topic gets no lane, or leaves us without any,
-// and shops that only one of two workers knows are walked by nobody while the
-// other has their lane. Nobody would notice. All that is compared was told when
-// the generation began.
+// misconfiguredPeer finds a member with another configuration, and returns its ID and a
+// complaint. A member with another offsets topic gets no lane, or leaves us without any;
+// shops that only one of two workers knows are not read while the other worker has their
+// lane. Neither would show otherwise. It compares what the members sent when the
+// generation began.
 func (m *Member) misconfiguredPeer(members []member) (id string, mismatch error) {
 	load := func(one member) (map[int]int, bool) {
 		_, data, ok := parseSubscription(one.metadata)
@@ -46,8 +46,7 @@ func (m *Member) misconfiguredPeer(members []member) (id string, mismatch error)
 	return "", nil
 }
 
-// parseSubscription reads what a consumer tells its group: a version, topics,
-// and data of its own.
+// parseSubscription decodes a consumer's metadata: a version, topics, and user data.
 func parseSubscription(b []byte) (topics []string, data []byte, ok bool) {
 	ok = true
 	take := func(n int) []byte {

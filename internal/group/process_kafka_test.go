@@ -23,15 +23,15 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// childVariable makes the test binary a worker, told about in JSON, that says
-// what it is told, a line each, until SIGTERM.
+// childVariable makes the test binary a worker, configured in JSON, that prints a line
+// for each call until SIGTERM.
 const childVariable = "GROUP_CHILD"
 
-// said is a line of a child's.
+// said is a line of a child process.
 type said struct {
 	Lost       bool
 	Assignment Assignment
-	Current    bool   // what the coordinator says of the assignment
+	Current    bool   // the coordinator's answer about the assignment
 	Log        string // of level warn or above
 }
 
@@ -68,7 +68,7 @@ func child(given string) error {
 	say := func(s said) {
 		saying.Lock()
 		defer saying.Unlock()
-		_ = out.Encode(s) // nobody listens: the test is over
+		_ = out.Encode(s) // fails once the test is over
 	}
 	go func() {
 		for lines := bufio.NewScanner(logged); lines.Scan(); {
@@ -89,7 +89,7 @@ func child(given string) error {
 	}, func() { say(said{Lost: true}) })
 }
 
-// process is a child.
+// process is a child process.
 type process struct {
 	t    *testing.T
 	name string
@@ -144,7 +144,7 @@ func startProcess(t *testing.T, c childConfig) *process {
 		}
 	}()
 	t.Cleanup(func() {
-		_ = p.cmd.Process.Kill() // it may have ended
+		_ = p.cmd.Process.Kill() // it may have ended already
 		<-read
 		_ = p.cmd.Wait()
 		if t.Failed() {
@@ -161,14 +161,14 @@ func (p *process) signal(s os.Signal) {
 	}
 }
 
-// log is what p has logged so far.
+// log returns p's log so far.
 func (p *process) log() []string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return slices.Clone(p.logs)
 }
 
-// state is what p last said, and what is closed when it says more.
+// state returns p's last line and a channel that closes at the next one.
 func (p *process) state() (a Assignment, told, lost int, changed <-chan struct{}) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

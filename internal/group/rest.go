@@ -5,24 +5,24 @@ import (
 	"time"
 )
 
-// Rest is whether a worker has anything to do in the lanes that it has.
+// Rest is whether a worker has work in its lanes.
 type Rest int32
 
-// A worker that is Stuck has only shops left that need an operator or the vendor; one
-// that is Idle has none left.
+// A worker that is Stuck has only shops left that wait for an operator or the vendor; a
+// worker that is Idle has none left.
 const (
 	Busy Rest = iota
 	Idle
 	Stuck
 )
 
-// restPause is how long a generation has to stand before the others are asked
-// whether they rest, and the time between two such questions. What a member told
-// when it joined may be out of date by then: it may have got lanes of another. It
-// says so within some heartbeats, which ends the generation.
+// restPause is how long a generation must stand before a worker asks whether the others
+// rest, and the time between two such requests. What a member sent when it joined may be
+// outdated by then, because it got lanes of another one; it then starts a rebalance
+// within a few heartbeats, which ends the generation.
 const restPause = 5 * time.Second
 
-// others asks what every other member said of itself when it joined.
+// others returns the combined Rest of the other members, as each sent it when it joined.
 func (m *Member) others(ctx context.Context) Rest {
 	members, err := m.call.members(ctx, min(time.Second, m.attempt))
 	if err != nil || len(members) == 0 {

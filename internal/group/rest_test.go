@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// A worker that rests learns that all others do, and not before they do.
+// A worker that rests learns that all others rest, and not before they do.
 func TestAllRest(t *testing.T) {
 	inBubble(t, 6, func(t *testing.T, w *fixture) {
 		a, b, c := w.start("a"), w.start("b"), w.start("c")

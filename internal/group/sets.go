@@ -2,9 +2,9 @@ package group
 
 import "slices"
 
-// join makes one set of those that overlap, by its first lane and sorted. Lanes
-// that are not there are left out, and so are sets of fewer than two.
-func join(lanes []int, sets [][]int) map[int][]int {
+// mergeSets merges sets that overlap. The result is by first lane and sorted. It leaves out
+// unknown lanes, and sets of fewer than two lanes.
+func mergeSets(lanes []int, sets [][]int) map[int][]int {
 	if len(sets) == 0 {
 		return nil
 	}
@@ -39,9 +39,9 @@ func join(lanes []int, sets [][]int) map[int][]int {
 	return joined
 }
 
-// gather puts each set under its first lane: its load, and as its owner who has
-// most of it, so that the fewest lanes move.
-func (t *table) gather(owner map[int]int) {
+// collapseSets replaces the lanes of each set by its first lane, with the load of all. Its
+// owner is the member with most of the set's lanes, so that the fewest lanes move.
+func (t *table) collapseSets(owner map[int]int) {
 	for first, set := range t.sets {
 		load, most := 0, 0
 		has := make(map[int]int) // index of a member → how many of these lanes
@@ -62,7 +62,7 @@ func (t *table) gather(owner map[int]int) {
 	}
 }
 
-// all lists the lanes of a hand, those of sets too, sorted.
+// all returns the lanes of a hand, with the rest of their sets, sorted.
 func (t *table) all(hand []int) []int {
 	lanes := slices.Clone(hand)
 	for _, lane := range hand {

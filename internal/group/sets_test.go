@@ -9,8 +9,7 @@ import (
 	"testing"
 )
 
-// randomSets are sets of the lanes, overlapping ones and strange ones among
-// them.
+// randomSets returns sets of lanes, some overlapping, some with unknown lanes.
 func randomSets(r *rand.Rand, lanes []int) [][]int {
 	sets := [][]int{{900, 901}, {}}
 	for range r.IntN(6) {
@@ -23,7 +22,7 @@ func randomSets(r *rand.Rand, lanes []int) [][]int {
 	return sets
 }
 
-// holder finds who has a lane.
+// holder finds the member with a lane.
 func holder(dealt map[string][]int, lane int) string {
 	for id, lanes := range dealt {
 		if slices.Contains(lanes, lane) {
@@ -33,7 +32,7 @@ func holder(dealt map[string][]int, lane int) string {
 	return ""
 }
 
-// units counts what each member has, a set as one.
+// units counts each member's lanes, a set as one.
 func units(dealt map[string][]int, sets map[int][]int) map[string]int {
 	n := make(map[string]int, len(dealt))
 	for id, lanes := range dealt {
@@ -47,8 +46,8 @@ func units(dealt map[string][]int, sets map[int][]int) map[string]int {
 	return n
 }
 
-// Whatever the group is like, each set is with one member, every lane is dealt
-// once, and the order in which anything is told makes no difference.
+// In every group each set is with one member, every lane is assigned once, and the order
+// of the input makes no difference.
 func TestSetsStayTogether(t *testing.T) {
 	r := rand.New(rand.NewPCG(9, 10))
 	joined := 0
@@ -64,7 +63,7 @@ func TestSetsStayTogether(t *testing.T) {
 				}
 			}
 		}
-		joined += len(join(lanes, sets))
+		joined += len(mergeSets(lanes, sets))
 		shuffled, again := slices.Clone(members), slices.Clone(sets)
 		r.Shuffle(len(shuffled), func(i, j int) { shuffled[i], shuffled[j] = shuffled[j], shuffled[i] })
 		r.Shuffle(len(again), func(i, j int) { again[i], again[j] = again[j], again[i] })
@@ -80,7 +79,7 @@ func TestSetsStayTogether(t *testing.T) {
 	}
 }
 
-// Sets that join nothing change nothing.
+// Sets of fewer than two known lanes change nothing.
 func TestSetsOfOne(t *testing.T) {
 	r := rand.New(rand.NewPCG(11, 12))
 	for range 300 {
@@ -98,7 +97,7 @@ func TestSetsCountAsOneLane(t *testing.T) {
 	for range 200 {
 		lanes := upTo(1 + r.IntN(64))
 		sets := randomSets(r, lanes)
-		joined := join(lanes, sets)
+		joined := mergeSets(lanes, sets)
 		total := len(lanes)
 		for _, set := range joined {
 			total -= len(set) - 1
@@ -144,7 +143,7 @@ func TestSetsCountAsOneLane(t *testing.T) {
 	}
 }
 
-// Who has most of a set keeps it; it weighs as much as all of it.
+// The member with most of a set keeps it; the set's load is that of all its lanes.
 func TestSetsHaveOwnerAndLoad(t *testing.T) {
 	a, b := named("a"), named("b")
 	a.generation, a.owned = 1, []int{0, 1, 2}

@@ -15,8 +15,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// Durations in these tests are the bubble's: exact, and the same on every
-// machine. A rebalance waits for everybody's next heartbeat.
+// Durations in these tests are virtual: exact, and the same on every machine. A
+// rebalance waits for every member's next heartbeat.
 const rebalance = 550 * time.Millisecond
 
 func TestWorkersComeAndGo(t *testing.T) {
@@ -40,7 +40,7 @@ func TestWorkersComeAndGo(t *testing.T) {
 		}
 		w.stays(5*time.Minute, a, b, c)
 
-		// A planned stop: nobody waits for a session timeout.
+		// A planned stop: the others do not wait for a session timeout.
 		hadA, hadC := a.has(), c.has()
 		b.stop()
 		w.within(rebalance, a, c)
@@ -74,7 +74,7 @@ func TestMoreWorkersThanLanes(t *testing.T) {
 	})
 }
 
-// Lanes go where the load is not.
+// Lanes move to workers with less load.
 func TestLoadDecides(t *testing.T) {
 	inBubble(t, 8, func(t *testing.T, w *fixture) {
 		shops := func(c *Config) {
@@ -99,8 +99,8 @@ func TestLoadDecides(t *testing.T) {
 	})
 }
 
-// A worker that is killed holds its lanes for a session timeout, unless it
-// starts again under its own name.
+// A killed worker holds its lanes for a session timeout, unless it starts again under
+// its own worker ID.
 func TestKilledWorker(t *testing.T) {
 	inBubble(t, 12, func(t *testing.T, w *fixture) {
 		a, b, c := w.start("a"), w.start("b"), w.start("c")
@@ -120,7 +120,7 @@ func TestKilledWorker(t *testing.T) {
 			t.Errorf("%d ghosts removed, log %s", again.count(EventGhostRemoved), again.log.String())
 		}
 
-		// Nobody else's ghost is touched, and a worker without a name has none.
+		// Members with another ID stay, and a worker without an ID removes none.
 		again.die()
 		for _, name := range []string{"", "bb"} {
 			other := w.start(name)
@@ -133,7 +133,7 @@ func TestKilledWorker(t *testing.T) {
 	})
 }
 
-// Killed in the middle of a rebalance, while the others are still to come.
+// A worker is killed in the middle of a rebalance, before the others have joined.
 func TestKilledWhileJoining(t *testing.T) {
 	inBubble(t, 12, func(t *testing.T, w *fixture) {
 		a := w.start("a")
@@ -146,7 +146,7 @@ func TestKilledWhileJoining(t *testing.T) {
 	})
 }
 
-// The topic is not known to the brokers yet when the group is.
+// The brokers know the group before they know the topic.
 func TestTopicComesLater(t *testing.T) {
 	inBubble(t, 0, func(t *testing.T, w *fixture) {
 		a, b := w.start("a"), w.start("b")
@@ -160,7 +160,7 @@ func TestTopicComesLater(t *testing.T) {
 	})
 }
 
-// A broker that has forgotten the topic for a moment takes nothing away.
+// A broker that does not know the topic for a moment takes no lanes away.
 func TestTopicForgotten(t *testing.T) {
 	inBubble(t, 12, func(t *testing.T, w *fixture) {
 		a, b := w.start("a"), w.start("b")
@@ -201,7 +201,7 @@ func TestCurrent(t *testing.T) {
 		}
 		current(a, first, true)
 		b := w.start("b")
-		time.Sleep(time.Millisecond) // b has begun a rebalance; a has not heard of it
+		time.Sleep(time.Millisecond) // b has begun a rebalance; a does not know of it yet
 		if a.last().Generation != first.Generation {
 			t.Fatal("a has joined again already")
 		}
@@ -233,8 +233,8 @@ func TestCurrent(t *testing.T) {
 	})
 }
 
-// A stop never waits for Kafka: not for a join that others hold up, and not for
-// brokers that do not answer. Nor does it leave a ghost where it can help it.
+// A stop never waits for Kafka: not for a join that others delay, and not for brokers
+// that do not answer. It leaves no dead member behind if it can.
 func TestStop(t *testing.T) {
 	for name, test := range map[string]struct {
 		prepare func(w *fixture) *worker
@@ -299,8 +299,8 @@ func (k *worker) eventuallyIn(w *fixture) *worker {
 	return k
 }
 
-// A worker that takes its time over an assignment stays a member, and is told
-// the latest when it is ready.
+// A worker that is slow to handle an assignment stays a member, and gets the latest one
+// when it is ready.
 func TestSlowWorker(t *testing.T) {
 	inBubble(t, 12, func(t *testing.T, w *fixture) {
 		k := w.worker("slow")

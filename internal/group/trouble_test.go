@@ -13,8 +13,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// Cut off from Kafka: lost is told when others may take over, and what is left
-// for it when it is back.
+// Cut off from Kafka: lost is reported when other workers may take over; the worker gets
+// the remaining lanes when it is back.
 func TestCutOff(t *testing.T) {
 	for name, state := range map[string]wireState{"connections break": wireDown, "nothing arrives": wireMute} {
 		t.Run(name, func(t *testing.T) {
@@ -44,7 +44,7 @@ func TestCutOff(t *testing.T) {
 				if b.last().Member == old.Member {
 					t.Error("the member ID is the old one")
 				}
-				if !strings.Contains(b.log.String(), "back in touch") {
+				if !strings.Contains(b.log.String(), "reached the coordinator") {
 					t.Errorf("no word of being back:\n%s", b.log.String())
 				}
 				if err := b.inOutage(); err != nil {
@@ -59,7 +59,7 @@ func TestCutOff(t *testing.T) {
 	}
 }
 
-// A cut shorter than the session costs nothing.
+// A cut shorter than the session has no effect.
 func TestShortCut(t *testing.T) {
 	inBubble(t, 12, func(t *testing.T, w *fixture) {
 		a, b := w.start("a"), w.start("b")
@@ -76,7 +76,7 @@ func TestShortCut(t *testing.T) {
 	})
 }
 
-// The coordinator is away, for a moment or for so long that everybody is lost:
+// The coordinator is away, for a moment or for so long that all members report lost:
 // the memberships it kept stand, without a rebalance.
 func TestCoordinatorAway(t *testing.T) {
 	for _, code := range []*kerr.Error{kerr.CoordinatorNotAvailable, kerr.NotCoordinator, kerr.CoordinatorLoadInProgress} {
@@ -88,7 +88,7 @@ func TestCoordinatorAway(t *testing.T) {
 				// Sessions do not run while a real coordinator is away.
 				w.Cluster.Fault(kfake.Fault{Keys: keys(kmsg.Heartbeat), Group: groupID, Err: code, Count: 20})
 				w.stays(8*time.Second, a, b)
-				if a.count(EventLost)+b.count(EventLost) != 0 || strings.Count(w.logs(), "back in touch") != 2 {
+				if a.count(EventLost)+b.count(EventLost) != 0 || strings.Count(w.logs(), "reached the coordinator") != 2 {
 					t.Errorf("events %v %v\n%s", a.events, b.events, w.logs())
 				}
 				if a.last().Generation != generation {
@@ -113,10 +113,10 @@ func TestCoordinatorMoves(t *testing.T) {
 	})
 }
 
-// Lost, yet still a member: the same assignment is told again.
+// Lost, yet still a member: the same assignment is reported again.
 func TestAssignmentSurvivesLoss(t *testing.T) {
 	inBubble(t, 12, func(t *testing.T, w *fixture) {
-		// A coordinator that is more patient than the worker.
+		// A coordinator with a longer session timeout than the worker's.
 		w.ControlKey(int16(kmsg.JoinGroup), func(req kmsg.Request) (kmsg.Response, error, bool) {
 			req.(*kmsg.JoinGroupRequest).SessionTimeoutMillis *= 3
 			return nil, nil, false
@@ -139,7 +139,7 @@ func TestAssignmentSurvivesLoss(t *testing.T) {
 	})
 }
 
-// The first join on a cluster that has to make the group's topic first.
+// The first join on a cluster that still has to create the group's topic.
 func TestFreshCluster(t *testing.T) {
 	for _, name := range []string{"a", ""} {
 		inBubble(t, 12, func(t *testing.T, w *fixture) {
@@ -155,8 +155,8 @@ func TestFreshCluster(t *testing.T) {
 	}
 }
 
-// Two live workers of one name: the second removes the first, once, and the
-// first says why.
+// Two live workers have the same ID: the second removes the first, once, and the first
+// logs the reason.
 func TestTwins(t *testing.T) {
 	inBubble(t, 12, func(t *testing.T, w *fixture) {
 		a := w.start("same")
@@ -203,7 +203,7 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-// A worker without a name asks for the coordinator only when it joins.
+// A worker without an ID looks the coordinator up only when it joins.
 func TestRefusedByName(t *testing.T) {
 	inBubble(t, 12, func(t *testing.T, w *fixture) {
 		w.Cluster.Fault(kfake.Fault{Keys: keys(kmsg.FindCoordinator), Err: kerr.GroupAuthorizationFailed, Count: -1})
@@ -223,7 +223,7 @@ func TestNonsenseConfiguration(t *testing.T) {
 	})
 }
 
-// Once in, a refusal is waited out: an operator may be changing ACLs.
+// After the first generation a refusal is retried: an operator may be changing ACLs.
 func TestRefusedLater(t *testing.T) {
 	inBubble(t, 12, func(t *testing.T, w *fixture) {
 		a := w.start("a")

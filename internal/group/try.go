@@ -11,16 +11,16 @@ import (
 	"orderwalk/internal/backoff"
 )
 
-// tryPause is between two questions for a coordinator.
+// tryPause is the time between two lookups of the coordinator.
 const tryPause = 250 * time.Millisecond
 
-// ErrNoCoordinator says that no broker coordinates the group.
+// ErrNoCoordinator means that no broker coordinates the group.
 var ErrNoCoordinator = errors.New("no broker coordinates the group")
 
-// Try finds out, until ctx ends, whether a worker of this configuration could be
-// a member of the group, without becoming one: the coordinator is asked by a
-// member it cannot know, and refuses a session timeout, a name or a protocol
-// before it refuses the member. What waiting does not change is an *Error.
+// Try finds out, until ctx ends, whether a worker with this configuration could join
+// the group, without joining it. It joins under an unknown member ID: the coordinator
+// refuses a session timeout, a group name or a protocol before it refuses the member. A
+// refusal that a retry does not change is an *Error.
 func Try(ctx context.Context, cfg Config) error {
 	client := kafka.Client{Addr: cfg.Addr, Transport: cfg.Transport, Timeout: 5 * time.Second}
 	var last error // of a try that ctx did not end
@@ -41,8 +41,8 @@ func Try(ctx context.Context, cfg Config) error {
 }
 
 func try(ctx context.Context, client *kafka.Client, cfg Config) error {
-	// kafka-go asks too, before it sends what is for a coordinator, and ignores a
-	// refusal.
+	// kafka-go looks the coordinator up too before it sends a group request, but
+	// ignores a refusal.
 	found, err := client.FindCoordinator(ctx, &kafka.FindCoordinatorRequest{Key: cfg.GroupID, KeyType: kafka.CoordinatorKeyTypeConsumer})
 	if err == nil {
 		err = found.Error
@@ -61,13 +61,13 @@ func try(ctx context.Context, client *kafka.Client, cfg Config) error {
 	if gone(err) {
 		return nil
 	}
-	if err == nil { // no coordinator takes in a member that it does not know
-		return fmt.Errorf("join the group: as a member that nobody knows, %q", joined.MemberID)
+	if err == nil { // no coordinator accepts an unknown member ID
+		return fmt.Errorf("join the group: the coordinator accepted an unknown member ID as %q", joined.MemberID)
 	}
 	return noCoordinator(classify("join the group", err))
 }
 
-// noCoordinator marks the answers of brokers that coordinate nothing, or not yet.
+// noCoordinator wraps errors of brokers that do not coordinate the group, or not yet.
 func noCoordinator(err error) error {
 	for _, code := range []kafka.Error{kafka.GroupCoordinatorNotAvailable, kafka.NotCoordinatorForGroup, kafka.GroupLoadInProgress} {
 		if errors.Is(err, code) {

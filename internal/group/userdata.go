@@ -8,7 +8,7 @@ import (
 	"slices"
 )
 
-// userData is what a member tells the leader when it joins.
+// userData is what a member sends to the leader when it joins.
 type userData struct {
 	worker     string
 	generation int32       // in which the owned lanes were assigned
@@ -17,18 +17,18 @@ type userData struct {
 	rest       Rest        // see Member.Rest
 }
 
-// userDataVersion is the first byte. What a later version adds goes to the end,
-// where this one does not look, or else the protocol's name changes.
+// userDataVersion is the first byte. Later versions append fields, which this one
+// ignores; any other change needs another protocol name.
 //
 //	byte     version
 //	uvarint  length of the worker ID, then its bytes
 //	varint   generation
 //	uvarint  number of owned lanes, then for each the distance to the one before
 //	uvarint  number of loads, then for each the distance and the load
-//	uvarint  the Rest; missing if it is Busy, or the version does not know of it
+//	uvarint  the Rest; missing if it is Busy, or if the version does not have it
 const userDataVersion = 1
 
-var errUserData = errors.New("user data of another make")
+var errUserData = errors.New("unknown version of user data")
 
 func (u userData) bytes() []byte {
 	b := []byte{userDataVersion}
@@ -83,7 +83,7 @@ func parseUserData(b []byte) (u userData, err error) {
 	return u, nil
 }
 
-// varints reads until something is wrong, then only zeros.
+// varints decodes numbers; after the first error it returns zeros.
 type varints struct {
 	rest []byte
 	bad  bool
@@ -107,7 +107,7 @@ func (r *varints) signed(least, most int64) int64 {
 	return v
 }
 
-// count reads a number of things that take at least a byte each.
+// count decodes the number of items that take at least a byte each.
 func (r *varints) count() int { return int(r.unsigned(uint64(len(r.rest)))) }
 
 func (r *varints) text(n int) string {

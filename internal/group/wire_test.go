@@ -22,7 +22,7 @@ type wireState int
 const (
 	wireUp   wireState = iota
 	wireDown           // connections break, no new ones
-	wireMute           // nothing that is sent arrives; connections stay
+	wireMute           // requests are lost; connections stay
 )
 
 func (n *wire) set(s wireState) {

@@ -1,14 +1,14 @@
-// Package grouplog is one compacted partition that every worker of a group follows:
-// what workers tell each other beside checkpoints. Kafka is all they share, so it is
-// kept in one partition of the offsets topic, a record for each [Name], of which
-// compaction keeps the last. What stands in the values is the business of those who
-// ask for it (internal/platform, internal/push); the cli joins them.
+// Package grouplog is a compacted log that every worker of a group follows: the data that
+// workers share beside checkpoints. Kafka is their only common storage, so the log is one
+// partition of the offsets topic, with a record for each [Name], of which compaction
+// keeps the last. Callers define the values (internal/platform, internal/push);
+// internal/cli connects them to the log.
 //
-// Every worker follows the partition, read_committed, and may post records
-// ([Log.Post]). What only one worker may write it writes as an owner ([Log.Own]):
-// with a transactional ID that fences the owner before it.
+// Every worker follows the partition, read_committed, and may post records ([Log.Post]).
+// Records that only one worker may write are written by an owner ([Log.Own]), whose
+// transactional ID fences the owner before it.
 //
-// Each record is delivered once, in the order of the partition, and older ones than
-// the last of their name not at all. Kinds that nobody in this process has asked for
-// are passed over unread, so a later version may keep more here.
+// Each record is delivered once, in the order of the partition; a record older than the
+// last one of its name is not delivered. Kinds without a receiver in this process are
+// skipped, so later versions may add kinds.
 package grouplog

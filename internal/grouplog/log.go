@@ -15,12 +15,12 @@ import (
 	"orderwalk/internal/txn"
 )
 
-// Config says where a group's log is.
+// Config locates a group's log.
 type Config struct {
-	Group string // as in the keys of the checkpoints
+	Group string // as in the keys of checkpoints
 	Topic string // the offsets topic
-	// Worker names the transactional ID of what this worker posts; it must be that
-	// of no other worker alive.
+	// Worker is part of the transactional ID for this worker's posts; no other live
+	// worker may use it.
 	Worker             string
 	Addr               net.Addr
 	Transport          *kafka.Transport
@@ -28,7 +28,7 @@ type Config struct {
 	Log                *slog.Logger // nil discards
 }
 
-// Record is a record as it is delivered. A nil Value is a tombstone.
+// Record is a delivered record. A nil Value is a tombstone.
 type Record struct {
 	Name   Name
 	Key    []byte
@@ -36,8 +36,8 @@ type Record struct {
 	Offset int64
 }
 
-// Log is one worker's access to the log. Its methods may be called by several
-// goroutines, On only before the first record is read.
+// Log is one worker's access to the log. Several goroutines may call its methods, except
+// On, which must be called before the first record is read.
 type Log struct {
 	cfg     Config
 	readers map[Kind]func(Record)
@@ -47,14 +47,14 @@ type Log struct {
 	partition int32
 
 	mu   sync.Mutex
-	next int64          // offset to read on from
+	next int64          // offset to continue at
 	seen map[Name]int64 // offset of the last record of each name
 }
 
-// ErrNotYet is what posting gives before Kafka has been reached.
-var ErrNotYet = errors.New("not ready yet: Kafka has not been reached")
+// ErrNotYet is returned by posts before Kafka has been reached.
+var ErrNotYet = errors.New("not ready: Kafka has not been reached yet")
 
-// New makes a log; nothing is read before Follow or CatchUp.
+// New returns a log; it reads nothing before Follow or CatchUp.
 func New(cfg Config) *Log {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
@@ -62,25 +62,24 @@ func New(cfg Config) *Log {
 	return &Log{cfg: cfg, readers: make(map[Kind]func(Record)), posting: make(chan posting), found: make(chan struct{}), seen: make(map[Name]int64)}
 }
 
-// On has records of some kinds delivered, one after the other. The function must
-// neither block nor call the log.
+// On sets the receiver of records of some kinds, which are delivered one at a time. The
+// function must neither block nor call the log.
 func (l *Log) On(deliver func(Record), kinds ...Kind) {
 	for _, kind := range kinds {
 		l.readers[kind] = deliver
 	}
 }
 
-// Group is that of the configuration.
+// Group returns the configured group.
 func (l *Log) Group() string { return l.cfg.Group }
 
-// At tells the log its partition, once: Follow does it too.
+// At sets the log's partition, once; Follow calls it too.
 func (l *Log) At(partition int) {
 	l.partition = int32(partition)
 	close(l.found)
 }
 
-// Follow reads the log's partition and posts what is given to Post, until ctx
-// ends.
+// Follow reads the log's partition and commits what Post is given, until ctx ends.
 func (l *Log) Follow(ctx context.Context, partition int) {
 	l.At(partition)
 	var posting sync.WaitGroup
@@ -91,15 +90,14 @@ func (l *Log) Follow(ctx context.Context, partition int) {
 		if ctx.Err() != nil {
 			return
 		}
-		l.cfg.Log.Warn("cannot follow the group's log, trying again", "topic", l.cfg.Topic, "partition", l.partition, "reason", err)
+		l.cfg.Log.Warn("cannot follow the group's log; trying again", "topic", l.cfg.Topic, "partition", l.partition, "reason", err)
 		if backoff.Sleep(ctx, 5*time.Second) != nil {
 			return
 		}
 	}
 }
 
-// CatchUp reads all that is committed by now. It waits until the partition is
-// known.
+// CatchUp reads all records committed so far. It waits until the partition is known.
 func (l *Log) CatchUp(ctx context.Context) error {
 	select {
 	case <-l.found:
@@ -110,8 +108,7 @@ func (l *Log) CatchUp(ctx context.Context) error {
 	return err
 }
 
-// Latest is CatchUp for those who cannot wait: ErrNotYet if the partition is not
-// known.
+// Latest is CatchUp without a wait: it returns ErrNotYet if the partition is not known.
 func (l *Log) Latest(ctx context.Context) error {
 	select {
 	case <-l.found:
@@ -128,10 +125,10 @@ func (l *Log) reader() *txn.Reader {
 	}}
 }
 
-// add takes a committed record. The same may come several times, and older ones
-// after newer: the latest of each name counts. A reader that goes on from an offset
-// may miss older values of a name, which the cleaner has removed for a newer one,
-// and tombstones; no worker writes any here.
+// add handles a committed record. A record may come several times, and an older one
+// after a newer one; the latest of each name counts. A reader that continues from an
+// offset may miss values that the cleaner has removed because a newer one exists, and
+// tombstones, which no worker writes to the log.
 func (l *Log) add(r txn.Record) error {
 	n, ours := Parse(l.cfg.Group, r.Key)
 	l.mu.Lock()
@@ -153,14 +150,14 @@ func (l *Log) position() int64 {
 	return l.next
 }
 
-// Owner writes what only one worker at a time may write.
+// Owner writes records that only one worker at a time may write.
 type Owner struct {
 	log    *Log
 	writer *txn.Writer
 }
 
-// Own fences the owner of that name before, in whatever worker: it commits nothing
-// any more.
+// Own opens the owner with that name. It fences the previous one in any worker, which
+// then commits nothing any more.
 func (l *Log) Own(ctx context.Context, name string) (*Owner, error) {
 	w, err := l.open(ctx, name)
 	if err != nil {
@@ -169,7 +166,7 @@ func (l *Log) Own(ctx context.Context, name string) (*Owner, error) {
 	return &Owner{l, w}, nil
 }
 
-// Entry is a record to be written.
+// Entry is a record to write.
 type Entry struct {
 	Name  Name
 	Value []byte

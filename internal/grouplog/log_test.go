@@ -18,7 +18,7 @@ import (
 	"orderwalk/internal/txn"
 )
 
-// The bytes of keys are promised: compaction goes by them.
+// The bytes of keys are promised: compaction depends on them.
 func TestKeyBytes(t *testing.T) {
 	for want, n := range map[string]Name{
 		`["g",{"component":"wxc","ledger":"ticket"}]`:              {Component: "wxc", Kind: "ticket"},
@@ -45,8 +45,8 @@ func TestKeyBytes(t *testing.T) {
 	}
 }
 
-// FuzzAdd: whatever stands in the topic, a key that is taken is the one encoding of
-// its name, and of a name the latest record is the last that is delivered, in
+// FuzzAdd checks for every content of the topic that an accepted key is the only encoding
+// of its name, and that the latest record of a name is the last one delivered, in
 // whichever order they are read.
 func FuzzAdd(f *testing.F) {
 	f.Add([]byte(`["g",{"component":"wxc","ledger":"ticket"}]`), []byte(`{"v":1}`), []byte(`["g",{"component":"wxc","ledger":"ticket"}]`), []byte(`{"v":2}`))
@@ -100,7 +100,7 @@ func inBubble(t *testing.T, story func(w *fixture)) {
 	})
 }
 
-// worker is one process's log; heard are the records of kind "order", as text.
+// worker is one process's log; heard holds its records of kind "order", as text.
 type worker struct {
 	*Log
 	heard chan string
@@ -130,8 +130,8 @@ func order(shop, value string) Entry {
 	return Entry{Name: Name{Shop: shop, Kind: "order"}, Value: []byte(value)}
 }
 
-// TestWhatOneWorkerPostsAllHear, at once, and one that starts later too; kinds that
-// it has not asked for it does not hear.
+// TestWhatOneWorkerPostsAllHear checks that all workers, including one that starts later,
+// receive a post, and that kinds without a receiver are skipped.
 func TestWhatOneWorkerPostsAllHear(t *testing.T) {
 	inBubble(t, func(w *fixture) {
 		early := w.start("early", false)
@@ -159,8 +159,8 @@ func TestWhatOneWorkerPostsAllHear(t *testing.T) {
 	})
 }
 
-// TestAPostAfterALongSilence: Kafka has forgotten the transactional ID of a worker
-// that has posted nothing for a week. The next record is kept.
+// TestAPostAfterALongSilence checks that a post succeeds after Kafka has forgotten the
+// transactional ID of a worker that has posted nothing for a week.
 func TestAPostAfterALongSilence(t *testing.T) {
 	inBubble(t, func(w *fixture) {
 		k := w.start("a", true)
@@ -175,7 +175,7 @@ func TestAPostAfterALongSilence(t *testing.T) {
 	})
 }
 
-// TestANewOwnerFencesTheOneBefore, in another worker.
+// TestANewOwnerFencesTheOneBefore checks that across workers.
 func TestANewOwnerFencesTheOneBefore(t *testing.T) {
 	inBubble(t, func(w *fixture) {
 		a, b := w.start("a", true), w.start("b", true)

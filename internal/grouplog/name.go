@@ -5,24 +5,23 @@ import (
 	"encoding/json"
 )
 
-// Kind is what a record is about.
+// Kind is the kind of a record.
 type Kind string
 
-// Name is a record's key. Component or Shop may be empty, as the kind wants it.
+// Name is a record's key. Component or Shop may be empty, depending on the kind.
 type Name struct {
 	Component string `json:"component,omitempty"`
 	Shop      string `json:"shop,omitempty"`
 	Kind      Kind   `json:"ledger"` // reserved in the keys of the offsets topic
 }
 
-// Bytes is the key's one and only encoding, in Connect's layout as all keys of
-// the topic.
+// Bytes returns the key's only encoding, in Connect's layout like all keys of the topic.
 func (n Name) Bytes(group string) []byte { return Encode([]any{group, n}) }
 
 // Parse reads a key of this group's log.
 func Parse(group string, raw []byte) (Name, bool) {
 	if !bytes.Contains(raw, []byte(`"ledger":`)) {
-		return Name{}, false // most records of the topic
+		return Name{}, false // as most records of the topic
 	}
 	var pair []json.RawMessage
 	var owner string
@@ -34,12 +33,12 @@ func Parse(group string, raw []byte) (Name, bool) {
 	return n, true
 }
 
-// Key is the record whose partition has all of a group's log: where Java's
-// default partitioner would put it.
+// Key returns the key that selects the partition of a group's log, by Java's default
+// partitioner.
 func Key(group string) []byte { return Name{Kind: "ledger"}.Bytes(group) }
 
-// Encode is how keys and values are written: JSON without escapes for HTML. It is
-// for structs of primitives, which always encode.
+// Encode encodes keys and values: JSON without escapes for HTML. It is for structs of
+// primitives, which always encode.
 func Encode(v any) []byte {
 	var buf bytes.Buffer
 	enc := json.NewEncoder(&buf)

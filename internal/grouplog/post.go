@@ -7,16 +7,16 @@ import (
 	"orderwalk/internal/txn"
 )
 
-// MostEntries are committed together.
+// MostEntries is the largest number of entries in one transaction.
 const MostEntries = 500
 
-// posting is an entry on its way.
+// posting is an entry that waits for its commit.
 type posting struct {
 	entry Entry
 	done  chan error
 }
 
-// Post commits an entry before it returns nil. Before Follow it is ErrNotYet.
+// Post commits an entry before it returns nil. Before Follow it returns ErrNotYet.
 func (l *Log) Post(ctx context.Context, e Entry) error {
 	select {
 	case <-l.found:
@@ -37,8 +37,8 @@ func (l *Log) Post(ctx context.Context, e Entry) error {
 	}
 }
 
-// post commits what is posted, all that has come meanwhile at once. What it cannot
-// commit fails: the caller tries again, or the vendor does.
+// post commits posted entries, all waiting ones together. An entry that it cannot commit
+// fails: the caller retries, or the vendor sends it again.
 func (l *Log) post(ctx context.Context) {
 	var w *txn.Writer
 	for {
@@ -73,12 +73,12 @@ func (l *Log) post(ctx context.Context) {
 			if err == nil {
 				break
 			}
-			w = nil // what stands is found out by the next epoch
+			w = nil // the next Open settles the outcome
 			if !errors.Is(err, txn.ErrFenced) || errors.Is(err, txn.ErrInDoubt) {
 				break
 			}
-			// Nothing is committed, and the ID is this worker's alone: Kafka forgets
-			// one that has posted nothing for a week.
+			// Nothing is committed, and only this worker uses the ID: Kafka forgets
+			// an ID that has posted nothing for a week.
 			err = nil
 		}
 		for _, p := range batch {

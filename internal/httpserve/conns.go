@@ -10,29 +10,29 @@ import (
 	"time"
 )
 
-// boundedListener keeps the connections it has accepted, so that one can be
-// closed to make room for another.
+// boundedListener tracks the connections it has accepted, so that it can close one to
+// make room for another.
 type boundedListener struct {
 	net.Listener
-	most int
+	max int
 
 	mu    sync.Mutex
 	conns map[*conn]struct{}
 	peers map[string]int // connections of each
 }
 
-// conn is a connection and what it is at.
+// conn is a connection and its state.
 type conn struct {
 	net.Conn
 	listener *boundedListener
 	peer     string
-	// since is when it began to wait for the peer; working means that a request
-	// has come in whole and is being answered. Both are under the listener's lock.
+	// since is when it began to wait for the peer; working reports that a request has
+	// arrived completely and is being answered. The listener's mu guards both.
 	since   time.Time
 	working bool
 }
 
-// Accept takes the next connection, and closes another if there are too many.
+// Accept accepts the next connection, and closes another one if there are too many.
 func (l *boundedListener) Accept() (net.Conn, error) {
 	accepted, err := l.Listener.Accept()
 	if err != nil {
@@ -43,21 +43,21 @@ func (l *boundedListener) Accept() (net.Conn, error) {
 	l.conns[c] = struct{}{}
 	l.peers[c.peer]++
 	var out *conn
-	if len(l.conns) > l.most {
+	if len(l.conns) > l.max {
 		out = l.victim(c)
-		l.forget(out)
+		l.remove(out)
 	}
 	l.mu.Unlock()
 	if out != nil {
-		_ = out.Conn.Close() // the peer is told nothing, and no log line for each
+		_ = out.Conn.Close() // without an answer, and without a log line for each
 	}
 	return c, nil
 }
 
-// victim is the connection to close for a newcomer: of the peers with the most
-// connections, the one that has waited for its peer longest. One whose request is
-// being answered is closed only if its peer has none that waits, and the newcomer
-// itself last of all.
+// victim returns the connection to close for a new one: of the peers with the most
+// connections, the one that has waited for its peer longest. A connection whose request is
+// being answered is closed only if its peer has none that waits; the new one is closed
+// last of all.
 func (l *boundedListener) victim(newcomer *conn) *conn {
 	worse := func(a, b *conn) bool {
 		switch na, nb := l.peers[a.peer], l.peers[b.peer]; {
@@ -79,8 +79,8 @@ func (l *boundedListener) victim(newcomer *conn) *conn {
 	return out
 }
 
-// forget drops a connection from the books; twice is once.
-func (l *boundedListener) forget(c *conn) {
+// remove stops tracking a connection; a second call has no effect.
+func (l *boundedListener) remove(c *conn) {
 	if _, ok := l.conns[c]; !ok {
 		return
 	}
@@ -93,12 +93,12 @@ func (l *boundedListener) forget(c *conn) {
 // Close ends a connection.
 func (c *conn) Close() error {
 	c.listener.mu.Lock()
-	c.listener.forget(c)
+	c.listener.remove(c)
 	c.listener.mu.Unlock()
 	return c.Conn.Close()
 }
 
-// waits notes that a connection waits for its peer, or that it does not.
+// waits sets whether a connection waits for its peer.
 func (c *conn) waits(yes bool) {
 	c.listener.mu.Lock()
 	defer c.listener.mu.Unlock()
@@ -108,8 +108,8 @@ func (c *conn) waits(yes bool) {
 	}
 }
 
-// state hears from net/http when a connection waits for its next request.
-func (l *boundedListener) state(nc net.Conn, state http.ConnState) {
+// connState is net/http's hook; it notes connections that wait for their next request.
+func (l *boundedListener) connState(nc net.Conn, state http.ConnState) {
 	if c, ok := nc.(*conn); ok && state == http.StateIdle {
 		c.waits(true)
 	}
@@ -119,7 +119,7 @@ func (l *boundedListener) state(nc net.Conn, state http.ConnState) {
 func (l *boundedListener) crowded() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return len(l.conns) > l.most/2
+	return len(l.conns) > l.max/2
 }
 
 type connKey struct{}
@@ -128,8 +128,8 @@ func withConn(ctx context.Context, nc net.Conn) context.Context {
 	return context.WithValue(ctx, connKey{}, nc)
 }
 
-// handler notes when a request has come in whole, and keeps no connection for a
-// next one while there are many.
+// handler notes when a request has arrived completely, and disables keep-alive while
+// there are many connections.
 func (l *boundedListener) handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if l.crowded() {
@@ -146,7 +146,7 @@ func (l *boundedListener) handler(next http.Handler) http.Handler {
 	})
 }
 
-// body tells its connection when it is at its end.
+// body notes on its connection when it has been read to its end.
 type body struct {
 	io.ReadCloser
 	conn *conn
@@ -160,7 +160,7 @@ func (b *body) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// peerOf is whom an address belongs to, as far as can be told.
+// peerOf returns the peer of an address: an IPv4 address or an IPv6 /64 network.
 func peerOf(address string) string {
 	at, err := netip.ParseAddrPort(address)
 	if err != nil {

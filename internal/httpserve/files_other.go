@@ -2,5 +2,5 @@
 
 package httpserve
 
-// openFiles is how many files this process may have open; 0 if that is not known.
+// openFiles returns how many files this process may have open; 0 = unknown.
 func openFiles() uint64 { return 0 }

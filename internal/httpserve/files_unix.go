@@ -4,7 +4,7 @@ package httpserve
 
 import "syscall"
 
-// openFiles is how many files this process may have open; 0 if that is not known.
+// openFiles returns how many files this process may have open; 0 = unknown.
 func openFiles() uint64 {
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {

@@ -5,8 +5,7 @@ import (
 	"sync"
 )
 
-// PerPeer lets each peer have so many requests under way at once; more are
-// answered with 503.
+// PerPeer bounds the concurrent requests of each peer; further ones get a 503.
 func PerPeer(most int, next http.Handler) http.Handler {
 	var mu sync.Mutex
 	under := map[string]int{}
@@ -19,7 +18,7 @@ func PerPeer(most int, next http.Handler) http.Handler {
 		}
 		mu.Unlock()
 		if full {
-			http.Error(w, "too many of these requests at once from this address", http.StatusServiceUnavailable)
+			http.Error(w, "too many concurrent requests from this address", http.StatusServiceUnavailable)
 			return
 		}
 		defer func() {

@@ -1,16 +1,15 @@
-// Package httpserve runs an HTTP server that strangers can reach: with bounds on
-// headers, times and connections.
+// Package httpserve runs an HTTP server for untrusted clients, with bounds on headers,
+// times and connections.
 //
-// The number of connections is bounded, and so is what each can hold; a peer
-// (an IPv4 address, or an IPv6 network of 64 bits) has no bound of its own, since
-// a proxy in front brings everybody's requests from one address. When all
-// connections are in use, each new one takes the place of another: of the peer
-// that has the most, the one that has waited longest for the rest of a request,
-// or for the next. A flood from one peer, or a hundred, so costs that peer its
-// connections; who makes one and uses it gets its answer. While more than half
-// are in use no connection is kept for a next request.
+// The number of connections is bounded, and so are the resources of each. A single peer
+// (an IPv4 address, or an IPv6 network of 64 bits) has no separate bound, since a proxy
+// in front sends all requests from one address. When all connections are in use, each new
+// one replaces another: of the peer with the most connections, the one that has waited
+// longest for the rest of a request or for the next one. So a flood from one peer, or from
+// a hundred, costs those peers their connections, and a peer with one active connection
+// gets its answer. While more than half are in use keep-alive is off.
 //
-// It does not know what is served. internal/control and internal/push use it.
+// It serves any handler. internal/control and internal/push use it.
 package httpserve
 
 import (
@@ -23,37 +22,37 @@ import (
 	"time"
 )
 
-// Server serves with bounds. All fields but Log are needed.
+// Server serves with bounds. All fields except Log are required.
 type Server struct {
-	// What is served, for errors: "pushes".
+	// What names the service in errors: "pushes".
 	What    string
 	Handler http.Handler
 	// HeaderTimeout bounds the reading of a header, ReadTimeout that of a whole
-	// request, WriteTimeout the answer too, IdleTimeout the wait for a next request.
+	// request, WriteTimeout includes the answer, IdleTimeout bounds the wait for the
+	// next request.
 	HeaderTimeout, ReadTimeout, WriteTimeout, IdleTimeout time.Duration
 	// StopTimeout is how long requests under way may take when Run ends.
 	StopTimeout time.Duration
-	// MaxHeader bounds the bytes of a header.
+	// MaxHeader bounds a header, in bytes.
 	MaxHeader int
-	// MaxConns bounds the connections, and so does a quarter of the files that the
-	// process may have open.
+	// MaxConns bounds the connections; a quarter of the process's limit of open files
+	// bounds them too.
 	MaxConns int
-	// Log gets the HTTP server's own messages at debug level. Defaults to
+	// Log receives the HTTP server's own messages at debug level. Defaults to
 	// slog.Default.
 	Log *slog.Logger
 }
 
-// mostConns bounds connections by what they must leave of the process's files:
-// without one to accept the next connection with, none could be replaced, and the
-// rest of the process could open none.
-func mostConns(wanted int, files uint64) int {
+// connLimit bounds connections so that the process keeps enough files: to accept the
+// connection that replaces another, and for everything else.
+func connLimit(wanted int, files uint64) int {
 	if files == 0 {
 		return wanted
 	}
 	return max(1, int(min(uint64(wanted), files/4)))
 }
 
-// headerSlack is what net/http reads beyond MaxHeaderBytes.
+// headerSlack is how much net/http reads beyond MaxHeaderBytes.
 const headerSlack = 4 << 10
 
 // Run serves on the listener until ctx ends, lets the requests under way finish
@@ -63,7 +62,7 @@ func (s *Server) Run(ctx context.Context, listener net.Listener) error {
 	if log == nil {
 		log = slog.Default()
 	}
-	bounded := &boundedListener{Listener: listener, most: mostConns(s.MaxConns, openFiles()), conns: map[*conn]struct{}{}, peers: map[string]int{}}
+	bounded := &boundedListener{Listener: listener, max: connLimit(s.MaxConns, openFiles()), conns: map[*conn]struct{}{}, peers: map[string]int{}}
 	server := &http.Server{
 		Handler:                      bounded.handler(s.Handler),
 		ReadHeaderTimeout:            s.HeaderTimeout,
@@ -73,7 +72,7 @@ func (s *Server) Run(ctx context.Context, listener net.Listener) error {
 		MaxHeaderBytes:               max(s.MaxHeader-headerSlack, 1),
 		DisableGeneralOptionsHandler: true,
 		ErrorLog:                     slog.NewLogLogger(log.Handler(), slog.LevelDebug),
-		ConnState:                    bounded.state,
+		ConnState:                    bounded.connState,
 		ConnContext:                  withConn,
 	}
 	served := make(chan error, 1)
@@ -87,7 +86,7 @@ func (s *Server) Run(ctx context.Context, listener net.Listener) error {
 	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.StopTimeout)
 	defer cancel()
 	if err := server.Shutdown(stop); err != nil {
-		// A client holds a connection: it is closed.
+		// A client still holds a connection, which Close closes.
 		if err := server.Close(); err != nil {
 			log.Warn("close listener", "of", s.What, "error", err)
 		}

@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// pipes is a listener whose connections come from any address.
+// pipes is a listener with connections from arbitrary addresses.
 type pipes struct {
 	accepting chan net.Conn
 	once      sync.Once
@@ -51,7 +51,7 @@ type client struct {
 
 const someConns = 20
 
-// house runs a server in a bubble; /slow is answered when the channel is closed.
+// house runs a server in a bubble; it answers /slow when the channel is closed.
 type house struct {
 	t     *testing.T
 	pipes *pipes
@@ -90,13 +90,13 @@ func (h *house) dial(from string) *client {
 	return &client{h.t, here, bufio.NewReader(here)}
 }
 
-// say writes and does not wait for anybody to read it.
+// say writes without waiting for the server to read.
 func (c *client) say(text string) {
 	go func() { _, _ = io.WriteString(c.conn, text) }()
 	synctest.Wait()
 }
 
-// ask makes a request; 0 if the connection ends instead of an answer.
+// ask sends a request; 0 if the connection ends without an answer.
 func (c *client) ask(text string) (status int, last bool) {
 	c.say(text)
 	answer, err := http.ReadResponse(c.read, nil)
@@ -109,7 +109,7 @@ func (c *client) ask(text string) (status int, last bool) {
 	return answer.StatusCode, answer.Close
 }
 
-// open reports whether the server still holds the connection.
+// open reports whether the server has not closed the connection.
 func (c *client) open() bool {
 	_ = c.conn.SetReadDeadline(time.Now().Add(time.Millisecond))
 	_, err := c.read.ReadByte()
@@ -122,8 +122,8 @@ const (
 	whole = post + "body"
 )
 
-// What a flood holds open; the vendor's request is answered at once beside each,
-// also when all come from one address, a proxy's.
+// Several floods of open connections: the vendor's request is answered at once beside
+// each, also if all come from one address, that of a proxy.
 func TestFloods(t *testing.T) {
 	for name, text := range map[string]string{
 		"silence": "", "half a header": "POST / HTTP/1.1\r\nHost:", "half a body": post + "bo", "requests": get,
@@ -156,8 +156,8 @@ func TestFloods(t *testing.T) {
 	}
 }
 
-// A request that is being answered outlives a flood of its own address, and one
-// that trickles in outlives a flood of another.
+// A request that is being answered outlives a flood from its own address, and one that
+// arrives slowly outlives a flood from another.
 func TestRequestsUnderWayOutliveAFlood(t *testing.T) {
 	run(t, func(h *house) {
 		slow, trickle := h.dial("10.0.0.1:1"), h.dial("203.0.113.9:1")
@@ -176,7 +176,7 @@ func TestRequestsUnderWayOutliveAFlood(t *testing.T) {
 	})
 }
 
-// Connections never exceed the bound, and what is closed is counted as closed.
+// Connections never exceed the bound, and closed ones are no longer counted.
 func TestConnectionsAreBounded(t *testing.T) {
 	run(t, func(h *house) {
 		var all []*client
@@ -201,7 +201,7 @@ func TestConnectionsAreBounded(t *testing.T) {
 	})
 }
 
-// Few connections are kept for a next request; of many, none is.
+// Keep-alive is on with few connections and off with many.
 func TestCrowdsAreNotKeptAlive(t *testing.T) {
 	run(t, func(h *house) {
 		first := h.dial("10.0.0.1:1")
@@ -217,10 +217,10 @@ func TestCrowdsAreNotKeptAlive(t *testing.T) {
 	})
 }
 
-// Connections leave files to the rest of the process.
+// Connections leave files for the rest of the process.
 func TestConnectionsLeaveFiles(t *testing.T) {
 	for files, want := range map[uint64]int{0: 512, 2: 1, 256: 64, 1024: 256, 1 << 20: 512, 1<<64 - 1: 512} {
-		if got := mostConns(512, files); got != want {
+		if got := connLimit(512, files); got != want {
 			t.Errorf("of %d files: %d connections, want %d", files, got, want)
 		}
 	}
@@ -248,7 +248,7 @@ func TestPeerOf(t *testing.T) {
 	}
 }
 
-// One address cannot hold all the places of a costly call.
+// One address cannot use all slots of an expensive call.
 func TestPerPeer(t *testing.T) {
 	release := make(chan struct{})
 	handler := PerPeer(2, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { <-release }))

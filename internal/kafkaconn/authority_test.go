@@ -44,8 +44,8 @@ func newAuthority(t *testing.T) *authority {
 	return &authority{cert, key, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})}
 }
 
-// issue returns certificate and key as PEM, for clients and for brokers on
-// 127.0.0.1 or of that name.
+// issue returns certificate and key as PEM, for clients and for brokers on 127.0.0.1 or
+// with that name.
 func (a *authority) issue(t *testing.T, subject pkix.Name) (certPEM, keyPEM []byte) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -74,7 +74,7 @@ func (a *authority) issue(t *testing.T, subject pkix.Name) (certPEM, keyPEM []by
 		pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER})
 }
 
-// folder is a place for files that the tests change.
+// folder holds files that tests change.
 type folder struct {
 	t   *testing.T
 	dir string

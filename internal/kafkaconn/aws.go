@@ -14,7 +14,7 @@ import (
 	"github.com/segmentio/kafka-go/sasl"
 )
 
-// awsLogin is AWS_MSK_IAM: a signed request in place of a password.
+// awsLogin implements AWS_MSK_IAM: a signed request instead of a password.
 type awsLogin struct {
 	keys awsKeys
 
@@ -32,7 +32,7 @@ func newAWSLogin(getenv func(string) string) *awsLogin {
 func (l *awsLogin) mechanism(ctx context.Context, host string) (sasl.Mechanism, []string, error) {
 	region := l.keys.region(host)
 	if region == "" {
-		return nil, nil, &fileError{fmt.Errorf("no AWS region: AWS_REGION is not set and %s is not a name of MSK's own", host)}
+		return nil, nil, &fileError{fmt.Errorf("no AWS region: AWS_REGION is not set and %s is not an MSK broker name", host)}
 	}
 	key, err := l.keys.get(ctx, region)
 	if err != nil {
@@ -56,11 +56,11 @@ func (l *awsLogin) principal() string {
 	return "the IAM identity of access key " + l.latest
 }
 
-// awsRequestLife is how many seconds the signed request may be used; the
-// vendor's own client takes 15 minutes.
+// awsRequestLife is how many seconds the signed request is valid; the vendor's own
+// client uses 15 minutes too.
 const awsRequestLife = "900"
 
-// mskIAM is the mechanism for one connection.
+// mskIAM is the mechanism of one connection.
 type mskIAM struct {
 	key          awsKey
 	region, host string
@@ -68,11 +68,11 @@ type mskIAM struct {
 	life         string // seconds
 }
 
-// Name is the mechanism's name on the wire.
+// Name returns the mechanism's name in the protocol.
 func (mskIAM) Name() string { return AWSMSKIAM }
 
-// Start returns the signed request as JSON, its parameters in small letters,
-// as the vendor's aws-msk-iam-auth describes it ("Details").
+// Start returns the signed request as JSON, its parameter names in lower case, as the
+// vendor's aws-msk-iam-auth describes it ("Details").
 func (m mskIAM) Start(context.Context) (sasl.StateMachine, []byte, error) {
 	const action = "kafka-cluster:Connect"
 	query := presign(m.key, m.region, "kafka-cluster", m.host, "/", emptyPayload, url.Values{"Action": {action}}, m.at, m.life)
@@ -84,7 +84,7 @@ func (m mskIAM) Start(context.Context) (sasl.StateMachine, []byte, error) {
 	return m, text, err
 }
 
-// Next takes the broker's answer: a version and a request ID.
+// Next handles the broker's answer: a version and a request ID.
 func (mskIAM) Next(_ context.Context, challenge []byte) (bool, []byte, error) {
 	if len(challenge) == 0 {
 		return false, nil, fmt.Errorf("the broker's answer to %s is empty", AWSMSKIAM)
@@ -92,7 +92,7 @@ func (mskIAM) Next(_ context.Context, challenge []byte) (bool, []byte, error) {
 	return true, nil, nil
 }
 
-// mskHost finds the region in names such as
+// mskHost matches the region in names such as
 // b-1.demo.abcdef.c2.kafka.us-east-1.amazonaws.com and
 // boot-abc.c1.kafka-serverless.cn-north-1.amazonaws.com.cn.
 var mskHost = regexp.MustCompile(`\.kafka(?:-serverless)?\.([a-z0-9-]+)\.amazonaws\.com(?:\.cn)?$`)

@@ -13,10 +13,10 @@ import (
 	"time"
 )
 
-// Known answers: the first is the vendor's documentation of presigned URLs
-// (S3, "Authenticating Requests: Using Query Parameters"), the second the test
-// of kafka-go's own aws_msk_iam_v2, the third what the vendor's SDK for Go
-// (aws/signer/v4, v1.48.0) makes of a key with a session in a region in China.
+// Known answers. The first is from the vendor's documentation of presigned URLs (S3,
+// "Authenticating Requests: Using Query Parameters"), the second from the test of
+// kafka-go's aws_msk_iam_v2, the third from the vendor's SDK for Go (aws/signer/v4,
+// v1.48.0) for a key with a session in a region in China.
 func TestPresign(t *testing.T) {
 	const example = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
 	connect := url.Values{"Action": {"kafka-cluster:Connect"}}
@@ -56,8 +56,7 @@ func TestPresign(t *testing.T) {
 	}
 }
 
-// The bytes on the wire are those of kafka-go's aws_msk_iam_v2, but for the
-// user agent.
+// The bytes sent are those of kafka-go's aws_msk_iam_v2, except for the user agent.
 func TestMSKPayload(t *testing.T) {
 	m := mskIAM{key: awsKey{id: "ACCESS_KEY", secret: "SECRET_KEY"}, region: "us-east-1", host: "localhost",
 		at: time.Date(2021, 10, 14, 13, 5, 0, 0, time.UTC), life: "300"}
@@ -99,16 +98,16 @@ func TestRegion(t *testing.T) {
 	}
 }
 
-// awsWorld is STS and the agent of a node, in one server.
-type awsWorld struct {
+// awsServer serves STS and the agent of a node.
+type awsServer struct {
 	*httptest.Server
 	calls atomic.Int64
 	ends  time.Time
 	fail  atomic.Bool
 }
 
-func newAWSWorld(t *testing.T) *awsWorld {
-	w := &awsWorld{ends: time.Now().Add(time.Hour)}
+func newAWSWorld(t *testing.T) *awsServer {
+	w := &awsServer{ends: time.Now().Add(time.Hour)}
 	w.Server = httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		n := w.calls.Add(1)
 		switch {
@@ -135,11 +134,11 @@ func TestAWSKeysOfAPod(t *testing.T) {
 	files := folder{t, t.TempDir()}
 	identity := files.put("identity", []byte("identity-hush\n"))
 	agent := files.put("agent", []byte("agent-hush"))
-	for name, env := range map[string]func(w *awsWorld) map[string]string{
-		"role": func(w *awsWorld) map[string]string {
+	for name, env := range map[string]func(w *awsServer) map[string]string{
+		"role": func(w *awsServer) map[string]string {
 			return map[string]string{"AWS_ROLE_ARN": "arn:aws:iam::1:role/r", "AWS_WEB_IDENTITY_TOKEN_FILE": identity, "AWS_ENDPOINT_URL_STS": w.URL}
 		},
-		"agent": func(w *awsWorld) map[string]string {
+		"agent": func(w *awsServer) map[string]string {
 			return map[string]string{"AWS_CONTAINER_CREDENTIALS_FULL_URI": w.URL + "/agent", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": agent}
 		},
 	} {

@@ -17,32 +17,32 @@ import (
 	"time"
 )
 
-// awsKey signs requests.
+// awsKey is a key that signs requests.
 type awsKey struct {
 	id, secret, session string
-	until               time.Time // zero = without end
+	until               time.Time // zero = no expiry
 }
 
-// awsKeys finds keys in the three places where a container has them, in this
-// order: AWS_ACCESS_KEY_ID and its fellows; a role for a Kubernetes service
-// account (AWS_ROLE_ARN and AWS_WEB_IDENTITY_TOKEN_FILE, "IRSA"); the agent of
-// EKS Pod Identity or ECS (AWS_CONTAINER_CREDENTIALS_FULL_URI or _RELATIVE_URI).
-// Profiles in files and the metadata of an EC2 host are not looked at.
+// awsKeys finds a key in one of three places, in this order: AWS_ACCESS_KEY_ID and
+// AWS_SECRET_ACCESS_KEY; a role for a Kubernetes service account (AWS_ROLE_ARN and
+// AWS_WEB_IDENTITY_TOKEN_FILE, "IRSA"); the agent of EKS Pod Identity or ECS
+// (AWS_CONTAINER_CREDENTIALS_FULL_URI or _RELATIVE_URI). It reads neither profile files
+// nor the metadata of an EC2 host.
 type awsKeys struct {
 	getenv func(string) string
 
-	mu   sync.Mutex // held during a call: the others would make the same
+	mu   sync.Mutex // held during a call, so that others share its result
 	kept awsKey
 }
 
 const (
-	// keyMargin is how long before its end a key is renewed.
+	// keyMargin is how long before its expiry a key is renewed.
 	keyMargin = 5 * time.Minute
-	// ecsAgent is where ECS has its agent (AWS_CONTAINER_CREDENTIALS_RELATIVE_URI).
+	// ecsAgent is the address of the ECS agent (AWS_CONTAINER_CREDENTIALS_RELATIVE_URI).
 	ecsAgent = "http://169.254.170.2"
 )
 
-// region is the one of the environment, else the one in the broker's name.
+// region returns the region of the environment, else the one in the broker's name.
 func (k *awsKeys) region(host string) string {
 	if r := cmp.Or(k.getenv("AWS_REGION"), k.getenv("AWS_DEFAULT_REGION")); r != "" {
 		return r
@@ -89,7 +89,7 @@ func (k *awsKeys) forget() {
 	k.kept = awsKey{}
 }
 
-// assumeRole changes the service account's token for a key (STS,
+// assumeRole exchanges the service account's token for a key (STS,
 // AssumeRoleWithWebIdentity).
 func (k *awsKeys) assumeRole(ctx context.Context, region, file string) (awsKey, error) {
 	token, err := os.ReadFile(file)
@@ -112,10 +112,10 @@ func (k *awsKeys) assumeRole(ctx context.Context, region, file string) (awsKey, 
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, endpoint+"/", strings.NewReader(form.Encode()))
 	if err != nil {
-		return awsKey{}, &fileError{errors.New("the address of STS cannot be used")}
+		return awsKey{}, &fileError{errors.New("invalid STS address: check AWS_ENDPOINT_URL_STS")}
 	}
 	if req.URL.Scheme != "https" && !loopback(req.URL.Hostname()) {
-		return awsKey{}, &fileError{errors.New("AWS_ENDPOINT_URL_STS has to begin with https: the service account's token is not sent in clear")}
+		return awsKey{}, &fileError{errors.New("AWS_ENDPOINT_URL_STS must begin with https: the service account's token is not sent unencrypted")}
 	}
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	status, body, err := fetch(req)
@@ -140,11 +140,11 @@ func (k *awsKeys) assumeRole(ctx context.Context, region, file string) (awsKey, 
 	return awsKey{answer.ID, answer.Secret, answer.Session, answer.Until}, nil
 }
 
-// agents are the link-local addresses of ECS and of EKS Pod Identity.
+// agents lists the link-local addresses of the ECS and EKS Pod Identity agents.
 var agents = []string{"169.254.170.2", "169.254.170.23", "fd00:ec2::23"}
 
-// agentAddress reports whether the pod's credentials may be asked for there: by
-// https, or where the question does not leave the node. No proxy is used.
+// agentAddress reports whether the pod's credentials may be requested at an address:
+// over https, or where the request does not leave the node. No proxy is used.
 func agentAddress(u *url.URL) bool {
 	switch ip, _ := netip.ParseAddr(u.Hostname()); {
 	case u.User != nil || u.Host == "":
@@ -161,11 +161,11 @@ func loopback(host string) bool {
 	return ip.Unmap().IsLoopback() || strings.EqualFold(host, "localhost")
 }
 
-// askAgent asks the agent of the node for the pod's key.
+// askAgent requests the pod's key from the agent of the node.
 func (k *awsKeys) askAgent(ctx context.Context, agent string) (awsKey, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, agent, nil)
 	if err != nil {
-		return awsKey{}, &fileError{errors.New("the address in AWS_CONTAINER_CREDENTIALS_FULL_URI cannot be used")}
+		return awsKey{}, &fileError{errors.New("invalid address in AWS_CONTAINER_CREDENTIALS_FULL_URI")}
 	}
 	if !agentAddress(req.URL) {
 		return awsKey{}, &fileError{fmt.Errorf("AWS_CONTAINER_CREDENTIALS_FULL_URI names the host %q: give https, a loopback address, or an agent's %s",
@@ -193,7 +193,7 @@ func (k *awsKeys) askAgent(ctx context.Context, agent string) (awsKey, error) {
 		Until   time.Time `json:"Expiration"`
 	}
 	if err := json.Unmarshal(body, &answer); status != http.StatusOK || err != nil || answer.ID == "" {
-		return awsKey{}, &grantError{req.URL.Host, fmt.Sprintf("HTTP %d from the agent that has the pod's credentials", status), status >= 400 && status < 500}
+		return awsKey{}, &grantError{req.URL.Host, fmt.Sprintf("HTTP %d from the agent for the pod's credentials", status), status >= 400 && status < 500}
 	}
 	return awsKey{answer.ID, answer.Secret, answer.Session, answer.Until}, nil
 }

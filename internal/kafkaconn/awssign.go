@@ -9,12 +9,12 @@ import (
 	"time"
 )
 
-// emptyPayload is the SHA-256 of nothing: a request to log in has no body.
+// emptyPayload is the SHA-256 of an empty body; a login request has none.
 const emptyPayload = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
-// presign returns the query of a GET request that is signed by AWS's Signature
-// Version 4 in its query form, the signature among its parameters. The request
-// has no header but host. action and others are in query already.
+// presign returns the query of a GET request signed with AWS Signature Version 4 in its
+// query form; the signature is one of the parameters. The request has only the host
+// header. query already contains the action and the other parameters.
 func presign(key awsKey, region, service, host, path, payload string, query url.Values, at time.Time, life string) url.Values {
 	const format = "20060102T150405Z"
 	stamp := at.UTC().Format(format)

@@ -29,7 +29,7 @@ func newJWTIssuer(t *testing.T) *jwtIssuer {
 	return &jwtIssuer{key}
 }
 
-// keys is the JSON Web Key Set a broker checks signatures with.
+// keys returns the JSON Web Key Set with which a broker verifies signatures.
 func (j *jwtIssuer) keys() []byte {
 	return fmt.Appendf(nil, `{"keys":[{"kty":"RSA","kid":"k","alg":"RS256","use":"sig","n":%q,"e":%q}]}`,
 		base64.RawURLEncoding.EncodeToString(j.key.N.Bytes()),

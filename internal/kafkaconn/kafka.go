@@ -13,62 +13,62 @@ import (
 )
 
 const (
-	// DialTimeout bounds one connection, TLS and login included.
+	// DialTimeout bounds the opening of one connection, TLS and login included.
 	DialTimeout = 5 * time.Second
-	// defaultMaxAge is how soon a rotated certificate is used everywhere. Making
-	// a connection costs a few milliseconds of work, so it need not be longer.
+	// defaultMaxAge bounds how long an old certificate stays in use after rotation.
+	// Opening a connection costs a few milliseconds, so it need not be longer.
 	defaultMaxAge = 10 * time.Minute
 )
 
-// Config says where Kafka is and how to get in.
+// Config configures the connections to Kafka.
 type Config struct {
-	Brokers  []string // host:port to start from
-	ClientID string   // what brokers call this client in logs and quotas
+	Brokers  []string // bootstrap brokers, host:port
+	ClientID string   // this client's name in brokers' logs and quotas
 	TLS      *TLS     // nil = no encryption
 	SASL     SASL     // zero = no login
 
-	// MaxAge is the life of the Transport's connections. Defaults to 10m.
+	// MaxAge bounds the age of the Transport's connections. Defaults to 10m.
 	MaxAge time.Duration
-	// Dial opens the TCP connection. Defaults to the operating system's.
+	// Dial opens the TCP connection. Defaults to net.Dialer.
 	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
-	// Log hears of connections that cannot be replaced. nil discards.
+	// Log receives failures to replace connections. nil discards.
 	Log *slog.Logger
 }
 
-// TLS names the files of the encryption; they are read at each new connection.
+// TLS names the TLS files; each new connection reads them.
 type TLS struct {
-	CAFile            string // authorities to trust; "" = the system's
-	CertFile, KeyFile string // our own certificate; both or none
-	ServerName        string // to expect in the broker's certificate; "" = the host dialled
+	CAFile            string // trusted authorities; "" = the system's
+	CertFile, KeyFile string // client certificate; both or none
+	ServerName        string // expected in the broker's certificate; "" = the host dialled
 }
 
-// Kafka is the connections of one process. Its fields are set by [New] and must
-// not be changed; both are safe for concurrent use.
+// Kafka holds the connections of one process. [New] sets its fields; callers must not
+// change them. Transport and Dialer are safe for concurrent use.
 type Kafka struct {
-	// Addr are the bootstrap brokers, as kafka-go wants them.
+	// Addr holds the bootstrap brokers in kafka-go's form.
 	Addr net.Addr
 	// Transport is the pool that writers and readers share.
 	Transport *kafka.Transport
-	// Dialer makes single connections, for kafka-go's ConsumerGroup.
+	// Dialer opens single connections, for kafka-go's ConsumerGroup.
 	Dialer *kafka.Dialer
 
 	cfg    Config
 	login  login
-	worked atomic.Bool // a connection was made before
+	worked atomic.Bool // a connection has succeeded before
 
 	mu     sync.Mutex
-	seen   *tls.Certificate // our certificate in the latest connection
+	seen   *tls.Certificate // client certificate of the latest connection
 	retire *time.Timer      // replaces the Transport's connections; nil = none
 	due    time.Time        // when retire fires
-	life   time.Duration    // given to the connection that set it
+	life   time.Duration    // lifetime that retire was set for
 	closed bool
 	work   sync.WaitGroup // replacements under way
 	cancel context.CancelFunc
 	ctx    context.Context // ends at Close
 }
 
-// New makes the connections' home; nothing is dialled yet. A SASL that cannot
-// work is the error of every connection.
+// New returns a Kafka without opening a connection. If SASL is invalid, every connection
+// fails with that error.
 func New(cfg Config) *Kafka {
 	if cfg.MaxAge <= 0 {
 		cfg.MaxAge = defaultMaxAge
@@ -81,14 +81,14 @@ func New(cfg Config) *Kafka {
 	}
 	k := &Kafka{Addr: kafka.TCP(cfg.Brokers...), cfg: cfg, login: newLogin(cfg.SASL)}
 	k.ctx, k.cancel = context.WithCancel(context.Background())
-	// kafka-go's limit is for all bootstrap addresses together: one that is mute
-	// must leave time for the next.
+	// kafka-go's limit is for all bootstrap addresses together: one that does not
+	// answer must leave time for the next.
 	k.Transport = &kafka.Transport{ClientID: cfg.ClientID, DialTimeout: time.Duration(max(1, len(cfg.Brokers))) * DialTimeout, Dial: k.dialPooled}
 	k.Dialer = &kafka.Dialer{ClientID: cfg.ClientID, Timeout: DialTimeout, DialFunc: k.dialSingle}
 	return k
 }
 
-// Close closes the Transport's idle connections, those in use when their
+// Close closes the Transport's connections, idle ones at once and others when their
 // request is answered, and waits for a replacement that is being tried.
 func (k *Kafka) Close() {
 	k.mu.Lock()
@@ -102,7 +102,7 @@ func (k *Kafka) Close() {
 	k.Transport.CloseIdleConnections()
 }
 
-// dialPooled is for the Transport, whose connections are replaced in time.
+// dialPooled dials for the Transport, whose connections are replaced in time.
 func (k *Kafka) dialPooled(ctx context.Context, network, addr string) (net.Conn, error) {
 	conn, session, err := k.dial(ctx, network, addr)
 	if err != nil {
@@ -117,14 +117,14 @@ func (k *Kafka) dialSingle(ctx context.Context, network, addr string) (net.Conn,
 	return conn, err
 }
 
-// dial opens a connection that is ready for requests, and tells for how long
-// the broker's session lasts; 0 = without end. Every error is an [*Error].
+// dial opens a connection that is ready for requests, and returns how long the broker's
+// session lasts; 0 = no limit. Every error is an [*Error].
 func (k *Kafka) dial(ctx context.Context, network, addr string) (conn net.Conn, session time.Duration, err error) {
 	ctx, cancel := context.WithTimeout(ctx, DialTimeout)
 	defer cancel()
 	fail := func(step string, err error) (net.Conn, time.Duration, error) {
 		if conn != nil {
-			_ = conn.Close() // err says what matters
+			_ = conn.Close() // err is the error that matters
 		}
 		return nil, 0, k.failure(step, addr, err)
 	}
@@ -146,11 +146,11 @@ func (k *Kafka) dial(ctx context.Context, network, addr string) (conn net.Conn, 
 		k.seen = cert
 		k.mu.Unlock()
 	}
-	greeted, err := greet(conn, k.cfg.ClientID)
+	greeted, err := apiVersions(conn, k.cfg.ClientID)
 	if err != nil {
 		step := stepGreet
 		if isTLS(err) {
-			step = stepEncrypt // TLS 1.3 refuses our certificate only now
+			step = stepEncrypt // TLS 1.3 refuses a client certificate at the first exchange
 		}
 		return fail(step, err)
 	}

@@ -23,8 +23,8 @@ import (
 	"orderwalk/test/leaktest"
 )
 
-// startKafka starts a broker on a network of its own, so that the tests can run
-// in bubbles, where waiting costs nothing.
+// startKafka starts a broker on a virtual network, so that tests run in bubbles, where
+// waiting costs no time.
 func startKafka(t *testing.T, opts ...kfake.Opt) (*kfake.VirtualNetwork, []string) {
 	t.Helper()
 	network := new(kfake.VirtualNetwork)
@@ -36,7 +36,7 @@ func startKafka(t *testing.T, opts ...kfake.Opt) (*kfake.VirtualNetwork, []strin
 	return network, cluster.ListenAddrs()
 }
 
-// ask makes one request on connections of its own.
+// ask sends one request on new connections.
 func ask(t *testing.T, cfg Config) error {
 	t.Helper()
 	k := New(cfg)
@@ -46,7 +46,8 @@ func ask(t *testing.T, cfg Config) error {
 	return err
 }
 
-// causeOf is the cause in an error; empty for one of another package.
+// noSecret fails if a text contains a credential. Very short ones are skipped, since they
+// occur in any text.
 func causeOf(err error) Cause {
 	var e *Error
 	if errors.As(err, &e) {
@@ -73,7 +74,7 @@ func noSecret(t *testing.T, login SASL, text string) {
 	leaks.Check(t, "an error", text)
 }
 
-// request goes to the cluster and not to the Transport's cache.
+// request reaches the cluster, past the Transport's cache.
 func request(ctx context.Context, k *Kafka) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*DialTimeout)
 	defer cancel()
@@ -96,9 +97,9 @@ func TestPasswordIsAskedAtEachConnection(t *testing.T) {
 				if err := ask(t, cfg); err != nil {
 					t.Fatalf("right password: %v", err)
 				}
-				password = "wrong-hush" // what the secret's file holds has changed
+				password = "wrong-hush" // new content of the secret's file
 				err := ask(t, cfg)
-				// The stand-in hangs up, where Kafka says what is wrong.
+				// kfake closes the connection, where Kafka returns the reason.
 				if err == nil || causeOf(err) != CauseHangUp || !strings.Contains(err.Error(), "as User:u") {
 					t.Fatalf("wrong password: %v, cause %q", err, causeOf(err))
 				}
@@ -118,7 +119,7 @@ func TestBrokerThatWantsALogin(t *testing.T) {
 		if err := request(t.Context(), k); err == nil {
 			t.Error("no error without a login")
 		}
-		// How Kafka behaves: it answers ApiVersions and hangs up at the rest.
+		// Kafka answers ApiVersions and closes the connection at any other request.
 	})
 }
 
@@ -145,7 +146,7 @@ func TestUnreadablePasswordIsNamed(t *testing.T) {
 	})
 }
 
-// The Dialer's connections are as ready as the Transport's.
+// The Dialer's connections are ready in the same way as the Transport's.
 func TestDialer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		network, brokers := startKafka(t, kfake.EnableSASL(), kfake.Superuser(ScramSHA256, "u", "right"))
@@ -163,7 +164,7 @@ func TestDialer(t *testing.T) {
 	})
 }
 
-// A network that counts, and can be told to refuse.
+// A network that counts dials and can refuse them.
 type countingNetwork struct {
 	*kfake.VirtualNetwork
 	dials atomic.Int64
@@ -178,8 +179,8 @@ func (n *countingNetwork) dial(ctx context.Context, network, addr string) (net.C
 	return n.DialContext(ctx, network, addr)
 }
 
-// A rotated password is in use everywhere after MaxAge; one that the broker
-// refuses stops nothing while the old connections live.
+// A rotated password is in use everywhere after MaxAge; one that the broker rejects
+// interrupts nothing while the old connections live.
 func TestConnectionsAreReplaced(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		network, brokers := startKafka(t, kfake.EnableSASL(), kfake.Superuser(Plain, "u", "right"))
@@ -219,8 +220,8 @@ func TestConnectionsAreReplaced(t *testing.T) {
 	})
 }
 
-// This one is on loopback: over the pipes of a bubble two ends that refuse each
-// other wait for each other.
+// This test uses loopback: over the pipes of a bubble two ends that reject each other
+// wait for each other.
 func TestTLSFilesAreReadAtEachConnection(t *testing.T) {
 	ours, other := newAuthority(t), newAuthority(t)
 	brokerPair, err := tls.X509KeyPair(ours.issue(t, pkix.Name{CommonName: "broker.test"}))

@@ -20,9 +20,9 @@ import (
 	"orderwalk/internal/redact"
 )
 
-// greet asks which requests the broker takes: the first exchange on every
-// connection, and so the first to fail where TLS or a login is missing.
-func greet(conn net.Conn, clientID string) (*protocol.Conn, error) {
+// apiVersions asks for the broker's API versions: the first exchange on every connection, and
+// so the first to fail if TLS or a login is missing.
+func apiVersions(conn net.Conn, clientID string) (*protocol.Conn, error) {
 	pc := protocol.NewConn(conn, clientID)
 	res, err := pc.RoundTrip(new(apiversions.Request))
 	if err != nil {
@@ -41,20 +41,19 @@ func greet(conn net.Conn, clientID string) (*protocol.Conn, error) {
 	return pc, nil
 }
 
-// login makes a mechanism with the credentials of the moment, for each
-// connection.
+// login creates a SASL mechanism for each connection, with the current credentials.
 type login interface {
-	// mechanism returns it with the secrets that it is about to use, which no
-	// error may show.
+	// mechanism returns the mechanism and the secrets that it is about to use, which
+	// must not appear in an error.
 	mechanism(ctx context.Context, host string) (m sasl.Mechanism, secrets []string, err error)
-	// refused hears that the broker took the credentials of the latest
-	// mechanism for wrong.
+	// refused is called when the broker has rejected the credentials of the latest
+	// mechanism.
 	refused()
-	// principal is what Kafka most probably calls us.
+	// principal returns Kafka's most likely name for this client.
 	principal() string
 }
 
-// authenticate logs in and tells how long the session lasts; 0 = without end.
+// authenticate logs in and returns how long the session lasts; 0 = no limit.
 func authenticate(ctx context.Context, l login, pc *protocol.Conn, addr string) (session time.Duration, err error) {
 	host, portText, err := net.SplitHostPort(addr)
 	if err != nil {
@@ -103,7 +102,7 @@ func exchange(ctx context.Context, pc *protocol.Conn, m sasl.Mechanism, secrets 
 		}
 		done, next, err := conversation.Next(ctx, answer.AuthBytes)
 		if err != nil {
-			// Not every code that means it: a broker that does not know our
+			// Some of these have no such code: a broker that does not know our
 			// password cannot prove itself (SCRAM).
 			return 0, fmt.Errorf("%w: %s", kafka.SASLAuthenticationFailed, clean(err.Error(), secrets))
 		}
@@ -115,11 +114,11 @@ func exchange(ctx context.Context, pc *protocol.Conn, m sasl.Mechanism, secrets 
 }
 
 const (
-	maxText = 300     // bytes kept of what somebody else says
-	maxRaw  = 4 << 10 // bytes of it that are looked at
+	maxText = 300     // bytes kept of a foreign text
+	maxRaw  = 4 << 10 // bytes examined of it
 )
 
-// clean takes secrets and control characters out of a foreign text.
+// clean removes secrets and control characters from a foreign text.
 func clean(text string, secrets []string) string {
 	text = redact.Text(text[:min(len(text), maxRaw)], "[secret]", secrets...)
 	text = strings.Map(func(r rune) rune {

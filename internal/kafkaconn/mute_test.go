@@ -10,9 +10,8 @@ import (
 	"github.com/segmentio/kafka-go"
 )
 
-// A bootstrap address where nobody answers, such as that of a node that is gone,
-// takes its time and not that of the addresses after it, in whichever order
-// they are tried.
+// A bootstrap address that does not answer, such as that of a removed node, uses its own
+// time limit and not that of the next addresses, in whichever order they are tried.
 func TestMuteBootstrapAddress(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		network, brokers := startKafka(t)
@@ -35,8 +34,8 @@ func TestMuteBootstrapAddress(t *testing.T) {
 	})
 }
 
-// A broker that is spoken to in another way than it expects hangs up with
-// requests unread, which resets the connection: that is told as a hang-up.
+// A broker that expects another protocol hangs up with unread requests, which resets the
+// connection: the error reports a hang-up.
 func TestResetIsAHangUp(t *testing.T) {
 	reset := &net.OpError{Op: "read", Err: syscall.ECONNRESET}
 	for step, want := range map[string]Cause{stepEncrypt: CauseNotTLS, stepGreet: CauseHangUp} {

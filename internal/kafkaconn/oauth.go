@@ -14,13 +14,13 @@ import (
 	"github.com/segmentio/kafka-go/sasl"
 )
 
-// bearerLogin is OAUTHBEARER (RFC 7628, KIP-255).
+// bearerLogin implements OAUTHBEARER (RFC 7628, KIP-255).
 type bearerLogin struct {
 	token      func(ctx context.Context) (string, error)
-	forget     func() // drops a token that was refused
+	forget     func() // drops a rejected token
 	extensions map[string]string
 	clientID   string
-	subject    atomic.Value // string: of the latest token
+	subject    atomic.Value // string: subject of the latest token
 }
 
 func newBearerLogin(s SASL) *bearerLogin {
@@ -45,7 +45,7 @@ func (l *bearerLogin) mechanism(ctx context.Context, _ string) (sasl.Mechanism, 
 	if err != nil {
 		return nil, nil, err
 	}
-	// b64token of RFC 6750; anything else would end the field it is sent in.
+	// b64token of RFC 6750; any other character would end the field in the message.
 	if strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }) || token == "" {
 		return nil, nil, &fileError{errors.New("the token is not one line of printable characters")}
 	}
@@ -55,7 +55,7 @@ func (l *bearerLogin) mechanism(ctx context.Context, _ string) (sasl.Mechanism, 
 
 func (l *bearerLogin) refused() { l.forget() }
 
-// principal takes the claim that brokers look at by default
+// principal returns the claim that brokers use by default
 // (sasl.oauthbearer.sub.claim.name).
 func (l *bearerLogin) principal() string {
 	if sub, _ := l.subject.Load().(string); sub != "" {
@@ -67,8 +67,8 @@ func (l *bearerLogin) principal() string {
 	return "the subject of the token"
 }
 
-// subject is the claim sub of a JWT, which is not verified here; "" for tokens
-// of another kind.
+// subject returns the claim sub of a JWT, without verifying the token; "" for other
+// tokens.
 func subject(token string) string {
 	parts := strings.Split(token, ".")
 	if len(parts) != 3 {
@@ -93,10 +93,10 @@ type bearer struct {
 	extensions map[string]string
 }
 
-// Name is the mechanism's name on the wire.
+// Name returns the mechanism's name in the protocol.
 func (bearer) Name() string { return OAuthBearer }
 
-// Start returns the only message there is when all is well.
+// Start returns the only message of a successful login.
 func (b bearer) Start(context.Context) (sasl.StateMachine, []byte, error) {
 	var m strings.Builder
 	m.WriteString("n,,\x01auth=Bearer " + b.token + "\x01")
@@ -107,14 +107,14 @@ func (b bearer) Start(context.Context) (sasl.StateMachine, []byte, error) {
 	return &bearerConversation{}, []byte(m.String()), nil
 }
 
-// bearerConversation waits for the verdict.
+// bearerConversation waits for the broker's answer.
 type bearerConversation struct{ refusal string }
 
-// Next takes the verdict: empty is success, anything else says what is wrong
-// and wants an answer of one byte, after which the broker refuses for good.
+// Next handles the answer: empty means success; anything else is an error to which the
+// client replies with one byte, and the broker then fails the login.
 func (c *bearerConversation) Next(_ context.Context, challenge []byte) (bool, []byte, error) {
 	if c.refusal != "" {
-		return false, nil, fmt.Errorf("the broker refuses the token: %s", c.refusal)
+		return false, nil, fmt.Errorf("the broker rejected the token: %s", c.refusal)
 	}
 	if len(challenge) == 0 {
 		return true, nil, nil

@@ -61,7 +61,7 @@ func TestPrincipalOfAToken(t *testing.T) {
 	}
 }
 
-// issuer is an authorisation server.
+// issuer is an authorization server.
 type issuer struct {
 	*httptest.Server
 	calls atomic.Int64
@@ -156,7 +156,7 @@ func TestClientCredentialsRefused(t *testing.T) {
 	}
 }
 
-// A connection that gives up does not cost the next one the token.
+// A connection that gives up does not waste the token request for the next one.
 func TestTokenThatTakesLong(t *testing.T) {
 	i := newIssuer(t)
 	release := make(chan struct{})

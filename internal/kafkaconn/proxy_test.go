@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// A pod's credentials are asked for where nobody else can listen, or by https.
+// A pod's credentials are requested on the node only, or over https.
 func TestAgentAddresses(t *testing.T) {
 	for address, want := range map[string]bool{
 		"https://agent.example/x": true, "http://127.0.0.1:1/x": true, "http://localhost/x": true, "http://[::1]/x": true,
@@ -42,8 +42,8 @@ func TestAgentAddresses(t *testing.T) {
 	}
 }
 
-// What is sent in clear goes through no proxy: it would read it. (net/http reads
-// the variable once in a process, hence another one.)
+// Unencrypted requests use no proxy, which could read them. (net/http reads the variable
+// once per process, so the test starts another one.)
 func TestNoProxyForWhatIsInClear(t *testing.T) {
 	if os.Getenv("HTTP_PROXY") != "" {
 		request, err := http.NewRequest(http.MethodGet, "http://tokens.invalid/", nil)

@@ -19,11 +19,11 @@ import (
 	"orderwalk/test/kafkatest"
 )
 
-// session is what the broker grants on SASL_PLAINTEXT: a fifth of it is all the
-// time there is to replace a connection, on a machine that other tests share.
+// session is what the broker grants on SASL_PLAINTEXT. A fifth of it is the time to
+// replace a connection, on a machine that other tests share.
 const session = 6 * time.Second
 
-// secureKafka is a broker with every way in, and what a test needs to use them.
+// secureKafka is a broker with all kinds of listeners and the secrets for them.
 type secureKafka struct {
 	*kafkatest.Cluster
 	ca    *authority
@@ -75,7 +75,7 @@ func startSecureKafka(t *testing.T) *secureKafka {
 	return s
 }
 
-// setPassword gives the user SCRAM credentials.
+// setPassword creates the user's SCRAM credentials.
 func (s *secureKafka) setPassword(t *testing.T, user, password string) {
 	t.Helper()
 	for _, mechanism := range []kadm.ScramMechanism{kadm.ScramSha256, kadm.ScramSha512} {
@@ -90,7 +90,7 @@ func (s *secureKafka) setPassword(t *testing.T, user, password string) {
 	}
 }
 
-// over is a configuration for a listener; its broker's certificate is trusted.
+// over returns a configuration for a listener that trusts its broker's certificate.
 func (s *secureKafka) over(protocol string, login SASL) Config {
 	cfg := Config{Brokers: s.At(protocol), SASL: login}
 	if protocol != "SASL_PLAINTEXT" {
@@ -99,7 +99,7 @@ func (s *secureKafka) over(protocol string, login SASL) Config {
 	return cfg
 }
 
-// soon repeats until the broker has taken over a change of its metadata.
+// soon repeats until the broker has applied a change of its metadata.
 func soon(t *testing.T, what string, try func() error) {
 	t.Helper()
 	deadline := time.Now().Add(20 * time.Second)
@@ -157,7 +157,7 @@ func (s *secureKafka) testPasswords(t *testing.T) {
 			t.Logf("%v\n%s", err, causeOf(err))
 		}
 	}
-	// Mechanism, encryption and login that do not fit the port.
+	// Mechanism, encryption and login that do not match the port.
 	scramLogin := SASL{Mechanism: ScramSHA256, Username: "alice", Password: fixed("scram-hush")}
 	for name, c := range map[string]struct {
 		cfg   Config
@@ -177,7 +177,7 @@ func (s *secureKafka) testPasswords(t *testing.T) {
 		}
 		t.Logf("%s: %v\n%s", name, err, causeOf(err))
 	}
-	// Kafka tells anybody which requests it takes, and hangs up at the next.
+	// Kafka answers ApiVersions to every client and closes the connection at the next request.
 	k := New(Config{Brokers: s.At("SASL_PLAINTEXT")})
 	defer k.Close()
 	if err := request(t.Context(), k); err == nil || k.Failed(err).Cause != CauseHangUp {
@@ -185,8 +185,7 @@ func (s *secureKafka) testPasswords(t *testing.T) {
 	}
 }
 
-// A certificate that was renewed on disk is what the broker sees within MaxAge,
-// without a request lost.
+// The broker sees a renewed certificate within MaxAge, and no request is lost.
 func (s *secureKafka) testCertificates(t *testing.T) {
 	put := func(a *authority, name string) {
 		cert, key := a.issue(t, pkix.Name{CommonName: name, Organization: []string{"example"}})
@@ -262,7 +261,7 @@ func (s *secureKafka) testTokens(t *testing.T) {
 	i.reply.Store(func(w http.ResponseWriter, r *http.Request, n int64) {
 		life := time.Hour
 		if n == 1 {
-			life = -time.Hour // a token that died in the cache
+			life = -time.Hour // the token expired in the cache
 		}
 		fmt.Fprintf(w, `{"access_token":%q,"expires_in":3600}`, s.jwt.token(t, "robot", "kafka", life))
 	})

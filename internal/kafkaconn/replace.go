@@ -6,15 +6,15 @@ import (
 )
 
 const (
-	// sessionShare of a session is used before the connection is replaced.
+	// sessionShare is the share of a session after which the connection is replaced.
 	sessionShare = 0.8
-	// leastRetry and mostRetry bound the wait before another try to replace.
-	leastRetry = time.Second
-	mostRetry  = 30 * time.Second
+	// minRetry and mostRetry bound the wait before another attempt to replace.
+	minRetry = time.Second
+	maxRetry = 30 * time.Second
 )
 
-// lifeOf is how long a new connection may be used. It varies a little, so that
-// workers that started together do not log in together for ever.
+// lifeOf returns how long a new connection may be used. It varies a little, so that
+// workers that started together do not always log in together.
 func (k *Kafka) lifeOf(session time.Duration) time.Duration {
 	life := k.cfg.MaxAge
 	if session > 0 {
@@ -23,7 +23,7 @@ func (k *Kafka) lifeOf(session time.Duration) time.Duration {
 	return life - time.Duration(rand.Int64N(int64(life/10)+1))
 }
 
-// replaceIn makes sure that the Transport's connections are replaced by then.
+// replaceIn schedules the replacement of the Transport's connections.
 func (k *Kafka) replaceIn(d time.Duration) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -41,8 +41,8 @@ func (k *Kafka) replaceIn(d time.Duration) {
 	k.retire = time.AfterFunc(d, func() { k.replace(false) })
 }
 
-// replace lets go of the Transport's connections if new ones can be made.
-func (k *Kafka) replace(again bool) {
+// replace closes the Transport's connections if a new one can be opened.
+func (k *Kafka) replace(retrying bool) {
 	k.mu.Lock()
 	if k.closed {
 		k.mu.Unlock()
@@ -58,9 +58,9 @@ func (k *Kafka) replace(again bool) {
 	}
 	k.mu.Lock()
 	if err == nil {
-		k.retire = nil // the next connection sets it anew
+		k.retire = nil // the next connection sets it again
 	} else {
-		wait := min(max(k.life/20, leastRetry), mostRetry)
+		wait := min(max(k.life/20, minRetry), maxRetry)
 		k.due = time.Now().Add(wait)
 		k.retire = time.AfterFunc(wait, func() { k.replace(true) })
 	}
@@ -68,21 +68,21 @@ func (k *Kafka) replace(again bool) {
 	switch {
 	case err == nil:
 		k.Transport.CloseIdleConnections()
-		if again {
-			k.cfg.Log.Info("new connections to Kafka can be made again")
+		if retrying {
+			k.cfg.Log.Info("new connections to Kafka succeed again")
 		}
-	case !again:
-		k.cfg.Log.Warn("cannot make a new connection to Kafka, keeping those there are", "reason", err)
+	case !retrying:
+		k.cfg.Log.Warn("cannot open a new connection to Kafka; keeping the existing ones", "reason", err)
 	}
 }
 
-// try makes a connection to any of the brokers and closes it.
+// try opens a connection to any of the brokers and closes it.
 func (k *Kafka) try() (err error) {
 	brokers := k.cfg.Brokers
 	for _, i := range rand.Perm(len(brokers)) {
 		conn, _, dialErr := k.dial(k.ctx, "tcp", brokers[i])
 		if dialErr == nil {
-			_ = conn.Close() // it was only a try
+			_ = conn.Close() // only opened to try
 			return nil
 		}
 		if err == nil || Refused(dialErr) {

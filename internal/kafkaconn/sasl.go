@@ -9,7 +9,7 @@ import (
 	"github.com/segmentio/kafka-go/sasl/scram"
 )
 
-// The mechanisms, by their names on the wire.
+// The mechanisms, by their names in the protocol.
 const (
 	Plain       = "PLAIN"
 	ScramSHA256 = "SCRAM-SHA-256"
@@ -18,24 +18,24 @@ const (
 	AWSMSKIAM   = "AWS_MSK_IAM"
 )
 
-// SASL says how to log in. What belongs to another mechanism is not looked at.
+// SASL configures the login. Fields of other mechanisms are ignored.
 type SASL struct {
-	Mechanism string // one of the above; "" = no login
+	Mechanism string // one of the constants above; "" = no login
 
-	// Username and Password are for PLAIN and SCRAM. Password is asked at each
-	// new connection.
+	// Username and Password are for PLAIN and SCRAM. Password is called for each new
+	// connection.
 	Username string
 	Password func() (string, error)
 
-	// Token returns the token for OAUTHBEARER and is asked at each new
-	// connection. When it is nil, Client says where to get one.
+	// Token returns the token for OAUTHBEARER and is called for each new connection.
+	// If it is nil, Client requests tokens.
 	Token  func() (string, error)
 	Client Client
-	// Extensions go along with the token, such as logicalCluster and
+	// Extensions are sent with the token, such as logicalCluster and
 	// identityPoolId for Confluent Cloud.
 	Extensions map[string]string
 
-	// Getenv finds the AWS_ variables for AWS_MSK_IAM. Defaults to os.Getenv.
+	// Getenv reads the AWS_ variables for AWS_MSK_IAM. Defaults to os.Getenv.
 	Getenv func(name string) string
 }
 
@@ -52,7 +52,7 @@ func newLogin(s SASL) login {
 	return unknownLogin{s.Mechanism}
 }
 
-// passwordLogin is PLAIN and SCRAM.
+// passwordLogin implements PLAIN and SCRAM.
 type passwordLogin struct{ SASL }
 
 func (l passwordLogin) mechanism(context.Context, string) (sasl.Mechanism, []string, error) {
@@ -70,8 +70,8 @@ func (l passwordLogin) mechanism(context.Context, string) (sasl.Mechanism, []str
 		m, err = scram.Mechanism(scram.SHA512, l.Username, password)
 	}
 	if err != nil {
-		// The library says which rule of text preparation is broken, and may
-		// quote what broke it.
+		// The library's error names the broken rule of text preparation, and may
+		// quote the characters that broke it.
 		return nil, nil, &fileError{fmt.Errorf("user name or password has characters that %s does not allow", l.Mechanism)}
 	}
 	return m, []string{password}, nil
@@ -81,7 +81,7 @@ func (passwordLogin) refused() {}
 
 func (l passwordLogin) principal() string { return "User:" + l.Username }
 
-// unknownLogin is no login at all, or a word that is no mechanism.
+// unknownLogin stands for an unknown mechanism.
 type unknownLogin struct{ name string }
 
 func (l unknownLogin) mechanism(context.Context, string) (sasl.Mechanism, []string, error) {

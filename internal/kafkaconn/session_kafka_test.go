@@ -21,9 +21,8 @@ import (
 	"orderwalk/test/logtest"
 )
 
-// kafka-go alone loses a request when the broker's session is over; here the
-// connections are replaced before that, and log in with the password of the
-// moment.
+// kafka-go alone loses a request when the broker's session ends. Here the connections
+// are replaced before that, and log in with the current password.
 func (s *secureKafka) testSession(t *testing.T) {
 	login := SASL{Mechanism: ScramSHA512, Username: "alice", Password: fixed("scram-hush")}
 	mechanism, err := scram.Mechanism(scram.SHA512, "alice", "scram-hush")
@@ -72,7 +71,7 @@ func (s *secureKafka) testSession(t *testing.T) {
 	n += keepAsking(3 * session / 2)
 	t.Logf("%d requests\n%s", n, log.String())
 	// kafka-go alone loses one at the end of each of the four sessions; a machine
-	// that stands still between a look at the clock and the broker's, now and then.
+	// that stalls between our clock and the broker's loses one now and then.
 	if lost > 1 {
 		t.Errorf("%d of %d requests are lost over four ends of sessions", lost, n)
 	}
@@ -89,7 +88,7 @@ func (s *secureKafka) testSession(t *testing.T) {
 	s.setPassword(t, "alice", "scram-hush")
 }
 
-// Transactions go on over the ends of sessions, without a request unanswered at each.
+// Transactions continue over the ends of sessions, without an unanswered request at each.
 func (s *secureKafka) testTransactions(t *testing.T) {
 	if _, err := s.admin.CreateTopic(t.Context(), 2, 1, nil, "orders"); err != nil {
 		t.Fatal(err)
@@ -125,15 +124,15 @@ func (s *secureKafka) testTransactions(t *testing.T) {
 	if err != nil || len(records) != 2*sent {
 		t.Errorf("%d records, %v, want %d", len(records), err, 2*sent)
 	}
-	// Of three ends of sessions, a machine that stands still may meet one.
+	// A machine that stalls may meet one of the three ends of sessions.
 	if n := unanswered.Load(); n > 1 || n == 0 && w.Epoch() != epoch {
 		t.Errorf("%d requests unanswered, epoch %d, was %d", n, w.Epoch(), epoch)
 	}
 	t.Logf("%d transactions", sent)
 }
 
-// The connection of kafka-go's ConsumerGroup is the Dialer's and not replaced:
-// the member joins again under its own ID.
+// kafka-go's ConsumerGroup uses a connection of the Dialer, which is not replaced: the
+// member joins again under its own ID.
 func (s *secureKafka) testGroupSession(t *testing.T) {
 	if _, err := s.admin.CreateTopic(t.Context(), 1, 1, nil, "lanes"); err != nil {
 		t.Fatal(err)

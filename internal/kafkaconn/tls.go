@@ -10,7 +10,7 @@ import (
 	"os"
 )
 
-// encrypt makes a TLS connection of conn, with the files as they are now.
+// encrypt opens a TLS connection on conn, with the current files.
 func (t *TLS) encrypt(ctx context.Context, conn net.Conn, addr string) (*tls.Conn, *tls.Certificate, error) {
 	c, err := t.config(addr)
 	if err != nil {
@@ -50,16 +50,16 @@ func (t *TLS) config(addr string) (*tls.Config, error) {
 		if err != nil {
 			return nil, &fileError{fmt.Errorf("read client certificate: %w", err)}
 		}
-		// Offered whatever authorities the broker names: one that does not fit
-		// should be refused by name and not look like none at all.
+		// Offered whatever authorities the broker names: a wrong certificate should be
+		// rejected as such, not look like a missing one.
 		c.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &cert, nil }
 		c.Certificates = []tls.Certificate{cert}
 	}
 	return c, nil
 }
 
-// isTLS tells errors of encryption: a certificate that does not fit, ours
-// refused by the broker, or an answer that is not TLS.
+// isTLS reports whether an error is about TLS: a certificate that does not match, the
+// client certificate rejected by the broker, or an answer that is not TLS.
 func isTLS(err error) bool {
 	var verify *tls.CertificateVerificationError
 	var record tls.RecordHeaderError

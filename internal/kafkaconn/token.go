@@ -16,27 +16,27 @@ import (
 )
 
 const (
-	// grantTimeout bounds one call for a token. Connections that wait for it
-	// may give up earlier; the next ones find it done.
+	// grantTimeout bounds one token request. Connections that wait for it may give
+	// up earlier; later ones use its result.
 	grantTimeout = 15 * time.Second
-	// grantShare of a token's life it is used for new connections.
+	// grantShare is the share of a token's life in which new connections use it.
 	grantShare = 0.75
-	// unsaidLife is how long a token is kept whose life the answer does not say.
-	unsaidLife = time.Minute
-	maxAnswer  = 1 << 20 // bytes of an answer over HTTP that are read
+	// defaultTokenLife is how long a token without a stated lifetime is kept.
+	defaultTokenLife = time.Minute
+	maxAnswer        = 1 << 20 // bytes read of an HTTP answer
 )
 
-// Client is a client of an OAuth 2 authorisation server, which gives it a token
-// for its own ID and secret (RFC 6749, section 4.4).
+// Client configures the client credentials grant of an OAuth 2 authorization server
+// (RFC 6749, section 4.4).
 type Client struct {
 	TokenURL string
 	ID       string
-	Secret   func() (string, error) // asked at each call
+	Secret   func() (string, error) // called for each token request
 	Scope    string                 // "" = the server's default
 }
 
-// grants keeps the latest token while it is fresh. Its zero value with a client
-// is ready.
+// grants keeps the latest token while it is fresh. A zero value with a client is ready
+// to use.
 type grants struct {
 	client Client
 	flight singleflight.Group
@@ -46,8 +46,8 @@ type grants struct {
 	until time.Time
 }
 
-// token returns the kept token, or asks for one; connections that need one at
-// the same time share the call.
+// token returns the kept token or requests one; connections that need one at the same
+// time share the request.
 func (g *grants) token(ctx context.Context) (string, error) {
 	g.mu.Lock()
 	if g.value != "" && time.Now().Before(g.until) {
@@ -81,7 +81,7 @@ func (g *grants) forget() {
 	g.value = ""
 }
 
-// ask makes the call.
+// ask sends the token request.
 func (c *Client) ask(ctx context.Context) (token string, life time.Duration, err error) {
 	secret, err := c.Secret()
 	if err != nil {
@@ -93,7 +93,7 @@ func (c *Client) ask(ctx context.Context) (token string, life time.Duration, err
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.TokenURL, strings.NewReader(form.Encode()))
 	if err != nil {
-		return "", 0, &fileError{errors.New("the token URL cannot be used")}
+		return "", 0, &fileError{errors.New("invalid token URL")}
 	}
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	// Both are encoded before they are joined (RFC 6749, section 2.3.1).
@@ -121,14 +121,14 @@ func (c *Client) ask(ctx context.Context) (token string, life time.Duration, err
 		final := status >= 400 && status < 500 && status != http.StatusTooManyRequests && status != http.StatusRequestTimeout
 		return "", 0, &grantError{c.TokenURL, text, final}
 	}
-	life = unsaidLife
+	life = defaultTokenLife
 	if seconds, err := answer.Life.Float64(); err == nil && seconds > 0 {
 		life = time.Duration(min(seconds, 86400) * float64(time.Second))
 	}
 	return answer.Token, life, nil
 }
 
-// grantError is a server that gives no token.
+// grantError is a server's refusal to issue a token.
 type grantError struct {
 	url, text string
 	final     bool
@@ -136,9 +136,9 @@ type grantError struct {
 
 func (e *grantError) Error() string { return fmt.Sprintf("get token from %s: %s", e.url, e.text) }
 
-// fetch sends the request and reads the answer. It follows no redirect: that
-// would carry secrets elsewhere. A proxy is used for https only, which goes
-// through it encrypted. The error is without the URL.
+// fetch sends the request and reads the answer. It follows no redirect, which could send
+// secrets elsewhere. It uses a proxy for https only, where the proxy sees encrypted data.
+// The error does not contain the URL.
 func fetch(req *http.Request) (status int, body []byte, err error) {
 	if req.URL.Scheme != "https" {
 		return fetchDirectly(req)

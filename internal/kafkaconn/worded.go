@@ -8,9 +8,9 @@ import (
 	"github.com/segmentio/kafka-go"
 )
 
-// Worded is an error of kafka-go's in words for an operator: without the name of
-// the library's method, and with Kafka's code by its name alone, since what the
-// library explains it with is about one request of several. It unwraps to err.
+// Worded rewrites a kafka-go error for operators. It drops the name of the library's
+// method and keeps only the name of Kafka's code, because the library's explanation of a
+// code fits one of several requests. The result unwraps to err.
 func Worded(err error) error {
 	if err == nil {
 		return nil
@@ -26,7 +26,7 @@ func Worded(err error) error {
 	return &worded{text, err}
 }
 
-// method is how kafka-go begins an error: "kafka.(*Client).Metadata: ".
+// method matches the beginning of a kafka-go error: "kafka.(*Client).Metadata: ".
 var method = regexp.MustCompile(`kafka\.\(\*\w+\)\.\w+: `)
 
 type worded struct {
@@ -37,8 +37,8 @@ type worded struct {
 func (e *worded) Error() string { return e.text }
 func (e *worded) Unwrap() error { return e.err }
 
-// CodeName names one of Kafka's codes. kafka-go calls every coordinator that of a
-// group.
+// CodeName names one of Kafka's codes. kafka-go's names for coordinator codes mention
+// groups only.
 func CodeName(code kafka.Error) string {
 	switch code {
 	case kafka.GroupLoadInProgress:

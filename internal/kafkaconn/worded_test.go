@@ -34,8 +34,7 @@ func TestWorded(t *testing.T) {
 	}
 }
 
-// A port where nothing listens and a way that nothing comes through are two
-// faults.
+// A port without a listener and a network that drops packets are two different errors.
 func TestCausesOfTheWay(t *testing.T) {
 	k := New(Config{Brokers: []string{"kafka.test:9092"}})
 	defer k.Close()

@@ -1,13 +1,13 @@
-// Package kafkawire sends single requests to Kafka through a kafka-go transport, to
-// the broker that the caller chooses, and past what the transport would do by itself:
-// it answers metadata from its cache, routes transactional requests by asking for the
-// coordinator before each one, and sends heartbeats to whichever broker it is
-// connected to. What is in requests and answers is the callers' business: internal/txn,
-// internal/group, internal/topics and internal/access.
+// Package kafkawire sends single requests to Kafka through a kafka-go transport, to the
+// broker that the caller chooses. It avoids what the transport does by itself: answering
+// metadata from its cache, looking up the coordinator before each transactional request,
+// and sending heartbeats to whichever broker it is connected to. It does not interpret
+// requests and answers; its users internal/txn, internal/group, internal/topics and
+// internal/access do.
 //
-// kafka-go's public API has what this needs: a BrokerMessage goes to the broker it
-// names, a GroupMessage to the group's coordinator, and a RawExchanger writes and reads
-// for itself on the connection.
+// kafka-go's public API supports this: a BrokerMessage goes to the broker it names, a
+// GroupMessage to the group's coordinator, and a RawExchanger writes and reads on the
+// connection itself.
 package kafkawire
 
 import (
@@ -22,30 +22,30 @@ import (
 	"github.com/segmentio/kafka-go/protocol"
 )
 
-// Wire is where requests go.
+// Wire sends requests to one cluster.
 type Wire struct {
 	Addr      net.Addr // bootstrap brokers
 	Transport *kafka.Transport
 }
 
-// Request is a request with how it is sent.
+// Request is a request with the way to send it.
 type Request struct {
 	Message protocol.Message
-	// Limit bounds the wait for the answer. The connection dies with it, so an answer
-	// that comes later is read by no one. When the context ends earlier the request is
-	// left to itself until the limit.
+	// Limit bounds the wait for the answer. kafka-go closes the connection then, so a
+	// later answer is never read. If the context ends earlier, the request continues
+	// unattended until the limit.
 	Limit time.Duration
-	// FirstVersion has the first version sent, whatever is offered. Otherwise it is the
-	// latest that broker and kafka-go know.
+	// FirstVersion selects the API's first version. Otherwise the latest that both the
+	// broker and kafka-go support is sent.
 	FirstVersion bool
-	// Read, if set, reads the answer's bytes, the size apart; nil = as kafka-go decodes
+	// Read, if set, decodes the answer's bytes after its size; nil = kafka-go decodes
 	// it.
 	Read func(version int16, body []byte) (protocol.Message, error)
-	// Write, if set, writes the request; nil = as kafka-go encodes it.
+	// Write, if set, encodes the request; nil = kafka-go encodes it.
 	Write func(w io.Writer, correlation int32, clientID string) error
 }
 
-// Answer is an answer with the version it came in.
+// Answer is an answer and its version.
 type Answer struct {
 	Message protocol.Message
 	Version int16
@@ -61,8 +61,8 @@ func (w Wire) ToGroup(ctx context.Context, group string, r Request) (Answer, err
 	return w.send(ctx, r, func(x exchange) protocol.Message { return &toGroup{x, group} })
 }
 
-// ToAny sends a request to any broker. The transport does not recognise it: it
-// neither answers from its cache nor waits for a topic that was created.
+// ToAny sends a request to any broker. The transport does not recognise the request, so
+// it neither answers it from its cache nor waits for a topic that it creates.
 func (w Wire) ToAny(ctx context.Context, r Request) (Answer, error) {
 	return w.send(ctx, r, func(x exchange) protocol.Message { return &x })
 }
@@ -78,11 +78,11 @@ func (w Wire) send(ctx context.Context, r Request, message func(exchange) protoc
 	return Answer{a.Message, a.version}, nil
 }
 
-// correlation can be the same for all requests: kafka-go has one in flight per
-// connection, and closes a connection on which an answer is overdue.
+// correlation may be the same for all requests: kafka-go has one request in flight per
+// connection, and closes a connection whose answer is overdue.
 const correlation = 1
 
-// exchange is a request on its way.
+// exchange is a request in flight.
 type exchange struct {
 	protocol.Message
 	request  Request
@@ -90,7 +90,7 @@ type exchange struct {
 	version  int16 // agreed with the broker
 }
 
-// Required notes the version.
+// Required stores the version.
 func (x *exchange) Required(versions map[protocol.ApiKey]int16) bool {
 	if !x.request.FirstVersion {
 		x.version = versions[x.ApiKey()]
@@ -126,7 +126,7 @@ func (x *exchange) RawExchange(rw io.ReadWriter) (protocol.Message, error) {
 	return &received{m, x.version}, nil
 }
 
-// received is an answer that the transport does not recognise either.
+// received is an answer that the transport does not recognise.
 type received struct {
 	protocol.Message
 	version int16
@@ -150,18 +150,18 @@ type toGroup struct {
 // Group names the group to the transport.
 func (m *toGroup) Group() string { return m.group }
 
-// mostBody bounds what is believed of an answer's size.
-const mostBody = 256 << 20
+// maxBody bounds an answer's size.
+const maxBody = 256 << 20
 
-// readBody reads an answer's bytes, which its size goes before.
+// readBody reads an answer: its size, then that many bytes.
 func readBody(r io.Reader) ([]byte, error) {
 	var size [4]byte
 	if _, err := io.ReadFull(r, size[:]); err != nil {
 		return nil, err
 	}
 	n := binary.BigEndian.Uint32(size[:])
-	if n > mostBody {
-		return nil, fmt.Errorf("an answer of %d bytes", n)
+	if n > maxBody {
+		return nil, fmt.Errorf("invalid answer size of %d bytes", n)
 	}
 	body := make([]byte, n)
 	_, err := io.ReadFull(r, body)

@@ -53,14 +53,14 @@ func TestRefreshSeesMovedLeader(t *testing.T) {
 				t.Errorf("leader = %d, want %d", got, node)
 			}
 		}
-		if cluster.TopicInfo(nowhere) != nil {
-			t.Errorf("topic %q was created", nowhere)
+		if cluster.TopicInfo(invalidTopic) != nil {
+			t.Errorf("topic %q was created", invalidTopic)
 		}
 	})
 }
 
-// TestRequestsGoWhereTheyAreSent: to the broker that is named, to the group's
-// coordinator, or to any, past what the transport would do by itself.
+// TestRequestsGoWhereTheyAreSent checks that a request reaches the named broker, the
+// group's coordinator, or any broker, in spite of the transport's own routing.
 func TestRequestsGoWhereTheyAreSent(t *testing.T) {
 	inBubble(t, func(t *testing.T, cluster *kfake.Cluster, w Wire) {
 		ask := func(r Request, send func(Request) (Answer, error)) Answer {
@@ -89,7 +89,7 @@ func TestRequestsGoWhereTheyAreSent(t *testing.T) {
 		if code := kafka.Error(a.Message.(*heartbeat.Response).ErrorCode); code != kafka.GroupIdNotFound || a.Version != 0 {
 			t.Errorf("the coordinator answers %v in version %d", code, a.Version)
 		}
-		// A validation creates nothing, and is not waited for.
+		// A validation creates nothing, and the transport does not wait for the topic.
 		a = ask(Request{Message: &createtopics.Request{ValidateOnly: true, TimeoutMs: 500,
 			Topics: []createtopics.RequestTopic{{Name: "new", NumPartitions: 1, ReplicationFactor: 1}}}}, func(r Request) (Answer, error) {
 			return w.ToAny(t.Context(), r)
@@ -100,7 +100,7 @@ func TestRequestsGoWhereTheyAreSent(t *testing.T) {
 	})
 }
 
-// TestAnAnswerIsWaitedForUntilItsLimit, and read as bytes by those who want them.
+// TestAnAnswerIsWaitedForUntilItsLimit also reads answers as bytes.
 func TestAnAnswerIsWaitedForUntilItsLimit(t *testing.T) {
 	inBubble(t, func(t *testing.T, cluster *kfake.Cluster, w Wire) {
 		raw := Request{Message: &metadata.Request{}, Limit: time.Second, Read: func(version int16, body []byte) (protocol.Message, error) {

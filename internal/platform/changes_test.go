@@ -10,12 +10,12 @@ import (
 	"orderwalk/simulator"
 )
 
-// TestTwoChangesInOneSecond: the vendor's times are whole seconds, and pushes
-// come in any order. What two changes of one second have made of a shop is what
-// the vendor says to the next call, in whatever order they were heard of.
+// TestTwoChangesInOneSecond: the vendor's times are whole seconds, and pushes come in any
+// order. The vendor's answer to the next call decides the outcome of two changes in one
+// second, in whatever order they arrived.
 func TestTwoChangesInOneSecond(t *testing.T) {
-	for _, before := range []bool{false, true} { // it was authorised all along
-		for _, truth := range []bool{false, true} { // it is authorised in the end
+	for _, before := range []bool{false, true} { // authorised before the changes
+		for _, truth := range []bool{false, true} { // authorised after them
 			for _, inOrder := range []bool{false, true} {
 				for _, apart := range []time.Duration{0, 20 * time.Second} {
 					t.Run(fmt.Sprintf("before %v, in the end %v, in order %v, heard %v apart", before, truth, inOrder, apart), func(t *testing.T) {
@@ -48,7 +48,7 @@ func (w *fixture) twoChanges(before, truth, inOrder bool, apart time.Duration) {
 	}
 	reader := w.start("reader", false)
 	reader.ticket()
-	desk := w.start("desk", true)
+	keeper := w.start("desk", true)
 	if before {
 		authorize()
 		if err := reader.Authorization(w.Context(), "wx2", happened[0].what, happened[0].code, happened[0].ends, time.Now()); err != nil {
@@ -58,15 +58,15 @@ func (w *fixture) twoChanges(before, truth, inOrder bool, apart time.Duration) {
 		reader.works("wx2")
 		happened = nil
 	}
-	time.Sleep(time.Minute) // the list of authorisers has been asked for lately
+	time.Sleep(time.Minute) // the list of authorizers has been requested recently
 	at := time.Now()
-	if before != truth { // three changes would be needed to end as it began
+	if before != truth { // it would take three changes to end in the first state
 		authorize()
 		if !truth {
 			revoke()
 		}
 		if len(happened) == 1 {
-			happened = append(happened, happened[0]) // one that comes twice
+			happened = append(happened, happened[0]) // a duplicate
 		}
 	} else if truth {
 		revoke()
@@ -79,7 +79,7 @@ func (w *fixture) twoChanges(before, truth, inOrder bool, apart time.Duration) {
 		happened[0], happened[1] = happened[1], happened[0]
 	}
 	if apart == 0 {
-		desk.stop()
+		keeper.stop()
 	}
 	for i, c := range happened {
 		if i > 0 {
@@ -90,7 +90,7 @@ func (w *fixture) twoChanges(before, truth, inOrder bool, apart time.Duration) {
 		}
 	}
 	if apart == 0 {
-		desk = w.start("another", true)
+		keeper = w.start("another", true)
 	}
 	time.Sleep(20 * time.Second)
 	err := reader.list("wx2")
@@ -99,11 +99,11 @@ func (w *fixture) twoChanges(before, truth, inOrder bool, apart time.Duration) {
 		w.Errorf("authorised: %v, and the list call says %v\n%s", truth, err, w.log.String())
 	}
 	if !truth {
-		time.Sleep(20 * time.Second) // by its own call it may have heard first
+		time.Sleep(20 * time.Second) // its own call may have been refused first
 		if err := reader.list("wx2"); !errors.As(err, &waits) || waits.Class != wechat.Wait {
 			w.Errorf("a list call later: %v", err)
 		}
 	}
-	desk.stop()
+	keeper.stop()
 	reader.stop()
 }

@@ -8,40 +8,40 @@ import (
 	"orderwalk/internal/grouplog"
 )
 
-// Tokens are fetched early, before they end, but not in the first half of a life
-// that is short; a ticket is good for 12 hours.
+// Tokens are fetched before they expire, but not in the first half of a short life; a
+// ticket is valid for 12 hours.
 const (
 	early      = 10 * time.Minute
 	ticketLife = 12 * time.Hour
 )
 
-// ending tells that a token, fetched at one time and good until another, is to
-// be fetched again.
+// ending reports whether a token, fetched at one time and valid until another, is due for
+// renewal.
 func ending(at, expires, now int64) bool {
 	return now >= expires-min(int64(early/time.Second), (expires-at)/2)
 }
 
-// duties is what the keeper has to do now.
+// duties lists what the keeper has to do now.
 type duties struct {
-	ticket  string // from the file, to be kept
-	token   bool   // the platform's own, to be fetched
-	tickets bool   // there is none that is good: have them pushed
-	// exchange are shops whose code is to be traded in, revoke those that have
-	// taken their authorisation back, refresh those that need an access token.
+	ticket  string // from the file, to be stored
+	token   bool   // the platform's token is to be fetched
+	tickets bool   // no ticket is valid: ask the vendor to push one
+	// exchange lists shops whose authorization code is to be exchanged, revoke those
+	// that have revoked their authorisation, refresh those that need an access token.
 	exchange, revoke, refresh []string
-	// reseal are records sealed under a key that is to go.
+	// reseal lists records sealed under a key that is to be removed.
 	reseal []grouplog.Name
 }
 
-// due is what there is to do, as a pure function of what the ledger says, what
-// the configuration gives (a ticket, and a refresh token, mostly empty, for each
-// shop) and the time.
+// due returns what there is to do, as a pure function of the log's state, the
+// configuration (a ticket, and for each shop a refresh token, usually empty) and the
+// time.
 func due(s state, component, fileTicket string, given map[string]string, now time.Time) duties {
 	var d duties
 	unix := now.Unix()
 	good := s.ticket.text != "" && now.Sub(time.Unix(s.ticket.at, 0)) < ticketLife
-	// As with refresh tokens: what is kept goes before the file's ticket, unless
-	// that has changed since. A file may be the one thing that nobody writes.
+	// As with refresh tokens, the stored ticket wins over the file's unless the
+	// file has changed since: the file may be one that no program updates.
 	if fileTicket != "" && fileTicket != s.ticket.text && fingerprint(fileTicket) != s.ticket.given {
 		d.ticket = fileTicket
 		return d
@@ -52,10 +52,10 @@ func due(s state, component, fileTicket string, given map[string]string, now tim
 		d.token = true
 	}
 	if s.token.text == "" || unix >= s.token.expires {
-		return d // nothing else can be done without one
+		return d // without a platform token, the rest is impossible
 	}
 	for shop, file := range given {
-		t := s.tenants[shop]
+		t := s.shops[shop]
 		news, more := t.news()
 		switch {
 		case news && t.change == unauthorized && !more:
@@ -65,14 +65,14 @@ func due(s state, component, fileTicket string, given map[string]string, now tim
 		case news, t.Access == "", ending(t.at, t.expires, unix), t.refused == fingerprint(t.Access), file != "" && file != t.Given:
 			d.refresh = append(d.refresh, shop)
 		}
-		if t.aged {
+		if t.oldKey {
 			d.reseal = append(d.reseal, grouplog.Name{Component: component, Shop: shop, Kind: kindTokens})
 		}
 	}
-	if s.ticket.aged {
+	if s.ticket.oldKey {
 		d.reseal = append(d.reseal, grouplog.Name{Component: component, Kind: kindTicket})
 	}
-	if s.token.aged {
+	if s.token.oldKey {
 		d.reseal = append(d.reseal, grouplog.Name{Component: component, Kind: kindToken})
 	}
 	for _, list := range [][]string{d.exchange, d.revoke, d.refresh} {
@@ -82,16 +82,16 @@ func due(s state, component, fileTicket string, given map[string]string, now tim
 	return d
 }
 
-// news reports whether there is a change of the authorisation that the tokens
-// do not know of. More of the second that they do know of is news as well, but
-// not which of it came last: the vendor is asked.
+// news reports whether the authorisation has changed in a way that the tokens do not
+// cover. Another change in the same second counts as news too; since the order within a
+// second is unknown, more reports that the vendor has to be asked.
 func (t authorizedShop) news() (news, more bool) {
 	more = t.changedAt == t.handled && t.told != t.known && t.known != ""
 	return t.changedAt > t.handled || more, more
 }
 
-// refreshToken is the one to use for a shop: the stored one goes before the
-// configuration's, unless the configuration's has changed since.
+// refreshToken returns the refresh token to use for a shop: the stored one, unless the
+// configuration's has changed since.
 func refreshToken(t authorizedShop, file string) string {
 	if file != "" && file != t.Given || t.Refresh == "" {
 		return file

@@ -10,8 +10,8 @@ import (
 	"orderwalk/internal/grouplog"
 )
 
-// FuzzRecords: whatever stands in the topic, two records of a platform are read to
-// their end, and of a key the latest counts alone.
+// FuzzRecords checks for every content of the topic that two records of a platform are
+// read to their end, and that only the latest of a key counts.
 func FuzzRecords(f *testing.F) {
 	keys := keysOf(1)
 	for _, r := range []record{
@@ -41,20 +41,20 @@ func FuzzRecords(f *testing.F) {
 			for _, r := range records {
 				b.add(r)
 			}
-			b.again()
-			b.complain()
+			b.retryUnread()
+			b.logUnread()
 			s, _ := b.snapshot()
 			return s
 		}
 		both, last := read(first, second), read(second)
-		// Revocations add up within a second; all else is the latest alone.
+		// Revocations add up within a second; otherwise only the latest counts.
 		if bytes.Equal(k1, k2) && (both.ticket != last.ticket || both.token != last.token) {
 			t.Fatalf("%+v, and without the first %+v", both, last)
 		}
 	})
 }
 
-// recordOf is what the log delivers of a record; false if it is not the log's.
+// recordOf returns the record that the log delivers; false if it is not one of the log.
 func recordOf(key, value []byte) (grouplog.Record, bool) {
 	n, ours := grouplog.Parse("g", key)
 	return grouplog.Record{Name: n, Key: key, Value: value}, ours

@@ -12,19 +12,19 @@ import (
 	"orderwalk/internal/wechat"
 )
 
-// listing lets one ask for the list of authorisers at a time.
+// listing lets one goroutine at a time request the list of authorizers.
 type listing struct {
 	mu     sync.Mutex
 	at     time.Time
 	tokens map[string]string
 }
 
-// fromList is a shop's refresh token in the vendor's list of all that have
-// authorised the platform; the list is asked for sparingly.
+// fromList returns a shop's refresh token from the vendor's list of all shops that have
+// authorised the platform; the list is requested at most once in rarePause.
 func (l *listing) fromList(ctx context.Context, p *wechat.Platform, token, shop string) (string, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if time.Since(l.at) > sparingly {
+	if time.Since(l.at) > rarePause {
 		all, err := p.Authorizers(ctx, token)
 		if err != nil {
 			return "", err
@@ -37,21 +37,21 @@ func (l *listing) fromList(ctx context.Context, p *wechat.Platform, token, shop 
 	return l.tokens[shop], nil
 }
 
-func (d *Keeper) of(shop string, k grouplog.Kind) grouplog.Name { return d.State.of(shop, k) }
+func (k *Keeper) of(shop string, kind grouplog.Kind) grouplog.Name { return k.State.of(shop, kind) }
 
-// entry is a shop's record: its tokens, or why there are none.
-func (d *Keeper) entry(shop string, t authorizedShop, p pair, life time.Duration, problem string, errcode int) record {
+// entry returns a shop's record: its tokens, or why it has none.
+func (k *Keeper) entry(shop string, t authorizedShop, p pair, life time.Duration, problem string, errcode int) record {
 	text, _ := json.Marshal(p) // three strings
 	now := time.Now()
 	v := value{At: now.Unix(), Handled: t.changedAt, Known: t.told, Problem: problem, Errcode: errcode}
 	if life > 0 {
 		v.Expires = now.Add(life).Unix()
 	}
-	return record{name: d.of(shop, kindTokens), value: v, text: text}
+	return record{name: k.of(shop, kindTokens), value: v, text: text}
 }
 
-// reseal writes records again under the first key.
-func (d *Keeper) reseal(s state, names []grouplog.Name) []record {
+// reseal returns records sealed again under the first key.
+func (k *Keeper) reseal(s state, names []grouplog.Name) []record {
 	var records []record
 	for _, n := range names {
 		if len(records) == grouplog.MostEntries {
@@ -61,7 +61,7 @@ func (d *Keeper) reseal(s state, names []grouplog.Name) []record {
 			records = append(records, record{name: n, value: value{At: alone.at, Expires: alone.expires, Given: alone.given}, text: []byte(alone.text)})
 			continue
 		}
-		t := s.tenants[n.Shop]
+		t := s.shops[n.Shop]
 		text, _ := json.Marshal(t.pair) // three strings
 		records = append(records, record{name: n, text: text,
 			value: value{At: t.at, Handled: t.handled, Known: t.known, Expires: t.expires, Problem: t.problem, Errcode: t.errcode}})
@@ -69,25 +69,25 @@ func (d *Keeper) reseal(s state, names []grouplog.Name) []record {
 	return records
 }
 
-// ready says whether something may be tried: it has not failed lately, or there
-// is news about it.
-func (d *Keeper) ready(what, about string) bool {
-	p := d.pauses[what]
+// ready reports whether an attempt may be made: it has not failed recently, or its inputs
+// have changed.
+func (k *Keeper) ready(what, about string) bool {
+	p := k.pauses[what]
 	return p == nil || p.about != about || !time.Now().Before(p.until)
 }
 
-// failed notes that something is to be tried again later. It reports whether
-// that takes somebody's act.
-func (d *Keeper) failed(ctx context.Context, what, about string, err error) (lasting bool) {
+// failed schedules the next attempt. It reports whether an operator or the vendor has to
+// act.
+func (k *Keeper) failed(ctx context.Context, what, about string, err error) (lasting bool) {
 	var refusal *wechat.Error
 	lasting = errors.As(err, &refusal) && (refusal.Class == wechat.Wait || refusal.Class == wechat.Stop)
-	p := d.pauses[what]
+	p := k.pauses[what]
 	if p == nil || p.about != about {
 		p = &pause{about: about, next: backoff.New(minPause, maxPause)}
 		if lasting {
 			p.next = backoff.New(minWait, maxWait)
 		}
-		d.pauses[what] = p
+		k.pauses[what] = p
 	}
 	delay := p.next.Next()
 	if refusal != nil {
@@ -99,33 +99,33 @@ func (d *Keeper) failed(ctx context.Context, what, about string, err error) (las
 		if what == platformToken {
 			shop = ""
 		}
-		d.Log.Warn("cannot get a token of the platform's", "component", d.Platform.AppID, "shop", shop, "reason", err, "again_in", delay.Round(time.Second))
+		k.Log.Warn("cannot get a token from the platform API", "component", k.Platform.AppID, "shop", shop, "reason", err, "again_in", delay.Round(time.Second))
 	}
 	return lasting
 }
 
-// problem notes that there are no tokens for a shop. If that takes somebody's
-// act, the shop is told, by the record it returns.
-func (d *Keeper) problem(ctx context.Context, shop, about string, t authorizedShop, err error) (record, bool) {
+// problem notes that a shop has no tokens. If an operator or the vendor has to act, it
+// returns a record that informs the shop.
+func (k *Keeper) problem(ctx context.Context, shop, about string, t authorizedShop, err error) (record, bool) {
 	var refusal *wechat.Error
 	if errors.As(err, &refusal) && refusal.Class == wechat.Token {
-		// The platform's own token: it is fetched again before this is tried, which
-		// then has not failed.
-		if !d.stale {
-			d.stale = true
-			d.failed(ctx, platformToken, "", err)
+		// The platform's own token was refused: it is fetched again before the next
+		// attempt, and this one does not count as failed.
+		if !k.stale {
+			k.stale = true
+			k.failed(ctx, platformToken, "", err)
 		}
 		return record{}, false
 	}
-	if !d.failed(ctx, shop, about, err) {
+	if !k.failed(ctx, shop, about, err) {
 		return record{}, false
 	}
 	problem := refusal.Message
 	if refusal.Hint != "" {
 		problem += "; " + refusal.Hint
 	}
-	if t.handled == t.changedAt && t.known == t.told && (t.problem == problem || t.problem == takenBack && refusal.Code == takenBackCode) {
+	if t.handled == t.changedAt && t.known == t.told && (t.problem == problem || t.problem == revokedProblem && refusal.Code == revokedCode) {
 		return record{}, false
 	}
-	return d.entry(shop, t, pair{Refresh: t.Refresh, Given: t.Given}, 0, problem, refusal.Code), true
+	return k.entry(shop, t, pair{Refresh: t.Refresh, Given: t.Given}, 0, problem, refusal.Code), true
 }

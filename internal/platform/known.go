@@ -5,21 +5,21 @@ import (
 	"time"
 )
 
-// Known is what the group keeps, for somebody who looks and changes nothing.
+// Known is what the group has stored, for a reader that changes nothing.
 type Known struct {
-	// Ticket and Token are the platform's; empty if there is none that is good.
+	// Ticket and Token are the platform's; empty if none is valid.
 	Ticket, Token string
 	shops         map[string]authorizedShop
 }
 
-// Look reads the log's partition once. It is for those who do not follow it.
+// Look reads the log's partition once, for processes that do not follow it.
 func (s *State) Look(ctx context.Context, partition int) (Known, error) {
 	s.cfg.Log.At(partition)
 	if err := s.cfg.Log.CatchUp(ctx); err != nil {
 		return Known{}, err
 	}
 	now, _ := s.store.snapshot()
-	k := Known{shops: now.tenants}
+	k := Known{shops: now.shops}
 	if time.Since(time.Unix(now.ticket.at, 0)) < ticketLife {
 		k.Ticket = now.ticket.text
 	}
@@ -29,8 +29,8 @@ func (s *State) Look(ctx context.Context, partition int) (Known, error) {
 	return k, nil
 }
 
-// Shop is a shop's access token, empty if there is none that is good, and why
-// there is none, if that was found out.
+// Shop returns a shop's access token, empty if none is valid, and the reason why it has
+// none, if known.
 func (k Known) Shop(appID string) (access, problem string, errcode int) {
 	t := k.shops[appID]
 	if t.problem == "" && time.Now().Unix() < t.expires {

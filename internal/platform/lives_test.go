@@ -7,9 +7,8 @@ import (
 	"orderwalk/simulator"
 )
 
-// TestShortLivesAreRenewedInTime: tokens may live for less than the time by
-// which others are fetched early. They are fetched a few times each life then,
-// not again and again.
+// TestShortLivesAreRenewedInTime: tokens may live for less time than the usual margin
+// before expiry. They are then fetched a few times in each life, not continually.
 func TestShortLivesAreRenewedInTime(t *testing.T) {
 	for _, life := range []time.Duration{10 * time.Second, 310 * time.Second} {
 		t.Run(life.String(), func(t *testing.T) {
@@ -36,12 +35,12 @@ func TestShortLivesAreRenewedInTime(t *testing.T) {
 	}
 }
 
-// TestAWorkerWhoseKeysComeLate: files change at one worker before they do at
-// another. What that one cannot open it opens as soon as its own has changed.
+// TestAWorkerWhoseKeysComeLate: files change on one worker before they do on another. The
+// late worker opens what it could not open as soon as its own file has changed.
 func TestAWorkerWhoseKeysComeLate(t *testing.T) {
 	story(t, simulator.Faults{WayFaults: simulator.WayFaults{RotateRefreshToken: "at_use"}}, func(w *fixture) {
-		desk, other := w.start("desk", true), w.start("other", false)
-		desk.ticket()
+		keeper, other := w.start("desk", true), w.start("other", false)
+		keeper.ticket()
 		other.works("wx1")
 		keys := func(all Keys, late map[string]Keys) {
 			w.mu.Lock()
@@ -50,7 +49,7 @@ func TestAWorkerWhoseKeysComeLate(t *testing.T) {
 		}
 		keys(keysOf(2, 1), map[string]Keys{"other": keysOf(1)})
 		time.Sleep(time.Minute)
-		keys(keysOf(2), nil) // all is sealed anew by now
+		keys(keysOf(2), nil) // all records are sealed again by now
 		time.Sleep(lookEvery + time.Second)
 		asked := time.Now()
 		other.works("wx1")
@@ -61,15 +60,14 @@ func TestAWorkerWhoseKeysComeLate(t *testing.T) {
 		newcomer.works("wx1")
 		newcomer.stop()
 		other.stop()
-		desk.stop()
+		keeper.stop()
 	})
 }
 
-// TestARefusedPlatformTokenIsNoFaultOfShops: the platform's token dies before
-// its time, again and again. Another one is asked for, and the shops wait for
-// that and no longer.
+// TestARefusedPlatformTokenIsNoFaultOfShops: the platform's token repeatedly dies before
+// its time. Another one is fetched, and the shops wait for that and no longer.
 func TestARefusedPlatformTokenIsNoFaultOfShops(t *testing.T) {
-	// The vendor says three seconds, which nobody believes.
+	// The vendor states three seconds, which is not used.
 	story(t, simulator.Faults{TokenTTL: 3 * time.Second}, func(w *fixture) {
 		k := w.start("a", true)
 		k.ticket()

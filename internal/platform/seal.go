@@ -13,16 +13,15 @@ import (
 	"orderwalk/internal/grouplog"
 )
 
-// Keys returns the state keys as they are now, 32 bytes each: the first seals,
-// all open.
+// Keys returns the current state keys, 32 bytes each: the first seals, all can open.
 type Keys func() ([][]byte, error)
 
-// What is sealed begins with the form and the ID of the key; a nonce and the
-// ciphertext follow. The first form binds the text to the record's key only, the
-// present one to the rest of its value too, so that a writer of the topic cannot
-// make an old token a new one. Records of the first form are read until the keeper
-// has sealed them again, which it does as with those under a key that is to go,
-// and never again after one of the present form has been seen for that key.
+// A seal begins with its form and the ID of the key; a nonce and the ciphertext follow.
+// The first form binds the text to the record's key only. The present form also binds it
+// to the rest of its value, so that a writer of the topic cannot make an old token look
+// new. Records of the first form are accepted until the keeper has sealed them again, as
+// it does with those under a key that is to be removed. Once a record key has been seen
+// in the present form, the first form is no longer accepted for it.
 const (
 	firstForm  = 1
 	sealedForm = 2
@@ -32,13 +31,13 @@ const (
 var (
 	// ErrNoKeys is a sealed record where no state keys are configured.
 	ErrNoKeys    = errors.New("there are no state keys")
-	errSealed    = errors.New("sealed with none of the state keys, or damaged or altered")
+	errSealed    = errors.New("sealed with another key than the state keys, damaged, or altered")
 	errUnsealed  = errors.New("not sealed")
 	errOlderForm = errors.New("sealed in an older form than the record before it")
 )
 
-// keyID is the form of a seal, and finds its key again without telling anything
-// about it.
+// keyID is the form of a seal and an identifier of its key that reveals nothing about
+// it.
 type keyID [keyIDSize]byte
 
 func idOf(form byte, key []byte) keyID {
@@ -48,9 +47,9 @@ func idOf(form byte, key []byte) keyID {
 	return id
 }
 
-// bound is what a text is sealed for: the record's key and, but in the first
-// form, what else stands in its value. Fields that come to be there are left out
-// of it, or make another form: older programs could not open the seal.
+// bound returns the data that a seal is bound to: the record's key and, except in the
+// first form, the other fields of its value. New fields are left out of it or need a new
+// form, because older programs could not open the seal.
 func bound(form byte, record []byte, v value) []byte {
 	if form == firstForm {
 		return record
@@ -59,7 +58,7 @@ func bound(form byte, record []byte, v value) []byte {
 	return append(append(append([]byte(nil), record...), 0), grouplog.Encode(v)...)
 }
 
-// seal encrypts a text that belongs to a record's key and value and to no other.
+// seal encrypts a text and binds it to a record's key and value.
 func (k Keys) seal(record []byte, v value, text []byte) (string, error) {
 	keys, err := k()
 	if err != nil {
@@ -72,12 +71,12 @@ func (k Keys) seal(record []byte, v value, text []byte) (string, error) {
 	id := idOf(sealedForm, keys[0])
 	out := append([]byte(nil), id[:]...)
 	nonce := make([]byte, gcm.NonceSize())
-	_, _ = rand.Read(nonce) // never fails
+	_, _ = rand.Read(nonce) // never returns an error
 	out = append(out, nonce...)
 	return base64.StdEncoding.EncodeToString(gcm.Seal(out, nonce, text, bound(sealedForm, record, v))), nil
 }
 
-// first is the ID of the key that seals now.
+// first returns the ID of the key that seals now.
 func (k Keys) first() (keyID, error) {
 	keys, err := k()
 	if err != nil {
@@ -86,7 +85,7 @@ func (k Keys) first() (keyID, error) {
 	return idOf(sealedForm, keys[0]), nil
 }
 
-// open decrypts what seal has made, or an older program, and tells by which key.
+// open decrypts a seal of this program or an older one, and returns the ID of its key.
 func (k Keys) open(record []byte, v value) (text []byte, by keyID, err error) {
 	if k == nil {
 		return nil, by, ErrNoKeys
@@ -130,7 +129,7 @@ func newGCM(key []byte) (cipher.AEAD, error) {
 	return gcm, nil
 }
 
-// fingerprint tells tokens apart without telling them.
+// fingerprint distinguishes tokens without revealing them.
 func fingerprint(token string) string {
 	if token == "" {
 		return ""

@@ -71,8 +71,8 @@ func TestSealedOnlyOpensWhereItBelongs(t *testing.T) {
 
 func sealedAs(v value, sealed string) value { v.Sealed = sealed; return v }
 
-// A seal holds for all that its record says: a writer of the topic who alters
-// anything has a record that is not believed.
+// A seal covers its whole record: if a writer of the topic alters anything, the record is
+// rejected.
 func TestSealBindsTheWholeValue(t *testing.T) {
 	record := []byte(`["g",{"component":"wxc","shop":"wx1","ledger":"tokens"}]`)
 	v := value{V: 1, At: 7, Expires: 8, Problem: "p", Errcode: 9, Handled: 10, Known: "k", Given: "g"}
@@ -97,7 +97,7 @@ func TestSealBindsTheWholeValue(t *testing.T) {
 	}
 }
 
-// firstSealed is a record as the first version sealed it.
+// firstSealed returns a record as the first version sealed it.
 func firstSealed(t *testing.T, n grouplog.Name, v value, text string) grouplog.Record {
 	t.Helper()
 	key := n.Bytes("g")
@@ -112,8 +112,8 @@ func firstSealed(t *testing.T, n grouplog.Name, v value, text string) grouplog.R
 	return grouplog.Record{Key: key, Value: grouplog.Encode(v)}
 }
 
-// Records that an older version has sealed are read and sealed again; after that
-// such a one is not believed any more, nor one without a seal.
+// Records sealed by an older version are read and sealed again; after that such a record
+// is rejected, and so is one without a seal.
 func TestSealsOfTheFirstForm(t *testing.T) {
 	n := grouplog.Name{Component: "wxc", Kind: kindToken}
 	b := newStore("g", keysOf(1), slog.New(slog.DiscardHandler), nil)
@@ -126,10 +126,10 @@ func TestSealsOfTheFirstForm(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s.age(first)
+		s.markOldKeys(first)
 		return s.token
 	}
-	if got := add(firstSealed(t, n, value{At: 5, Expires: 6}, "old")); got.text != "old" || got.at != 5 || !got.aged {
+	if got := add(firstSealed(t, n, value{At: 5, Expires: 6}, "old")); got.text != "old" || got.at != 5 || !got.oldKey {
 		t.Errorf("of the first form: %+v", got)
 	}
 	sealed, err := record{name: n, value: value{At: 5, Expires: 6}, text: []byte("old")}.entry("g", keysOf(1))
@@ -137,7 +137,7 @@ func TestSealsOfTheFirstForm(t *testing.T) {
 		t.Fatal(err)
 	}
 	key := n.Bytes("g")
-	if got := add(grouplog.Record{Key: key, Value: sealed.Value}); got.text != "old" || got.at != 5 || got.aged {
+	if got := add(grouplog.Record{Key: key, Value: sealed.Value}); got.text != "old" || got.at != 5 || got.oldKey {
 		t.Errorf("sealed again: %+v", got)
 	}
 	if got := add(firstSealed(t, n, value{At: 50, Expires: 60}, "old")); got.text != "" {

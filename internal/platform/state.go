@@ -8,28 +8,28 @@ import (
 	"orderwalk/internal/grouplog"
 )
 
-// Config says which platform's state it is, and where it is kept.
+// Config configures a platform's State.
 type Config struct {
 	Log *grouplog.Log
 	// Keys are the state keys; nil if there is nothing to seal.
 	Keys Keys
 	// Component is the platform's app ID.
 	Component string
-	// OnProblem, if any, hears of a shop that has lost its tokens, so that a walk at
-	// rest finds out. It must not block.
+	// OnProblem, if any, is called when a shop has lost its tokens, so that a waiting
+	// walker notices. It must not block.
 	OnProblem func(shop string, at time.Time)
 	Logger    *slog.Logger // nil discards
 }
 
-// State is what the group knows of a platform: its ticket and its token, those of
-// the shops that have authorised it, and what has changed of their authorisations.
-// Its methods may be called by several goroutines.
+// State is the group's knowledge of a platform: its ticket and token, the tokens of the
+// shops that have authorised it, and changes of their authorisations. Several goroutines
+// may call its methods.
 type State struct {
 	cfg   Config
 	store *store
 }
 
-// New makes a state that knows what the log delivers from then on.
+// New returns a state that receives the log's records from now on.
 func New(cfg Config) *State {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
@@ -39,8 +39,8 @@ func New(cfg Config) *State {
 	return s
 }
 
-// Watch tries again, until ctx ends, what could not be read: the state keys may have
-// changed elsewhere before they did here.
+// Watch retries unreadable records until ctx ends: the state keys may have changed on
+// another worker before they did here.
 func (s *State) Watch(ctx context.Context) {
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
@@ -49,13 +49,13 @@ func (s *State) Watch(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-			s.store.again()
+			s.store.retryUnread()
 		}
 	}
 }
 
-// Ticket posts a verify ticket of that time; of the zero time if somebody has
-// given it who says that it is the latest, whatever the clocks say.
+// Ticket posts a verify ticket of that time. The zero time means that the caller knows it
+// to be the latest, independent of clocks.
 func (s *State) Ticket(ctx context.Context, ticket string, at time.Time) error {
 	if err := s.cfg.Log.Latest(ctx); err != nil {
 		return err
@@ -65,19 +65,19 @@ func (s *State) Ticket(ctx context.Context, ticket string, at time.Time) error {
 	case at.IsZero():
 		at = time.Unix(max(time.Now().Unix(), known.ticket.at), 0)
 	case at.Unix() < known.ticket.at:
-		return nil // one that came late
+		return nil // a late one
 	}
 	return s.post(ctx, record{name: s.of("", kindTicket), value: value{At: at.Unix(), Given: known.ticket.given}, text: []byte(ticket)})
 }
 
-// Authorization posts that a shop's authorisation has changed; code, which is
-// good until expires, is empty if it was taken back.
+// Authorization posts that a shop's authorisation has changed; code is valid until
+// expires, and is empty if the authorisation was revoked.
 func (s *State) Authorization(ctx context.Context, shop, change, code string, expires, at time.Time) error {
 	if err := s.cfg.Log.Latest(ctx); err != nil {
 		return err
 	}
 	if t, _ := s.store.shop(shop); at.Unix() < t.changedAt {
-		return nil // one that came late must not undo what came since
+		return nil // a late one must not undo later changes
 	}
 	r := record{name: s.of(shop, kindAuthorized), value: value{At: at.Unix(), Change: change}}
 	if code != "" {

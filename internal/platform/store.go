@@ -12,80 +12,80 @@ import (
 	"orderwalk/internal/grouplog"
 )
 
-// store is what the log says as far as it has been read.
+// store is the state of the log as far as it has been read.
 type store struct {
 	group   string
 	keys    Keys
 	log     *slog.Logger
-	problem func(shop string, at time.Time) // hears of shops that have lost their tokens; nil = of no concern
+	problem func(shop string, at time.Time) // called for shops that have lost their tokens; nil = none
 
-	mu      sync.Mutex
-	wrong   map[grouplog.Name]unread // records that cannot be read; older ones than the last do no harm
-	present map[grouplog.Name]bool   // records that have been sealed in the present form
-	state   state
-	changed chan struct{} // closed at the next change
+	mu         sync.Mutex
+	unreadable map[grouplog.Name]unread // unreadable records, the latest of each name
+	present    map[grouplog.Name]bool   // names that have been sealed in the present form
+	state      state
+	changed    chan struct{} // closed at the next change
 }
 
-// unread is a record that cannot be read, and why.
+// unread is an unreadable record and the reason.
 type unread struct {
 	record grouplog.Record
 	err    error
 }
 
-// state is a platform's tokens and its shops'.
+// state holds a platform's tokens and those of its shops.
 type state struct {
-	ticket  secret
-	token   secret
-	tenants map[string]authorizedShop
+	ticket secret
+	token  secret
+	shops  map[string]authorizedShop
 }
 
-// secret is one that stands alone.
+// secret is a ticket or the platform's token.
 type secret struct {
 	text    string
 	at      int64
 	expires int64  // 0 = unknown
-	by      keyID  // that sealed it
-	aged    bool   // by one that is not the first now
-	given   string // with a ticket, the fingerprint of the file's
+	by      keyID  // key that sealed it
+	oldKey  bool   // sealed by a key that is not the first any more
+	given   string // of a ticket: fingerprint of the file's
 }
 
-// authorizedShop is a shop that has authorised the platform, or was said to.
+// authorizedShop is a shop with an authorisation, a notice of one, or tokens.
 type authorizedShop struct {
 	pair
-	at      int64 // of the tokens
-	handled int64 // changedAt of what they know of
+	at      int64 // time of the tokens
+	handled int64 // changedAt of the last change that the tokens cover
 	expires int64 // of the access token
 	problem string
 	errcode int
-	by      keyID // that sealed them
-	aged    bool  // by one that is not the first now
-	// The latest change of its authorisation that the vendor has pushed. Of two in
-	// one second nobody knows which came first, so a code goes before a revocation:
-	// trading it in has the vendor say what holds.
+	by      keyID // key that sealed them
+	oldKey  bool  // sealed by a key that is not the first any more
+	// The latest change of its authorisation that the vendor has pushed. The order of
+	// two changes in one second is unknown, so a code wins over a revocation: the
+	// vendor's answer to the exchange shows which holds.
 	change              string
 	code                string
 	changedAt, codeEnds int64
-	// revoked says that one of that second took it back, told is a fingerprint of
-	// all of it, and known that of what the tokens know of.
+	// revoked reports that a change of that second was a revocation; told is a
+	// fingerprint of all changes of it, and known that of the ones the tokens cover.
 	revoked     bool
 	told, known string
-	refused     string // fingerprint of the access token refused last
+	refused     string // fingerprint of the last refused access token
 }
 
 func newStore(group string, keys Keys, log *slog.Logger, problem func(string, time.Time)) *store {
-	return &store{group: group, keys: keys, log: log, problem: problem, present: make(map[grouplog.Name]bool), wrong: make(map[grouplog.Name]unread),
-		state: state{tenants: make(map[string]authorizedShop)}, changed: make(chan struct{})}
+	return &store{group: group, keys: keys, log: log, problem: problem, present: make(map[grouplog.Name]bool), unreadable: make(map[grouplog.Name]unread),
+		state: state{shops: make(map[string]authorizedShop)}, changed: make(chan struct{})}
 }
 
-// add takes a record of the log.
-func (b *store) add(r grouplog.Record) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.read(r)
+// add handles a record of the log.
+func (st *store) add(r grouplog.Record) {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	st.read(r)
 }
 
-// read takes what a record says. The caller holds mu.
-func (b *store) read(r grouplog.Record) {
+// read decodes a record and applies it. The caller holds mu.
+func (st *store) read(r grouplog.Record) {
 	n := r.Name
 	var v value
 	var text []byte
@@ -99,85 +99,85 @@ func (b *store) read(r grouplog.Record) {
 		switch {
 		case err != nil:
 		case v.Sealed != "":
-			text, by, err = b.openSeal(n, r.Key, v)
+			text, by, err = st.openSeal(n, r.Key, v)
 		case n.Kind == kindTicket || n.Kind == kindToken || n.Kind == kindTokens:
 			err = errUnsealed
 		}
 	}
-	delete(b.wrong, n)
+	delete(st.unreadable, n)
 	switch {
 	case err != nil && n.Kind == kindAuthorized && v.Expires > 0 && time.Now().Unix() >= v.Expires:
-		// A code that has ended is not sealed anew, and nobody misses it.
+		// An expired code is not sealed again, and is not needed.
 	case err != nil:
-		b.wrong[n] = unread{r, err}
+		st.unreadable[n] = unread{r, err}
 		v, text = value{}, nil
 	}
-	b.take(n, v, text, by)
-	close(b.changed)
-	b.changed = make(chan struct{})
+	st.apply(n, v, text, by)
+	close(st.changed)
+	st.changed = make(chan struct{})
 }
 
-// openSeal opens what is sealed in a record. The caller holds mu.
-func (b *store) openSeal(n grouplog.Name, key []byte, v value) (text []byte, by keyID, err error) {
-	text, by, err = b.keys.open(key, v)
+// openSeal opens the sealed part of a record. The caller holds mu.
+func (st *store) openSeal(n grouplog.Name, key []byte, v value) (text []byte, by keyID, err error) {
+	text, by, err = st.keys.open(key, v)
 	switch {
 	case err != nil:
 	case by[0] == sealedForm:
-		b.present[n] = true
-	case b.present[n]:
+		st.present[n] = true
+	case st.present[n]:
 		return nil, by, errOlderForm
 	}
 	return text, by, err
 }
 
-// again tries the records that could not be read: the keys may have changed
-// elsewhere before they did here.
-func (b *store) again() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	for n, u := range maps.Clone(b.wrong) {
-		if b.keys == nil {
+// retryUnread retries the unreadable records: the keys may have changed on another worker
+// before they did here.
+func (st *store) retryUnread() {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	for n, u := range maps.Clone(st.unreadable) {
+		if st.keys == nil {
 			return
 		}
 		var v value
 		if u.record.Value != nil && json.Unmarshal(u.record.Value, &v) == nil {
-			if _, _, err := b.openSeal(n, u.record.Key, v); err == nil {
-				b.read(u.record)
+			if _, _, err := st.openSeal(n, u.record.Key, v); err == nil {
+				st.read(u.record)
 			}
 		}
 	}
 }
 
-// take applies a record. The caller holds mu.
-func (b *store) take(n grouplog.Name, v value, text []byte, by keyID) {
+// apply applies a record. The caller holds mu.
+func (st *store) apply(n grouplog.Name, v value, text []byte, by keyID) {
 	s := secret{text: string(text), at: v.At, expires: v.Expires, given: v.Given, by: by}
 	switch n.Kind {
 	case kindTicket:
-		b.state.ticket = s
+		st.state.ticket = s
 	case kindToken:
-		b.state.token = s
+		st.state.token = s
 	case kindTokens, kindAuthorized, kindRefused:
-		t := b.state.tenants[n.Shop]
+		t := st.state.shops[n.Shop]
 		switch n.Kind {
 		case kindTokens:
 			t.pair = pair{}
-			_ = json.Unmarshal(text, &t.pair) // ours: it was sealed
+			_ = json.Unmarshal(text, &t.pair) // written by us, since it was sealed
 			t.at, t.handled, t.expires, t.problem, t.errcode, t.by = v.At, v.Handled, v.Expires, v.Problem, v.Errcode, by
 			t.known = v.Known
-			if b.problem != nil && v.Problem != "" {
-				b.problem(n.Shop, time.Unix(v.At, 0))
+			if st.problem != nil && v.Problem != "" {
+				st.problem(n.Shop, time.Unix(v.At, 0))
 			}
 		case kindAuthorized:
-			t.hear(v, string(text))
+			t.applyChange(v, string(text))
 		default:
 			t.refused = v.Token
 		}
-		b.state.tenants[n.Shop] = t
+		st.state.shops[n.Shop] = t
 	}
 }
 
-// hear takes a change of the authorisation, which may come again and again.
-func (t *authorizedShop) hear(v value, code string) {
+// applyChange applies a change of the authorisation, which may be delivered repeatedly.
+func (t *authorizedShop) applyChange(v value, code string) {
 	if v.At != t.changedAt {
 		t.revoked, t.change = false, ""
 	}
@@ -188,40 +188,39 @@ func (t *authorizedShop) hear(v value, code string) {
 	t.told = fingerprint(fmt.Sprint(t.changedAt, t.change, t.code, t.revoked))
 }
 
-// shop is what is known of a shop, with a channel that is closed when
-// anything changes.
-func (b *store) shop(shop string) (authorizedShop, <-chan struct{}) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.state.tenants[shop], b.changed
+// shop returns what is known of a shop, and a channel that is closed when anything
+// changes.
+func (st *store) shop(shop string) (authorizedShop, <-chan struct{}) {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	return st.state.shops[shop], st.changed
 }
 
-// snapshot is all of it.
-func (b *store) snapshot() (state, <-chan struct{}) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	s := b.state
-	s.tenants = maps.Clone(s.tenants)
-	return s, b.changed
+// snapshot returns the whole state.
+func (st *store) snapshot() (state, <-chan struct{}) {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	s := st.state
+	s.shops = maps.Clone(s.shops)
+	return s, st.changed
 }
 
-// age marks what is sealed by another key than the first.
-func (s *state) age(first keyID) {
+// markOldKeys marks secrets that are sealed by another key than the first.
+func (s *state) markOldKeys(first keyID) {
 	aged := func(by keyID) bool { return by != keyID{} && by != first }
-	s.ticket.aged, s.token.aged = aged(s.ticket.by), aged(s.token.by)
-	for shop, t := range s.tenants {
-		if t.aged = aged(t.by); t.aged {
-			s.tenants[shop] = t
+	s.ticket.oldKey, s.token.oldKey = aged(s.ticket.by), aged(s.token.by)
+	for shop, t := range s.shops {
+		if t.oldKey = aged(t.by); t.oldKey {
+			s.shops[shop] = t
 		}
 	}
 }
 
-// complain tells of the records that cannot be read, which is as if they were
-// not there.
-func (b *store) complain() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	for n, u := range b.wrong {
-		b.log.Error("a record of the offsets topic cannot be read, as if it were not there", "record", string(n.Bytes(b.group)), "reason", u.err)
+// logUnread logs the unreadable records, which are ignored.
+func (st *store) logUnread() {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	for n, u := range st.unreadable {
+		st.log.Error("ignoring an unreadable record in the offsets topic", "record", string(n.Bytes(st.group)), "reason", u.err)
 	}
 }

@@ -30,14 +30,14 @@ type fixture struct {
 	kafka   *kfake.Cluster
 	api     *simulator.Server
 	keys    Keys
-	late    map[string]Keys // of workers whose file is not the others' yet
+	late    map[string]Keys // of workers whose key file differs from the others' for now
 	log     bytes.Buffer
 	leaks   leaktest.Search
 
 	mu    sync.Mutex
 	given map[string]string
 	file  string // the ticket in it
-	wrong bool   // the platform's secret
+	wrong bool   // the platform's secret is wrong
 }
 
 func story(t *testing.T, faults simulator.Faults, tell func(w *fixture)) {
@@ -88,7 +88,7 @@ type worker struct {
 	stop    func()
 }
 
-// start starts a worker, which leads if it is told so.
+// start starts a worker, as the keeper if leads is true.
 func (w *fixture) start(name string, leads bool) *worker {
 	ctx, cancel := context.WithCancel(context.Background())
 	transport := &kafka.Transport{Dial: w.network.DialContext}
@@ -114,7 +114,7 @@ func (w *fixture) start(name string, leads bool) *worker {
 	group.Go(func() { k.Watch(ctx) })
 	if leads {
 		group.Go(func() {
-			desk := &Keeper{State: k.State, Log: log,
+			keeper := &Keeper{State: k.State, Log: log,
 				Platform: &wechat.Platform{Host: k.host, AppID: "wxc", Secret: w.secret},
 				Given: func() (string, map[string]string) {
 					w.mu.Lock()
@@ -126,10 +126,10 @@ func (w *fixture) start(name string, leads bool) *worker {
 					return w.file, copied
 				}}
 			for ctx.Err() == nil {
-				_ = desk.Run(ctx, func(context.Context) (bool, error) { return true, nil }) // it is fenced, or ends with ctx
+				_ = keeper.Run(ctx, func(context.Context) (bool, error) { return true, nil }) // ends when it is fenced or with ctx
 				select {
 				case <-ctx.Done():
-				case <-time.After(time.Hour): // as a worker that has been fenced
+				case <-time.After(time.Hour): // like a worker that has been fenced
 				}
 			}
 		})
@@ -145,7 +145,7 @@ func (w *fixture) start(name string, leads bool) *worker {
 	return k
 }
 
-// list makes one list call for a shop, with the patience of a walker.
+// list makes one list call for a shop and retries like a walker.
 func (k *worker) list(shop string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
@@ -169,11 +169,11 @@ func (k *worker) ticket() {
 	}
 }
 
-// TestEveryWorkerReadsWithTheDesksTokens: a ticket that one worker is pushed
-// becomes tokens that all use, over hours of rotation, with one refresher.
-func TestEveryWorkerReadsWithTheDesksTokens(t *testing.T) {
+// TestEveryWorkerReadsWithTheKeepersTokens: a ticket that is pushed to one worker becomes
+// tokens that all workers use, over hours of rotation, with one refresher.
+func TestEveryWorkerReadsWithTheKeepersTokens(t *testing.T) {
 	story(t, simulator.Faults{WayFaults: simulator.WayFaults{RotateRefreshToken: "at_use"}}, func(w *fixture) {
-		desk, other := w.start("a", true), w.start("b", false)
+		keeper, other := w.start("a", true), w.start("b", false)
 		var waits *wechat.Error
 		if err := other.list("wx1"); err == nil || errors.As(err, &waits) && waits.Class == wechat.Wait {
 			w.Errorf("without a ticket: %v", err)
@@ -181,33 +181,33 @@ func TestEveryWorkerReadsWithTheDesksTokens(t *testing.T) {
 		for range 5 * 6 {
 			other.ticket()
 			other.works("wx1")
-			desk.works("wx1")
+			keeper.works("wx1")
 			time.Sleep(10 * time.Minute)
 		}
 		other.stop()
-		desk.stop()
+		keeper.stop()
 	})
 }
 
-// TestNoRefreshTokenIsLost: desks come and go in the middle of everything while
-// each refresh token dies with the first use of what came with its successor.
+// TestNoRefreshTokenIsLost: keepers change at arbitrary moments, while each refresh token
+// dies with the first use of the access token that came with its successor.
 func TestNoRefreshTokenIsLost(t *testing.T) {
 	story(t, simulator.Faults{WayFaults: simulator.WayFaults{RotateRefreshToken: "at_use"}}, func(w *fixture) {
 		reader := w.start("reader", false)
 		for i := range 8 {
 			reader.ticket()
-			desk := w.start("desk", true)
+			keeper := w.start("desk", true)
 			time.Sleep(time.Duration(i%7) * 5 * time.Millisecond)
 			if i%2 == 0 {
 				reader.works("wx1")
 			}
-			desk.stop()
-			time.Sleep(111 * time.Minute) // tokens are about to end, or have
+			keeper.stop()
+			time.Sleep(111 * time.Minute) // tokens are about to expire, or have expired
 		}
 		reader.ticket()
-		desk := w.start("desk", true)
+		keeper := w.start("desk", true)
 		reader.works("wx1")
-		desk.stop()
+		keeper.stop()
 		reader.stop()
 	})
 }
@@ -245,7 +245,7 @@ func TestAuthorisationsComeAndGo(t *testing.T) {
 		if err := k.list("wx2"); !errors.As(err, &waits) || waits.Code != 61003 || !strings.Contains(waits.Error(), "authorise the platform") {
 			w.Errorf("after it was taken back: %v", err)
 		}
-		// The event that came first comes again: it must not undo what came since.
+		// The first event is delivered again: it must not undo later changes.
 		if err := k.Authorization(w.Context(), "wx2", a.InfoType, a.Code, a.Expires, a.At); err != nil {
 			w.Fatal(err)
 		}
@@ -258,18 +258,18 @@ func TestAuthorisationsComeAndGo(t *testing.T) {
 	})
 }
 
-// TestNewsIsWaitedForAndNotThePast: a shop that waits for its authorisation is
-// woken by the event before the keeper has done anything about it. What it is told
-// then is not that it has none, or it would rest for minutes more.
-func TestNewsIsWaitedForAndNotThePast(t *testing.T) {
+// TestAWaitingShopWakesAtTheEvent: a shop that waits for its authorisation wakes at the
+// event, before the keeper has acted on it. It then must not get the old refusal, or it
+// would wait for minutes more.
+func TestAWaitingShopWakesAtTheEvent(t *testing.T) {
 	story(t, simulator.Faults{}, func(w *fixture) {
-		reader, desk := w.start("reader", false), w.start("desk", true)
+		reader, keeper := w.start("reader", false), w.start("desk", true)
 		reader.ticket()
 		var waits *wechat.Error
 		if err := reader.list("wx2"); !errors.As(err, &waits) || waits.Class != wechat.Wait {
 			w.Fatalf("before it has authorised: %v", err)
 		}
-		desk.stop()
+		keeper.stop()
 		a, err := w.api.Authorize("wx2")
 		if err != nil {
 			w.Fatal(err)
@@ -277,9 +277,9 @@ func TestNewsIsWaitedForAndNotThePast(t *testing.T) {
 		if err := reader.Authorization(w.Context(), "wx2", a.InfoType, a.Code, a.Expires, a.At); err != nil {
 			w.Fatal(err)
 		}
-		time.Sleep(time.Second) // it is heard of
+		time.Sleep(time.Second) // the event has been read
 		if _, err := reader.Tokens("wx2")(w.Context(), ""); !errors.As(err, &waits) || waits.Class != wechat.Retry {
-			w.Errorf("while nobody has the desk: %v", err)
+			w.Errorf("without a keeper: %v", err)
 		}
 		answered := make(chan error)
 		go func() {
@@ -287,11 +287,11 @@ func TestNewsIsWaitedForAndNotThePast(t *testing.T) {
 			answered <- err
 		}()
 		time.Sleep(time.Second)
-		desk = w.start("another", true)
+		keeper = w.start("another", true)
 		if err := <-answered; err != nil {
-			w.Errorf("with a desk: %v", err)
+			w.Errorf("with a keeper: %v", err)
 		}
-		desk.stop()
+		keeper.stop()
 		reader.stop()
 	})
 }
@@ -304,7 +304,7 @@ func TestStateKeysChange(t *testing.T) {
 		k.works("wx1")
 		k.stop()
 		w.mu.Lock()
-		w.given["wx1"] = "" // what is kept is all there is
+		w.given["wx1"] = "" // only the stored token is left
 		w.mu.Unlock()
 		w.keys = keysOf(2, 1)
 		k = w.start("a", true)

@@ -9,13 +9,13 @@ import (
 	"orderwalk/simulator"
 )
 
-// TestTheLastTicketGivenHolds: a ticket comes by file, by push and from
-// somebody's hand. The last one stays, over changes of desks and keys, however
-// the clocks differ; the file's counts again when it has changed.
-func TestTheLastTicketGivenHolds(t *testing.T) {
+// TestTheLastTicketIsKept: a ticket comes by file, by push and from an operator. The
+// last one stays over changes of keepers and keys, however the clocks differ; the file's
+// counts again when it has changed.
+func TestTheLastTicketIsKept(t *testing.T) {
 	story(t, simulator.Faults{}, func(w *fixture) {
 		reader := w.start("reader", false)
-		desk := w.start("desk", true)
+		keeper := w.start("desk", true)
 		file := func(ticket string) {
 			w.mu.Lock()
 			defer w.mu.Unlock()
@@ -23,13 +23,13 @@ func TestTheLastTicketGivenHolds(t *testing.T) {
 		}
 		holds := func(what, want string) {
 			w.Helper()
-			for range 3 { // desks
+			for range 3 { // keepers
 				time.Sleep(15 * time.Minute)
 				if s, _ := reader.store.snapshot(); s.ticket.text != want {
 					w.Errorf("%s: the ticket is %q, want %q", what, s.ticket.text, want)
 				}
-				desk.stop()
-				desk = w.start("desk", true)
+				keeper.stop()
+				keeper = w.start("desk", true)
 			}
 		}
 		give := func(ticket string, at time.Time) {
@@ -40,7 +40,7 @@ func TestTheLastTicketGivenHolds(t *testing.T) {
 		}
 		file("ticket-in-a-file")
 		holds("from a file", "ticket-in-a-file")
-		give("ticket-of-a-push", time.Now().Add(4*time.Minute)) // whose clock is ahead
+		give("ticket-of-a-push", time.Now().Add(4*time.Minute)) // the vendor's clock is ahead
 		give("ticket-by-hand", time.Time{})
 		give("ticket-that-came-late", time.Now())
 		holds("by hand", "ticket-by-hand")
@@ -50,12 +50,12 @@ func TestTheLastTicketGivenHolds(t *testing.T) {
 		holds("sealed anew", "ticket-by-hand")
 		file("ticket-in-a-file-that-has-changed")
 		holds("from a file that has changed", "ticket-in-a-file-that-has-changed")
-		desk.stop()
+		keeper.stop()
 		reader.stop()
 	})
 }
 
-// secret is the platform's.
+// secret is the platform's secret.
 func (w *fixture) secret() (string, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -65,9 +65,9 @@ func (w *fixture) secret() (string, error) {
 	return "platform-secret", nil
 }
 
-// TestAPlatformSecretThatIsMendedCountsAtOnce: however long the wrong one was
-// tried for.
-func TestAPlatformSecretThatIsMendedCountsAtOnce(t *testing.T) {
+// TestACorrectedPlatformSecretIsUsedAtOnce: a corrected secret is used at once,
+// however long the wrong one has been retried.
+func TestACorrectedPlatformSecretIsUsedAtOnce(t *testing.T) {
 	story(t, simulator.Faults{}, func(w *fixture) {
 		w.wrong = true
 		k := w.start("a", true)

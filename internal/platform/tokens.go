@@ -10,13 +10,12 @@ import (
 
 const (
 	tokensOp = "get authorizer token"
-	// askPatience is how long Tokens waits for the keeper before it says what it
-	// waits for.
+	// askPatience is how long Tokens waits for the keeper before it returns an error
+	// that names the missing part.
 	askPatience = 5 * time.Second
 )
 
-// Tokens is where a shop's client gets its access tokens: see
-// [wechat.Config.Tokens].
+// Tokens returns the source of a shop's access tokens for [wechat.Config.Tokens].
 func (s *State) Tokens(shop string) func(ctx context.Context, refused string) (string, error) {
 	return func(ctx context.Context, refused string) (string, error) {
 		deadline := time.NewTimer(askPatience)
@@ -28,7 +27,7 @@ func (s *State) Tokens(shop string) func(ctx context.Context, refused string) (s
 			news, _ := t.news()
 			switch {
 			case t.problem != "" && news:
-				// What it was refused for may be over: the keeper finds out.
+				// The reason for the refusal may be gone: the keeper finds out.
 			case t.problem != "":
 				return "", &wechat.Error{Op: tokensOp, Class: wechat.Wait, Code: t.errcode, Message: t.problem}
 			case usable && t.Access != refused:
@@ -37,7 +36,7 @@ func (s *State) Tokens(shop string) func(ctx context.Context, refused string) (s
 				told = true
 				err := s.post(ctx, record{name: s.of(shop, kindRefused), value: value{At: time.Now().Unix(), Token: fingerprint(refused)}})
 				if err != nil {
-					return "", &wechat.Error{Op: tokensOp, Class: wechat.Retry, Message: "ask for another token: " + err.Error()}
+					return "", &wechat.Error{Op: tokensOp, Class: wechat.Retry, Message: "request another token: " + err.Error()}
 				}
 			}
 			select {
@@ -51,24 +50,24 @@ func (s *State) Tokens(shop string) func(ctx context.Context, refused string) (s
 	}
 }
 
-// ErrNoTicket is a platform that cannot ask for its token.
+// missing returns an error that names the missing ticket or token.
 var ErrNoTicket = errors.New("the platform has no verify ticket yet")
 
 // missing says what there is no token for.
 func (s *State) missing() *wechat.Error {
 	known, _ := s.store.snapshot()
-	e := &wechat.Error{Op: tokensOp, Class: wechat.Retry, Message: "no access token yet", Hint: "the worker that has the group's ledger fetches it; see its log"}
+	e := &wechat.Error{Op: tokensOp, Class: wechat.Retry, Message: "no access token yet", Hint: "the worker that refreshes the platform's tokens fetches it; see that worker's log"}
 	switch now := time.Now().Unix(); {
 	case known.ticket.text == "":
 		e.Message, e.Err = ErrNoTicket.Error(), ErrNoTicket
 		e.Hint = "the vendor pushes one every 10 minutes to /push/component/" + s.cfg.Component
 	case known.token.text == "" || now >= known.token.expires:
-		e.Message = "the platform has no token of its own yet"
+		e.Message = "the platform has no access token yet"
 	}
 	return e
 }
 
-// Version is something that changes when there may be news for a shop that waits.
+// Version returns a text that changes when a waiting shop may get a token.
 func (s *State) Version(shop string) string {
 	t, _ := s.store.shop(shop)
 	return fingerprint(t.Access+t.problem) + t.told

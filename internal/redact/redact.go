@@ -1,6 +1,6 @@
-// Package redact takes secrets out of texts of foreign origin: error messages of
-// the API, of brokers and of token servers, which echo what they were given, in
-// part or in another encoding. internal/wechat and internal/kafkaconn use it.
+// Package redact removes secrets from foreign texts: error messages of the API, of
+// brokers and of token servers, which echo their input, in part or in another encoding.
+// internal/wechat and internal/kafkaconn use it.
 package redact
 
 import (
@@ -11,13 +11,13 @@ import (
 	"strings"
 )
 
-// part is how many characters of a secret in a row are taken for a part of it.
-// Fewer help nobody to guess the rest, and would match common words.
+// part is how many consecutive characters of a secret count as a part of it. Fewer do not
+// help to guess the rest, and would match common words.
 const part = 8
 
-// Text is the text with mark in place of every secret and of every part of one,
-// plain or as URLs, JSON, base64 or hexadecimal write it, in whatever case.
-// Secrets shorter than a part are replaced where they stand whole.
+// Text replaces every secret, and every part of one, by mark: plain or encoded for URLs,
+// as JSON, base64 or hexadecimal, in upper or lower case. A secret shorter than a part is
+// replaced only as a whole.
 func Text(text, mark string, secrets ...string) string {
 	hidden := make([]bool, len(text))
 	folded := fold(text)
@@ -41,8 +41,8 @@ func Text(text, mark string, secrets ...string) string {
 	return out.String()
 }
 
-// hide marks the bytes of text that are of the word, or of a part of it. grams
-// are all pieces of text that have the length of a part.
+// hide marks the bytes of text that belong to the word or to a part of it. grams holds
+// all substrings of text with the length of a part.
 func hide(hidden []bool, text, word string, grams map[string]bool) {
 	length := min(part, len(word))
 	if length == 0 {
@@ -66,7 +66,7 @@ func hide(hidden []bool, text, word string, grams map[string]bool) {
 	}
 }
 
-// fold lowers ASCII letters and nothing else, so that bytes keep their places.
+// fold lowers ASCII letters only, so that byte positions stay the same.
 func fold(s string) string {
 	b := []byte(s)
 	for i, c := range b {
@@ -77,15 +77,15 @@ func fold(s string) string {
 	return string(b)
 }
 
-// forms are the ways to write a secret.
+// forms returns the encodings of a secret.
 func forms(secret string) []string {
 	quoted, _ := json.Marshal(secret) // a string always encodes
 	all := []string{
 		secret, url.QueryEscape(secret), url.PathEscape(secret), strings.Trim(string(quoted), `"`),
 		hex.EncodeToString([]byte(secret)),
 	}
-	// Within a longer text that is base64 as a whole, a secret has one of three
-	// forms; its first and last characters depend on what stands beside it.
+	// In base64 of a longer text, a secret has one of three forms; its first and last
+	// characters depend on their neighbours.
 	for skip := range min(3, len(secret)) {
 		inner := secret[skip:]
 		inner = inner[:len(inner)/3*3]

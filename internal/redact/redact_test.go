@@ -53,7 +53,7 @@ func TestText(t *testing.T) {
 	}
 }
 
-// No part of a secret comes through, whatever surrounds it.
+// No part of a secret remains, whatever surrounds it.
 func FuzzText(f *testing.F) {
 	f.Add("token ", "91_Kq7ZxVwtY8pLm2R", " is invalid", 3, 11)
 	f.Add("", "%41%42", "", 0, 6)

@@ -12,14 +12,14 @@ import (
 	"orderwalk/internal/kafkawire"
 )
 
-// looked is what one look at the topics has found.
-type looked struct {
+// topicState is the result of one look at the topics.
+type topicState struct {
 	partitions map[string]int   // of each topic that can be used
-	faults     map[string]error // an *Error, or a reason to look again soon
+	faults     map[string]error // an *Error, or a reason to retry soon
 }
 
-// first is the fault of the first topic that has one.
-func (l looked) first(specs []Spec) error {
+// first returns the fault of the first topic that has one.
+func (l topicState) first(specs []Spec) error {
 	for _, s := range specs {
 		if err := l.faults[s.Name]; err != nil {
 			return err
@@ -28,14 +28,13 @@ func (l looked) first(specs []Spec) error {
 	return nil
 }
 
-// leaderPatience is how long CreateEach waits for topics that have no leader, or
-// are being created, while it has others to go on with.
+// leaderPatience is how long CreateEach waits for topics without a leader, or in
+// creation, while other topics are usable.
 const leaderPatience = 15 * time.Second
 
-// CreateEach is Create where a topic may fail without the others. The first spec
-// is the one that has to be there; what is wrong with another is in faults, which
-// name the topics that cannot be used. While none of the others can be used but
-// one may become so, CreateEach goes on asking.
+// CreateEach is Create with a result for each topic. The first spec is mandatory: its
+// fault is the error. faults holds the other topics that cannot be used. While none of
+// those can be used but one may become usable, CreateEach retries.
 func CreateEach(ctx context.Context, addr net.Addr, transport *kafka.Transport, onRetry func(error), specs ...Spec) (partitions map[string]int, faults map[string]error, err error) {
 	e := ensuring{addr: addr, transport: transport, specs: specs, created: map[string]bool{}, onRetry: onRetry}
 	began := time.Now()
@@ -63,9 +62,9 @@ func CreateEach(ctx context.Context, addr net.Addr, transport *kafka.Transport, 
 	return partitions, faults, err
 }
 
-// Usable tells how many partitions each of the topics has; it leaves out those
-// that are not there, may not be seen, or have a partition without a leader.
-// It asks the cluster once, and creates nothing.
+// Usable returns the number of partitions of each topic. It leaves out topics that are
+// missing, may not be seen, or have a partition without a leader. It asks the cluster
+// once, and creates nothing.
 func Usable(ctx context.Context, addr net.Addr, transport *kafka.Transport, names ...string) (map[string]int, error) {
 	if err := (kafkawire.Wire{Addr: addr, Transport: transport}).Refresh(ctx); err != nil {
 		return nil, err

@@ -11,8 +11,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// What is wrong with one topic is that topic's, unless it is the one that has to
-// be there.
+// A problem of one topic concerns only that topic, unless it is the mandatory one.
 func TestCreateEachFailsTopicByTopic(t *testing.T) {
 	specs := []Spec{{Name: "offsets", Partitions: 4, Compacted: true}, {Name: "good", Partitions: 3}, {Name: "bad", Partitions: 3}}
 	fault := func(topic string, err *kerr.Error, keys ...kmsg.Key) kfake.Fault {
@@ -22,7 +21,7 @@ func TestCreateEachFailsTopicByTopic(t *testing.T) {
 		fault kfake.Fault
 		want  string
 	}{
-		"a name":         {fault("bad", kerr.InvalidTopicException, kmsg.CreateTopics), "not a name Kafka takes"},
+		"a name":         {fault("bad", kerr.InvalidTopicException, kmsg.CreateTopics), "not a valid topic name"},
 		"a right":        {fault("bad", kerr.TopicAuthorizationFailed, kmsg.CreateTopics), "may not create it"},
 		"a policy":       {fault("bad", kerr.PolicyViolation, kmsg.CreateTopics), "cannot be created"},
 		"an odd refusal": {fault("bad", kerr.TopicDeletionDisabled, kmsg.CreateTopics), "create topic"},

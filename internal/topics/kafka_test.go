@@ -14,8 +14,8 @@ import (
 	"orderwalk/test/kafkatest"
 )
 
-// A broker that creates whatever is asked for does not create what Refresh
-// asks for, and everything Ensure says of topics holds on it.
+// A broker that creates every requested topic does not create the one that Refresh
+// requests, and Ensure reports the same as on kfake.
 func TestKafka(t *testing.T) {
 	cluster, err := kafkatest.Launch(t.Context(), kafkatest.Options{
 		Properties: []string{"auto.create.topics.enable=true"},
@@ -37,7 +37,7 @@ func TestKafka(t *testing.T) {
 			t.Errorf("partitions = %v", got)
 		}
 	}
-	// Another process makes the offsets topic useless.
+	// Another process makes the offsets topic unsuitable.
 	other := &kafka.Transport{}
 	defer other.CloseIdleConnections()
 	if _, err := Ensure(t.Context(), addr, other, Spec{Name: "plain", Partitions: 1, Config: map[string]string{"cleanup.policy": "compact,delete"}}); err != nil {

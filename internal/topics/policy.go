@@ -9,9 +9,9 @@ import (
 	"github.com/segmentio/kafka-go"
 )
 
-// checkPolicies refuses compacted topics whose cleanup.policy would delete
-// checkpoints. A client that is not allowed to look is let through, as Kafka
-// Connect does with its own topics.
+// checkPolicies refuses compacted topics whose cleanup.policy would delete checkpoints.
+// If the client may not read the policy it is accepted, as Kafka Connect does for its own
+// topics.
 func (e *ensuring) checkPolicies(ctx context.Context) error {
 	req := &kafka.DescribeConfigsRequest{Addr: e.addr}
 	for _, s := range e.specs {
@@ -29,14 +29,14 @@ func (e *ensuring) checkPolicies(ctx context.Context) error {
 	client := kafka.Client{Transport: e.transport, Timeout: requestLimit}
 	res, err := client.DescribeConfigs(ctx, req)
 	if err != nil {
-		return fmt.Errorf("ask for cleanup.policy: %w", err)
+		return fmt.Errorf("read cleanup.policy: %w", err)
 	}
 	for _, r := range res.Resources {
 		switch {
 		case errors.Is(r.Error, kafka.TopicAuthorizationFailed), errors.Is(r.Error, kafka.ClusterAuthorizationFailed):
 			continue
 		case r.Error != nil:
-			return fmt.Errorf("ask for cleanup.policy of topic %q: %w", r.ResourceName, r.Error)
+			return fmt.Errorf("read cleanup.policy of topic %q: %w", r.ResourceName, r.Error)
 		}
 		for _, c := range r.ConfigEntries {
 			if c.ConfigName == "cleanup.policy" && !compacts(c.ConfigValue) {
@@ -47,8 +47,7 @@ func (e *ensuring) checkPolicies(ctx context.Context) error {
 	return nil
 }
 
-// compacts says whether a cleanup.policy keeps the last record of every key
-// for ever.
+// compacts reports whether a cleanup.policy keeps the last record of every key for ever.
 func compacts(policy string) bool {
 	compact := false
 	for p := range strings.SplitSeq(policy, ",") {

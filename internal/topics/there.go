@@ -7,9 +7,8 @@ import (
 	"github.com/segmentio/kafka-go"
 )
 
-// There tells which of the topics are there and may be seen, and how many
-// partitions each has. It creates none. While Kafka does not answer, it goes on
-// asking until ctx ends.
+// There returns the number of partitions of each topic that exists and may be seen. It
+// creates none. While Kafka does not answer it retries until ctx ends.
 func There(ctx context.Context, addr net.Addr, transport *kafka.Transport, names ...string) (map[string]int, error) {
 	e := ensuring{addr: addr, transport: transport}
 	for _, name := range names {

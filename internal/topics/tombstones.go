@@ -12,9 +12,9 @@ import (
 // defaultTombstones is Kafka's own delete.retention.ms.
 const defaultTombstones = 24 * time.Hour
 
-// Tombstones is how long a topic's cleaner keeps tombstones after it has removed
-// what they forget (delete.retention.ms). It is Kafka's default if the client may
-// not look.
+// Tombstones returns how long a topic's cleaner keeps tombstones after it has removed the
+// records before them (delete.retention.ms), or Kafka's default if the client may not
+// read the setting.
 func Tombstones(ctx context.Context, addr net.Addr, transport *kafka.Transport, topic string) time.Duration {
 	const name = "delete.retention.ms"
 	client := kafka.Client{Transport: transport, Timeout: requestLimit}

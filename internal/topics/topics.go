@@ -1,10 +1,8 @@
-// Package topics makes sure that the topics orderwalk writes to are there and
-// fit for it, and makes a kafka-go transport look at the cluster anew.
+// Package topics ensures that the topics orderwalk writes to exist and are suitable.
 //
-// It creates what is missing, refuses an offsets topic that is not compacted,
-// and counts partitions. It alters no topic that exists, deletes none, and
-// knows nothing of records. Its users are package connector, at start and while it
-// runs, and `orderwalk check`.
+// It creates missing topics, refuses an offsets topic that is not compacted, and counts
+// partitions. It neither alters nor deletes a topic, and does not handle records. Its
+// user is the command line, at start and in `orderwalk check`.
 package topics
 
 import (
@@ -22,20 +20,20 @@ import (
 	"orderwalk/internal/kafkawire"
 )
 
-// requestLimit bounds one request, so that a lost answer is noticed.
+// requestLimit bounds one request, so that a lost answer is detected.
 const requestLimit = 10 * time.Second
 
-// Spec is a topic as the program needs it. All but Name and Compacted counts
-// only when the topic has to be created.
+// Spec describes a required topic. All fields but Name and Compacted apply only when the
+// topic is created.
 type Spec struct {
 	Name              string
 	Partitions        int               // 0 means the broker's default
 	ReplicationFactor int               // 0 or -1 means the broker's default
 	Compacted         bool              // cleanup.policy must be compact, without delete
-	Config            map[string]string // more of the topic's configuration
+	Config            map[string]string // further topic configuration
 }
 
-// Error is a topic that cannot be used, which an operator has to act on.
+// Error describes what is wrong with a topic and what an operator can do about it.
 type Error struct {
 	Spec    Spec // of the topic; only Name where no more of it is known
 	Problem string
@@ -58,14 +56,13 @@ func (e *Error) Error() string {
 
 func (e *Error) Unwrap() error { return e.Err }
 
-// Ensure creates the topics that are missing, checks those that are there, and
-// returns how many partitions each of them has. When nothing is missing that
-// costs one round trip for metadata, and a second one if a spec is Compacted.
-// Somebody else creating the same topics meanwhile is fine. It returns when
-// every partition of the topics it created has a leader.
+// Ensure creates missing topics, checks existing ones, and returns the number of
+// partitions of each. If none is missing, that costs one round trip for metadata, and a
+// second one if a spec is Compacted. Another process may create the same topics at the
+// same time. Ensure returns when every partition of the topics it created has a leader.
 //
-// While Kafka does not answer, Ensure goes on asking until ctx ends. Anything
-// an operator has to act on is an [*Error].
+// While Kafka does not answer, Ensure retries until ctx ends. A problem that an operator
+// has to act on is an [*Error].
 func Ensure(ctx context.Context, addr net.Addr, transport *kafka.Transport, specs ...Spec) (map[string]int, error) {
 	partitions, err := Create(ctx, addr, transport, nil, specs...)
 	if err == nil {
@@ -74,8 +71,8 @@ func Ensure(ctx context.Context, addr net.Addr, transport *kafka.Transport, spec
 	return partitions, err
 }
 
-// Create is the first half of Ensure: all but the second round trip. onRetry, if
-// any, hears of each failure after which it is tried again.
+// Create is the first half of Ensure: all but the second round trip. onRetry, if any, is
+// called for each failure that is retried.
 func Create(ctx context.Context, addr net.Addr, transport *kafka.Transport, onRetry func(error), specs ...Spec) (partitions map[string]int, err error) {
 	e := ensuring{addr: addr, transport: transport, specs: specs, created: map[string]bool{}, onRetry: onRetry}
 	err = e.retry(ctx, func() error {
@@ -88,14 +85,13 @@ func Create(ctx context.Context, addr net.Addr, transport *kafka.Transport, onRe
 	return partitions, err
 }
 
-// Check is the other half: the policies of the compacted topics, which have to
-// be there.
+// Check is the second half: the policies of the compacted topics, which must exist.
 func Check(ctx context.Context, addr net.Addr, transport *kafka.Transport, specs ...Spec) error {
 	e := ensuring{addr: addr, transport: transport, specs: specs}
 	return e.retry(ctx, func() error { return e.checkPolicies(ctx) })
 }
 
-// retry repeats what fails over something of the moment.
+// retry repeats temporary failures.
 func (e *ensuring) retry(ctx context.Context, do func() error) error {
 	pause := backoff.New(10*time.Millisecond, time.Second)
 	for {
@@ -119,8 +115,8 @@ func (e *ensuring) retry(ctx context.Context, do func() error) error {
 	}
 }
 
-// refused says whether a broker turned the client itself away, which asking
-// again does not change.
+// refused reports whether a broker rejected the client itself, which a retry does not
+// change.
 func refused(err error) bool {
 	return errors.Is(err, kafka.SASLAuthenticationFailed) ||
 		errors.Is(err, kafka.UnsupportedSASLMechanism) || errors.Is(err, kafka.IllegalSASLState)
@@ -130,16 +126,16 @@ type ensuring struct {
 	addr      net.Addr
 	transport *kafka.Transport
 	specs     []Spec
-	created   map[string]bool // by us, or by somebody else while we tried
-	onRetry   func(error)     // nil = nobody
+	created   map[string]bool // by us, or by another client while we tried
+	onRetry   func(error)     // nil = none
 }
 
-// look goes through the topics once. Its error is about the request; what is
-// wrong with a topic is in the result.
-func (e *ensuring) look(ctx context.Context) (looked, error) {
+// look checks the topics once. Its error is about the request; problems of topics are in
+// the result.
+func (e *ensuring) look(ctx context.Context) (topicState, error) {
 	found, err := e.describe(ctx)
 	if err != nil {
-		return looked{}, err
+		return topicState{}, err
 	}
 	var missing []Spec
 	for _, s := range e.specs {
@@ -150,13 +146,13 @@ func (e *ensuring) look(ctx context.Context) (looked, error) {
 	faults := make(map[string]error)
 	if len(missing) > 0 {
 		if faults, err = e.create(ctx, missing); err != nil {
-			return looked{}, err
+			return topicState{}, err
 		}
 		if found, err = e.describe(ctx); err != nil {
-			return looked{}, err
+			return topicState{}, err
 		}
 	}
-	l := looked{partitions: make(map[string]int, len(e.specs)), faults: faults}
+	l := topicState{partitions: make(map[string]int, len(e.specs)), faults: faults}
 	for _, s := range e.specs {
 		f := found[s.Name]
 		var fault error
@@ -195,7 +191,7 @@ func (e *ensuring) describe(ctx context.Context) (map[string]description, error)
 	defer cancel()
 	m, err := e.transport.RoundTrip(ctx, e.addr, &metadata.Request{TopicNames: names})
 	if err != nil {
-		return nil, fmt.Errorf("ask for metadata: %w", err)
+		return nil, fmt.Errorf("read metadata: %w", err)
 	}
 	found := make(map[string]description, len(names))
 	for _, t := range m.(*metadata.Response).Topics {
@@ -206,16 +202,15 @@ func (e *ensuring) describe(ctx context.Context) (map[string]description, error)
 			}
 		}
 		if d.code == kafka.LeaderNotAvailable && d.partitions > 0 {
-			d.code = 0 // counted as leaderless
+			d.code = 0 // it counts as leaderless
 		}
 		found[t.Name] = d
 	}
 	return found, nil
 }
 
-// create asks for the topics, and returns what is wrong with each of them that
-// was not created. The transport looks at the cluster anew when the answer comes,
-// whatever it is.
+// create creates the topics, and returns the problem of each that was not created. The
+// transport renews its metadata after any answer.
 func (e *ensuring) create(ctx context.Context, specs []Spec) (faults map[string]error, err error) {
 	req := &createtopics.Request{TimeoutMs: int32(requestLimit.Milliseconds())}
 	for _, s := range specs {
@@ -259,22 +254,22 @@ func (e *ensuring) create(ctx context.Context, specs []Spec) (faults map[string]
 	if len(denied) == 0 {
 		return faults, nil
 	}
-	// A client that may not create topics still finds one that was made since
-	// the transport looked last.
+	// A client that may not create topics still finds one that was created since the
+	// transport's last look.
 	found, err := e.describe(ctx)
 	if err != nil {
 		return nil, err
 	}
 	for _, t := range denied {
 		if found[t.Name].code == kafka.UnknownTopicOrPartition {
-			faults[t.Name] = &Error{Spec: e.spec(t.Name), Problem: "not there, or not to be seen, and this client may not create it",
+			faults[t.Name] = &Error{Spec: e.spec(t.Name), Problem: "missing or hidden from this client, which may not create it",
 				Missing: true, Err: kafka.Error(t.ErrorCode)}
 		}
 	}
 	return faults, nil
 }
 
-const invalidName = "not a name Kafka takes"
+const invalidName = "not a valid topic name"
 
 func (e *ensuring) spec(name string) Spec {
 	for _, s := range e.specs {

@@ -122,7 +122,7 @@ func TestEnsureRefusesTopicThatIsNotCompacted(t *testing.T) {
 	}
 }
 
-// Somebody else creates the topic between our look and our request.
+// Another process creates the topic between our look and our request.
 func TestEnsureLosesARace(t *testing.T) {
 	inBubble(t, func(t *testing.T, w fixture) {
 		w.ControlKey(int16(kmsg.CreateTopics), func(r kmsg.Request) (kmsg.Response, error, bool) {

@@ -33,25 +33,25 @@ const (
 	attributeControl       = 0x20
 )
 
-// castagnoli only saves its lookup at each use; it is never written to.
+// castagnoli is read-only; the variable saves the lookup at each use.
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// batch is one record batch of one partition: its records are encoded when they
-// are appended, its head when it is sent, since producer ID, epoch and sequence
-// may have changed by then.
+// batch is one record batch of one partition. Records are encoded when they are
+// appended, the head when the batch is sent, since producer ID, epoch and sequence may
+// have changed by then.
 type batch struct {
 	topic     string
 	partition int32
-	round     int // how many batches of the partition go before it
+	round     int // how many batches of the partition precede it
 	count     int32
-	first     int64 // timestamps in milliseconds
+	first     int64 // timestamp in milliseconds
 	max       int64
 	records   []byte
-	packed    []byte // the records compressed, if they are to be
+	packed    []byte // the compressed records, if compression is on
 	codec     kafka.Compression
 }
 
-// appendRecord encodes a record behind the ones that are there.
+// appendRecord encodes a record after the existing ones.
 func (b *batch) appendRecord(at int64, key, value []byte, headers []Header) {
 	if b.count == 0 {
 		b.first, b.max = at, at
@@ -76,7 +76,7 @@ func (b *batch) appendRecord(at int64, key, value []byte, headers []Header) {
 	b.count++
 }
 
-// recordSize bounds what appendRecord will add.
+// recordSize bounds the bytes that appendRecord adds.
 func recordSize(key, value []byte, headers []Header) int {
 	const lengths = 3 * binary.MaxVarintLen32 // of the record, and its two deltas
 	return lengths + binary.MaxVarintLen64 + bodySize(0, 0, key, value, headers)
@@ -136,10 +136,10 @@ type stamp struct {
 	sequence   int32 // of the batch's first record
 }
 
-// reader gives the batch's bytes with their size in front, as a Produce request
-// carries them. The head is the reader's own and the records are only read, so
-// that a request given up half-way, which kafka-go may still be writing, and
-// its repetition do not meet.
+// reader returns the batch's bytes with their size in front, as in a Produce request.
+// Each reader has its own head and only reads the records, so that a request that was
+// given up half-way, which kafka-go may still be writing, and its repetition do not
+// interfere.
 func (b *batch) reader(s stamp) *batchReader {
 	body := b.records
 	if b.packed != nil {
@@ -167,7 +167,7 @@ func (b *batch) reader(s stamp) *batchReader {
 type batchReader struct {
 	head [4 + headSize]byte
 	body []byte
-	off  int // how much of both has been read
+	off  int // bytes read so far
 }
 
 func (r *batchReader) Read(p []byte) (int, error) {
@@ -184,7 +184,7 @@ func (r *batchReader) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// WriteTo spares io.Copy its buffer.
+// WriteTo saves io.Copy its buffer.
 func (r *batchReader) WriteTo(w io.Writer) (int64, error) {
 	n, err := w.Write(r.head[:])
 	if err != nil {

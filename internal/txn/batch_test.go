@@ -19,7 +19,7 @@ import (
 
 var moment = time.UnixMilli(1790000000123)
 
-// someRecords are records with everything that changes the encoding.
+// someRecords covers everything that changes the encoding.
 func someRecords(n int, seed uint64) []Record {
 	r := rand.New(rand.NewPCG(seed, 1))
 	text := func(max int) []byte {
@@ -62,8 +62,8 @@ func encode(t testing.TB, records []Record) *batch {
 	return &tx.batches[0]
 }
 
-// wire gives what a Produce request would carry, once through Read and once
-// through WriteTo, which must not differ.
+// wire returns the bytes of a Produce request, read once with Read and once with
+// WriteTo; both must be the same.
 func wire(t testing.TB, b *batch, s stamp) []byte {
 	t.Helper()
 	var read, written bytes.Buffer
@@ -99,7 +99,7 @@ func TestBatchIsByteForByteKafkaGos(t *testing.T) {
 			if _, err := set.WriteTo(&want); err != nil {
 				t.Fatal(err)
 			}
-			// kafka-go writes −1 for whatever belongs to a producer.
+			// kafka-go writes −1 for the fields of a producer.
 			got := wire(t, encode(t, records), stamp{-1, -1, -1})
 			if !bytes.Equal(got, want.Bytes()) {
 				t.Errorf("batches differ:\n got %x\nwant %x", got, want.Bytes())
@@ -167,7 +167,7 @@ func TestBatchDecodesWithFranz(t *testing.T) {
 	}
 }
 
-// same tells nil from empty, as Kafka does.
+// same distinguishes nil from empty, as Kafka does.
 func same(a, b []byte) bool { return bytes.Equal(a, b) && (a == nil) == (b == nil) }
 
 func TestAppendSplitsBatches(t *testing.T) {
@@ -218,7 +218,7 @@ func TestAppendRefuses(t *testing.T) {
 	}
 }
 
-// recordSize is what keeps a batch under its limit: it must never be too small.
+// recordSize keeps a batch under its limit, so it must never be too small.
 func FuzzRecordSize(f *testing.F) {
 	f.Add([]byte("k"), []byte("v"), "h", []byte("x"), int64(1))
 	f.Add([]byte(nil), make([]byte, 70_000), "", []byte(nil), int64(-1<<40))
@@ -270,7 +270,7 @@ func BenchmarkAppend(b *testing.B) {
 	}
 }
 
-// kafka-go may still be reading the buffers of a request that was given up.
+// kafka-go may still read the buffers of a request that was given up.
 func TestResetKeepsNoTornBuffer(t *testing.T) {
 	tx := &Transaction{limit: 1 << 20, open: map[string][]int{}}
 	for _, c := range []struct {
@@ -282,10 +282,10 @@ func TestResetKeepsNoTornBuffer(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		tx.torn = c.torn
+		tx.inUse = c.torn
 		tx.reset()
-		if len(tx.spare) != c.want || tx.torn || tx.Records() != 0 || tx.Bytes() != 0 || len(tx.batches) != 0 {
-			t.Errorf("after reset, torn %v: %d buffers kept, want %d; %+v", c.torn, len(tx.spare), c.want, tx)
+		if len(tx.freeBuffers) != c.want || tx.inUse || tx.Records() != 0 || tx.Bytes() != 0 || len(tx.batches) != 0 {
+			t.Errorf("after reset, torn %v: %d buffers kept, want %d; %+v", c.torn, len(tx.freeBuffers), c.want, tx)
 		}
 	}
 }

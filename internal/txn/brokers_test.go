@@ -60,7 +60,7 @@ func TestCommitFollowsNewBroker(t *testing.T) {
 		for p := range int32(6) {
 			w.MoveTopicPartition(orders, p, node)
 		}
-		for page := 1; page < 20; page++ { // sooner or later the coordinator lands there too
+		for page := 1; page < 20; page++ { // at some point the coordinator lands on that broker too
 			w.RehashCoordinators()
 			w.mustPublish(writer, page*100+1, page*100+100)
 		}
@@ -68,8 +68,8 @@ func TestCommitFollowsNewBroker(t *testing.T) {
 	})
 }
 
-// Nobody answers any more. Commit says so when the transaction timeout has
-// passed, and a Writer opened when Kafka is back goes on.
+// No broker answers any more. Commit reports it when the transaction timeout has
+// passed, and a Writer opened after Kafka's return continues.
 func TestCommitWhileKafkaIsAway(t *testing.T) {
 	for name, c := range map[string]struct {
 		from  kmsg.Key // the first request that is lost

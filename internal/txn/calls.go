@@ -16,8 +16,8 @@ import (
 	"github.com/segmentio/kafka-go/protocol/rawproduce"
 )
 
-// How long one request may take before it counts as unanswered. The leader
-// answers a Produce that its followers are slow to copy before we give up.
+// How long a request may take before it counts as unanswered. A Produce whose
+// followers are slow is answered by the leader (replicationLimit) before we give up.
 const (
 	coordinatorLimit = 5 * time.Second
 	produceLimit     = 10 * time.Second
@@ -26,26 +26,25 @@ const (
 
 const requireAll = -1 // acks of every replica in sync
 
-// answer is what came of one request.
+// answer is the result of one request.
 type answer struct {
 	code      kafka.Error
-	err       error // why there was none, when code is noAnswer
+	err       error // why no answer came, if code is noAnswer
 	sent      bool  // it may have reached a broker
 	base      int64 // offset of a batch that is in the log; −1 = unknown
 	topic     string
-	partition int32 // what the code is about, with topic
+	partition int32 // that the code is about; valid with topic
 }
 
-// unanswered is the answer of a request that failed. Only one whose code is
-// noAnswer may have left.
+// unanswered returns the answer for a request that failed. Only one whose code is
+// noAnswer may have been sent.
 func unanswered(err error) answer {
 	code := codeOf(err)
 	return answer{code: code, err: err, sent: code == noAnswer}
 }
 
-// toCoordinator sends a request to the broker that keeps our transactional ID,
-// asking first which one that is, if need be. The message is nil when the
-// answer says why.
+// toCoordinator sends a request to the coordinator, which it looks up first if
+// necessary. The message is nil if the request failed; the answer has the reason.
 func (w *Writer) toCoordinator(ctx context.Context, until time.Time, m protocol.Message) (protocol.Message, answer) {
 	limit := remaining(until, coordinatorLimit)
 	if w.coordinator < 0 {
@@ -55,7 +54,7 @@ func (w *Writer) toCoordinator(ctx context.Context, until time.Time, m protocol.
 		})
 		if err != nil {
 			a := unanswered(err)
-			a.sent = false // a question changes nothing
+			a.sent = false // a lookup changes nothing
 			return nil, a
 		}
 		found := res.(*findcoordinator.Response)
@@ -67,7 +66,7 @@ func (w *Writer) toCoordinator(ctx context.Context, until time.Time, m protocol.
 	res, err := w.cluster.exchange(ctx, w.coordinator, limit, m)
 	if err != nil {
 		a := unanswered(err)
-		if a.code == kafka.BrokerNotAvailable { // a broker the transport has not heard of yet
+		if a.code == kafka.BrokerNotAvailable { // the transport does not know the broker yet
 			a.err = errors.Join(err, w.cluster.Refresh(ctx))
 		}
 		return nil, a
@@ -75,8 +74,8 @@ func (w *Writer) toCoordinator(ctx context.Context, until time.Time, m protocol.
 	return res, answer{sent: true}
 }
 
-// remaining is limit, or less if until comes earlier; never so little that an
-// answer could not arrive.
+// remaining returns limit, or the time until a deadline if that is shorter, but at
+// least 100 ms so that an answer can arrive.
 func remaining(until time.Time, limit time.Duration) time.Duration {
 	if until.IsZero() {
 		return limit
@@ -84,9 +83,9 @@ func remaining(until time.Time, limit time.Duration) time.Duration {
 	return max(min(limit, time.Until(until)), 100*time.Millisecond)
 }
 
-// initProducerID asks for the next epoch. From a Writer that has none yet it
-// fences every other holder; later it is understood as the holder's own wish,
-// and refused when we are that no more.
+// initProducerID requests the next epoch. From a Writer without an epoch it fences
+// every other holder; later it names the current identity, and the broker rejects it
+// if another owner has taken over.
 func (w *Writer) initProducerID(ctx context.Context, until time.Time) answer {
 	producerID, epoch := w.identity()
 	res, a := w.toCoordinator(ctx, until, &initproducerid.Request{
@@ -102,13 +101,13 @@ func (w *Writer) initProducerID(ctx context.Context, until time.Time) answer {
 	switch a.code = kafka.Error(given.ErrorCode); {
 	case a.code != 0:
 	case producerID >= 0 && given.ProducerID != producerID:
-		// A coordinator that has forgotten the ID does not refuse us, and others
-		// may have held it meanwhile. It also gives another producer ID when the
-		// epochs are used up; opening again is right then too.
+		// A coordinator that has forgotten the ID does not reject us, and another
+		// owner may have held it meanwhile. It also assigns another producer ID when
+		// the epochs are used up; opening again is right in that case too.
 		a.code = kafka.InvalidProducerIDMapping
 	case producerID >= 0 && given.ProducerEpoch != epoch+1:
-		// Another owner held the ID between our epoch and this one. Kafka refuses
-		// that by itself; not everything that speaks its protocol does.
+		// Another owner held the ID between our epoch and this one. Kafka rejects
+		// that itself; not every server of its protocol does.
 		a.code = kafka.ProducerFenced
 	default:
 		w.adopt(given.ProducerID, given.ProducerEpoch)
@@ -151,7 +150,7 @@ func (w *Writer) addPartitions(ctx context.Context, until time.Time, partitions 
 	return a
 }
 
-// endTxn commits or aborts.
+// endTxn sends EndTxn.
 func (w *Writer) endTxn(ctx context.Context, until time.Time, commit bool) answer {
 	producerID, epoch := w.identity()
 	res, a := w.toCoordinator(ctx, until, &endtxn.Request{
@@ -168,13 +167,12 @@ func (w *Writer) endTxn(ctx context.Context, until time.Time, commit bool) answe
 }
 
 // produce sends every batch once, one request to each leader, and returns the
-// answers in the order of the batches. There is at most one batch of a
-// partition: a leader takes one per request.
+// answers in the order of the batches. At most one batch is of the same partition: a
+// leader accepts one per request.
 //
-// Leaders are asked at the same time, but none gets two requests at once: a
-// broker checks with the coordinator that a partition belongs to the
-// transaction, for one request of a transactional ID at a time, and refuses the
-// others.
+// The leaders are asked at the same time, but none gets two requests at once: a
+// broker verifies with the coordinator that a partition belongs to the transaction,
+// for one request of a transactional ID at a time, and rejects the others.
 func (w *Writer) produce(ctx context.Context, until time.Time, batches []*batch) []answer {
 	answers := make([]answer, len(batches))
 	known, err := w.cluster.leaders(ctx, topicNames(batches))
@@ -209,7 +207,7 @@ func (w *Writer) produce(ctx context.Context, until time.Time, batches []*batch)
 	return answers
 }
 
-// produceTo sends some of the batches to their leader and notes the answers.
+// produceTo sends some of the batches to their leader and stores the answers.
 func (w *Writer) produceTo(ctx context.Context, node int32, limit time.Duration, batches []*batch, indexes []int, answers []answer) {
 	producerID, epoch := w.identity()
 	req := &rawproduce.Request{

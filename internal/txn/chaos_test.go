@@ -13,9 +13,9 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// walker publishes pages of orders as a lane does: it opens, reads the
-// checkpoint, and goes on from there; after any failure it starts again, unless
-// somebody newer has taken over.
+// walker publishes pages of orders as a lane does: it opens, reads the checkpoint and
+// continues from there. After a failure it starts again unless a newer walker has
+// taken over.
 type walker struct {
 	open    func(context.Context) (*Writer, error)
 	reader  *Reader
@@ -83,9 +83,8 @@ func (k *walker) checkpoint(ctx context.Context) (at int, err error) {
 	return at, err
 }
 
-// Requests and answers are lost, swallowed and delayed, leaders and the
-// coordinator move, owners take over from each other: everything is published
-// once.
+// Requests and answers are lost, swallowed and delayed, leaders and the coordinator
+// move, owners take over from each other: every order is published once.
 func TestChaos(t *testing.T) {
 	for seed := range uint64(20) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {

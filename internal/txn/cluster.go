@@ -14,9 +14,9 @@ import (
 	"orderwalk/internal/kafkawire"
 )
 
-// cluster sends requests to brokers chosen here rather than by kafka-go's
-// transport, which would ask for the coordinator before every single
-// transactional request and then ignore an error in the answer.
+// cluster sends requests to brokers that this package chooses. kafka-go's transport
+// would look up the coordinator before every transactional request and ignore an
+// error in the answer.
 type cluster struct{ kafkawire.Wire }
 
 func clusterAt(addr net.Addr, transport *kafka.Transport) cluster {
@@ -36,7 +36,7 @@ func (c cluster) ask(ctx context.Context, limit time.Duration, m protocol.Messag
 	return c.Transport.RoundTrip(ctx, c.Addr, m)
 }
 
-// leaders tells which broker leads a partition, as far as the transport knows.
+// leaders holds the topics' metadata as far as the transport knows it.
 type leaders map[string]metadata.ResponseTopic
 
 // leaders looks the topics up in the transport's cache; no request is sent
@@ -53,7 +53,7 @@ func (c cluster) leaders(ctx context.Context, names []string) (leaders, error) {
 	return l, nil
 }
 
-// of returns the leader, or the code that says why there is none.
+// of returns the leader, or the code that explains why there is none.
 func (l leaders) of(topic string, partition int32) (int32, kafka.Error) {
 	t := l[topic]
 	i := sort.Search(len(t.Partitions), func(i int) bool { return t.Partitions[i].PartitionIndex >= partition })
@@ -69,7 +69,7 @@ func (l leaders) of(topic string, partition int32) (int32, kafka.Error) {
 	return -1, kafka.UnknownTopicOrPartition
 }
 
-// codeOf is the code of a failed exchange: noAnswer, unless the transport says
+// codeOf returns the code of a failed exchange: noAnswer, unless the transport reports
 // that it had no connection to send the request on.
 func codeOf(err error) kafka.Error {
 	for _, code := range []kafka.Error{

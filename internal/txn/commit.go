@@ -12,44 +12,44 @@ import (
 
 const (
 	// settleMargin is added to the transaction timeout to bound the wait for an
-	// outcome: brokers look for overdue transactions every 10 s.
+	// outcome: brokers end overdue transactions every 10 s.
 	settleMargin = 15 * time.Second
-	// maxSuspects and suspectPatience together bound the attempts that end in an
-	// answer that should not be: a broker in trouble may give it for some seconds.
-	maxSuspects     = 5
-	suspectPatience = 10 * time.Second
-	// dropLimit bounds the polite abort of a transaction nobody will commit.
+	// maxUnexpected and suspectPatience together bound the attempts that end with an
+	// unexpected answer: a broker in trouble may give one for some seconds.
+	maxUnexpected      = 5
+	unexpectedPatience = 10 * time.Second
+	// dropLimit bounds the abort of a transaction that will not be committed.
 	dropLimit = 2 * time.Second
 )
 
-// outcome is how a request, or a whole attempt, ended.
+// outcome is the result of a request or of a whole attempt.
 type outcome struct {
-	call   call
-	action action
-	answer answer
-	unsure bool // a commit was sent and its outcome not learnt
+	call    call
+	action  action
+	answer  answer
+	unknown bool // a commit was sent and its outcome is unknown
 }
 
-// Commit sends the records and commits them together. nil means that every
-// record is committed, exactly once. After any error the Writer must not be
-// used any more (it refuses), and what is true stands on the topics: the caller
-// opens again and reads.
+// Commit sends the records and commits them together. nil means that every record is
+// committed, exactly once. After any error the Writer refuses further commits, and the
+// topics show the truth: the caller opens another Writer and reads.
 //
 //   - errors.Is(err, ErrFenced): another owner holds the transactional ID, the
 //     broker ended the transaction for its age, or Kafka has forgotten the ID.
-//   - errors.Is(err, ErrInDoubt): it may or may not be committed; both can hold.
-//   - an [*Error]: refused, which an operator has to act on; or, if Retriable, Kafka
+//   - errors.Is(err, ErrInDoubt): it may or may not be committed. An error can be
+//     both ErrFenced and ErrInDoubt.
+//   - an [*Error]: refused, with a hint for the operator; or, if Retriable, Kafka
 //     could not be reached for longer than the transaction timeout.
 //   - ctx.Err(): given up before the commit was sent; nothing is committed.
 //
-// Attempts that are certainly aborted while the Writer still holds its ID are
-// made again until ctx ends. The transaction goes back to the Writer: after nil
-// the caller must not touch it.
+// Commit repeats an attempt that is certainly aborted, while the Writer holds its ID,
+// until ctx ends. After nil the Writer owns the transaction again and the caller must
+// not touch it.
 func (w *Writer) Commit(ctx context.Context, t *Transaction) error {
 	w.committing.Lock()
 	defer w.committing.Unlock()
 	if w.failed != nil {
-		return fmt.Errorf("commit: the writer has failed before: %w", w.failed)
+		return fmt.Errorf("commit: an earlier commit of this writer failed: %w", w.failed)
 	}
 	if t.records > 0 {
 		if err := w.commit(ctx, t); err != nil {
@@ -71,8 +71,8 @@ func (w *Writer) commit(ctx context.Context, t *Transaction) error {
 	}
 	pause := newPause()
 	suspects := 0
-	var suspected time.Time // the begin of the first suspect attempt
-	var ailing ailing
+	var suspected time.Time // when the first suspect attempt began
+	var ailing failingTopic
 	for {
 		if w.stale {
 			if o := w.renew(ctx); o.action != done {
@@ -82,7 +82,7 @@ func (w *Writer) commit(ctx context.Context, t *Transaction) error {
 				return w.failure(ctx, o)
 			}
 		}
-		if w.unsure {
+		if w.mayDangle {
 			if o := w.finishDangling(ctx, t.partitions()); o.action != done {
 				if ctx.Err() != nil {
 					w.drop(ctx)
@@ -92,11 +92,11 @@ func (w *Writer) commit(ctx context.Context, t *Transaction) error {
 		}
 		began := time.Now()
 		o := w.attempt(ctx, t)
-		if o.action == suspect {
+		if o.action == unexpected {
 			if suspects++; suspects == 1 {
 				suspected = began
 			}
-			if suspects >= maxSuspects && time.Since(suspected) > suspectPatience {
+			if suspects >= maxUnexpected && time.Since(suspected) > unexpectedPatience {
 				o.action = stop
 			}
 		}
@@ -107,29 +107,29 @@ func (w *Writer) commit(ctx context.Context, t *Transaction) error {
 		switch {
 		case o.action == done:
 			return nil
-		case o.action == fenced || o.action == doubt || o.unsure:
+		case o.action == fenced || o.action == inDoubt || o.unknown:
 			return w.failure(ctx, o)
-		case o.action == stop || lasting || o.call == callCommit && o.action == again || ctx.Err() != nil:
+		case o.action == stop || lasting || o.call == callCommit && o.action == repeat || ctx.Err() != nil:
 			w.drop(ctx)
 			return w.failure(ctx, o)
 		}
 		level := slog.LevelWarn
-		if o.action == again || o.action == missing {
-			level = slog.LevelDebug // its time is over, and what it waited for has been told
+		if o.action == repeat || o.action == missing {
+			level = slog.LevelDebug // the attempt ran out of time; its retries have been reported
 		}
-		w.cfg.Log.Log(ctx, level, "transaction given up, trying again",
+		w.cfg.Log.Log(ctx, level, "aborting the transaction and trying again",
 			"transactional_id", w.cfg.TransactionalID, "request", o.call.String(), "reason", reason(o.answer.code))
 		w.stale = true
 		wait(ctx, time.Time{}, pause)
 	}
 }
 
-// attempt makes one transaction of the records.
+// attempt sends the records in one transaction.
 func (w *Writer) attempt(ctx context.Context, t *Transaction) outcome {
 	rounds := rounds(t.batches)
 	w.begun = time.Now()
-	// Half of the time is for the records, so that the commit, or the abort, is
-	// there well before the broker loses its patience.
+	// Half of the time is for the records, so that the commit or the abort arrives
+	// well before the broker's timeout.
 	until := w.begun.Add(w.cfg.TransactionTimeout / 2)
 	partitions := t.partitions()
 	w.produced = false
@@ -151,20 +151,20 @@ func (w *Writer) attempt(ctx context.Context, t *Transaction) outcome {
 		last[p] = sent{epoch, (w.sequences[p] - 1) & 0x7fffffff}
 	}
 	w.cfg.Memory.doubtful = last
-	o = w.retry(ctx, callCommit, w.settled(), func(ctx context.Context, until time.Time) answer {
+	o = w.retry(ctx, callCommit, w.outcomeDeadline(), func(ctx context.Context, until time.Time) answer {
 		return w.endTxn(ctx, until, true)
 	})
 	if o.action == done {
 		w.produced, w.ended = false, true
 		maps.Copy(w.cfg.Memory.committed, last)
 	}
-	if o.action == done || !o.unsure && o.action != doubt {
+	if o.action == done || !o.unknown && o.action != inDoubt {
 		w.cfg.Memory.doubtful = nil
 	}
 	return o
 }
 
-// rounds sorts batches so that each round has one of every partition at most.
+// rounds sorts batches into rounds with at most one batch of each partition.
 func rounds(batches []batch) [][]*batch {
 	var sorted [][]*batch
 	for i := range batches {
@@ -177,8 +177,8 @@ func rounds(batches []batch) [][]*batch {
 	return sorted
 }
 
-// settled is when we stop waiting for the outcome of what was begun.
-func (w *Writer) settled() time.Time {
+// outcomeDeadline returns the deadline for the outcome of a commit or a renewal.
+func (w *Writer) outcomeDeadline() time.Time {
 	return time.Now().Add(w.cfg.TransactionTimeout + settleMargin)
 }
 
@@ -190,19 +190,19 @@ func (w *Writer) send(ctx context.Context, until time.Time, t *Transaction, batc
 	for {
 		worst := outcome{call: callProduce}
 		if !time.Now().Before(until) {
-			// Frozen since, perhaps for long: a broker before Kafka 3.6 that has
-			// forgotten the producer would take the records, with no transaction
-			// to end them.
-			worst.action, worst.answer.code = again, kafka.RequestTimedOut
+			// The process was frozen, perhaps for long: a broker before Kafka 3.6
+			// that has forgotten the producer would append the records outside of a
+			// transaction, and no marker would end them.
+			worst.action, worst.answer.code = repeat, kafka.RequestTimedOut
 			return worst
 		}
 		refresh, adrift := false, false
 		rest := pending[:0]
 		for i, a := range w.produce(ctx, until, pending) {
 			if a.sent && a.code == noAnswer {
-				w.stale, t.torn = true, true
+				w.stale, t.inUse = true, true
 			}
-			w.unsure = w.unsure || trouble(a.code)
+			w.mayDangle = w.mayDangle || brokerTrouble(a.code)
 			r := react(callProduce, a.code, false)
 			if r > worst.action {
 				worst.action, worst.answer = r, a
@@ -211,7 +211,7 @@ func (w *Writer) send(ctx context.Context, until time.Time, t *Transaction, batc
 			if r == done {
 				key := topicPartition{b.topic, b.partition}
 				w.sequences[key] = nextSequence(w.sequences[key], b.count)
-				w.note(key, a.base, b.count)
+				w.noteOffset(key, a.base, b.count)
 				continue
 			}
 			refresh = refresh || movedLeader(a.code)
@@ -228,7 +228,7 @@ func (w *Writer) send(ctx context.Context, until time.Time, t *Transaction, batc
 		}
 		w.report(worst, &reported)
 		if adrift && w.cfg.AnchorTopic != "" {
-			return worst // an abort now leaves what the transaction before left open there as it is
+			return worst // an abort now does not touch the dangling transaction there
 		}
 		if !wait(ctx, until, pause) {
 			return worst
@@ -240,17 +240,16 @@ func (w *Writer) send(ctx context.Context, until time.Time, t *Transaction, batc
 	}
 }
 
-// nextSequence is the number of the record after count more; after 2^31−1
-// comes 0.
+// nextSequence returns the sequence count records later; 0 follows 2^31−1.
 func nextSequence(s, count int32) int32 {
 	return int32((uint32(s) + uint32(count)) & 0x7fffffff)
 }
 
-// renew makes sure that nothing of the epoch so far can reach a later
-// transaction: it ends what may be open, which also proves that we still hold
-// the ID, and takes the next epoch.
+// renew prevents that a request of the current epoch reaches a later transaction: it
+// ends what may be open, which also proves that we still hold the ID, and raises the
+// epoch.
 func (w *Writer) renew(ctx context.Context) outcome {
-	until := w.settled()
+	until := w.outcomeDeadline()
 	o := w.close(ctx, until)
 	if o.action != done {
 		return o
@@ -258,9 +257,9 @@ func (w *Writer) renew(ctx context.Context) outcome {
 	return w.retry(ctx, callRenew, until, w.initProducerID)
 }
 
-// close ends what may be open. With records in it, that is an abort. Without,
-// its markers only matter to what Kafka may have left open before, which they
-// end in the way that was meant.
+// close ends what may be open: with an abort if it has records. Without records its
+// markers matter only to a dangling transaction before it, which they end the way it
+// was meant.
 func (w *Writer) close(ctx context.Context, until time.Time) outcome {
 	o := w.end(ctx, until, w.cfg.AnchorTopic != "" && w.ended && !w.produced)
 	if o.action == done {
@@ -269,22 +268,22 @@ func (w *Writer) close(ctx context.Context, until time.Time) outcome {
 	return o
 }
 
-// end ends a transaction that has no records, or none that count.
+// end ends a transaction without records, or whose records are void.
 func (w *Writer) end(ctx context.Context, until time.Time, commit bool) outcome {
 	return w.retry(ctx, callAbort, until, func(ctx context.Context, until time.Time) answer {
 		return w.endTxn(ctx, until, commit)
 	})
 }
 
-// drop aborts what may be open, so that readers need not wait for the broker to
-// do it. It is only polite: nobody relies on it.
+// drop aborts what may be open, so that readers need not wait for the broker's
+// timeout. Correctness does not depend on it.
 func (w *Writer) drop(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), dropLimit)
 	defer cancel()
 	w.close(ctx, time.Now().Add(dropLimit))
 }
 
-// failure is the error for an outcome that is not done.
+// failure returns the error for an outcome that is not done.
 func (w *Writer) failure(ctx context.Context, o outcome) error {
 	refused := &Error{
 		Request: o.call.String(), Topic: o.answer.topic, Partition: o.answer.partition,
@@ -301,7 +300,7 @@ func (w *Writer) failure(ctx context.Context, o outcome) error {
 		refused.Code = o.answer.code
 	}
 	switch {
-	case o.action == doubt, o.call == callCommit && o.unsure:
+	case o.action == inDoubt, o.call == callCommit && o.unknown:
 		switch {
 		case o.action == fenced:
 			return fmt.Errorf("%w: %w: %w", ErrInDoubt, ErrFenced, refused)

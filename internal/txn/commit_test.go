@@ -89,8 +89,8 @@ func TestBeginWhileCommitting(t *testing.T) {
 	})
 }
 
-// Whatever one request suffers, in the second transaction of four, everything
-// is published once and the Writer goes on.
+// One request of the second of four transactions fails in some way: every order is
+// published once and the Writer continues.
 func TestCommitOutlastsTheNetwork(t *testing.T) {
 	for _, key := range []kmsg.Key{kmsg.AddPartitionsToTxn, kmsg.Produce, kmsg.EndTxn} {
 		for name, f := range map[string]fate{
@@ -128,8 +128,8 @@ func TestCommitOutlastsTheNetwork(t *testing.T) {
 	}
 }
 
-// Row 14: the answer to a commit is lost, the commit itself still travelling.
-// It must not end a later transaction half-way.
+// Proof step 3: the answer to a commit is lost and the commit itself is delayed. It
+// must not commit a later transaction half-filled.
 func TestLateCommitEndsNoLaterTransaction(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *fixture) {
 		half := make(chan struct{})
@@ -150,7 +150,7 @@ func TestLateCommitEndsNoLaterTransaction(t *testing.T) {
 		failed := make(chan error, 1)
 		go func() { failed <- writer.Commit(t.Context(), tx) }()
 		<-half
-		time.Sleep(4 * time.Second) // the late commit has arrived, the rest has not
+		time.Sleep(4 * time.Second) // the late commit has arrived, the other requests have not
 		synctest.Wait()
 		w.expectNow(100)
 		if err := <-failed; err != nil {
@@ -209,7 +209,7 @@ func TestCommitOutlastsAnswers(t *testing.T) {
 	}
 }
 
-// What is decided stays decided: nothing of these fails for ever without a word.
+// An outcome is final, and none of these cases fails silently for ever.
 func TestCommitGivesUpOnARefusal(t *testing.T) {
 	for _, c := range []struct {
 		key kmsg.Key
@@ -309,7 +309,7 @@ func TestOpenEndsWithContext(t *testing.T) {
 		if _, err := Open(ctx, cfg); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("Open = %v", err)
 		}
-		if !strings.Contains(w.logged.String(), "Kafka keeps a transaction waiting") {
+		if !strings.Contains(w.logged.String(), "Kafka delays a transaction; trying again") {
 			t.Errorf("the log does not say what is waited for: %s", w.logged.String())
 		}
 	})

@@ -12,24 +12,24 @@ import (
 	"github.com/segmentio/kafka-go"
 )
 
-// dangling is a partition in which Kafka has left a transaction of ours open
-// that its coordinator has ended.
+// dangling is a partition in which Kafka has left one of our transactions open although
+// its coordinator has ended it.
 type dangling struct {
 	topicPartition
 	producing
 }
 
-// CommitLog is what a process knows of its commits under a transactional ID. The
-// next Writer of the process goes by it when Kafka has left one of them open, so
-// it outlives a Writer. It serves one at a time; the zero value knows nothing.
+// CommitLog holds the commits of this process under a transactional ID. It outlives a
+// Writer: the next one uses it to finish dangling transactions. One Writer at a time
+// may use it; the zero value is empty.
 type CommitLog struct {
 	producerID int64
-	owned      []epochs // of epochs, the last ones of this process
+	owned      []epochRange // epochs of this process, the latest mostSpans ranges
 	committed  ends
-	doubtful   ends // a commit of them was sent, and not answered yet
+	doubtful   ends // of a commit that was sent and not answered yet
 }
 
-// ends are where transactions end, in each of their partitions.
+// ends holds the last record of transactions in each of their partitions.
 type ends map[topicPartition]sent
 
 func (e ends) has(p topicPartition, s sent) bool {
@@ -37,12 +37,12 @@ func (e ends) has(p topicPartition, s sent) bool {
 	return ok && known == s
 }
 
-type epochs struct{ from, to int16 }
+type epochRange struct{ from, to int16 }
 
-// mostSpans is far more than an open transaction is behind.
-const mostSpans = 16
+// maxEpochRanges is far more owners than one of our open transactions can be behind.
+const maxEpochRanges = 16
 
-// adopt notes an epoch that is ours; one that is renewed follows its predecessor.
+// adopt notes an epoch of ours; a renewed one extends the range of its predecessor.
 func (m *CommitLog) adopt(producerID int64, epoch int16, renewed bool) {
 	if producerID != m.producerID || m.committed == nil {
 		*m = CommitLog{producerID: producerID, committed: ends{}}
@@ -51,23 +51,22 @@ func (m *CommitLog) adopt(producerID int64, epoch int16, renewed bool) {
 		m.owned[n-1].to = epoch
 		return
 	}
-	m.owned = append(m.owned[max(0, len(m.owned)-mostSpans+1):], epochs{epoch, epoch})
+	m.owned = append(m.owned[max(0, len(m.owned)-maxEpochRanges+1):], epochRange{epoch, epoch})
 }
 
 func (m *CommitLog) owns(epoch int16) bool {
-	return slices.ContainsFunc(m.owned, func(s epochs) bool { return s.from <= epoch && epoch <= s.to })
+	return slices.ContainsFunc(m.owned, func(s epochRange) bool { return s.from <= epoch && epoch <= s.to })
 }
 
-// sent is the last record of a transaction in a partition.
+// sent identifies the last record of a transaction in a partition.
 type sent struct {
 	epoch    int16
 	sequence int32
 }
 
-// finishDangling ends what Kafka has left open of ours, as "Where Kafka falls short" has
-// it. Nothing may be open at the coordinator. It waits for a leader of each of
-// the partitions that are to be written to: what comes there next would end what
-// is open.
+// finishDangling ends our dangling transactions, as "Where Kafka falls short" explains.
+// The coordinator must have no transaction of ours open. It waits for a leader of each
+// partition in next, because the next write there would end what is open.
 func (w *Writer) finishDangling(ctx context.Context, next []topicPartition) outcome {
 	if w.cfg.AnchorTopic == "" {
 		return outcome{}
@@ -75,13 +74,13 @@ func (w *Writer) finishDangling(ctx context.Context, next []topicPartition) outc
 	var left []dangling
 	var whole bool
 	o := w.retry(ctx, callDescribe, w.leaderPatience(next), func(ctx context.Context, until time.Time) (a answer) {
-		left, whole, a = w.leftOpen(ctx, next)
+		left, whole, a = w.findDangling(ctx, next)
 		return a
 	})
 	if o.action != done {
 		return o
 	}
-	until := w.settled()
+	until := w.outcomeDeadline()
 	toCommit, toAbort := w.outcomeOf(left)
 	for _, end := range []struct {
 		partitions []topicPartition
@@ -99,10 +98,10 @@ func (w *Writer) finishDangling(ctx context.Context, next []topicPartition) outc
 		if o.action != done {
 			return o
 		}
-		w.cfg.Log.Warn("ended a transaction that Kafka had left open", "transactional_id", w.cfg.TransactionalID,
+		w.cfg.Log.Warn("ended a dangling transaction: Kafka had left it open", "transactional_id", w.cfg.TransactionalID,
 			"committed", end.commit, "partitions", fmt.Sprint(end.partitions))
 	}
-	w.unsure = !whole
+	w.mayDangle = !whole
 	return outcome{}
 }
 
@@ -110,12 +109,12 @@ func (w *Writer) anchor() topicPartition {
 	return topicPartition{w.cfg.AnchorTopic, w.cfg.AnchorPartition}
 }
 
-// outcomeOf tells how the remains of transactions have to end, as a pure function
-// of what is left and of what this process knows to be committed.
+// outcomeOf decides which dangling transactions to commit and which to abort, as a pure
+// function of them and of the commit log.
 func (w *Writer) outcomeOf(left []dangling) (toCommit, toAbort []topicPartition) {
 	anchored := slices.ContainsFunc(left, func(r dangling) bool { return r.topicPartition == w.anchor() })
 	for _, r := range left {
-		commit := !anchored // nobody here knows
+		commit := !anchored // the outcome is unknown here
 		last := sent{r.epoch, r.sequence}
 		if m := w.cfg.Memory; m.owns(r.epoch) && !m.doubtful.has(r.topicPartition, last) {
 			commit = m.committed.has(r.topicPartition, last)
@@ -129,12 +128,13 @@ func (w *Writer) outcomeOf(left []dangling) (toCommit, toAbort []topicPartition)
 	return toCommit, toAbort
 }
 
-// leftOpen asks every leader what is open of ours. Not looked at is a partition
-// that we may not read, or whose broker cannot tell; nor one that has no leader
-// now, but then it is not the whole, and not enough if it is written to next.
-func (w *Writer) leftOpen(ctx context.Context, next []topicPartition) (left []dangling, whole bool, a answer) {
-	if w.unsure {
-		_ = w.cluster.Refresh(ctx) // without it the next request fails, and is made again
+// findDangling asks every leader for our dangling transactions. It skips partitions that we
+// may not describe or whose broker lacks the request. It skips partitions without a
+// leader too, but then whole is false, and the answer is an error if the partition is the
+// anchor or in next.
+func (w *Writer) findDangling(ctx context.Context, next []topicPartition) (left []dangling, whole bool, a answer) {
+	if w.mayDangle {
+		_ = w.cluster.Refresh(ctx) // without it the next request fails and is repeated
 	}
 	known, err := w.cluster.leaders(ctx, append(slices.Clone(w.cfg.Topics), w.cfg.AnchorTopic))
 	if err != nil {
@@ -176,10 +176,10 @@ func (w *Writer) leftOpen(ctx context.Context, next []topicPartition) (left []da
 			switch s := said[p]; {
 			case s.open:
 				left = append(left, dangling{p, s})
-			case reactToRead(s.code) == again && s.code != 0:
+			case reactToRead(s.code) == repeat && s.code != 0:
 				return nil, false, answer{code: s.code, topic: p.topic, partition: p.partition}
 			case s.code != 0:
-				w.cfg.Log.Log(ctx, slog.LevelDebug, "cannot see what is open in a partition", "topic", p.topic, "partition", p.partition, "reason", reason(s.code))
+				w.cfg.Log.Log(ctx, slog.LevelDebug, "cannot look for dangling transactions in a partition", "topic", p.topic, "partition", p.partition, "reason", reason(s.code))
 			}
 		}
 	}
@@ -189,9 +189,9 @@ func (w *Writer) leftOpen(ctx context.Context, next []topicPartition) (left []da
 	return left, whole, answer{}
 }
 
-// trouble says whether an answer may mean that a broker has gone, and markers
-// with it.
-func trouble(code kafka.Error) bool {
+// brokerTrouble reports whether an answer may mean that a broker has gone, and that markers
+// are missing.
+func brokerTrouble(code kafka.Error) bool {
 	switch code {
 	case 0, kafka.ConcurrentTransactions, kafka.NotEnoughReplicas, kafka.NotEnoughReplicasAfterAppend, kafka.ThrottlingQuotaExceeded:
 		return false

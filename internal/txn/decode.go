@@ -12,14 +12,14 @@ import (
 	"github.com/segmentio/kafka-go"
 )
 
-// decoder reads Kafka's numbers from bytes. After anything that is not there it
-// is bad, and gives zeros.
+// decoder reads Kafka's numbers from bytes. After the first read beyond the end it is
+// bad and returns zeros.
 type decoder struct {
 	b   []byte
 	bad bool
 }
 
-// bytes gives the next n, or nil for a length below zero, which is null.
+// bytes returns the next n bytes, or nil for a negative n, which is null.
 func (d *decoder) bytes(n int) []byte {
 	if n < 0 {
 		return nil
@@ -64,7 +64,7 @@ func (d *decoder) varint() int64 {
 	return v
 }
 
-// length is a varint that counts bytes or things still to come.
+// length reads a varint that counts bytes or items still to come.
 func (d *decoder) length() int {
 	n := d.varint()
 	if n > int64(len(d.b)) {
@@ -74,7 +74,7 @@ func (d *decoder) length() int {
 	return int(max(n, -1))
 }
 
-// count is the length of an array; null has none.
+// count reads the length of an array; null counts as 0.
 func (d *decoder) count() int {
 	n := int(d.int32())
 	if n > len(d.b) {
@@ -86,7 +86,7 @@ func (d *decoder) count() int {
 	return max(n, 0)
 }
 
-// compactCount is the length of a compact array or string: null has none.
+// compactCount reads the length of a compact array or string; null counts as 0.
 func (d *decoder) compactCount() int { return max(int(d.uvarint())-1, 0) }
 
 // tags skips tagged fields.
@@ -97,7 +97,7 @@ func (d *decoder) tags() {
 	}
 }
 
-// uvarint is a number that counts bytes or things, or names a tag.
+// uvarint reads a number that counts bytes or items, or is a tag.
 func (d *decoder) uvarint() uint64 {
 	n, size := binary.Uvarint(d.b)
 	if size <= 0 || d.bad || n > uint64(len(d.b)) {
@@ -122,8 +122,8 @@ type rawBatch struct {
 	records        []byte
 }
 
-// nextBatch cuts the first batch off b. It returns nil when there is none, or
-// only a part of one, as brokers leave at the end of an answer.
+// nextBatch cuts the first batch off b. It returns nil if b is empty or holds only a
+// part of a batch, as at the end of a broker's answer.
 func nextBatch(b []byte) (*rawBatch, []byte, error) {
 	if len(b) < headSize {
 		return nil, nil, nil
@@ -155,20 +155,20 @@ func nextBatch(b []byte) (*rawBatch, []byte, error) {
 	}, rest, nil
 }
 
-// intake is what becomes of committed records.
+// intake receives committed records.
 type intake struct {
 	deliver func(Record) error
-	// wanted, if any, selects records by their keys; of a compressed batch the
-	// others are not kept.
+	// wanted, if any, selects records by their keys; the others of a compressed batch
+	// are not kept.
 	wanted func(key []byte) bool
-	// unread, if any, hears of what is too large to be read; with no key, of the
-	// rest of a batch, whose keys are not known.
+	// unread, if any, is called for records that are too large to read; with a nil key,
+	// for the rest of a batch, whose keys are unknown.
 	unread func(offset int64, key []byte, err error)
 	unpacker
 }
 
-// each decodes the records from an offset on and before end, in order. Keys and
-// values of a batch that is not compressed are parts of it.
+// each decodes the records with from <= offset < end, in order. Keys and values of a
+// batch that is not compressed share its memory.
 func (b *rawBatch) each(from, end int64, in *intake) error {
 	c := kafka.Compression(b.attributes & attributeCodec)
 	if c != 0 {
@@ -193,7 +193,7 @@ func (b *rawBatch) each(from, end int64, in *intake) error {
 
 // head decodes a record up to its key.
 func (b *rawBatch) head(record *decoder) Record {
-	const appendTime = 0x08 // the broker's clock counts, for the whole batch
+	const appendTime = 0x08 // the topic uses the broker's clock, one time for the whole batch
 	record.bytes(1)         // attributes, unused by Kafka
 	at := b.firstTimestamp + record.varint()
 	if b.attributes&appendTime != 0 {
@@ -208,7 +208,7 @@ func (b *rawBatch) head(record *decoder) Record {
 func (in *intake) pass(r Record, record *decoder) error {
 	r.Value = record.bytes(record.length())
 	n := record.length()
-	if n > mostHeaders && !record.bad {
+	if n > maxHeaders && !record.bad {
 		in.skipped(r.Offset, r.Key, fmt.Errorf("%w: a record with %d headers", errBound, n))
 		return nil
 	}
@@ -263,7 +263,7 @@ func (b *rawBatch) eachPacked(c kafka.Compression, from, end int64, in *intake) 
 	return nil
 }
 
-// abortMarker says whether a control batch ends a transaction by aborting it.
+// abortMarker reports whether a control batch aborts a transaction.
 func (b *rawBatch) abortMarker() (bool, error) {
 	abort := false
 	err := b.each(math.MinInt64, math.MaxInt64, &intake{deliver: func(r Record) error {
@@ -276,13 +276,12 @@ func (b *rawBatch) abortMarker() (bool, error) {
 	return abort, err
 }
 
-// committed hands on the records of an answer that were committed, from an
-// offset on and before end, in order, and returns where the next answer has to
-// start. It never delivers a record of an aborted transaction nor a marker.
+// committed delivers the committed records of an answer with from <= offset < end, in
+// order, and returns the offset to fetch next. It delivers no record of an aborted
+// transaction and no control record.
 //
-// The broker lists the transactions that were aborted within the answer, by
-// first offset. From there on everything of that producer is void, up to its
-// abort marker.
+// The broker lists the transactions aborted within the answer by first offset. From
+// there on all records of that producer are void, up to its abort marker.
 func (f fetched) committed(from, end int64, in *intake) (next int64, err error) {
 	aborted := append([]abortedTransaction(nil), f.aborted...)
 	sort.Slice(aborted, func(i, j int) bool { return aborted[i].firstOffset < aborted[j].firstOffset })

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// stored gives a batch as a broker would store it, without the size in front.
+// stored returns a batch as a broker stores it, without the size in front.
 func stored(t testing.TB, base int64, producerID int64, attributes uint16, values ...string) []byte {
 	t.Helper()
 	b := batch{first: 1, max: 1}
@@ -21,7 +21,7 @@ func stored(t testing.TB, base int64, producerID int64, attributes uint16, value
 	})
 }
 
-// marker gives a control batch.
+// marker returns a control batch.
 func marker(t testing.TB, base, producerID int64, commit byte) []byte {
 	t.Helper()
 	b := batch{first: 1, max: 1}
@@ -32,7 +32,7 @@ func marker(t testing.TB, base, producerID int64, commit byte) []byte {
 	})
 }
 
-// restamp alters a batch and makes its CRC right again.
+// restamp alters a batch and corrects its CRC.
 func restamp(p []byte, alter func([]byte)) []byte {
 	p = append([]byte(nil), p...)
 	alter(p)
@@ -40,7 +40,7 @@ func restamp(p []byte, alter func([]byte)) []byte {
 	return p
 }
 
-// lastDelta says that a batch ends later than its last record.
+// lastDelta makes a batch end later than its last record.
 func lastDelta(delta uint32) func([]byte) {
 	return func(p []byte) { binary.BigEndian.PutUint32(p[atLastOffsetDelta:], delta) }
 }
@@ -163,7 +163,7 @@ func TestCommittedRefusesCorruption(t *testing.T) {
 	}
 }
 
-// Whatever bytes arrive, reading them ends, without panic, and never goes back.
+// Reading arbitrary bytes ends without panic and never goes back.
 func FuzzFetchAnswer(f *testing.F) {
 	batches := join(stored(f, 3, 7, attributeTransactional, "a", "b"), marker(f, 5, 7, 0), stored(f, 6, -1, 0, "c"))
 	answer := make([]byte, 4+4+2+4) // correlation, throttle, error, session

@@ -11,8 +11,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// A newer owner opens just before each of the zombie's requests. The zombie
-// commits nothing, says that it is fenced, and takes nothing back.
+// A newer owner opens just before each of the zombie's requests. The zombie commits
+// nothing, returns ErrFenced and does not take the ID back.
 func TestZombieCommitsNothing(t *testing.T) {
 	for _, c := range []struct {
 		key kmsg.Key
@@ -62,8 +62,8 @@ func (w *fixture) openElsewhere() *Writer {
 	return writer
 }
 
-// A zombie that froze before a transaction, and whose last epoch it has reason
-// to leave, does not take the ID back.
+// A zombie that froze before a transaction, and has to renew its epoch, does not take
+// the ID back.
 func TestZombieDoesNotRenewItself(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *fixture) {
 		w.once(kmsg.EndTxn, 0, fate{do: swallow})
@@ -78,8 +78,8 @@ func TestZombieDoesNotRenewItself(t *testing.T) {
 	})
 }
 
-// The process freezes for two minutes within a transaction; meanwhile the
-// broker ends it. When it wakes it commits nothing, and says so.
+// The process freezes for two minutes within a transaction, and the broker aborts the
+// transaction. The woken process commits nothing and returns ErrFenced.
 func TestFrozenTransactionIsFenced(t *testing.T) {
 	for _, c := range []struct {
 		key  kmsg.Key
@@ -114,11 +114,11 @@ func TestFrozenTransactionIsFenced(t *testing.T) {
 	}
 }
 
-// Rows 14 and 15: the commit is not answered, and then somebody else opens.
+// The commit is not answered, and then another owner opens.
 func TestUnansweredCommitThenFencedIsInDoubt(t *testing.T) {
 	for name, c := range map[string]struct {
 		fate fate
-		last int // what is true on the topics
+		last int // the last order on the topics
 	}{
 		"it arrived":            {fate{do: swallow}, 200},
 		"it was lost":           {fate{do: lose}, 100},
@@ -165,8 +165,8 @@ func TestCommitNeverAnsweredIsInDoubt(t *testing.T) {
 	})
 }
 
-// A context that ends before the commit is sent leaves nothing behind, not
-// even an open transaction that readers would have to wait for.
+// A context that ends before the commit is sent leaves no open transaction that
+// readers would have to wait for.
 func TestCommitEndsWithContext(t *testing.T) {
 	for _, key := range []kmsg.Key{kmsg.AddPartitionsToTxn, kmsg.Produce} {
 		t.Run(key.Name(), func(t *testing.T) {

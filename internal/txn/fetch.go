@@ -13,10 +13,10 @@ import (
 	"orderwalk/internal/kafkawire"
 )
 
-// fetched is what a broker has of one partition.
+// fetched is a broker's answer about one partition.
 type fetched struct {
 	code     kafka.Error
-	logStart int64 // the first offset there still is; −1 from brokers before Kafka 1.0
+	logStart int64 // the first offset that is not deleted; −1 from brokers before Kafka 1.0
 	aborted  []abortedTransaction
 	batches  []byte // whole record batches, and perhaps a part of one more
 }
@@ -26,8 +26,8 @@ type abortedTransaction struct {
 	firstOffset int64
 }
 
-// fetchAnswer is an answer as bytes: kafka-go would decode it, and not tell where a
-// batch ends from which compaction has taken the last records.
+// fetchAnswer is an undecoded answer. kafka-go would decode it without showing where a
+// batch ends whose last records compaction has removed.
 type fetchAnswer struct {
 	version int16
 	body    []byte
@@ -39,11 +39,11 @@ func readFetch(version int16, body []byte) (protocol.Message, error) {
 	return &fetchAnswer{version, body}, nil
 }
 
-// maxAnswer is asked for, and never the limit that counts: see fetch.
+// maxAnswer is so large that PartitionMaxBytes always limits the answer first: see fetch.
 const maxAnswer = 256 << 20
 
-// How a partition is fetched: a broker that has nothing new answers after
-// fetchWait, and one answer carries about fetchBytes.
+// A broker without new records answers after fetchWait; one answer carries about
+// fetchBytes.
 const (
 	fetchWait  = time.Second
 	fetchBytes = 1 << 20
@@ -52,14 +52,14 @@ const (
 
 const readCommitted = 1
 
-// fetch asks the leader for what is committed from an offset on.
+// fetch asks the leader for committed records from an offset on.
 func (c cluster) fetch(ctx context.Context, node int32, topic string, partition int32, offset int64) (fetched, error) {
 	req := &fetch.Request{
 		ReplicaID:   -1,
 		MaxWaitTime: int32(fetchWait.Milliseconds()),
 		MinBytes:    1,
-		// Never the limit that counts: kfake leaves the aborted list out of an
-		// answer that reaches it.
+		// kfake leaves the list of aborted transactions out of an answer that
+		// reaches this limit.
 		MaxBytes:       maxAnswer,
 		IsolationLevel: readCommitted,
 		SessionEpoch:   -1, // no session
@@ -79,12 +79,12 @@ func (c cluster) fetch(ctx context.Context, node int32, topic string, partition 
 	return parseFetch(answer.version, answer.body, partition)
 }
 
-var errFetchAnswer = errors.New("fetch answer cannot be understood")
+var errFetchAnswer = errors.New("invalid Fetch answer")
 
 // parseFetch reads an answer of version 4 to 11 that is about one partition.
 func parseFetch(version int16, body []byte, partition int32) (fetched, error) {
 	if version < 4 || version > 11 {
-		return fetched{}, fmt.Errorf("%w: version %d, and Kafka before 0.11 has no transactions", errFetchAnswer, version)
+		return fetched{}, fmt.Errorf("%w: version %d; transactions need Kafka 0.11 or later", errFetchAnswer, version)
 	}
 	d := decoder{b: body}
 	d.int32() // correlation ID
@@ -121,7 +121,7 @@ func parseFetch(version int16, body []byte, partition int32) (fetched, error) {
 		}
 	}
 	if throttled > 0 && !d.bad {
-		// Beyond a quota a broker answers at once, with nothing.
+		// Over a quota a broker answers at once, without data.
 		return fetched{code: kafka.ThrottlingQuotaExceeded}, nil
 	}
 	return fetched{}, errFetchAnswer

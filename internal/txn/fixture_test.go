@@ -68,7 +68,7 @@ func inBubble(t *testing.T, test func(t *testing.T, w *fixture), opts ...kfake.O
 			w.late.Wait()
 			w.transport.CloseIdleConnections()
 			cancel()
-			time.Sleep(time.Minute) // for the deadlines of what was swallowed
+			time.Sleep(time.Minute) // for the deadlines of swallowed requests
 			cluster.Close()
 			synctest.Wait()
 		}()
@@ -150,7 +150,7 @@ func (w *fixture) expect(last int) {
 	once(w.t, "our reader", ours, last)
 }
 
-// expectNow is expect for franz-go alone, which sees what is readable now.
+// expectNow is expect with franz-go alone, which reads without waiting.
 func (w *fixture) expectNow(last int) {
 	w.t.Helper()
 	var keys []string
@@ -209,7 +209,7 @@ func (w *fixture) readWithFranz() []*kgo.Record {
 		w.t.Fatal(err)
 	}
 	defer client.Close()
-	// Nothing new for two seconds of virtual time is the end.
+	// Two seconds of virtual time without a new record are the end.
 	var records []*kgo.Record
 	for {
 		ctx, cancel := context.WithTimeout(w.t.Context(), 2*time.Second)
@@ -239,7 +239,7 @@ func (d decompressor) Decompress(src []byte, codec kgo.CompressionCodecType) ([]
 	return decoder.DecodeAll(src, nil)
 }
 
-// requests counts what brokers are asked from now on, by key.
+// requests counts the requests that brokers get from now on, by key.
 func (w *fixture) requests() map[kmsg.Key]int {
 	counts := map[kmsg.Key]int{}
 	w.Control(func(r kmsg.Request) (kmsg.Response, error, bool) {

@@ -10,16 +10,16 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// amnesia is a coordinator that has dropped the transactional ID, as Kafka does
+// forgetfulCoordinator is a coordinator that has dropped the transactional ID, as Kafka does
 // after transactional.id.expiration.ms: it refuses the producer IDs it gave
-// before and answers InitProducerID, whoever asks, with a new one.
-type amnesia struct {
+// before and answers InitProducerID from any client with a new one.
+type forgetfulCoordinator struct {
 	forgotten map[int64]bool
-	successor string // what kfake knows the ID as from now on
+	successor string // the ID's name in kfake from now on
 }
 
 func (w *fixture) forget(producerID int64) {
-	a := amnesia{map[int64]bool{producerID: true}, txnID + "-again"}
+	a := forgetfulCoordinator{map[int64]bool{producerID: true}, txnID + "-again"}
 	rename := func(id *string) {
 		if *id == txnID {
 			*id = a.successor
@@ -72,9 +72,9 @@ func (w *fixture) forget(producerID int64) {
 	})
 }
 
-// While the owner is frozen before one of its requests another takes over,
-// commits the same orders and more, and is gone for so long that Kafka forgets
-// the transactional ID. The owner wakes and commits nothing.
+// While the owner is frozen before one of its requests another owner takes over,
+// commits the same orders and more, and is gone for so long that Kafka forgets the
+// transactional ID. The first owner wakes and commits nothing.
 func TestForgottenOwnerCommitsNothing(t *testing.T) {
 	for _, c := range []struct {
 		what   string
@@ -117,8 +117,8 @@ func TestForgottenOwnerCommitsNothing(t *testing.T) {
 	}
 }
 
-// The commit went out and was not answered; then Kafka has forgotten whose it
-// was. What became of it only the topics tell.
+// The commit was sent and not answered; then Kafka has forgotten the ID. Only the
+// topics show the outcome.
 func TestForgottenCommitIsInDoubt(t *testing.T) {
 	for what, c := range map[string]struct {
 		do   doing
@@ -151,9 +151,8 @@ func TestForgottenCommitIsInDoubt(t *testing.T) {
 	}
 }
 
-// An owner with nothing to do for longer than Kafka keeps its ID is told so at
-// its next commit, and opens again. What the process remembers of its commits
-// belongs to the producer ID before.
+// An owner that was idle for longer than Kafka keeps its ID gets ErrFenced at its next
+// commit, and opens again. The process's commit log belongs to the old producer ID.
 func TestForgottenWhileIdle(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *fixture) {
 		cfg := w.config()
@@ -187,8 +186,8 @@ func TestForgottenWhileIdle(t *testing.T) {
 	})
 }
 
-// A Writer keeps its producer ID: one that is given another at a renewal, as for
-// an ID that Kafka has forgotten or whose epochs are used up, opens again.
+// A Writer keeps its producer ID: if a renewal returns another one, as for a forgotten
+// ID or when the epochs are used up, its owner has to open again.
 func TestRenewalWithAnotherProducerID(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *fixture) {
 		w.once(kmsg.EndTxn, 0, fate{do: swallow})
@@ -207,8 +206,8 @@ func TestRenewalWithAnotherProducerID(t *testing.T) {
 	})
 }
 
-// A process that was frozen after it had begun a transaction does not send what
-// may have no transaction any more.
+// A process that was frozen after it had begun a transaction does not send records
+// that may no longer be in a transaction.
 func TestNothingIsSentWhenItsTimeIsOver(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *fixture) {
 		writer := w.open()
@@ -216,13 +215,13 @@ func TestNothingIsSentWhenItsTimeIsOver(t *testing.T) {
 		fill(t, tx, 1, 10)
 		counts := w.requests()
 		o := writer.send(t.Context(), time.Now(), tx, rounds(tx.batches)[0])
-		if o.action != again || counts[kmsg.Produce] > 0 {
+		if o.action != repeat || counts[kmsg.Produce] > 0 {
 			t.Errorf("%+v after %d Produce requests, want none and another attempt", o, counts[kmsg.Produce])
 		}
 	})
 }
 
-// Whichever request is told so, and in whichever words.
+// Each request may get each of the codes for a forgotten ID.
 func TestUnknownProducerIsFenced(t *testing.T) {
 	for _, key := range []kmsg.Key{kmsg.AddPartitionsToTxn, kmsg.Produce, kmsg.EndTxn} {
 		for _, code := range []*kerr.Error{kerr.InvalidProducerIDMapping, kerr.UnknownProducerID} {

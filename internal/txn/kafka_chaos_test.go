@@ -50,8 +50,8 @@ func TestKafkaChaos(t *testing.T) {
 		go func() { failed <- k.run(r.ctx) }()
 		time.Sleep(5 * time.Second)
 		cluster.KillBroker(i)
-		// One that comes back before it is missed takes itself for the coordinator
-		// still, which is where Kafka commits by halves: see doc.go.
+		// A broker that is back before the others miss it still takes itself for
+		// the coordinator; then Kafka commits by halves: see doc.go.
 		led(t, cluster, "others in the place of the one that was killed", func(p kadm.PartitionDetail) bool { return p.Leader != int32(i+1) })
 		if err := cluster.StartBroker(i); err != nil {
 			t.Fatal(err)
@@ -73,8 +73,8 @@ func TestKafkaChaos(t *testing.T) {
 		proxy.Hits(kafkatest.EndTxn, kafkatest.SwallowAnswer), proxy.Hits(kafkatest.EndTxn, kafkatest.CutAnswer))
 }
 
-// led waits until something can be said of every partition there is, Kafka's own
-// too.
+// led waits until a condition holds for every partition, those of Kafka's own topics
+// included.
 func led(t *testing.T, cluster *kafkatest.Cluster, what string, of func(kadm.PartitionDetail) bool) {
 	t.Helper()
 	client, err := kgo.NewClient(kgo.SeedBrokers(cluster.Brokers()...))
@@ -100,8 +100,8 @@ func led(t *testing.T, cluster *kafkatest.Cluster, what string, of func(kadm.Par
 	}
 }
 
-// BenchmarkKafkaCommit is one transaction after the other: 100 records over 6
-// partitions and a checkpoint.
+// BenchmarkKafkaCommit commits transactions in sequence: 100 records over 6 partitions
+// and a checkpoint.
 func BenchmarkKafkaCommit(b *testing.B) {
 	brokers := kafkatest.Start(b)
 	for _, size := range []int{100, 1000, 5000} {

@@ -14,10 +14,10 @@ import (
 	"orderwalk/test/kafkatest"
 )
 
-// An owner is frozen at each point of a commit, or has nothing to do, for so
-// long that Kafka forgets its transactional ID; in the first cases another owner
-// takes over meanwhile, commits the same orders and more, and goes. On both
-// major versions: their coordinators are not the same program.
+// An owner is frozen at each point of a commit, or idle, for so long that Kafka forgets
+// its transactional ID; in the first cases another owner takes over meanwhile, commits
+// the same orders and more, and goes. Both major versions are tested, because their
+// coordinators are different programs.
 func TestKafkaForgetsOwner(t *testing.T) {
 	for _, version := range []string{kafkatest.Version, kafkatest.Older} {
 		t.Run(version, func(t *testing.T) {
@@ -53,9 +53,9 @@ func TestKafkaForgetsOwner(t *testing.T) {
 	}
 }
 
-// published returns a Writer that has committed the first hundred. On a slow machine
-// these brokers may have forgotten it before that.
-func published(r *site, k *walker, open func(context.Context) (*Writer, error)) *Writer {
+// published returns a Writer that has committed the first hundred orders. On a slow
+// machine these brokers may have forgotten its ID before that.
+func published(r *kafkaFixture, k *walker, open func(context.Context) (*Writer, error)) *Writer {
 	for {
 		writer, err := open(r.ctx)
 		if err == nil {
@@ -70,12 +70,12 @@ func published(r *site, k *walker, open func(context.Context) (*Writer, error)) 
 	}
 }
 
-// forgottenIn freezes the owner before a request, as far as brokers can tell:
-// what it sends is held on its way.
-func forgottenIn(r *site, proxy *kafkatest.Proxy, api int16) {
+// forgottenIn freezes the owner before a request, as brokers see it: the test holds
+// its requests on the way.
+func forgottenIn(r *kafkaFixture, proxy *kafkatest.Proxy, api int16) {
 	k := r.walker(500)
-	// Longer than the test holds requests, shorter than the test: brokers of a
-	// transaction that is open do not forget it.
+	// Longer than the test holds requests, shorter than the test: brokers do not
+	// forget an ID with an open transaction.
 	cfg := r.config(r.transport)
 	cfg.TransactionTimeout = 30 * time.Second
 	cfg.Memory = &CommitLog{}
@@ -92,7 +92,7 @@ func forgottenIn(r *site, proxy *kafkatest.Proxy, api int16) {
 		}
 	}
 
-	// Past the proxy: frozen is only the one.
+	// Past the proxy: only the first owner is frozen.
 	heir, transport := r.walker(400), r.newTransport()
 	heir.reader = &Reader{Addr: kafka.TCP(r.direct...), Transport: transport}
 	heir.open = func(ctx context.Context) (*Writer, error) {
@@ -110,7 +110,7 @@ func forgottenIn(r *site, proxy *kafkatest.Proxy, api int16) {
 		r.t.Errorf("Commit of the forgotten owner = %v, want ErrFenced", err)
 	}
 	r.expect(400)
-	// It is asked to go on, and does so from where the other has stopped.
+	// It continues after the other owner's last order.
 	k.number = r.newest.Add(1)
 	if err := k.run(r.ctx); err != nil {
 		r.t.Errorf("the owner did not recover: %v", err)
@@ -118,8 +118,8 @@ func forgottenIn(r *site, proxy *kafkatest.Proxy, api int16) {
 	r.expect(500)
 }
 
-// forgotten waits until Kafka has forgotten the owners of the site.
-func (r *site) forgotten() {
+// forgotten waits until Kafka has forgotten the owners of the fixture.
+func (r *kafkaFixture) forgotten() {
 	r.t.Helper()
 	if err := kafkatest.Forgotten(r.ctx, r.direct, r.orders); err != nil {
 		r.t.Fatal(err)

@@ -14,7 +14,7 @@ import (
 	"orderwalk/test/kafkatest"
 )
 
-// What the Reader makes of other producers' aborted and compacted records.
+// How the Reader handles aborted and compacted records of other producers.
 func TestKafkaReader(t *testing.T) {
 	brokers := kafkatest.Start(t)
 	r := onKafka(t, brokers, brokers)

@@ -19,8 +19,8 @@ import (
 	"orderwalk/test/kafkatest"
 )
 
-// site is a pair of topics on a real Kafka, and the walkers that fill them.
-type site struct {
+// kafkaFixture is a pair of topics on a real Kafka, and the walkers that fill them.
+type kafkaFixture struct {
 	t         *testing.T
 	ctx       context.Context
 	addr      net.Addr
@@ -34,13 +34,13 @@ type site struct {
 	retries map[string]int
 }
 
-// onKafka makes topics of the test's own on brokers.
-func onKafka(t *testing.T, brokers, direct []string) *site {
+// onKafka creates topics for one test.
+func onKafka(t *testing.T, brokers, direct []string) *kafkaFixture {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	t.Cleanup(cancel)
 	name := fmt.Sprintf("txn-%d", time.Now().UnixNano())
-	r := &site{
+	r := &kafkaFixture{
 		t: t, ctx: ctx, addr: kafka.TCP(brokers...), direct: direct,
 		orders: name + ".orders", offsets: name + ".offsets", retries: map[string]int{},
 	}
@@ -57,13 +57,13 @@ func onKafka(t *testing.T, brokers, direct []string) *site {
 	return r
 }
 
-func (r *site) newTransport() *kafka.Transport {
+func (r *kafkaFixture) newTransport() *kafka.Transport {
 	transport := &kafka.Transport{ClientID: "orderwalk"}
 	r.t.Cleanup(transport.CloseIdleConnections)
 	return transport
 }
 
-func (r *site) config(transport *kafka.Transport) Config {
+func (r *kafkaFixture) config(transport *kafka.Transport) Config {
 	return Config{
 		Addr: r.addr, Transport: transport, TransactionalID: r.orders,
 		AnchorTopic: r.offsets, Topics: []string{r.orders},
@@ -76,7 +76,7 @@ func (r *site) config(transport *kafka.Transport) Config {
 }
 
 // walker is the next owner of the work.
-func (r *site) walker(last int) *walker {
+func (r *kafkaFixture) walker(last int) *walker {
 	transport := r.newTransport()
 	return &walker{
 		open:   func(ctx context.Context) (*Writer, error) { return Open(ctx, r.config(transport)) },
@@ -86,7 +86,7 @@ func (r *site) walker(last int) *walker {
 	}
 }
 
-func (r *site) mustOpen(k *walker) *Writer {
+func (r *kafkaFixture) mustOpen(k *walker) *Writer {
 	r.t.Helper()
 	writer, err := k.open(r.ctx)
 	if err != nil {
@@ -96,7 +96,7 @@ func (r *site) mustOpen(k *walker) *Writer {
 }
 
 // expect reads both topics read_committed with franz-go and with our Reader.
-func (r *site) expect(last int) {
+func (r *kafkaFixture) expect(last int) {
 	r.t.Helper()
 	var theirs, ours []string
 	records, err := kafkatest.ReadCommitted(r.ctx, r.direct, r.orders)
@@ -167,9 +167,9 @@ func TestKafkaFencesZombie(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			// The steps of a Commit by hand, so that it can freeze in between.
+			// The steps of Commit one by one, so that the test can freeze in between.
 			if steps >= 1 {
-				until := zombie.settled()
+				until := zombie.outcomeDeadline()
 				if o := addByHand(r.ctx, zombie, tx); o.action != done {
 					t.Fatalf("add partitions: %+v", o)
 				}
@@ -184,9 +184,9 @@ func TestKafkaFencesZombie(t *testing.T) {
 			owner := r.mustOpen(heir)
 			t.Logf("the new owner opened after %v", time.Since(started))
 			if steps == 2 {
-				if o := zombie.retry(r.ctx, callCommit, zombie.settled(), func(ctx context.Context, until time.Time) answer {
+				if o := zombie.retry(r.ctx, callCommit, zombie.outcomeDeadline(), func(ctx context.Context, until time.Time) answer {
 					return zombie.endTxn(ctx, until, true)
-				}); o.action != fenced || o.unsure {
+				}); o.action != fenced || o.unknown {
 					t.Errorf("EndTxn of the zombie: %+v, want fenced", o)
 				}
 			}
@@ -208,12 +208,12 @@ func TestKafkaFencesZombie(t *testing.T) {
 // for a moment, and is looked into first.
 func addByHand(ctx context.Context, w *Writer, tx *Transaction) (o outcome) {
 	for {
-		if w.unsure {
+		if w.mayDangle {
 			if o = w.finishDangling(ctx, tx.partitions()); o.action != done {
 				return o
 			}
 		}
-		o = w.retry(ctx, callAdd, w.settled(), func(ctx context.Context, until time.Time) answer {
+		o = w.retry(ctx, callAdd, w.outcomeDeadline(), func(ctx context.Context, until time.Time) answer {
 			return w.addPartitions(ctx, until, tx.partitions())
 		})
 		if o.action != again || ctx.Err() != nil {
@@ -231,7 +231,7 @@ func TestKafkaEndsOverdueTransaction(t *testing.T) {
 		t.Fatal(err)
 	}
 	cfg := r.config(r.transport)
-	// What is begun below must be there before it is over.
+	// The first transaction must exist before the timeout of the second one is over.
 	cfg.TransactionTimeout = 20 * time.Second
 	writer, err := Open(r.ctx, cfg)
 	if err != nil {
@@ -244,7 +244,7 @@ func TestKafkaEndsOverdueTransaction(t *testing.T) {
 	if o := addByHand(r.ctx, writer, tx); o.action != done {
 		t.Fatalf("add partitions: %+v", o)
 	}
-	if o := writer.send(r.ctx, writer.settled(), tx, rounds(tx.batches)[0]); o.action != done {
+	if o := writer.send(r.ctx, writer.outcomeDeadline(), tx, rounds(tx.batches)[0]); o.action != done {
 		t.Fatalf("produce: %+v", o)
 	}
 	r.expect(100) // waits until the broker has ended it

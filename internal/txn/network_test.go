@@ -13,7 +13,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// fate is what becomes of a request on its way.
+// fate is how the network treats a request.
 type fate struct {
 	do    doing
 	delay time.Duration // with late
@@ -29,7 +29,7 @@ const (
 	late          // as swallow, and the request arrives only after the delay
 )
 
-// network is a virtual network that does to requests what decide says.
+// network is a virtual network that treats requests as decide returns.
 type network struct {
 	dial   func(context.Context, string, string) (net.Conn, error)
 	decide func(key kmsg.Key) fate
@@ -41,8 +41,8 @@ type network struct {
 	seen map[kmsg.Key]int
 }
 
-// disturb puts a network before the world's transport and lets decide choose
-// for every request, given how many of the key came before it.
+// disturb puts a network before the fixture's transport. decide chooses the fate of
+// every request, given how many of the key came before it.
 func (w *fixture) disturb(decide func(key kmsg.Key, nth int) fate) *network {
 	n := &network{dial: w.net.DialContext, late: &w.late, seen: map[kmsg.Key]int{}}
 	n.decide = func(key kmsg.Key) fate {
@@ -192,7 +192,7 @@ func (c *conn) Close() error {
 	return c.Conn.Close()
 }
 
-// The tests below rely on the network doing what it says.
+// These tests check the network that the others rely on.
 func TestNetworkItself(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *fixture) {
 		n := w.once(kmsg.InitProducerID, 0, fate{do: swallow})

@@ -13,27 +13,27 @@ import (
 	"orderwalk/internal/kafkawire"
 )
 
-// describeProducers is an API that kafka-go does not know: who writes to a
-// partition, and what he has open there. Brokers have it since Kafka 2.8.
+// describeProducers is an API that kafka-go does not have. It lists the producers of a
+// partition and their open transactions. Brokers have it since Kafka 2.8.
 const describeProducers = protocol.ApiKey(61)
 
-// producing is what a leader says of one producer ID on one partition.
+// producing is a leader's answer about one producer ID on one partition.
 type producing struct {
-	code     kafka.Error // why it says nothing
+	code     kafka.Error // the error for this partition; 0 = none
 	epoch    int16       // of the last batch
 	sequence int32       // of the last record
-	open     bool        // a transaction is
+	open     bool        // has an open transaction
 }
 
-// producersQuestion is a DescribeProducers request, version 0.
-type producersQuestion struct{ partitions []topicPartition }
+// producersRequest is a DescribeProducers request, version 0.
+type producersRequest struct{ partitions []topicPartition }
 
 type producersAnswer map[topicPartition]producing
 
-func (producersQuestion) ApiKey() protocol.ApiKey { return describeProducers }
-func (producersAnswer) ApiKey() protocol.ApiKey   { return describeProducers }
+func (producersRequest) ApiKey() protocol.ApiKey { return describeProducers }
+func (producersAnswer) ApiKey() protocol.ApiKey  { return describeProducers }
 
-func (m producersQuestion) write(w io.Writer, correlation int32, clientID string) error {
+func (m producersRequest) write(w io.Writer, correlation int32, clientID string) error {
 	b := make([]byte, 4, 256) // the size comes last
 	b = binary.BigEndian.AppendUint16(b, uint16(describeProducers))
 	b = binary.BigEndian.AppendUint16(b, 0) // version
@@ -61,9 +61,9 @@ func (m producersQuestion) write(w io.Writer, correlation int32, clientID string
 	return err
 }
 
-var errProducers = errors.New("DescribeProducers answer cannot be understood")
+var errProducers = errors.New("invalid DescribeProducers answer")
 
-// parseProducers reads what an answer says of a producer ID.
+// parseProducers decodes an answer and keeps the entries of one producer ID.
 func parseProducers(body []byte, producerID int64) (producersAnswer, error) {
 	all := make(producersAnswer)
 	d := decoder{b: body}
@@ -98,8 +98,8 @@ func parseProducers(body []byte, producerID int64) (producersAnswer, error) {
 	return all, nil
 }
 
-// producers asks a leader about a producer ID. A broker that cannot tell gives
-// UnsupportedVersion.
+// producers asks a leader about a producer ID. It returns UnsupportedVersion if the
+// broker does not have the API.
 func (c cluster) producers(ctx context.Context, node int32, producerID int64, partitions []topicPartition) (producersAnswer, error) {
 	res, err := c.exchange(ctx, node, coordinatorLimit, &apiversions.Request{})
 	if err != nil {
@@ -112,7 +112,7 @@ func (c cluster) producers(ctx context.Context, node int32, producerID int64, pa
 	if !knows {
 		return nil, kafka.UnsupportedVersion
 	}
-	m := producersQuestion{partitions}
+	m := producersRequest{partitions}
 	answer, err := c.ToBroker(ctx, node, kafkawire.Request{Message: m, Limit: coordinatorLimit, Write: m.write,
 		Read: func(_ int16, body []byte) (protocol.Message, error) { return parseProducers(body, producerID) }})
 	if err != nil {

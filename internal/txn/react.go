@@ -2,7 +2,7 @@ package txn
 
 import "github.com/segmentio/kafka-go"
 
-// call is a request of the protocol, with what it is sent for.
+// call is a request of the protocol, with its purpose.
 type call int
 
 const (
@@ -11,33 +11,33 @@ const (
 	callAdd                  // AddPartitionsToTxn
 	callProduce              // Produce
 	callCommit               // EndTxn(commit)
-	callAbort                // EndTxn of what may be open, and holds nothing that counts
-	callDescribe             // DescribeProducers: what is left open of ours
-	callReopen               // AddPartitionsToTxn, to end that
+	callAbort                // EndTxn of what may be open and has no records that count
+	callDescribe             // DescribeProducers: find our dangling transactions
+	callReopen               // AddPartitionsToTxn, to end one of those
 )
 
 func (c call) String() string {
 	return [...]string{"InitProducerID", "InitProducerID", "AddPartitionsToTxn", "Produce", "EndTxn", "EndTxn", "DescribeProducers", "AddPartitionsToTxn"}[c]
 }
 
-// action is what to do about an answer, the less pleasant the later.
+// action is how to react to an answer; a later one outweighs an earlier one.
 type action int
 
 const (
-	done    action = iota // the request has done its work
-	again                 // the same request, the same bytes, after a pause
-	missing               // again, but not for long: the topic is not there
-	abandon               // this attempt is lost: abort it, raise the epoch, try again
-	suspect               // abandon, but not for long: it should not happen
-	fenced                // the transactional ID is not ours any more
-	doubt                 // nobody knows what became of the commit
-	stop                  // refused: somebody has to act
+	done       action = iota // the request succeeded
+	repeat                   // repeat the request with the same bytes, after a pause
+	missing                  // as repeat, for missingPatience at most: the topic is unknown
+	abandon                  // abort this attempt, raise the epoch, make another attempt
+	unexpected               // as abandon, a few times at most: the answer is unexpected
+	fenced                   // the transactional ID is not ours any more
+	inDoubt                  // the outcome of the commit is unknown
+	stop                     // refused; an operator has to act
 )
 
-// react decides what an answer means. It is the whole of section "Reactions" in
-// the package comment, and a pure function. unsure says that this commit was
-// sent before and that its outcome was not learnt then.
-func react(c call, code kafka.Error, unsure bool) action {
+// react decides how to react to an answer, as a pure function. It implements section
+// "Reactions" of the package comment. unsure reports that this commit was sent before
+// with an unknown outcome.
+func react(c call, code kafka.Error, unknown bool) action {
 	if code == 0 {
 		return done
 	}
@@ -52,18 +52,18 @@ func react(c call, code kafka.Error, unsure bool) action {
 		kafka.RequestTimedOut, kafka.NetworkException, kafka.BrokerNotAvailable,
 		kafka.NotEnoughReplicas, kafka.NotEnoughReplicasAfterAppend, kafka.KafkaStorageError,
 		kafka.ThrottlingQuotaExceeded:
-		return again
+		return repeat
 	case kafka.SASLAuthenticationFailed, kafka.UnsupportedSASLMechanism, kafka.IllegalSASLState:
 		if c == callInit {
 			return stop
 		}
-		return again // it worked before; Open says so if it never does again
+		return repeat // it worked before; if it never does again, Open returns it
 	}
 	if forgotten(code) && c != callDescribe {
 		return fenced
 	}
 	if code == kafka.Unknown && c != callCommit {
-		return again // "the server experienced an unexpected error": mostly a broker in trouble
+		return repeat // "the server experienced an unexpected error": usually a broker in trouble
 	}
 	switch c {
 	case callAdd, callReopen:
@@ -71,7 +71,7 @@ func react(c call, code kafka.Error, unsure bool) action {
 	case callDescribe:
 		return reactToRead(code)
 	case callCommit:
-		return reactToCommit(code, unsure)
+		return reactToCommit(code, unknown)
 	case callAbort:
 		return reactToAbort(code)
 	}
@@ -79,14 +79,14 @@ func react(c call, code kafka.Error, unsure bool) action {
 	case kafka.ProducerFenced, kafka.InvalidProducerEpoch:
 		return fenced
 	case transactionAbortable:
-		return again
+		return repeat
 	}
 	return stop
 }
 
-// forgotten reports whether Kafka does not know the producer ID, or not as that
-// of our transactional ID. Others may have held the ID since, so this says no less
-// than a newer epoch does.
+// forgotten reports whether Kafka does not know the producer ID, or not as that of
+// our transactional ID. Another owner may have held the ID since, so this counts like a
+// newer epoch.
 func forgotten(code kafka.Error) bool {
 	return code == kafka.InvalidProducerIDMapping || code == kafka.UnknownProducerId
 }
@@ -95,8 +95,8 @@ func reactToAdd(code kafka.Error) action {
 	switch code {
 	case kafka.UnknownTopicOrPartition, kafka.LeaderNotAvailable, kafka.NotLeaderForPartition:
 		return missing
-	case operationNotAttempted: // the code that counts is another partition's
-		return again
+	case operationNotAttempted: // another partition's code matters
+		return repeat
 	case kafka.ProducerFenced, kafka.InvalidProducerEpoch:
 		return fenced
 	case transactionAbortable:
@@ -105,7 +105,7 @@ func reactToAdd(code kafka.Error) action {
 		kafka.ClusterAuthorizationFailed, kafka.InvalidTopic:
 		return stop
 	}
-	return suspect
+	return unexpected
 }
 
 func reactToProduce(code kafka.Error) action {
@@ -116,17 +116,17 @@ func reactToProduce(code kafka.Error) action {
 		kafka.NotLeaderForPartition, kafka.LeaderNotAvailable, kafka.ReplicaNotAvailable, kafka.BrokerNotAvailable,
 		kafka.FencedLeaderEpoch, kafka.UnknownLeaderEpoch,
 		kafka.RequestTimedOut, kafka.NetworkException, kafka.KafkaStorageError,
-		// Also "the transaction could not be verified just now".
+		// Also "the transaction could not be verified yet".
 		kafka.NotEnoughReplicas, kafka.NotEnoughReplicasAfterAppend,
 		kafka.ConcurrentTransactions,
 		kafka.GroupLoadInProgress, kafka.GroupCoordinatorNotAvailable, kafka.NotCoordinatorForGroup,
 		kafka.ThrottlingQuotaExceeded,
 		kafka.SASLAuthenticationFailed, kafka.UnsupportedSASLMechanism, kafka.IllegalSASLState:
-		return again
+		return repeat
 	case kafka.UnknownTopicOrPartition:
 		return missing
 	case kafka.InvalidProducerEpoch, kafka.ProducerFenced:
-		// Another owner, or the broker's timer: the answer to EndTxn(abort) tells.
+		// Another owner, or the broker's timeout: the answer to EndTxn(abort) shows which.
 		return abandon
 	case kafka.UnknownProducerId, kafka.InvalidProducerIDMapping:
 		return fenced
@@ -138,25 +138,25 @@ func reactToProduce(code kafka.Error) action {
 		kafka.InvalidTopic, kafka.InvalidRequest, kafka.InvalidRequiredAcks, kafka.UnsupportedVersion:
 		return stop
 	}
-	return suspect // OutOfOrderSequenceNumber, InvalidTransactionState, InvalidMessage (the CRC), …
+	return unexpected // OutOfOrderSequenceNumber, InvalidTransactionState, InvalidMessage (the CRC), …
 }
 
-// reactToCommit: once a commit may have reached the coordinator and not been
-// answered for good, a refusal of its repetition says nothing about it.
-func reactToCommit(code kafka.Error, unsure bool) action {
+// reactToCommit reacts to the answer to EndTxn(commit). Once a commit may have reached
+// the coordinator unanswered, a refusal of its repetition says nothing about it.
+func reactToCommit(code kafka.Error, unknown bool) action {
 	switch code {
 	case kafka.ProducerFenced, kafka.InvalidProducerEpoch:
-		return fenced // and in doubt, if unsure
+		return fenced // also in doubt, if unsure
 	case transactionAbortable:
-		if !unsure {
+		if !unknown {
 			return abandon
 		}
 	case kafka.TransactionalIDAuthorizationFailed, kafka.ClusterAuthorizationFailed:
-		if !unsure {
+		if !unknown {
 			return stop
 		}
 	}
-	return doubt
+	return inDoubt
 }
 
 func reactToAbort(code kafka.Error) action {
@@ -166,13 +166,13 @@ func reactToAbort(code kafka.Error) action {
 	case kafka.ProducerFenced, kafka.InvalidProducerEpoch:
 		return fenced
 	case transactionAbortable:
-		return again
+		return repeat
 	}
 	return stop
 }
 
-// asksAnew says whether the coordinator's place should be looked up again.
-func asksAnew(code kafka.Error) bool {
+// movedCoordinator reports whether the coordinator has to be looked up again.
+func movedCoordinator(code kafka.Error) bool {
 	switch code {
 	case noAnswer, kafka.NotCoordinatorForGroup, kafka.GroupCoordinatorNotAvailable,
 		kafka.BrokerNotAvailable, kafka.NetworkException, kafka.TransactionCoordinatorFenced:
@@ -181,9 +181,8 @@ func asksAnew(code kafka.Error) bool {
 	return false
 }
 
-// movedLeader says whether the leaders should be looked up again. Refusals that
-// stand for an unverified transaction or a replica that is behind are not about
-// the leader.
+// movedLeader reports whether the leaders have to be looked up again. Codes for an
+// unverified transaction or for a replica that is behind do not concern the leader.
 func movedLeader(code kafka.Error) bool {
 	switch code {
 	case kafka.NotEnoughReplicas, kafka.NotEnoughReplicasAfterAppend, kafka.ConcurrentTransactions,

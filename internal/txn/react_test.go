@@ -21,43 +21,43 @@ func TestReact(t *testing.T) {
 		{"success", callProduce, 0, sure, done},
 		{"success", callCommit, 0, unsure, done},
 
-		{"unanswered", callInit, noAnswer, sure, again},
-		{"unanswered", callRenew, noAnswer, sure, again},
-		{"unanswered", callAdd, noAnswer, sure, again},
-		{"unanswered", callProduce, noAnswer, sure, again},
-		{"unanswered", callAbort, noAnswer, sure, again},
-		{"unanswered commit", callCommit, noAnswer, sure, again},
-		{"unanswered commit", callCommit, noAnswer, unsure, again},
+		{"unanswered", callInit, noAnswer, sure, repeat},
+		{"unanswered", callRenew, noAnswer, sure, repeat},
+		{"unanswered", callAdd, noAnswer, sure, repeat},
+		{"unanswered", callProduce, noAnswer, sure, repeat},
+		{"unanswered", callAbort, noAnswer, sure, repeat},
+		{"unanswered commit", callCommit, noAnswer, sure, repeat},
+		{"unanswered commit", callCommit, noAnswer, unsure, repeat},
 
-		{"concurrent", callInit, kafka.ConcurrentTransactions, sure, again},
-		{"concurrent", callRenew, kafka.ConcurrentTransactions, sure, again},
-		{"concurrent", callAdd, kafka.ConcurrentTransactions, sure, again},
-		{"concurrent", callCommit, kafka.ConcurrentTransactions, sure, again},
-		{"concurrent", callCommit, kafka.ConcurrentTransactions, unsure, again},
-		{"concurrent", callAbort, kafka.ConcurrentTransactions, sure, again},
+		{"concurrent", callInit, kafka.ConcurrentTransactions, sure, repeat},
+		{"concurrent", callRenew, kafka.ConcurrentTransactions, sure, repeat},
+		{"concurrent", callAdd, kafka.ConcurrentTransactions, sure, repeat},
+		{"concurrent", callCommit, kafka.ConcurrentTransactions, sure, repeat},
+		{"concurrent", callCommit, kafka.ConcurrentTransactions, unsure, repeat},
+		{"concurrent", callAbort, kafka.ConcurrentTransactions, sure, repeat},
 
-		{"coordinator moved", callInit, kafka.NotCoordinatorForGroup, sure, again},
-		{"coordinator moved", callAdd, kafka.NotCoordinatorForGroup, sure, again},
-		{"coordinator moved", callCommit, kafka.NotCoordinatorForGroup, unsure, again},
-		{"coordinator moved", callAbort, kafka.GroupCoordinatorNotAvailable, sure, again},
-		{"coordinator moved", callRenew, kafka.GroupLoadInProgress, sure, again},
+		{"coordinator moved", callInit, kafka.NotCoordinatorForGroup, sure, repeat},
+		{"coordinator moved", callAdd, kafka.NotCoordinatorForGroup, sure, repeat},
+		{"coordinator moved", callCommit, kafka.NotCoordinatorForGroup, unsure, repeat},
+		{"coordinator moved", callAbort, kafka.GroupCoordinatorNotAvailable, sure, repeat},
+		{"coordinator moved", callRenew, kafka.GroupLoadInProgress, sure, repeat},
 
-		{"not attempted", callAdd, operationNotAttempted, sure, again},
+		{"not attempted", callAdd, operationNotAttempted, sure, repeat},
 
 		{"no topic", callAdd, kafka.UnknownTopicOrPartition, sure, missing},
 		{"no topic", callProduce, kafka.UnknownTopicOrPartition, sure, missing},
 
-		{"leader moved", callProduce, kafka.NotLeaderForPartition, sure, again},
-		{"leader moved", callProduce, kafka.LeaderNotAvailable, sure, again},
-		{"leader moved", callProduce, kafka.FencedLeaderEpoch, sure, again},
-		{"replicas", callProduce, kafka.NotEnoughReplicas, sure, again},
-		{"replicas", callProduce, kafka.NotEnoughReplicasAfterAppend, sure, again},
-		{"replicas", callProduce, kafka.RequestTimedOut, sure, again},
+		{"leader moved", callProduce, kafka.NotLeaderForPartition, sure, repeat},
+		{"leader moved", callProduce, kafka.LeaderNotAvailable, sure, repeat},
+		{"leader moved", callProduce, kafka.FencedLeaderEpoch, sure, repeat},
+		{"replicas", callProduce, kafka.NotEnoughReplicas, sure, repeat},
+		{"replicas", callProduce, kafka.NotEnoughReplicasAfterAppend, sure, repeat},
+		{"replicas", callProduce, kafka.RequestTimedOut, sure, repeat},
 
 		{"duplicate", callProduce, kafka.DuplicateSequenceNumber, sure, done},
-		{"hole", callProduce, kafka.OutOfOrderSequenceNumber, sure, suspect},
+		{"hole", callProduce, kafka.OutOfOrderSequenceNumber, sure, unexpected},
 
-		{"forgotten", callInit, kafka.InvalidProducerIDMapping, sure, fenced}, // forgotten while the coordinator was at it
+		{"forgotten", callInit, kafka.InvalidProducerIDMapping, sure, fenced}, // forgotten while the coordinator handled it
 		{"forgotten", callRenew, kafka.InvalidProducerIDMapping, sure, fenced},
 		{"forgotten", callAdd, kafka.InvalidProducerIDMapping, sure, fenced},
 		{"forgotten", callReopen, kafka.InvalidProducerIDMapping, sure, fenced},
@@ -79,18 +79,18 @@ func TestReact(t *testing.T) {
 		{"old epoch", callCommit, kafka.ProducerFenced, sure, fenced},
 		{"old epoch", callCommit, kafka.ProducerFenced, unsure, fenced}, // and in doubt: see TestUnansweredCommitThenFencedIsInDoubt
 
-		{"state", callAdd, kafka.InvalidTransactionState, sure, suspect},
-		{"state", callProduce, kafka.InvalidTransactionState, sure, suspect},
+		{"state", callAdd, kafka.InvalidTransactionState, sure, unexpected},
+		{"state", callProduce, kafka.InvalidTransactionState, sure, unexpected},
 		{"nothing to abort", callAbort, kafka.InvalidTransactionState, sure, done},
-		{"nothing to commit", callCommit, kafka.InvalidTransactionState, sure, doubt},
-		{"nothing to commit", callCommit, kafka.InvalidTransactionState, unsure, doubt},
+		{"nothing to commit", callCommit, kafka.InvalidTransactionState, sure, inDoubt},
+		{"nothing to commit", callCommit, kafka.InvalidTransactionState, unsure, inDoubt},
 
 		{"abortable", callAdd, transactionAbortable, sure, abandon},
 		{"abortable", callProduce, transactionAbortable, sure, abandon},
 		{"abortable", callCommit, transactionAbortable, sure, abandon},
-		{"abortable", callCommit, transactionAbortable, unsure, doubt},
-		{"abortable", callAbort, transactionAbortable, sure, again},
-		{"abortable", callInit, transactionAbortable, sure, again},
+		{"abortable", callCommit, transactionAbortable, unsure, inDoubt},
+		{"abortable", callAbort, transactionAbortable, sure, repeat},
+		{"abortable", callInit, transactionAbortable, sure, repeat},
 
 		{"not allowed", callInit, kafka.TransactionalIDAuthorizationFailed, sure, stop},
 		{"not allowed", callRenew, kafka.TransactionalIDAuthorizationFailed, sure, stop},
@@ -99,20 +99,20 @@ func TestReact(t *testing.T) {
 		{"not allowed", callProduce, kafka.TopicAuthorizationFailed, sure, stop},
 		{"not allowed", callProduce, kafka.ClusterAuthorizationFailed, sure, stop},
 		{"not allowed", callCommit, kafka.TransactionalIDAuthorizationFailed, sure, stop},
-		{"not allowed", callCommit, kafka.TransactionalIDAuthorizationFailed, unsure, doubt},
+		{"not allowed", callCommit, kafka.TransactionalIDAuthorizationFailed, unsure, inDoubt},
 		{"not allowed", callAbort, kafka.TransactionalIDAuthorizationFailed, sure, stop},
 
 		{"turned away", callInit, kafka.SASLAuthenticationFailed, sure, stop},
-		{"turned away", callAdd, kafka.SASLAuthenticationFailed, sure, again},
-		{"turned away", callProduce, kafka.SASLAuthenticationFailed, sure, again},
-		{"turned away", callCommit, kafka.SASLAuthenticationFailed, unsure, again},
+		{"turned away", callAdd, kafka.SASLAuthenticationFailed, sure, repeat},
+		{"turned away", callProduce, kafka.SASLAuthenticationFailed, sure, repeat},
+		{"turned away", callCommit, kafka.SASLAuthenticationFailed, unsure, repeat},
 
-		{"server error", callInit, kafka.Unknown, sure, again},
-		{"server error", callRenew, kafka.Unknown, sure, again},
-		{"server error", callAdd, kafka.Unknown, sure, again},
-		{"server error", callAbort, kafka.Unknown, sure, again},
-		{"server error", callProduce, kafka.Unknown, sure, suspect},
-		{"server error", callCommit, kafka.Unknown, sure, doubt},
+		{"server error", callInit, kafka.Unknown, sure, repeat},
+		{"server error", callRenew, kafka.Unknown, sure, repeat},
+		{"server error", callAdd, kafka.Unknown, sure, repeat},
+		{"server error", callAbort, kafka.Unknown, sure, repeat},
+		{"server error", callProduce, kafka.Unknown, sure, unexpected},
+		{"server error", callCommit, kafka.Unknown, sure, inDoubt},
 
 		{"bad timeout", callInit, kafka.InvalidTransactionTimeout, sure, stop},
 		{"bad request", callInit, kafka.InvalidRequest, sure, stop},
@@ -121,13 +121,13 @@ func TestReact(t *testing.T) {
 		{"refused records", callProduce, kafka.RecordListTooLarge, sure, stop},
 		{"refused records", callProduce, kafka.InvalidRecord, sure, stop},
 		{"refused records", callProduce, kafka.PolicyViolation, sure, stop},
-		{"corrupt", callProduce, kafka.InvalidMessage, sure, suspect},
+		{"corrupt", callProduce, kafka.InvalidMessage, sure, unexpected},
 
 		{"never heard of", callInit, 999, sure, stop},
-		{"never heard of", callAdd, 999, sure, suspect},
-		{"never heard of", callProduce, 999, sure, suspect},
-		{"never heard of", callCommit, 999, sure, doubt},
-		{"never heard of", callCommit, kafka.Unknown, unsure, doubt},
+		{"never heard of", callAdd, 999, sure, unexpected},
+		{"never heard of", callProduce, 999, sure, unexpected},
+		{"never heard of", callCommit, 999, sure, inDoubt},
+		{"never heard of", callCommit, kafka.Unknown, unsure, inDoubt},
 		{"never heard of", callAbort, 999, sure, stop},
 	} {
 		if got := react(c.call, c.code, c.unsure); got != c.want {
@@ -136,8 +136,8 @@ func TestReact(t *testing.T) {
 	}
 }
 
-// Whatever Kafka may answer in times to come: only success counts as success,
-// and a commit once unsure is never taken for refused.
+// For codes that Kafka may add: only success counts as success, and a commit whose
+// outcome is unknown never counts as refused.
 func TestReactToEveryCode(t *testing.T) {
 	for code := kafka.Error(-1); code < 200; code++ {
 		for c := callInit; c <= callAbort; c++ {
@@ -145,7 +145,7 @@ func TestReactToEveryCode(t *testing.T) {
 			if got == done && code != 0 && c != callAbort && code != kafka.DuplicateSequenceNumber {
 				t.Errorf("%v answered %q counts as done", c, reason(code))
 			}
-			if got == doubt && c != callCommit {
+			if got == inDoubt && c != callCommit {
 				t.Errorf("%v answered %q is in doubt, and nothing was committed", c, reason(code))
 			}
 		}
@@ -154,7 +154,7 @@ func TestReactToEveryCode(t *testing.T) {
 			if code != 0 {
 				t.Errorf("unsure commit answered %q counts as done", reason(code))
 			}
-		case again, fenced, doubt: // fenced becomes ErrInDoubt as well
+		case repeat, fenced, inDoubt: // fenced becomes ErrInDoubt as well
 		default:
 			t.Errorf("unsure commit answered %q: action %d", reason(code), got)
 		}

@@ -15,8 +15,8 @@ import (
 	"orderwalk/internal/backoff"
 )
 
-// Record is a committed record. Key, Value and Headers may be kept; nil is a
-// null of Kafka's, so a nil Value is a tombstone.
+// Record is a committed record. The caller may keep Key, Value and Headers. nil is
+// Kafka's null, so a nil Value is a tombstone.
 type Record struct {
 	Topic     string
 	Partition int32
@@ -27,25 +27,24 @@ type Record struct {
 	Headers   []Header
 }
 
-// Reader reads what is committed: no record of an aborted transaction, no
-// marker, nothing of a transaction that is still open. Its methods may be
-// called by several goroutines.
+// Reader reads committed records: none of an aborted or open transaction, and no
+// control records. Several goroutines may call its methods.
 type Reader struct {
 	Addr      net.Addr         // bootstrap brokers
 	Transport *kafka.Transport // may be shared with writers
 	Log       *slog.Logger     // nil discards
-	// OnRetry is as in Config. What it hears of the log does not.
+	// OnRetry is as in Config. A retry that it is called for is not logged.
 	OnRetry func(request, reason string, err error)
-	// Wanted, if any, selects records by their keys: of the others nothing is
-	// kept and nothing delivered.
+	// Wanted, if any, selects records by their keys. The others are neither kept nor
+	// delivered.
 	Wanted func(key []byte) bool
-	// OnUnread, if any, hears of records that are wanted and too large to be read;
-	// with a nil key, of the rest of a batch, whose keys are not known. No record
-	// of a Writer is as large. Reading goes on behind them; the log tells.
+	// OnUnread, if any, is called for wanted records that are too large to read; with a
+	// nil key, for the rest of a batch, whose keys are unknown. A Writer never writes
+	// such a record. The Reader logs it and continues after it.
 	OnUnread func(key []byte, err *UnreadError)
 }
 
-// UnreadError is a record, or the rest of a batch, that is too large when it is
+// UnreadError is a record, or the rest of a batch, that is too large when
 // decompressed.
 type UnreadError struct {
 	Topic     string
@@ -55,24 +54,23 @@ type UnreadError struct {
 }
 
 func (e *UnreadError) Error() string {
-	return fmt.Sprintf("skipped what %s/%d has at offset %d: %v; orderwalk writes nothing of that size: find out who does; put back the record of that key from a copy, or write a tombstone (a null value): a shop whose checkpoint that was starts over then, and publishes again",
+	return fmt.Sprintf("skipped a record of %s/%d at offset %d: %v; orderwalk does not write records of that size: find the program that does, then restore the record of that key from a copy, or write a tombstone (null value) for it: a shop whose checkpoint it held then starts over and publishes again",
 		e.Topic, e.Partition, e.Offset, e.Err)
 }
 
 func (e *UnreadError) Unwrap() error { return e.Err }
 
-// waitQuiet is how long a read may make no progress before the log says what
-// it waits for.
+// waitQuiet is how long a read may wait for an open transaction before it reports
+// that.
 const waitQuiet = 3 * time.Second
 
-// ReadToEnd delivers every committed record of a partition from an offset on,
-// up to the high watermark as it was when the call began. It waits for the
-// transactions that are open before that; the longest of their timeouts bounds
-// the wait, and the log says so after a few seconds. Offsets that are no longer
-// there are skipped.
+// ReadToEnd delivers every committed record of a partition from an offset up to the
+// high watermark at the time of the call. It waits for transactions that are open
+// before that, at most for the longest of their timeouts, and logs the wait after a few
+// seconds. Offsets that have been deleted are skipped.
 //
-// next is where to go on. An error of deliver ends the call and is returned as
-// it is.
+// next is the offset to continue at. An error of deliver ends the call and is returned
+// unwrapped.
 func (r *Reader) ReadToEnd(ctx context.Context, topic string, partition int32, from int64, deliver func(Record) error) (next int64, err error) {
 	end, err := r.listOffset(ctx, topic, partition, latestOffset, readUncommitted)
 	if err != nil {
@@ -88,7 +86,7 @@ func (r *Reader) Follow(ctx context.Context, topic string, partition int32, from
 	return err
 }
 
-// First is the first offset a partition still has.
+// First returns the first offset of a partition that is not deleted.
 func (r *Reader) First(ctx context.Context, topic string, partition int32) (int64, error) {
 	offset, err := r.listOffset(ctx, topic, partition, earliestOffset, readUncommitted)
 	if err != nil {
@@ -97,8 +95,8 @@ func (r *Reader) First(ctx context.Context, topic string, partition int32) (int6
 	return offset, nil
 }
 
-// Last is the offset after the last one that can be read now: the last stable
-// offset, which is before the first transaction that is open.
+// Last returns the last stable offset: the one after the last readable record, before
+// the first open transaction.
 func (r *Reader) Last(ctx context.Context, topic string, partition int32) (int64, error) {
 	offset, err := r.listOffset(ctx, topic, partition, latestOffset, readCommitted)
 	if err != nil {
@@ -114,10 +112,10 @@ func (r *Reader) log() *slog.Logger {
 	return slog.New(slog.DiscardHandler)
 }
 
-// read is ReadToEnd for a known end.
+// read is ReadToEnd with a known end.
 func (r *Reader) read(ctx context.Context, topic string, partition int32, from, end int64, deliver func(Record) error) (next int64, err error) {
 	next = from
-	var failed error // in deliver, whose errors are passed on bare
+	var failed error // of deliver, returned unwrapped
 	in := intake{
 		wanted: r.Wanted,
 		deliver: func(record Record) error {
@@ -127,7 +125,7 @@ func (r *Reader) read(ctx context.Context, topic string, partition int32, from, 
 		},
 		unread: func(offset int64, key []byte, err error) {
 			unread := &UnreadError{topic, partition, offset, err}
-			r.log().Warn("a record is too large to be read", "reason", unread)
+			r.log().Warn("skipping a record that is too large to read", "reason", unread)
 			if r.OnUnread != nil {
 				r.OnUnread(key, unread)
 			}
@@ -163,18 +161,18 @@ func (r *Reader) read(ctx context.Context, topic string, partition int32, from, 
 			progress = time.Now()
 		case !waiting || time.Since(progress) <= waitQuiet:
 		case r.OnRetry != nil:
-			r.OnRetry(fetchName, "open transaction", fmt.Errorf("somebody else has a transaction open in %s/%d; its timeout ends it at the latest, or kafka-transactions.sh if Kafka has lost sight of it", topic, partition))
+			r.OnRetry(fetchName, "open transaction", fmt.Errorf("another producer has a transaction open in %s/%d; it ends at its timeout at the latest; if not, abort it with kafka-transactions.sh", topic, partition))
 		default:
 			waiting = false
-			r.log().Warn("waiting for an open transaction of somebody else; its timeout ends it at the latest, or kafka-transactions.sh if Kafka has lost sight of it",
+			r.log().Warn("waiting for an open transaction of another producer; it ends at its timeout at the latest; if not, abort it with kafka-transactions.sh",
 				"topic", topic, "partition", partition, "offset", next, "end", end)
 		}
 	}
 	return next, nil
 }
 
-// afterGap is where to go on when an offset is not there: at the first offset,
-// when the records before it have been deleted.
+// afterGap returns where to continue when an offset is out of range: at the first
+// offset if the records before that have been deleted.
 func (r *Reader) afterGap(ctx context.Context, topic string, partition int32, offset int64) (int64, error) {
 	first, err := r.First(ctx, topic, partition)
 	switch {
@@ -222,8 +220,8 @@ func (r *Reader) listOffset(ctx context.Context, topic string, partition int32, 
 }
 
 // atLeader repeats a request to the leader of a partition until its answer is
-// definite or ctx ends. A code that asking again does not change is returned:
-// OffsetOutOfRange bare, others as *Error.
+// definite or ctx ends. It returns a code that a retry does not change:
+// OffsetOutOfRange unwrapped, others as *Error.
 func (r *Reader) atLeader(ctx context.Context, topic string, partition int32, request func(cluster, int32) (kafka.Error, error)) error {
 	c := clusterAt(r.Addr, r.Transport)
 	var pause *backoff.Backoff
@@ -265,7 +263,7 @@ func (r *Reader) atLeader(ctx context.Context, topic string, partition int32, re
 			r.OnRetry(fetchName, reason(code), err)
 		} else if time.Since(warned) > quietRetries {
 			warned = time.Now()
-			r.log().Warn("cannot read from Kafka, trying again",
+			r.log().Warn("cannot read from Kafka; trying again",
 				"topic", topic, "partition", partition, "reason", reason(code), "error", err)
 		}
 		if pause == nil {
@@ -279,7 +277,7 @@ func (r *Reader) atLeader(ctx context.Context, topic string, partition int32, re
 	}
 }
 
-// reactToRead decides what a code means to a reader.
+// reactToRead decides how a reader reacts to a code.
 func reactToRead(code kafka.Error) action {
 	switch code {
 	case noAnswer, kafka.BrokerNotAvailable,
@@ -288,7 +286,7 @@ func reactToRead(code kafka.Error) action {
 		kafka.RequestTimedOut, kafka.NetworkException, kafka.KafkaStorageError,
 		kafka.FetchSessionIDNotFound, kafka.InvalidFetchSessionEpoch,
 		kafka.ThrottlingQuotaExceeded, kafka.Unknown:
-		return again
+		return repeat
 	case kafka.UnknownTopicOrPartition, kafka.UnknownTopicID, kafka.InconsistentTopicID:
 		return missing
 	}

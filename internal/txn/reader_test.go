@@ -31,7 +31,7 @@ func (w *fixture) values(from int64) (values []string, next int64) {
 	return values, next
 }
 
-// franz is a producer that is not ours, for orders/0.
+// franz is another producer, for orders/0.
 func (w *fixture) franz(opts ...kgo.Opt) *kgo.Client {
 	w.t.Helper()
 	client, err := kgo.NewClient(append([]kgo.Opt{
@@ -68,8 +68,8 @@ func (w *fixture) end(client *kgo.Client, how kgo.TransactionEndTry) {
 	}
 }
 
-// Two other producers' transactions, interleaved, one aborted, one committed,
-// the aborted producer committing later.
+// Two other producers' interleaved transactions, one aborted, one committed; the
+// producer of the aborted one commits later.
 func TestReaderSkipsAbortedRecordsAndMarkers(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *fixture) {
 		a, b := w.franz(kgo.TransactionalID("a")), w.franz(kgo.TransactionalID("b"))
@@ -159,8 +159,8 @@ func TestReaderReadsFranzsCodecs(t *testing.T) {
 	}
 }
 
-// A transaction is open before the end: the reader waits for it, says so, and
-// the transaction's timeout ends the wait. What comes after the end is not read.
+// A transaction is open before the end: the reader waits for it and reports the wait,
+// and the transaction's timeout ends it. The reader stops at the end.
 func TestReadToEndWaitsForOpenTransaction(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *fixture) {
 		open, other := w.franz(kgo.TransactionalID("a")), w.franz(kgo.TransactionalID("b"))

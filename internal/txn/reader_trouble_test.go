@@ -82,7 +82,7 @@ func TestReaderGivesUpOnARefusal(t *testing.T) {
 	}
 }
 
-// Compaction takes records and leaves holes, also at the end of a batch.
+// Compaction removes records and leaves holes, also at the end of a batch.
 func TestReaderCrossesCompaction(t *testing.T) {
 	const compacted = "compacted"
 	inBubble(t, func(t *testing.T, w *fixture) {

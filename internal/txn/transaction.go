@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// LargestBatch is how many bytes a batch has at most unless [Config] says
-// otherwise; a topic has to take that much (max.message.bytes).
+// LargestBatch is the default of [Config.MaxBatchBytes]; topics have to accept it
+// (max.message.bytes).
 const LargestBatch = 900 << 10
 
 // Header is a record header. A nil Value is kept apart from an empty one.
@@ -16,27 +16,27 @@ type Header struct {
 	Value []byte
 }
 
-// Transaction is a buffer of encoded records. It is not safe for use by several
-// goroutines at once; it may be filled while another one is being committed.
+// Transaction is a buffer of encoded records. One goroutine at a time may use it; it
+// may be filled while the Writer commits another one.
 type Transaction struct {
-	limit   int // bytes of a batch
-	batches []batch
-	open    map[string][]int // topic → partition → 1 + index of the batch that takes its records
-	topic   string           // of the last record, and
-	indexes []int            // open[topic]
-	spare   [][]byte         // buffers of batches long sent
-	torn    bool             // kafka-go may still be reading the buffers
-	records int
-	bytes   int
+	limit       int // of a batch, in bytes
+	batches     []batch
+	open        map[string][]int // topic → partition → 1 + index of the batch that new records go to
+	topic       string           // of the last record
+	indexes     []int            // open[topic]
+	freeBuffers [][]byte         // free buffers
+	inUse       bool             // kafka-go may still read the buffers
+	records     int
+	bytes       int
 }
 
-// Records counts what has been appended.
+// Records returns the number of appended records.
 func (t *Transaction) Records() int { return t.records }
 
-// Bytes is the size of the encoded records, before compression.
+// Bytes returns the size of the encoded records before compression.
 func (t *Transaction) Bytes() int { return t.bytes }
 
-// partitions are those it has records for.
+// partitions lists the partitions that have records.
 func (t *Transaction) partitions() []topicPartition {
 	var all []topicPartition
 	for i := range t.batches {
@@ -47,16 +47,16 @@ func (t *Transaction) partitions() []topicPartition {
 	return all
 }
 
-// Append encodes a record for a partition. A nil value makes a tombstone. Key,
-// value and headers may be used again as soon as it returns. It fails only for
-// a record too large for any batch and for a partition below zero.
+// Append encodes a record for a partition. A nil value is a tombstone. The caller may
+// reuse key, value and headers when it returns. It fails only if the record is too
+// large for a batch or the partition is negative.
 func (t *Transaction) Append(topic string, partition int32, at time.Time, key, value []byte, headers []Header) error {
 	if partition < 0 {
-		return fmt.Errorf("append to topic %q: no partition %d", topic, partition)
+		return fmt.Errorf("append to topic %q: invalid partition %d", topic, partition)
 	}
 	size := recordSize(key, value, headers)
 	if headSize+size > t.limit {
-		return fmt.Errorf("append to topic %q: record of %d bytes does not fit into a batch of %d: %w",
+		return fmt.Errorf("append to topic %q: record of %d bytes exceeds the batch limit of %d: %w",
 			topic, size, t.limit, errTooLarge)
 	}
 	b := t.batch(topic, partition, size)
@@ -69,7 +69,7 @@ func (t *Transaction) Append(topic string, partition int32, at time.Time, key, v
 
 var errTooLarge = errors.New("record too large")
 
-// batch finds the partition's batch with room for size more bytes, or makes it.
+// batch returns the partition's batch with room for size more bytes; it adds one if needed.
 func (t *Transaction) batch(topic string, partition int32, size int) *batch {
 	if topic != t.topic || t.indexes == nil {
 		t.topic, t.indexes = topic, t.open[topic]
@@ -91,33 +91,33 @@ func (t *Transaction) batch(topic string, partition int32, size int) *batch {
 	return &t.batches[len(t.batches)-1]
 }
 
-// buffer takes an empty buffer from those that have served before.
+// buffer returns a free buffer, or nil.
 func (t *Transaction) buffer() []byte {
-	n := len(t.spare)
+	n := len(t.freeBuffers)
 	if n == 0 {
 		return nil
 	}
-	b := t.spare[n-1]
-	t.spare = t.spare[:n-1]
+	b := t.freeBuffers[n-1]
+	t.freeBuffers = t.freeBuffers[:n-1]
 	return b[:0]
 }
 
-// reset empties the transaction. Its buffers serve again, unless kafka-go may
-// still be reading them for a request that was given up.
+// reset empties the transaction. It keeps the buffers for later batches, unless
+// kafka-go may still read them for a request that was given up.
 func (t *Transaction) reset() {
 	for i := range t.batches {
 		b := &t.batches[i]
 		t.open[b.topic][b.partition] = 0
-		if t.torn {
+		if t.inUse {
 			continue
 		}
-		t.spare = append(t.spare, b.records)
+		t.freeBuffers = append(t.freeBuffers, b.records)
 		if b.packed != nil {
-			t.spare = append(t.spare, b.packed)
+			t.freeBuffers = append(t.freeBuffers, b.packed)
 		}
 	}
 	clear(t.batches)
 	t.batches = t.batches[:0]
-	t.topic, t.indexes, t.torn = "", nil, false
+	t.topic, t.indexes, t.inUse = "", nil, false
 	t.records, t.bytes = 0, 0
 }

@@ -13,43 +13,41 @@ import (
 	"github.com/segmentio/kafka-go"
 )
 
-// A broker bounds the compressed size of a batch (max.message.bytes) and nothing
-// else: 82 KB of it can be gigabytes of records. So records are decompressed one
-// after the other and skipped without being kept unless they are wanted, within
-// bounds that none of our own comes near: a Writer closes a batch at
-// MaxBatchBytes, 900 KiB, before it compresses.
+// A broker bounds only the compressed size of a batch (max.message.bytes): 82 KB of it
+// can hold gigabytes of records. So records are decompressed one by one, unwanted ones
+// are skipped without keeping them, and the bounds below apply. Our own batches are far
+// below them: a Writer closes a batch at MaxBatchBytes, 900 KiB, before compression.
 const (
-	// mostPlain is how many bytes of a batch are decompressed; that takes a second
-	// or two.
-	mostPlain = 1 << 30
-	// mostRecord bounds a compressed record that is kept.
-	mostRecord = 16 << 20
-	// mostBlock bounds what is decompressed at once. Clients that know no framing
-	// for snappy, such as librdkafka, put a whole batch into one block.
-	mostBlock = 64 << 20
-	// A zstd frame says how far it refers back, and the reader keeps that much.
-	// Writers say 8 MiB at most, unless the level is above 19: then up to 128 MiB,
-	// also for a batch of a few bytes. Such a batch may unpack to mostRecord.
-	mostWindow  = 8 << 20
+	// maxPlain bounds the bytes decompressed of one batch, a second or two of work.
+	maxPlain = 1 << 30
+	// maxRecord bounds a compressed record that is kept.
+	maxRecord = 16 << 20
+	// maxBlock bounds one decompressed block. Clients without snappy framing, such as
+	// librdkafka, put a whole batch into one block.
+	maxBlock = 64 << 20
+	// A zstd frame declares how far it refers back, and the decoder keeps that much.
+	// Encoders declare 8 MiB at most up to level 19, and up to 128 MiB above it, also
+	// for a batch of a few bytes. A batch with such a window may unpack to mostRecord.
+	maxWindow   = 8 << 20
 	widerWindow = 128 << 20
-	// mostKey is how much of a record is read to find its key; ours have some 500
-	// bytes at most.
-	mostKey = 16 << 10
-	// mostHeaders bounds the headers of a record; ours have two.
-	mostHeaders = 1 << 12
+	// maxKey bounds the part of a record that is read to find its key; ours are below
+	// 500 bytes or so.
+	maxKey = 16 << 10
+	// maxHeaders bounds the headers of a record; ours have two.
+	maxHeaders = 1 << 12
 )
 
-// errBound is what is behind every refusal to read more of a batch.
-var errBound = errors.New("it exceeds what is read")
+// errBound marks every refusal to read more of a batch.
+var errBound = errors.New("over the read limit")
 
-// unpacker decompresses batches, one after the other.
+// unpacker decompresses batches, one at a time.
 type unpacker struct {
 	zstd    *zstd.Decoder
 	in      *bufio.Reader
 	limited io.LimitedReader
-	bound   int64 // what limited began with
+	bound   int64 // initial value of limited.N
 	snappy  snappyReader
-	head    []byte // scratch for keys
+	head    []byte // scratch buffer for keys
 }
 
 func (u *unpacker) close() {
@@ -59,33 +57,33 @@ func (u *unpacker) close() {
 	}
 }
 
-// open begins with the records of a batch.
+// open starts decompressing the records of a batch.
 func (u *unpacker) open(c kafka.Compression, packed []byte) (done func(), err error) {
 	if u.in == nil {
 		u.in = bufio.NewReaderSize(nil, 32<<10)
-		u.head = make([]byte, mostKey)
+		u.head = make([]byte, maxKey)
 	}
 	done = func() {}
-	u.bound = mostPlain
+	u.bound = maxPlain
 	switch c {
 	case kafka.Snappy:
 		u.snappy.reset(packed)
 		u.limited.R = &u.snappy
 	case kafka.Zstd:
 		var header zstd.Header
-		if header.Decode(packed) == nil && header.WindowSize > mostWindow {
+		if header.Decode(packed) == nil && header.WindowSize > maxWindow {
 			wide, err := zstd.NewReader(bytes.NewReader(packed), zstd.WithDecoderConcurrency(1),
 				zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(widerWindow))
 			if err != nil {
 				return nil, err
 			}
-			u.limited.R, u.bound = wide, mostRecord
+			u.limited.R, u.bound = wide, maxRecord
 			done = wide.Close
 			break
 		}
 		if u.zstd == nil {
 			if u.zstd, err = zstd.NewReader(nil, zstd.WithDecoderConcurrency(1),
-				zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(mostWindow)); err != nil {
+				zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxWindow)); err != nil {
 				return nil, err
 			}
 		}
@@ -96,7 +94,7 @@ func (u *unpacker) open(c kafka.Compression, packed []byte) (done func(), err er
 	default:
 		codec := c.Codec()
 		if codec == nil {
-			return nil, fmt.Errorf("codec %d, which this client lacks", c)
+			return nil, fmt.Errorf("codec %d is not supported", c)
 		}
 		r := codec.NewReader(bytes.NewReader(packed))
 		u.limited.R = r
@@ -107,10 +105,10 @@ func (u *unpacker) open(c kafka.Compression, packed []byte) (done func(), err er
 	return done, nil
 }
 
-// left is how much more may be read.
+// left returns how many bytes may still be read.
 func (u *unpacker) left() int64 { return u.limited.N + int64(u.in.Buffered()) }
 
-// fault is what an error of reading means.
+// fault translates a read error.
 func (u *unpacker) fault(err error) error {
 	switch {
 	case u.limited.N <= 0:
@@ -118,14 +116,14 @@ func (u *unpacker) fault(err error) error {
 	case errors.Is(err, zstd.ErrWindowSizeExceeded), errors.Is(err, zstd.ErrDecoderSizeExceeded):
 		return fmt.Errorf("%w: %w", errBound, err)
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return errCorrupt // fewer records than the batch says
+		return errCorrupt // fewer records than the batch declares
 	}
 	return err
 }
 
-// record reads one record. key is looked at before the rest of it is read, and
-// wanted says whether that is kept; whole is nil when it is not. With an error
-// that is errBound a record is skipped and reading may go on, if more.
+// record reads one record. wanted sees the key before the rest is read and reports
+// whether to keep the record; whole is nil if not. With an error that is errBound the
+// record is skipped, and more reports whether reading may continue.
 func (u *unpacker) record(last bool, wanted func(head *decoder) bool) (whole []byte, more bool, err error) {
 	n, err := binary.ReadVarint(u.in)
 	if err != nil {
@@ -134,7 +132,7 @@ func (u *unpacker) record(last bool, wanted func(head *decoder) bool) (whole []b
 	if n < 0 {
 		return nil, false, errCorrupt
 	}
-	head := u.head[:min(n, mostKey)]
+	head := u.head[:min(n, maxKey)]
 	if _, err := io.ReadFull(u.in, head); err != nil {
 		return nil, false, u.fault(err)
 	}
@@ -144,11 +142,11 @@ func (u *unpacker) record(last bool, wanted func(head *decoder) bool) (whole []b
 	if peek.bad && rest == 0 {
 		return nil, false, errCorrupt
 	}
-	if peek.bad { // a key of that length is not ours
+	if peek.bad { // the key is longer than any of ours
 		keep = false
 	}
-	if keep && n > mostRecord {
-		keep, err = false, fmt.Errorf("%w: a record of %d bytes, the most is %d", errBound, n, mostRecord)
+	if keep && n > maxRecord {
+		keep, err = false, fmt.Errorf("%w: a record of %d bytes, the limit is %d", errBound, n, maxRecord)
 	}
 	switch {
 	case keep:
@@ -159,7 +157,7 @@ func (u *unpacker) record(last bool, wanted func(head *decoder) bool) (whole []b
 		}
 		return whole, true, nil
 	case last:
-		return nil, true, err // whatever follows is nothing to anybody
+		return nil, true, err // the rest of the batch is not needed
 	case rest > u.left():
 		u.limited.N = 0
 		return nil, false, errors.Join(err, u.fault(nil))
@@ -170,8 +168,8 @@ func (u *unpacker) record(last bool, wanted func(head *decoder) bool) (whole []b
 	return nil, true, err
 }
 
-// snappyReader reads snappy, framed as Java's xerial library has it or in one
-// block. kafka-go's believes any length that it is told.
+// snappyReader reads snappy data, framed as by Java's xerial library or in one block.
+// kafka-go's reader trusts any length in the data.
 type snappyReader struct {
 	packed []byte
 	framed bool
@@ -181,10 +179,10 @@ type snappyReader struct {
 
 var xerial = []byte{0x82, 'S', 'N', 'A', 'P', 'P', 'Y', 0}
 
-const xerialHead = 16 // with two version numbers
+const xerialHead = 16 // includes two version numbers
 
 func (r *snappyReader) reset(packed []byte) {
-	if cap(r.plain) > mostRecord {
+	if cap(r.plain) > maxRecord {
 		r.plain = nil
 	}
 	r.packed, r.plain, r.off = packed, r.plain[:0], 0
@@ -211,9 +209,9 @@ func (r *snappyReader) Read(p []byte) (int, error) {
 		}
 		n, err := snappy.DecodedLen(block)
 		switch {
-		case err != nil || n > 64+22*len(block): // 3 bytes copy 64 at most
+		case err != nil || n > 64+22*len(block): // 3 bytes copy at most 64
 			return 0, errCorrupt
-		case n > mostBlock:
+		case n > maxBlock:
 			return 0, fmt.Errorf("%w: a block of %d bytes", errBound, n)
 		}
 		if r.plain, err = snappy.Decode(r.plain[:cap(r.plain)], block); err != nil {

@@ -17,14 +17,14 @@ import (
 
 var codecs = []kafka.Compression{kafka.Gzip, kafka.Snappy, kafka.Lz4, kafka.Zstd}
 
-// entry is a record of a packed batch: size zeros behind the key.
+// entry is a record of a packed batch: a key and size zeros.
 type entry struct {
 	key  string
 	size int64
 }
 
-// packed gives a batch of such records as a broker would store it, without ever
-// holding it whole.
+// packed returns a batch of such records as a broker stores it, without holding its
+// uncompressed form in memory.
 func packed(t testing.TB, c kafka.Compression, entries ...entry) []byte {
 	t.Helper()
 	var out bytes.Buffer
@@ -64,8 +64,8 @@ func inBatch(c kafka.Compression, count int32, records []byte) []byte {
 	return restamp(out.Bytes()[4:], func(p []byte) { binary.BigEndian.PutUint16(p[atAttributes:], uint16(c)) })
 }
 
-// taken reads an answer and tells what came of it, as "key:size" and "!key" of
-// what is too large, and how much was allocated meanwhile.
+// taken reads an answer. It returns "key:size" for each record and "!key" for one that
+// is too large, and the memory allocated meanwhile.
 func taken(t testing.TB, f fetched, wanted func([]byte) bool) (got []string, next int64, allocated uint64, err error) {
 	t.Helper()
 	in := intake{
@@ -88,8 +88,8 @@ func taken(t testing.TB, f fetched, wanted func([]byte) bool) (got []string, nex
 
 func ours(key []byte) bool { return strings.HasPrefix(string(key), "our") }
 
-// A record of another program costs no memory, however large it is; one of ours
-// that is too large is told of, and those around it are read.
+// A record of another program costs no memory, however large it is; an own record that
+// is too large is reported, and the records around it are read.
 func TestLargeRecordsInSmallBatches(t *testing.T) {
 	const large = 64 << 20
 	for _, c := range codecs {
@@ -110,7 +110,7 @@ func TestLargeRecordsInSmallBatches(t *testing.T) {
 	}
 }
 
-// What a batch says of itself is not believed. Reading goes on behind it.
+// The lengths in a batch are not trusted, and reading continues after it.
 func TestBatchesThatClaimTooMuch(t *testing.T) {
 	varint := func(n int64) []byte { return binary.AppendVarint(nil, n) }
 	gzipped := func(parts ...[]byte) []byte {
@@ -131,7 +131,7 @@ func TestBatchesThatClaimTooMuch(t *testing.T) {
 		fails bool
 	}{
 		"a record of 2 GB that is not there":     {batch: inBatch(kafka.Gzip, 1, gzipped(varint(2<<30), head)), want: "", fails: true},
-		"a record of 2 GB, and one behind it":    {batch: inBatch(kafka.Gzip, 2, gzipped(varint(1<<40), make([]byte, mostKey))), want: "!"},
+		"a record of 2 GB, and one behind it":    {batch: inBatch(kafka.Gzip, 2, gzipped(varint(1<<40), make([]byte, maxKey))), want: "!"},
 		"a length below zero":                    {batch: inBatch(kafka.Gzip, 1, gzipped(varint(-5))), fails: true},
 		"two billion records":                    {batch: inBatch(kafka.Gzip, 1<<31-1, gzipped()), fails: true},
 		"a value longer than the record":         {batch: inBatch(kafka.Gzip, 1, gzipped(varint(int64(len(head))+5), head, varint(2<<30))), fails: true},
@@ -139,7 +139,7 @@ func TestBatchesThatClaimTooMuch(t *testing.T) {
 		"a snappy block of 4 GB":                 {batch: inBatch(kafka.Snappy, 1, binary.AppendUvarint(nil, 1<<32-1)), fails: true},
 		"a framed snappy block of 2 GB":          {batch: inBatch(kafka.Snappy, 1, join(xerial, make([]byte, 8), []byte{0x7f, 0xff, 0xff, 0xff, 1})), fails: true},
 		"a snappy block of a negative length":    {batch: inBatch(kafka.Snappy, 1, join(xerial, make([]byte, 8), []byte{0xff, 0xff, 0xff, 0xff, 1})), fails: true},
-		"a large snappy block":                   {batch: inBatch(kafka.Snappy, 1, snappy.Encode(nil, make([]byte, mostBlock+1))), want: "!"},
+		"a large snappy block":                   {batch: inBatch(kafka.Snappy, 1, snappy.Encode(nil, make([]byte, maxBlock+1))), want: "!"},
 		"a zstd window of 1 GB":                  {batch: inBatch(kafka.Zstd, 1, window(30)), want: "!"},
 		"a zstd window of 1 GB in a later frame": {batch: inBatch(kafka.Zstd, 2, join(window(20), window(30))), fails: true},
 		"a codec of a later Kafka":               {batch: inBatch(7, 1, nil), fails: true},
@@ -165,8 +165,8 @@ func TestBatchesThatClaimTooMuch(t *testing.T) {
 	}
 }
 
-// Writers at zstd's highest levels, a broker that compresses again among them,
-// say that a frame refers back 128 MiB whatever is in it.
+// Encoders at zstd's highest levels, such as a broker that compresses again, declare a
+// window of 128 MiB whatever the content.
 func TestWideZstdWindow(t *testing.T) {
 	b := batch{first: 1, max: 1}
 	b.appendRecord(1, []byte("our key"), bytes.Repeat([]byte("x"), 800<<10), nil)
@@ -190,7 +190,7 @@ func TestWideZstdWindow(t *testing.T) {
 	}
 }
 
-// librdkafka compresses with snappy in one block, Java in blocks of 32 KiB.
+// librdkafka compresses snappy in one block, Java in blocks of 32 KiB.
 func TestSnappyWithAndWithoutFrames(t *testing.T) {
 	b := batch{first: 1, max: 1}
 	b.appendRecord(1, []byte("our key"), bytes.Repeat([]byte("x"), 800<<10), nil)
@@ -207,8 +207,7 @@ func TestSnappyWithAndWithoutFrames(t *testing.T) {
 	}
 }
 
-// Whatever is compressed, and however its records lie about themselves: reading
-// ends, in little memory.
+// For every compressed content and every false length, reading ends, in little memory.
 func FuzzPackedBatch(f *testing.F) {
 	for _, c := range codecs {
 		whole := packed(f, c, entry{"our 1", 20}, entry{"their", 40 << 10}, entry{"our 2", 0})

@@ -12,31 +12,31 @@ import (
 	"github.com/segmentio/kafka-go"
 )
 
-// Config says for which transactional ID a Writer works, and how.
+// Config configures a Writer for one transactional ID.
 type Config struct {
 	Addr               net.Addr          // bootstrap brokers, kafka.TCP(...)
 	Transport          *kafka.Transport  // shared by all writers and readers of the process
-	TransactionalID    string            // who holds it is the only one to commit
+	TransactionalID    string            // its holder is the only one that can commit
 	TransactionTimeout time.Duration     // the broker aborts a transaction open for longer; 0 means 30s
 	Compression        kafka.Compression // 0 means none
-	MaxBatchBytes      int               // a batch stays under it before compression; 0 means 900 KiB (topics take 1 MiB by default)
-	// AnchorTopic and AnchorPartition are written to by every transaction, Topics
-	// by some: that is where the Writer looks for what Kafka has left open, when it
-	// is opened and after trouble. No AnchorTopic: it does not look.
+	MaxBatchBytes      int               // limit of a batch before compression; 0 means 900 KiB (topics accept 1 MiB by default)
+	// AnchorTopic and AnchorPartition are in every transaction, Topics in some. The
+	// Writer looks there for dangling transactions when it opens and after trouble;
+	// without an AnchorTopic it does not look.
 	AnchorTopic     string
 	AnchorPartition int32
 	Topics          []string
-	// TopicPatience, if any, bounds how long one of Topics may be without a leader,
-	// or without enough replicas, before Commit fails over it with an *Error that is
-	// Retriable and names it; 0 = it is waited for.
+	// TopicPatience, if any, bounds how long one of Topics may be without a leader or
+	// without enough replicas before Commit fails with a Retriable *Error that names
+	// the topic; 0 = no limit.
 	TopicPatience func(topic string) time.Duration
-	// Memory, if any, is that of the Writers before in this process.
+	// Memory, if any, is the commit log of the earlier Writers of this process.
 	Memory *CommitLog
 	Log    *slog.Logger // nil discards
-	// OnRetry, if any, hears of every answer that made a request go out again:
-	// the request's name in Kafka and the reason, both from small sets, and why
-	// there was no answer, if there was none. It is called by the goroutine that
-	// opens or commits. Without it the log tells, every few seconds.
+	// OnRetry, if any, is called for every answer that makes the Writer repeat a
+	// request: with Kafka's name of the request, the reason (both from small sets), and
+	// the error if no answer came. The goroutine that opens or commits calls it.
+	// Without OnRetry the Writer logs a retry every few seconds.
 	OnRetry func(request, reason string, err error)
 }
 
@@ -51,21 +51,21 @@ type Writer struct {
 	cfg     Config
 	cluster cluster
 
-	committing  sync.Mutex // one transaction at a time; guards all up to mu
-	coordinator int32      // the broker that keeps our transactional ID; −1 when it has to be asked for
+	committing  sync.Mutex // one transaction at a time; guards all fields up to mu
+	coordinator int32      // broker ID of the coordinator; −1 = unknown
 	sequences   map[topicPartition]int32
-	ends        map[topicPartition]int64 // of the logs, behind our last batch
+	ends        map[topicPartition]int64 // log end offset after our last batch
 	rewound     map[topicPartition]bool  // see Rewound
-	// stale means that a request of this epoch went unanswered and may still be
-	// on its way. The next transaction needs another epoch.
+	// stale reports that a request of this epoch went unanswered and may still arrive.
+	// The next transaction needs another epoch.
 	stale bool
-	// unsure means that a broker may have gone since the last look at what is left
-	// open, and markers with it.
-	unsure   bool
-	produced bool      // the attempt has sent records
-	ended    bool      // by a commit, the attempt before was
-	begun    time.Time // when the last attempt was
-	failed   error     // why the Writer is of no more use
+	// unsure reports that a broker may have gone since the last look for dangling
+	// transactions, and that markers may be missing.
+	mayDangle bool
+	produced  bool      // the current attempt has sent records
+	ended     bool      // the attempt before was committed
+	begun     time.Time // when the last attempt began
+	failed    error     // why the Writer refuses further commits
 
 	mu         sync.Mutex
 	producerID int64
@@ -78,12 +78,12 @@ type topicPartition struct {
 	partition int32
 }
 
-// Open fences every older holder of the transactional ID: whatever it has open
-// is aborted, what it had decided to commit is committed, and it commits
-// nothing more. When Open returns, both stand on the topics.
+// Open fences every older holder of the transactional ID: the broker aborts their
+// open transaction, finishes one that they had decided to commit, and rejects
+// everything they send later. When Open returns, the topics show the result.
 //
-// It asks until Kafka's answer is definite or ctx ends. A refusal that an
-// operator has to act on is an [*Error].
+// It repeats the request until Kafka's answer is definite or ctx ends. A refusal that
+// an operator has to act on is an [*Error].
 func Open(ctx context.Context, cfg Config) (*Writer, error) {
 	if cfg.TransactionTimeout <= 0 {
 		cfg.TransactionTimeout = defaultTransactionTimeout
@@ -117,25 +117,25 @@ func Open(ctx context.Context, cfg Config) (*Writer, error) {
 	return w, nil
 }
 
-// Cover adds a topic to Config.Topics: the next commit looks what Kafka has left open
+// Cover adds a topic to Config.Topics: the next commit looks for dangling transactions
 // there, too.
 func (w *Writer) Cover(topic string) {
 	w.committing.Lock()
 	defer w.committing.Unlock()
 	if !slices.Contains(w.cfg.Topics, topic) {
 		w.cfg.Topics = append(slices.Clone(w.cfg.Topics), topic)
-		w.unsure = true
+		w.mayDangle = true
 	}
 }
 
-// ProducerID is the number Kafka gave to the transactional ID, the same for the
-// Writer's life.
+// ProducerID returns the number that Kafka assigned to the transactional ID; it stays
+// the same for the Writer's life.
 func (w *Writer) ProducerID() int64 {
 	id, _ := w.identity()
 	return id
 }
 
-// Epoch grows with every owner, and by itself after trouble.
+// Epoch returns the producer epoch. It grows with every owner, and after trouble.
 func (w *Writer) Epoch() int16 {
 	_, epoch := w.identity()
 	return epoch
@@ -147,7 +147,7 @@ func (w *Writer) identity() (int64, int16) {
 	return w.producerID, w.epoch
 }
 
-// adopt takes the identity Kafka gave; every partition's sequence starts again.
+// adopt stores the identity that Kafka assigned and restarts all sequences.
 func (w *Writer) adopt(producerID int64, epoch int16) {
 	before, _ := w.identity()
 	w.cfg.Memory.adopt(producerID, epoch, before >= 0)
@@ -158,8 +158,8 @@ func (w *Writer) adopt(producerID int64, epoch int16) {
 	w.stale = false
 }
 
-// Begin returns an empty transaction. Kafka hears nothing of it before Commit;
-// one that is not to be committed can just be dropped.
+// Begin returns an empty transaction. Kafka does not know of it before Commit, so the
+// caller may just drop one that it does not commit.
 func (w *Writer) Begin() *Transaction {
 	w.mu.Lock()
 	defer w.mu.Unlock()

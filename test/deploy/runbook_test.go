@@ -73,9 +73,9 @@ func TestRunbookHasEveryReason(t *testing.T) {
 	for _, path := range []string{"/internal/cli/hints.go", "/internal/txn/react.go"} {
 		source := read(t, root+path)
 		if strings.HasSuffix(path, "react.go") {
-			// What is asked again without end is what an operator sees for long.
+			// The codes repeated without end are the ones that an operator sees for long.
 			_, source, _ = strings.Cut(source, "switch code {")
-			source, _, _ = strings.Cut(source, "return again")
+			source, _, _ = strings.Cut(source, "return repeat")
 		} else {
 			_, source, _ = strings.Cut(source, "switch code {")
 		}

@@ -61,7 +61,7 @@ func TestALoneBrokerIsRestarted(t *testing.T) {
 	t.Logf("%d orders, each once", w.eachOnce())
 	mended := 0
 	for _, life := range w.lives {
-		mended += strings.Count(life.stderr.String(), "ended a transaction that Kafka had left open")
+		mended += strings.Count(life.stderr.String(), "ended a dangling transaction")
 	}
 	t.Logf("%d transactions were left open by Kafka", mended)
 	stable := admin(w, func(ctx context.Context, c *kadm.Client) (kadm.ListedOffsets, error) {

@@ -201,7 +201,7 @@ func (p *platform) desk(workers map[string]*process) (name string) {
 	p.eventually("somebody keeps the tokens", workers["a"], func() bool {
 		var last time.Time
 		for n, worker := range workers {
-			if _, at := worker.said("this worker keeps the platform's tokens", "component"); at.After(last) {
+			if _, at := worker.said("this worker now refreshes the platform's tokens", "component"); at.After(last) {
 				name, last = n, at
 			}
 		}

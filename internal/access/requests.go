@@ -18,22 +18,22 @@ import (
 	"orderwalk/internal/kafkawire"
 )
 
-// questionLimit bounds one question.
-const questionLimit = 10 * time.Second
+// requestLimit bounds one request.
+const requestLimit = 10 * time.Second
 
-// client asks the questions.
+// client sends the requests.
 type client struct {
 	addr      net.Addr
 	transport *kafka.Transport
 }
 
-// ask sends a question to any broker, and not as a request that kafka-go recognises.
-// It would answer Metadata from its cache, which has neither the authorized operations
-// nor topics one may not see; and after a CreateTopics request that succeeds it would
-// wait for the topic, which a validation does not create. Rights are looked at before
-// the question whether the broker is the one to answer.
+// ask sends a request to any broker, in a form that kafka-go does not recognise. Otherwise
+// kafka-go would answer Metadata from its cache, which has neither the authorized
+// operations nor hidden topics; and after a successful CreateTopics it would wait for the
+// topic, which a validation does not create. Brokers check rights before they check
+// whether they are the right broker for a request.
 func (c client) ask(ctx context.Context, m protocol.Message) (kafkawire.Answer, error) {
-	return c.send(ctx, kafkawire.Request{Message: m, Limit: questionLimit})
+	return c.send(ctx, kafkawire.Request{Message: m, Limit: requestLimit})
 }
 
 func (c client) send(ctx context.Context, r kafkawire.Request) (kafkawire.Answer, error) {
@@ -41,10 +41,10 @@ func (c client) send(ctx context.Context, r kafkawire.Request) (kafkawire.Answer
 }
 
 const (
-	// writeBit is that of Write (AclOperation 4) in a set of operations.
+	// writeBit is the bit of Write (AclOperation 4) in a set of operations.
 	writeBit = 1 << 4
-	// untold is the set a broker answers that does not tell.
-	untold = math.MinInt32
+	// unknownOperations is the set from a broker that does not report operations.
+	unknownOperations = math.MinInt32
 )
 
 func (c client) describe(ctx context.Context, names []string) (map[string]metadata.ResponseTopic, error) {
@@ -55,20 +55,19 @@ func (c client) describe(ctx context.Context, names []string) (map[string]metada
 	found := make(map[string]metadata.ResponseTopic, len(names))
 	for _, t := range res.Message.(*metadata.Response).Topics {
 		if res.Version < 8 { // authorized operations came with Kafka 2.3
-			t.TopicAuthorizedOperations = untold
+			t.TopicAuthorizedOperations = unknownOperations
 		}
 		found[t.Name] = t
 	}
 	return found, nil
 }
 
-// mayCreate asks for the topic without creating it. Anything but a refusal of
-// the right itself, such as a policy of the cluster, is for the creation to
-// meet.
+// mayCreate validates the creation of the topic. Any refusal but that of the right
+// itself, such as by a policy of the cluster, is left to the actual creation.
 func (c client) mayCreate(ctx context.Context, name string) (bool, error) {
 	res, err := c.ask(ctx, &createtopics.Request{
 		Topics:       []createtopics.RequestTopic{{Name: name, NumPartitions: -1, ReplicationFactor: -1}},
-		TimeoutMs:    int32(questionLimit.Milliseconds()),
+		TimeoutMs:    int32(requestLimit.Milliseconds()),
 		ValidateOnly: true,
 	})
 	if err != nil {
@@ -83,24 +82,24 @@ func (c client) mayCreate(ctx context.Context, name string) (bool, error) {
 	return true, nil
 }
 
-// nobody is a producer ID that no coordinator gives away: they count from 0.
-const nobody = 1 << 62
+// unassignedID is a producer ID that no coordinator assigns: they start at 0.
+const unassignedID = 1 << 62
 
 func (c client) mayWriteAs(ctx context.Context, id string) (bool, error) {
-	res, err := c.ask(ctx, &endtxn.Request{TransactionalID: id, ProducerID: nobody})
+	res, err := c.ask(ctx, &endtxn.Request{TransactionalID: id, ProducerID: unassignedID})
 	if err != nil {
 		return false, err
 	}
 	return kafka.Error(res.Message.(*endtxn.Response).ErrorCode) != kafka.TransactionalIDAuthorizationFailed, nil
 }
 
-// mayWriteTo tells for the topics that are there and may be seen.
+// mayWriteTo checks the topics that exist and may be seen.
 func (c client) mayWriteTo(ctx context.Context, id string, found map[string]metadata.ResponseTopic) (map[string]bool, error) {
 	may := make(map[string]bool)
-	req := &addpartitionstotxn.Request{TransactionalID: id, ProducerID: nobody}
+	req := &addpartitionstotxn.Request{TransactionalID: id, ProducerID: unassignedID}
 	for name, t := range found {
 		if t.ErrorCode == 0 || kafka.Error(t.ErrorCode) == kafka.LeaderNotAvailable {
-			may[name] = t.TopicAuthorizedOperations == untold || t.TopicAuthorizedOperations&writeBit != 0
+			may[name] = t.TopicAuthorizedOperations == unknownOperations || t.TopicAuthorizedOperations&writeBit != 0
 			req.Topics = append(req.Topics, addpartitionstotxn.RequestTopic{Name: name, Partitions: []int32{0}})
 		}
 	}
@@ -116,7 +115,7 @@ func (c client) mayWriteTo(ctx context.Context, id string, found map[string]meta
 			switch kafka.Error(p.ErrorCode) {
 			case kafka.TopicAuthorizationFailed:
 				may[t.Name] = false
-			case kafka.TransactionalIDAuthorizationFailed: // says nothing of the topic
+			case kafka.TransactionalIDAuthorizationFailed: // independent of the topic
 			default:
 				may[t.Name] = true
 			}
@@ -145,10 +144,10 @@ func (c client) mayRead(ctx context.Context, name string) (bool, error) {
 	return true, nil
 }
 
-// mayJoin takes the first version: of later ones kafka-go reads the answer's
-// fields in the wrong order, so that every error comes out as success.
+// mayJoin sends the API's first version: kafka-go swaps two fields of the later versions'
+// answers, so that every error looks like success.
 func (c client) mayJoin(ctx context.Context, id string) (bool, error) {
-	res, err := c.send(ctx, kafkawire.Request{Message: &heartbeat.Request{GroupID: id, MemberID: "nobody"}, Limit: questionLimit, FirstVersion: true})
+	res, err := c.send(ctx, kafkawire.Request{Message: &heartbeat.Request{GroupID: id, MemberID: "nobody"}, Limit: requestLimit, FirstVersion: true})
 	if err != nil {
 		return false, err
 	}

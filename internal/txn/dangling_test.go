@@ -13,16 +13,16 @@ import (
 	"github.com/twmb/franz-go/pkg/kversion"
 )
 
-// haunted has a Kafka tell that transactions of a producer ID are open in
-// partitions, and notes what is then done about it, as "add orders/1",
-// "commit" and "abort". left is told of once for each entry.
-type haunted struct {
+// danglingKafka makes a Kafka report that transactions of a producer ID are open in
+// partitions, and records the requests that follow, as "add orders/1", "commit" and
+// "abort". Each entry of left is reported once.
+type danglingKafka struct {
 	id   int64
 	left []map[string]sent // by topic/partition
 	done []string
 }
 
-func (h *haunted) in(w *fixture) {
+func (h *danglingKafka) in(w *fixture) {
 	w.ControlKey(int16(kmsg.DescribeProducers), func(r kmsg.Request) (kmsg.Response, error, bool) {
 		w.KeepControl()
 		w.mu.Lock()
@@ -73,14 +73,14 @@ func (h *haunted) in(w *fixture) {
 	})
 }
 
-func (h *haunted) note(w *fixture, what string) {
+func (h *danglingKafka) note(w *fixture, what string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	h.done = append(h.done, what)
 }
 
-// took is what was done since it was asked last, with the listing over.
-func (h *haunted) took(w *fixture) []string {
+// took returns the requests since its last call; the listing is over then.
+func (h *danglingKafka) took(w *fixture) []string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	done := h.done
@@ -88,8 +88,8 @@ func (h *haunted) took(w *fixture) []string {
 	return done
 }
 
-// An owner that opens ends what an older one's brokers have left open: as one
-// transaction, so that nobody sees a part of it.
+// An owner that opens ends an older owner's dangling transaction, all partitions in one
+// transaction, so that no reader sees a part of it.
 func TestOpenEndsWhatKafkaHasLeftOpen(t *testing.T) {
 	for what, c := range map[string]struct {
 		left map[string]sent
@@ -104,7 +104,7 @@ func TestOpenEndsWhatKafkaHasLeftOpen(t *testing.T) {
 			inBubble(t, func(t *testing.T, w *fixture) {
 				older := w.open()
 				w.mustPublish(older, 1, 60)
-				h := &haunted{id: older.ProducerID(), left: []map[string]sent{c.left}}
+				h := &danglingKafka{id: older.ProducerID(), left: []map[string]sent{c.left}}
 				h.in(w)
 				writer := w.open()
 				if got := h.took(w); !reflect.DeepEqual(got, c.want) {
@@ -117,7 +117,7 @@ func TestOpenEndsWhatKafkaHasLeftOpen(t *testing.T) {
 	}
 }
 
-// What this process has committed itself it knows, though its Writer is gone.
+// The process knows its own commits, though the Writer that made them is gone.
 func TestOpenKnowsItsOwnCommits(t *testing.T) {
 	for what, c := range map[string]struct {
 		left map[string]sent
@@ -138,8 +138,8 @@ func TestOpenKnowsItsOwnCommits(t *testing.T) {
 					t.Fatal(err)
 				}
 				w.mustPublish(first, 1, 60)
-				w.open() // somebody else
-				h := &haunted{id: first.ProducerID(), left: []map[string]sent{c.left}}
+				w.open() // another owner
+				h := &danglingKafka{id: first.ProducerID(), left: []map[string]sent{c.left}}
 				h.in(w)
 				if _, err := Open(t.Context(), cfg); err != nil {
 					t.Fatal(err)
@@ -153,12 +153,12 @@ func TestOpenKnowsItsOwnCommits(t *testing.T) {
 	}
 }
 
-// After trouble, and before anything else is written, an owner ends its own
-// transactions as they were meant: the commit that Kafka has not carried out
-// everywhere is carried out, the rest of an attempt is aborted.
+// After trouble, and before it writes anything else, an owner ends its own dangling
+// transactions as they were meant: it completes a commit that Kafka has not carried out
+// everywhere, and aborts the rest of an attempt.
 func TestTroubleIsFollowedByALook(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *fixture) {
-		h := &haunted{}
+		h := &danglingKafka{}
 		h.in(w)
 		writer := w.open()
 		w.mustPublish(writer, 1, 60)
@@ -168,15 +168,15 @@ func TestTroubleIsFollowedByALook(t *testing.T) {
 		w.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.AddPartitionsToTxn}, Err: kerr.NotCoordinator, Count: 1})
 		w.mustPublish(writer, 61, 120)
 		all := "add offsets/0 orders/0 orders/1 orders/2 orders/3 orders/4 orders/5"
-		// The second: if the first has come through after all, it ends as the
-		// transaction before.
+		// The second one: if the first request has arrived after all, it ends like
+		// the transaction before.
 		want := []string{all, "commit", "add orders/1", "commit", "add orders/2", "abort", all, "commit"}
 		if got := h.took(w); !reflect.DeepEqual(got, want) {
 			t.Errorf("done: %q\nwant: %q", got, want)
 		}
 		w.expect(120)
 
-		// Without trouble nobody looks.
+		// Without trouble the Writer does not look.
 		h.left = []map[string]sent{{"orders/1": {writer.Epoch(), 9}}}
 		w.mustPublish(writer, 121, 180)
 		if got := h.took(w); !reflect.DeepEqual(got, []string{all, "commit"}) {
@@ -186,7 +186,7 @@ func TestTroubleIsFollowedByALook(t *testing.T) {
 	})
 }
 
-// Brokers before Kafka 2.8 cannot tell what is open, and are not asked.
+// Brokers before Kafka 2.8 lack the request and are not asked.
 func TestABrokerThatCannotTell(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *fixture) {
 		asked := false
@@ -202,7 +202,7 @@ func TestABrokerThatCannotTell(t *testing.T) {
 	}, kfake.MaxVersions(kversion.V2_7_0()))
 }
 
-// Whatever a broker answers, it is read or refused.
+// Every answer of a broker is decoded or rejected.
 func FuzzProducersAnswer(f *testing.F) {
 	res := kmsg.NewPtrDescribeProducersResponse()
 	topic := kmsg.NewDescribeProducersResponseTopic()

@@ -8,9 +8,8 @@ import (
 	"github.com/segmentio/kafka-go"
 )
 
-// What an attempt ends over is remembered from one attempt to the next, so that a
-// topic that is missing is not waited for for ever where the time of one attempt
-// is short.
+// The topic that attempts fail over is remembered from one attempt to the next, so
+// that the wait for a missing topic is bounded even if each attempt is short.
 func TestAilingTopics(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &Writer{cfg: Config{AnchorTopic: "offsets", TopicPatience: func(topic string) time.Duration {
@@ -26,14 +25,14 @@ func TestAilingTopics(t *testing.T) {
 		}{
 			"missing":            {o: over(missing, kafka.UnknownTopicOrPartition, "orders"), want: missingPatience},
 			"missing anchor":     {o: over(missing, kafka.UnknownTopicOrPartition, "offsets"), want: missingPatience},
-			"no replicas":        {o: over(again, kafka.NotEnoughReplicas, "orders"), want: time.Minute},
-			"anchor":             {o: over(again, kafka.NotEnoughReplicas, "offsets")},
-			"no limit":           {o: over(again, kafka.NotEnoughReplicas, "others")},
-			"no answer":          {o: over(again, noAnswer, "orders")},
-			"about no topic":     {o: over(again, kafka.ConcurrentTransactions, "")},
-			"another in between": {o: over(again, kafka.NotEnoughReplicas, "orders"), other: over(again, kafka.NotEnoughReplicas, "offsets")},
+			"no replicas":        {o: over(repeat, kafka.NotEnoughReplicas, "orders"), want: time.Minute},
+			"anchor":             {o: over(repeat, kafka.NotEnoughReplicas, "offsets")},
+			"no limit":           {o: over(repeat, kafka.NotEnoughReplicas, "others")},
+			"no answer":          {o: over(repeat, noAnswer, "orders")},
+			"about no topic":     {o: over(repeat, kafka.ConcurrentTransactions, "")},
+			"another in between": {o: over(repeat, kafka.NotEnoughReplicas, "orders"), other: over(repeat, kafka.NotEnoughReplicas, "offsets")},
 		} {
-			var a ailing
+			var a failingTopic
 			start := time.Now()
 			given := time.Duration(0)
 			for n := 1; time.Since(start) < time.Hour; n++ {

@@ -6,14 +6,14 @@ import (
 	"testing/synctest"
 )
 
-const strange = "does not belong to this group"
+const otherConfig = "has a different configuration"
 
 func load(lanes map[int]int) func(*Config) {
 	return func(c *Config) { c.Load = func() map[int]int { return lanes } }
 }
 
-// Two deployments with one group: the one whose topic the leader does not have
-// gets no lane, and would wait for ever without a word.
+// Two deployments use one group: the one whose topic the leader does not have gets no
+// lane, and would otherwise wait for ever without a message.
 func TestStrangerOnAnotherTopic(t *testing.T) {
 	inBubble(t, 4, func(t *testing.T, w *fixture) {
 		a := w.start("a")
@@ -21,7 +21,7 @@ func TestStrangerOnAnotherTopic(t *testing.T) {
 		b := w.start("b", func(c *Config) { c.Topic = "other.offsets" })
 		w.eventually(2*rebalance, func() string {
 			for _, k := range []*worker{a, b} {
-				if !strings.Contains(k.log.String(), strange) || !strings.Contains(k.log.String(), ErrOtherTopic.Error()) {
+				if !strings.Contains(k.log.String(), otherConfig) || !strings.Contains(k.log.String(), ErrOtherTopic.Error()) {
 					return k.name + " says nothing"
 				}
 			}
@@ -30,8 +30,8 @@ func TestStrangerOnAnotherTopic(t *testing.T) {
 	})
 }
 
-// Workers with other shops than ours: each shop's lane may be with one that does
-// not know it. It is said once.
+// Workers with another list of shops: a shop's lane may be with a worker that does not
+// know it. It is logged once.
 func TestStrangerWithOtherShops(t *testing.T) {
 	inBubble(t, 4, func(t *testing.T, w *fixture) {
 		together := func(workers ...*worker) {
@@ -47,7 +47,7 @@ func TestStrangerWithOtherShops(t *testing.T) {
 		a := w.start("a", load(map[int]int{0: 2, 1: 1}))
 		b := w.start("b", load(map[int]int{0: 2, 1: 1, 2: 0, 3: -1}))
 		together(a, b)
-		if text := a.log.String() + b.log.String(); strings.Contains(text, strange) {
+		if text := a.log.String() + b.log.String(); strings.Contains(text, otherConfig) {
 			t.Fatalf("the same shops are complained about:\n%s", text)
 		}
 		c := w.start("c", load(map[int]int{0: 2, 3: 1}))
@@ -55,10 +55,10 @@ func TestStrangerWithOtherShops(t *testing.T) {
 		d := w.start("d", load(map[int]int{0: 2, 3: 1}))
 		together(a, b, c, d)
 		synctest.Wait()
-		if n := strings.Count(a.log.String(), strange); n != 1 {
+		if n := strings.Count(a.log.String(), otherConfig); n != 1 {
 			t.Errorf("a says it %d times:\n%s", n, a.log.String())
 		}
-		if !strings.Contains(c.log.String(), strange) {
+		if !strings.Contains(c.log.String(), otherConfig) {
 			t.Errorf("c does not see it:\n%s", c.log.String())
 		}
 	})
