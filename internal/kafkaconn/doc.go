@@ -4,8 +4,9 @@
 // alike.
 //
 // It sends only the requests that make a connection usable. It does not handle topics or
-// records and reads no ORDERWALK_ variable. The command line makes one [Kafka] for a
-// process and passes its Transport and Dialer to everything else.
+// records, and the only variables it reads are those of AWS: an [Error] names its
+// [Cause], and the command line adds what to do about it. The command line makes one
+// [Kafka] for a process and passes its Transport and Dialer to everything else.
 //
 // # Why not kafka-go's own TLS and SASL
 //

@@ -216,7 +216,7 @@ func addByHand(ctx context.Context, w *Writer, tx *Transaction) (o outcome) {
 		o = w.retry(ctx, callAdd, w.outcomeDeadline(), func(ctx context.Context, until time.Time) answer {
 			return w.addPartitions(ctx, until, tx.partitions())
 		})
-		if o.action != again || ctx.Err() != nil {
+		if o.action != repeat || ctx.Err() != nil {
 			return o
 		}
 	}
