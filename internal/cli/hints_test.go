@@ -128,7 +128,7 @@ func TestConnectionHints(t *testing.T) {
 func TestLogLinesHaveHints(t *testing.T) {
 	var out bytes.Buffer
 	log := newLog(&config.Config{LogFormat: "text"}, &out).With("worker_id", "w1")
-	log.Warn("two workers of one name", "reason", group.ErrNamesake)
+	log.Warn("two workers have the same ID", "reason", group.ErrNamesake)
 	log.Warn("calls fail", "reason", errors.New("something else"))
 	log.Info("nothing to say", "hint", "mine", "reason", group.ErrNamesake)
 	for i, want := range []string{`reason="another worker of this name removed this one from the group when it started" hint="give each worker its own ORDERWALK_WORKER_ID"`,
