@@ -5,7 +5,7 @@ import (
 	"errors"
 )
 
-// receiver gives what an event is handed to, nil if nobody wants it.
+// receiver returns the function that stores an event, nil if there is none.
 func (h *Handler) receiver(event any) func(context.Context) error {
 	switch e := event.(type) {
 	case Order:
@@ -25,46 +25,46 @@ func (h *Handler) receiver(event any) func(context.Context) error {
 }
 
 var (
-	errBusy = errors.New("too many pushes are under way")
-	errLate = errors.New("it has taken longer than the vendor waits")
+	errBusy = errors.New("too many pushes in progress")
+	errLate = errors.New("took longer than the vendor waits")
 )
 
-// keep hands a push on, unless it has been kept before. It returns when ctx ends
-// whatever becomes of it.
-func (h *Handler) keep(ctx context.Context, a account, d digest, hand func(context.Context) error) Result {
+// deliver passes a push to its function, unless it was stored before. It returns when
+// ctx ends, in any case.
+func (h *Handler) deliver(ctx context.Context, a account, d digest, hand func(context.Context) error) Result {
 	for {
-		kept, wait, free := h.memory.begin(d)
+		kept, wait, free := h.seen.begin(d)
 		switch {
 		case kept:
 			return Repeat
 		case free:
-			if err := h.handOn(ctx, d, hand); err != nil {
-				h.complain(NotKept, a, "a push could not be kept", "error", err)
+			if err := h.call(ctx, d, hand); err != nil {
+				h.warn(NotKept, a, "cannot store a push; the vendor will send it again", "error", err)
 				return NotKept
 			}
 			return OK
 		case wait == nil:
-			h.complain(NotKept, a, "a push could not be kept", "error", errBusy)
+			h.warn(NotKept, a, "cannot store a push; the vendor will send it again", "error", errBusy)
 			return NotKept
 		}
-		// The vendor, who has not heard of its first try, tries again. If that
-		// fails, this one is handed on.
+		// The vendor got no answer to its previous attempt and sends again. If that
+		// attempt fails, this one is passed on.
 		select {
 		case <-wait:
 		case <-ctx.Done():
-			h.complain(NotKept, a, "a push could not be kept", "error", errLate)
+			h.warn(NotKept, a, "cannot store a push; the vendor will send it again", "error", errLate)
 			return NotKept
 		}
 	}
 }
 
-// handOn waits for hand until ctx ends. A hand that goes on nevertheless is
-// still heard: what it keeps is kept.
-func (h *Handler) handOn(ctx context.Context, d digest, hand func(context.Context) error) error {
+// call waits for hand until ctx ends. If hand succeeds later, the push still counts as
+// stored.
+func (h *Handler) call(ctx context.Context, d digest, hand func(context.Context) error) error {
 	done := make(chan error, 1)
 	go func() {
 		err := hand(ctx)
-		h.memory.end(d, err == nil)
+		h.seen.end(d, err == nil)
 		done <- err
 	}()
 	select {
