@@ -62,7 +62,7 @@ func TestCheckInEveryWay(t *testing.T) {
 		"no token file": {auth: "cloud_file", spoil: func(t *testing.T) { t.Setenv("ORDERWALK_CLOUD_TOKEN_FILE", "/nowhere") }, code: 1,
 			want: []string{"failed  token of wxsimulated0000001  get access token: read secret: \"/nowhere\": no such file", "→ enable cloud tokens"}},
 		"not on the hosting's list": {auth: "cloud_file", faults: simulator.Faults{WayFaults: simulator.WayFaults{CloudUnlisted: true}}, code: 1,
-			want: []string{"failed  " + calls + " list orders: errcode 48001", "→ put /channels/ec/order/list/get into the hosting's"}},
+			want: []string{"failed  " + calls + " list orders: errcode 48001", "→ add /channels/ec/order/list/get to the hosting's"}},
 		"answered by somebody else": {auth: "cloud_open", faults: simulator.Faults{WayFaults: simulator.WayFaults{SeqidAbsent: true}},
 			want: []string{"ok      " + calls + "\n", "→ the answer has no x-openapi-seqid"}},
 		"API elsewhere": {auth: "cloud_open", spoil: func(t *testing.T) { t.Setenv("ORDERWALK_API_URL", "http://gateway.example") }, code: 1,
