@@ -68,7 +68,7 @@ func TestAnswersThatCannotBeDecoded(t *testing.T) {
 		want string
 	}{
 		"br":        {encoded("br", "\x8b\x00"), `unsupported Content-Encoding "br"`},
-		"two":       {encoded("gzip, gzip", "x"), `not understood: "gzip, gzip"`},
+		"two":       {encoded("gzip, gzip", "x"), `unsupported Content-Encoding "gzip, gzip"`},
 		"no gzip":   {encoded("gzip", okPage), "gzip"},
 		"half gzip": {encoded("gzip", packed(t, okPage, toGzip)[:30]), "unexpected EOF"},
 		"bad flate": {encoded("deflate", "\xff\xff\xff\xff"), "flate"},

@@ -98,7 +98,7 @@ func TestPlainTokensThatDieAtOnceCauseNoStorm(t *testing.T) {
 		if n := a.count(listPath); n > 8*24*60*3 {
 			t.Errorf("%d list calls", n)
 		}
-		equal(t, "warnings of another system", w.lines("die before their time"), 1)
+		equal(t, "warnings of another system", w.lines("end early"), 1)
 	})
 }
 

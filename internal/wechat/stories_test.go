@@ -37,7 +37,7 @@ func TestWeekOfPlainTokensAgainstEachOther(t *testing.T) {
 				t.Errorf("%d calls, the longest took %v", b.listed, b.longest)
 			}
 			equal(t, "warnings that others' tokens die", b.log.count("auth is token"), 1)
-			equal(t, "warnings of another system", b.log.count("die before their time"), 1)
+			equal(t, "warnings of another system", b.log.count("end early"), 1)
 		}
 	})
 }
@@ -65,7 +65,7 @@ func TestDayOfPlainTokensAgainstARudeSystem(t *testing.T) {
 		if b.listed < 24*360/3 || b.longest > 11*time.Minute {
 			t.Errorf("%d calls, the longest took %v", b.listed, b.longest)
 		}
-		equal(t, "warnings of another system", b.log.count("die before their time"), 1)
+		equal(t, "warnings of another system", b.log.count("end early"), 1)
 	})
 }
 
