@@ -279,7 +279,7 @@ func TestTheRateHalvesAndRecovers(t *testing.T) {
 		if served < minutes*240/2 {
 			t.Errorf("%d calls were served in %d minutes", served, minutes)
 		}
-		if !strings.Contains(run.logged(), "throttled, going on slower") {
+		if !strings.Contains(run.logged(), "throttled by the API; continuing at a lower rate") {
 			t.Error("the log does not say that it goes on slower")
 		}
 		a.api.SetFaults(simulator.Faults{})

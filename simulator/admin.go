@@ -26,7 +26,7 @@ func (s *Server) admin(w http.ResponseWriter, r *http.Request) {
 	case "POST /simulator/orders":
 		var o Order
 		if read(w, r, &o) {
-			s.tell(w, s.Add(r.URL.Query().Get("app_id"), o))
+			s.answerChange(w, s.Add(r.URL.Query().Get("app_id"), o))
 		}
 	case "GET /simulator/changes":
 		if from, until, ok := s.bounds(w, r); ok {
@@ -35,7 +35,7 @@ func (s *Server) admin(w http.ResponseWriter, r *http.Request) {
 	case "POST /simulator/changes":
 		var c Change
 		if read(w, r, &c) {
-			s.tell(w, s.Update(r.URL.Query().Get("app_id"), c.ID, c.At, c.Status))
+			s.answerChange(w, s.Update(r.URL.Query().Get("app_id"), c.ID, c.At, c.Status))
 		}
 	case "GET /simulator/authorizers":
 		show(w, s.Authorizers())
@@ -43,10 +43,10 @@ func (s *Server) admin(w http.ResponseWriter, r *http.Request) {
 		if a, err := s.Authorize(r.URL.Query().Get("app_id")); err == nil {
 			show(w, a)
 		} else {
-			s.tell(w, err)
+			s.answerChange(w, err)
 		}
 	case "DELETE /simulator/authorizers":
-		s.tell(w, s.Revoke(r.URL.Query().Get("app_id")))
+		s.answerChange(w, s.Revoke(r.URL.Query().Get("app_id")))
 	case "GET /simulator/ticket":
 		faults := s.Faults()
 		show(w, map[string]string{"component_verify_ticket": s.VerifyTicket(s.now(&faults))})
@@ -64,11 +64,11 @@ func (s *Server) changeFaults(w http.ResponseWriter, r *http.Request, f Faults) 
 	}
 }
 
-// bounds reads app_id, from and until; it has answered if they are no good.
+// bounds parses app_id, from and until; it answers the request if they are invalid.
 func (s *Server) bounds(w http.ResponseWriter, r *http.Request) (from, until time.Time, ok bool) {
 	in := r.URL.Query()
 	if s.shops[in.Get("app_id")] == nil {
-		http.Error(w, fmt.Sprintf("there is no shop %q", in.Get("app_id")), http.StatusNotFound)
+		http.Error(w, fmt.Sprintf("unknown shop %q", in.Get("app_id")), http.StatusNotFound)
 		return from, until, false
 	}
 	for name, to := range map[string]*time.Time{"from": &from, "until": &until} {
@@ -86,8 +86,8 @@ func (s *Server) bounds(w http.ResponseWriter, r *http.Request) (from, until tim
 	return from, until, true
 }
 
-// tell answers a change that may have failed.
-func (s *Server) tell(w http.ResponseWriter, err error) {
+// answerChange answers a request for a change, with the error if it failed.
+func (s *Server) answerChange(w http.ResponseWriter, err error) {
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
@@ -95,7 +95,7 @@ func (s *Server) tell(w http.ResponseWriter, err error) {
 	w.WriteHeader(http.StatusNoContent)
 }
 
-// read decodes a body; it has answered if that is no good.
+// read decodes a body; it answers the request if the body is invalid.
 func read(w http.ResponseWriter, r *http.Request, into any) bool {
 	err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody)).Decode(into)
 	if err != nil {
@@ -106,5 +106,5 @@ func read(w http.ResponseWriter, r *http.Request, into any) bool {
 
 func show(w http.ResponseWriter, value any) {
 	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(value) // a client that has gone needs no answer
+	_ = json.NewEncoder(w).Encode(value) // the client may have closed the connection
 }

@@ -72,7 +72,8 @@ func TestAdmin(t *testing.T) {
 	})
 }
 
-// The operator can play a shop's owner, and see what the vendor would push.
+// The admin calls authorise as a shop's owner would, and show what the vendor would
+// push.
 func TestAdminOfAuthorizations(t *testing.T) {
 	onPlatform(t, func(t *testing.T, s *simulator.Server) {
 		ask := func(method, target string, status int, into any) {

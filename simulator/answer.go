@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// Errcodes that the simulator answers, see the vendor's common list.
+// Errcodes that the simulator answers; see the vendor's common list.
 const (
 	codeBusy            = -1
 	codeTooManyOrders   = 31042
@@ -52,7 +52,7 @@ const (
 	codeKey             = 606006
 )
 
-// message is an errcode's usual text.
+// message returns an errcode's usual text.
 func message(code int, caller string) string {
 	switch code {
 	case codeBusy:
@@ -133,21 +133,20 @@ func message(code int, caller string) string {
 	return "unknown error"
 }
 
-// answer is what a call is to be answered with, if nothing happens to it on
-// the way back.
+// answer is the answer to a call, before faults on the way back.
 type answer struct {
 	code int
 	body []byte
 }
 
-// result is what every answer but a token begins with.
+// result is the common beginning of all answers except tokens.
 type result struct {
 	Errcode int    `json:"errcode"`
 	Errmsg  string `json:"errmsg"`
 }
 
-// fail answers with an errcode, its text, a detail if there is one, and a
-// request ID under which the call can be looked up.
+// fail returns an answer with an errcode, its text, an optional detail, and a request
+// ID by which the call can be looked up.
 func (c *call) fail(code int, detail string) answer {
 	text := message(code, c.caller())
 	if detail != "" {
@@ -162,13 +161,13 @@ func (c *call) fail(code int, detail string) answer {
 	return answer{code: code, body: body}
 }
 
-// succeed answers with a value as JSON.
+// succeed returns value as JSON.
 func succeed(value any) answer {
 	body, _ := json.Marshal(value)
 	return answer{body: body}
 }
 
-// caller is the address the call came from, as far as it is an IPv4 address.
+// caller returns the client's IPv4 address, or 127.0.0.1.
 func (c *call) caller() string {
 	addr, err := netip.ParseAddrPort(c.req.RemoteAddr)
 	if err != nil || !addr.Addr().Unmap().Is4() {
@@ -177,18 +176,18 @@ func (c *call) caller() string {
 	return addr.Addr().Unmap().String()
 }
 
-// newRID makes a request ID: the time in hex, then two numbers of no meaning.
+// newRID returns a request ID: the time in hex and two random numbers.
 func (c *call) newRID() string {
 	h := mix(c.draw, saltRID)
 	return fmt.Sprintf("%08x-%08x-%08x", clamp(c.now.Unix()), uint32(h>>32), uint32(h))
 }
 
 const (
-	ridKept      = 256 // failed calls that rid/get knows
+	ridKept      = 256 // failed calls kept for rid/get
 	ridBodyLimit = 2048
 )
 
-// ridEntry is what is kept of a failed call. The access token is not.
+// ridEntry records a failed call, without the access token.
 type ridEntry struct {
 	shop                            *shop
 	at                              time.Time
@@ -196,7 +195,7 @@ type ridEntry struct {
 	path, request, response, caller string
 }
 
-// rids are the latest failed calls.
+// rids keeps the latest failed calls.
 type rids struct {
 	mu      sync.Mutex
 	entries map[string]ridEntry

@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// fill puts the backlog in, with everything that has happened to it by now.
-// Rows are numbered by creation whatever the time is, so that IDs and keys
-// stay the same when the same shop is built again later.
+// fill creates the backlog with all changes up to now. Rows are numbered by creation,
+// independent of the time, so that IDs and keys stay the same when the same shop is
+// created later.
 func (b *book) fill(c Backlog, now time.Time) {
 	if c.To == 0 {
 		c.To = now.Unix()
@@ -34,7 +34,7 @@ func (b *book) fill(c Backlog, now time.Time) {
 			buyer:   b.drawBuyer(n),
 			status:  int32(statuses[below(mix(b.seed, saltStatus, uint64(n)), int64(len(statuses)))]),
 		}
-		b.liveThrough(n)
+		b.replay(n)
 	}
 
 	created, updated := b.appeared(), b.appeared()
@@ -47,7 +47,7 @@ func (b *book) fill(c Backlog, now time.Time) {
 	b.byCreated, b.byUpdated = newIndex(created), newIndex(updated)
 }
 
-// backlogSeconds draws the creation seconds, in order.
+// backlogSeconds draws the creation seconds, in ascending order.
 func (b *book) backlogSeconds(c Backlog) []uint32 {
 	from, span := c.From, max(c.To-c.From, 0)+1
 	seconds := make([]uint32, max(c.Orders, 0))
@@ -66,8 +66,8 @@ func (b *book) backlogSeconds(c Backlog) []uint32 {
 	return seconds
 }
 
-// liveThrough gives a backlog row its past, and plans its future.
-func (b *book) liveThrough(n uint32) {
+// replay applies a backlog row's changes up to now and plans the next one.
+func (b *book) replay(n uint32) {
 	r := &b.rows[n]
 	at := int64(r.created) * 1000
 	if at > b.now {
@@ -91,7 +91,7 @@ func (b *book) liveThrough(n uint32) {
 	}
 }
 
-// appeared gives the backlog rows that exist by now, as entries without time.
+// appeared returns the backlog rows that exist by now, as entries without time.
 func (b *book) appeared() []entry {
 	n := 0
 	for n < len(b.rows) && int64(b.rows[n].created)*1000 <= b.now {

@@ -12,7 +12,7 @@ import (
 
 var million = simulator.Backlog{Orders: 1_000_000, From: epoch - 604800, To: epoch - 1}
 
-// BenchmarkPage is a page of 100 out of a million orders, all in one range.
+// BenchmarkPage lists pages of 100 out of a million orders, all in one range.
 func BenchmarkPage(b *testing.B) {
 	s := shop(million, simulator.Live{}, simulator.Faults{})
 	target, key := listPath+"?access_token="+token, ""
@@ -29,7 +29,7 @@ func BenchmarkPage(b *testing.B) {
 	}
 }
 
-// BenchmarkNew makes a million orders and tells how much memory one takes.
+// BenchmarkNew creates a million orders and reports the memory of one.
 func BenchmarkNew(b *testing.B) {
 	var before, after runtime.MemStats
 	runtime.GC()

@@ -10,33 +10,33 @@ import (
 	"time"
 )
 
-// What tokens are called in the query.
+// Query parameters for tokens.
 const (
 	paramToken    = "access_token"
 	paramCloud    = "cloudbase_access_token"
 	paramPlatform = "component_access_token"
 )
 
-// maxBody is how much of a request is read before it is 45002.
+// maxBody is the largest request body; longer ones get 45002.
 const maxBody = 1 << 20
 
-// call is one API call on its way through.
+// call is one API call being handled.
 type call struct {
-	server *Server
-	req    *http.Request
-	path   string
-	body   []byte
-	faults *Faults
-	token  string    // the access token, on calls that need one
-	param  string    // what it is called in the query
-	relaid bool      // it came without one, and the hosting's relay takes it
-	third  bool      // it is the platform's, for a shop
-	shop   *shop     // nil if the call names none
-	draw   uint64    // what this call's faults are drawn from
-	began  time.Time // by the machine's clock
-	now    time.Time // by the API's clock, when the call is looked at
-	code   int       // the errcode it is answered with
-	list   *ListCall // of a list call, for Config.OnList
+	server     *Server
+	req        *http.Request
+	path       string
+	body       []byte
+	faults     *Faults
+	token      string    // the access token, on calls that need one
+	param      string    // the token's query parameter
+	relayed    bool      // without a token, through the hosting's relay
+	byPlatform bool      // the token is the platform's, for a shop
+	shop       *shop     // nil = the call names no known shop
+	draw       uint64    // seed of this call's faults
+	began      time.Time // by the local clock
+	now        time.Time // by the API's clock, when the call is evaluated
+	code       int       // the answer's errcode
+	list       *ListCall // set for list calls, for Config.OnList
 }
 
 func (s *Server) serveCall(w http.ResponseWriter, r *http.Request) {
@@ -58,7 +58,7 @@ func (s *Server) serveCall(w http.ResponseWriter, r *http.Request) {
 	c.identify()
 	switch {
 	case c.faults.HTTP403:
-		c.took("http_403")
+		c.countFault("http_403")
 		c.deliverStatus(w, http.StatusForbidden)
 		return
 	case c.hit("http_5xx_rate", c.faults.HTTP5xxRate):
@@ -69,7 +69,7 @@ func (s *Server) serveCall(w http.ResponseWriter, r *http.Request) {
 		c.done("gone")
 		return
 	}
-	// The faults may have been switched meanwhile.
+	// The faults may have changed during the wait.
 	if set = s.setting.Load(); set.err == nil {
 		c.faults = &set.faults
 	}
@@ -77,8 +77,7 @@ func (s *Server) serveCall(w http.ResponseWriter, r *http.Request) {
 	c.deliver(w, s.answer(c))
 }
 
-// lengthUnknown tells whether a request came without Content-Length, be it
-// chunked or not.
+// lengthUnknown reports whether a request has no Content-Length, chunked or not.
 func lengthUnknown(r *http.Request) bool {
 	return r.ContentLength < 0 || r.ContentLength == 0 && r.Header.Get("Content-Length") == ""
 }
@@ -87,7 +86,7 @@ func readBody(r *http.Request) []byte {
 	if r.Body == nil {
 		return nil
 	}
-	// What is cut short is judged by what has come.
+	// A truncated body is evaluated as received.
 	if r.ContentLength >= 0 && r.ContentLength <= maxBody {
 		b := make([]byte, r.ContentLength)
 		n, _ := io.ReadFull(r.Body, b)
@@ -97,7 +96,7 @@ func readBody(r *http.Request) []byte {
 	return b
 }
 
-// identify finds the shop a call is about, by its token or its app ID.
+// identify finds the call's shop, by its token or its app ID.
 func (c *call) identify() {
 	in := c.req.URL.Query()
 	switch c.path {
@@ -112,7 +111,7 @@ func (c *call) identify() {
 		}
 	case pathAuthorizerToken, pathComponentToken, pathQueryAuth, pathAuthorizers, pathStartTickets:
 		c.param, c.token = paramPlatform, in.Get(paramPlatform)
-		if c.token == "" { // as newer pages have it
+		if c.token == "" { // as newer documentation pages say
 			c.token = in.Get(paramToken)
 		}
 		var body struct {
@@ -127,7 +126,7 @@ func (c *call) identify() {
 			c.param, c.token = paramCloud, in.Get(paramCloud)
 		}
 		c.shop = c.server.ledger.owner(c.token)
-		if c.relaid = c.token == "" && c.server.cloudOpen && c.req.TLS == nil; c.relaid {
+		if c.relayed = c.token == "" && c.server.cloudOpen && c.req.TLS == nil; c.relayed {
 			c.shop = c.server.cloud
 		}
 	}
@@ -141,13 +140,13 @@ func (c *call) identify() {
 	}
 }
 
-// answer looks at a call.
+// answer evaluates a call.
 func (s *Server) answer(c *call) answer {
 	switch {
 	case !known(c.path):
 		return c.fail(codeURL, "")
-	case c.faults.RequireHTTPS && c.req.TLS == nil && !c.relaid:
-		c.took("require_https")
+	case c.faults.RequireHTTPS && c.req.TLS == nil && !c.relayed:
+		c.countFault("require_https")
 		return c.fail(codeNotHTTPS, "")
 	case c.hit("system_busy_rate", c.faults.SystemBusyRate):
 		return c.fail(codeBusy, "")
@@ -175,7 +174,7 @@ func (s *Server) answer(c *call) answer {
 	case c.hit("random_40001_rate", c.faults.Random40001Rate):
 		return c.fail(codeToken, "")
 	case c.faults.Whitelist == codeAddressShop, c.faults.Whitelist == codeAddressOpen:
-		c.took("whitelist")
+		c.countFault("whitelist")
 		return c.fail(c.faults.Whitelist, "")
 	}
 	switch c.path {
@@ -191,19 +190,18 @@ func (s *Server) answer(c *call) answer {
 	return s.list(c)
 }
 
-// authorize gives the errcode for a call's token, or for its having none; 0 if
-// it is good.
+// authorize returns the errcode for a call's token, or for a missing one; 0 = valid.
 func (c *call) authorize() (code int) {
-	if c.relaid {
+	if c.relayed {
 		return c.relay()
 	}
-	if code, c.third = c.server.ledger.check(c.token, c.param, c.now); code == 0 && c.param == paramCloud {
+	if code, c.byPlatform = c.server.ledger.check(c.token, c.param, c.now); code == 0 && c.param == paramCloud {
 		code = c.cloudRights()
 	}
 	return code
 }
 
-// deliver sends the answer, or what becomes of it on the way.
+// deliver sends the answer, subject to faults on the way back.
 func (c *call) deliver(w http.ResponseWriter, a answer) {
 	f, body, outcome := c.faults, a.body, strconv.Itoa(a.code)
 	c.code = a.code
@@ -243,11 +241,11 @@ func (c *call) write(w http.ResponseWriter, status int, contentType string, body
 	h := w.Header()
 	h.Set("Content-Type", contentType)
 	h.Set("Content-Length", strconv.Itoa(len(body)))
-	if c.relaid && status == http.StatusOK && c.code == 0 {
+	if c.relayed && status == http.StatusOK && c.code == 0 {
 		c.markRelayed(h)
 	}
 	if c.faults.DateAbsent {
-		h["Date"] = nil // the documented way to keep net/http from setting it
+		h["Date"] = nil // documented way to stop net/http from setting it
 	} else {
 		h.Set("Date", c.server.now(c.faults).UTC().Format(http.TimeFormat))
 	}
@@ -255,11 +253,11 @@ func (c *call) write(w http.ResponseWriter, status int, contentType string, body
 	_, _ = w.Write(body) // a client that has gone needs no answer
 }
 
-// reset breaks the connection off.
+// reset closes the connection with RST.
 func reset(w http.ResponseWriter) {
 	conn, _, err := http.NewResponseController(w).Hijack()
 	if err != nil {
-		panic(http.ErrAbortHandler) // the same thing, as far as net/http lets us
+		panic(http.ErrAbortHandler) // the closest that net/http allows
 	}
 	if tcp, ok := conn.(*net.TCPConn); ok {
 		_ = tcp.SetLinger(0) // closes with RST
@@ -267,7 +265,7 @@ func reset(w http.ResponseWriter) {
 	_ = conn.Close()
 }
 
-// hold waits, and reports whether the client still does.
+// hold waits, and reports whether the client is still connected.
 func hold(ctx context.Context, d time.Duration) bool {
 	if d <= 0 {
 		return true
@@ -282,19 +280,19 @@ func hold(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// hit draws whether a fault of this rate hits the call.
+// hit draws whether a fault of this rate affects the call, and counts it.
 func (c *call) hit(name string, rate float64) bool {
 	if rate <= 0 || unit(mix(c.draw, mixString(name))) >= rate {
 		return false
 	}
-	c.took(name)
+	c.countFault(name)
 	return true
 }
 
-// took counts a fault's taking effect.
-func (c *call) took(name string) { c.server.stats.fault(name) }
+// countFault counts that a fault affected a call.
+func (c *call) countFault(name string) { c.server.stats.fault(name) }
 
-// done counts the call and tells Config.OnList.
+// done counts the call and calls Config.OnList.
 func (c *call) done(outcome string) {
 	c.server.stats.call(c.path, outcome, c.shop, c.list != nil, c.began)
 	if c.list != nil && c.server.onList != nil {

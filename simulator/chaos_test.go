@@ -14,8 +14,8 @@ import (
 	"orderwalk/simulator"
 )
 
-// reader walks a range with patience: it takes every answer for what it is,
-// halves what is too much, and starts a window again when it has to.
+// reader reads a range as a careful client: it evaluates every answer, halves ranges
+// that hold too many orders, and restarts windows when required.
 type reader struct {
 	t     *testing.T
 	s     *simulator.Server
@@ -24,7 +24,7 @@ type reader struct {
 	calls int
 }
 
-// read reads [from, to], whose ends may or may not be inside.
+// read reads [from, to], whose ends the API may exclude.
 func (r *reader) read(from, to int64, size int) {
 	key, pages := "", 0
 	for {
@@ -68,8 +68,8 @@ func (r *reader) read(from, to int64, size int) {
 	}
 }
 
-// Under Chaos a patient reader gets everything, in pages small and large, and
-// meets every fault often.
+// Under Chaos a careful client gets every order, in pages small and large, and meets
+// every fault often.
 func TestChaosLosesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := shop(simulator.Backlog{Orders: 50000, From: epoch - 86400, To: epoch - 1, Bursts: 5, BurstSize: 500},
@@ -114,7 +114,7 @@ func TestNoChaosIsNoFaults(t *testing.T) {
 	}
 }
 
-// Many at once, over connections, while orders and faults change.
+// Many concurrent clients, over connections, while orders and faults change.
 func TestConcurrentUse(t *testing.T) {
 	now := time.Now().Unix()
 	s := shop(simulator.Backlog{Orders: 2000, From: now - 3600, To: now - 1}, simulator.Live{Rate: 100, Changes: 2}, simulator.Faults{})

@@ -10,28 +10,28 @@ import (
 	"time"
 )
 
-// Rules of cloud tokens: the hosting writes a new one every ten minutes, and
-// each works for thirty.
+// Rules of cloud tokens: the hosting writes a new one every ten minutes, and each is
+// valid for thirty.
 const (
 	cloudTokenEvery = 600 * time.Second
 	cloudTokenLife  = 1800 * time.Second
 )
 
-// Cloud is the vendor's hosting, in which a program calls for one shop.
+// Cloud is the vendor's hosting, where a program makes calls for one shop.
 type Cloud struct {
-	// AppID is the shop whose hosting it is. Defaults to the first of Shops.
+	// AppID is the shop that the hosting belongs to. Defaults to the first of Shops.
 	AppID string
-	// Open switches the relay on: list calls without a token, over plain http,
-	// are taken for the shop's own.
+	// Open enables the relay: list calls without a token, over plain http, count as
+	// calls of the shop.
 	Open bool
 }
 
-// CloudToken is what the hosting's token file holds now. It is good as
-// cloudbase_access_token and nowhere else.
+// CloudToken returns the current content of the hosting's token file. It is valid as
+// cloudbase_access_token only.
 func (s *Server) CloudToken() (string, error) {
 	shop := s.cloud
 	if shop == nil {
-		return "", errors.New("the hosting is of no shop")
+		return "", errors.New("the hosting belongs to no shop")
 	}
 	faults := s.Faults()
 	now := s.now(&faults)
@@ -47,15 +47,14 @@ func (s *Server) CloudToken() (string, error) {
 	return w.cloudText, nil
 }
 
-// KeepCloudToken writes the hosting's token file, now and every ten minutes until
-// ctx ends: to another file first, which then takes the place of the old one.
-// It returns nil when ctx ends.
+// KeepCloudToken writes the hosting's token file now and every ten minutes until ctx
+// ends, each time by replacing the file. It returns nil when ctx ends.
 func (s *Server) KeepCloudToken(ctx context.Context, path string) error {
 	return keepFile(ctx, path, cloudTokenEvery, s.CloudToken)
 }
 
-// KeepVerifyTicket does the same with the platform's verify ticket, which a
-// platform without a listener for pushes would put into a file.
+// KeepVerifyTicket does the same with the platform's verify ticket, for platforms
+// without a listener for pushes.
 func (s *Server) KeepVerifyTicket(ctx context.Context, path string) error {
 	return keepFile(ctx, path, ticketEvery, func() (string, error) {
 		faults := s.Faults()
@@ -85,33 +84,33 @@ func keepFile(ctx context.Context, path string, every time.Duration, text func()
 	}
 }
 
-// relay gives the errcode for a call without a token that the relay does not
-// serve, 0 for others.
+// relay returns the errcode for a call without a token that the relay does not serve;
+// 0 = served.
 func (c *call) relay() int {
 	if c.now.Sub(c.server.began) < c.faults.RelayDelay {
-		c.took("relay_delay")
+		c.countFault("relay_delay")
 		return codeTokenMissing
 	}
 	return c.cloudRights()
 }
 
-// markRelayed marks the answer as the relay does.
+// markRelayed adds the relay's header.
 func (c *call) markRelayed(h http.Header) {
 	if c.faults.SeqidAbsent {
-		c.took("seqid_absent")
+		c.countFault("seqid_absent")
 		return
 	}
 	h.Set("X-Openapi-Seqid", strconv.FormatUint(mix(c.draw, saltRID), 10))
 }
 
-// cloudRights gives the errcode for a cloud call of what it may not call: only
-// the list call is on the hosting's list, and the quota calls cannot be.
+// cloudRights returns the errcode for a cloud call without permission; 0 = permitted.
+// Only the list call is on the hosting's list, and the quota calls cannot be.
 func (c *call) cloudRights() int {
 	switch {
 	case c.path != pathList:
 		return codeUnauthorised
 	case c.faults.CloudUnlisted:
-		c.took("cloud_unlisted")
+		c.countFault("cloud_unlisted")
 		return codeUnauthorised
 	}
 	return 0

@@ -15,7 +15,7 @@ import (
 	"orderwalk/simulator"
 )
 
-// withCloud is a server whose hosting is the second shop's.
+// withCloud returns a server whose hosting belongs to the second shop.
 func withCloud(open bool) *simulator.Server {
 	return simulator.New(simulator.Config{
 		Seed: 42,
@@ -40,7 +40,7 @@ func listByCloud(t testing.TB, s http.Handler, cloudToken string) reply {
 	return call(t, s, "POST", listPath+"?cloudbase_access_token="+cloudToken, created(epoch-3600, epoch, 100, ""))
 }
 
-// Another one every ten minutes, each good for thirty, and in its own place.
+// A new token every ten minutes, each valid for thirty, and only in its own parameter.
 func TestCloudTokens(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := withCloud(false)
@@ -101,8 +101,8 @@ func TestCloudTokenFile(t *testing.T) {
 	})
 }
 
-// Calls without a token are the hosting's shop's, over plain http, and only
-// where the relay is on.
+// Calls without a token count as the hosting's shop's, over plain http, and only if
+// the relay is on.
 func TestRelay(t *testing.T) {
 	wantCode(t, listWith(t, withCloud(false), ""), 41001)
 	s := withCloud(true)
@@ -123,7 +123,7 @@ func TestRelay(t *testing.T) {
 	secure := httptest.NewRequest(http.MethodPost, listPath, strings.NewReader(body))
 	secure.TLS = new(tls.ConnectionState)
 	wantCode(t, do(t, s, secure), 41001)
-	// The first shop's, if nothing is said.
+	// The default is the first shop.
 	first := simulator.New(simulator.Config{Shops: []simulator.Shop{{AppID: appID}, {AppID: "wx2"}}, Cloud: simulator.Cloud{Open: true}})
 	wantCode(t, listWith(t, first, ""), 0)
 	if got := first.Stats().Shops[appID].ListCalls; got != 1 {

@@ -1,10 +1,9 @@
 package simulator
 
-// Everything that looks random is a hash of the seed and of what it is about.
-// So an answer depends on what is asked and not on what was asked before, and a
-// world can be built again.
+// Everything that looks random is a hash of the seed and the subject, so an answer
+// does not depend on earlier calls, and the same orders can be created again.
 
-// mix hashes numbers to a number, each step as in splitmix64.
+// mix hashes numbers, each step as in splitmix64.
 func mix(parts ...uint64) uint64 {
 	h := uint64(0x9e3779b97f4a7c15)
 	for _, p := range parts {
@@ -17,7 +16,7 @@ func mix(parts ...uint64) uint64 {
 	return h
 }
 
-// mixString hashes a text to a number (FNV-1a).
+// mixString hashes a text (FNV-1a).
 func mixString(s string) uint64 {
 	h := uint64(14695981039346656037)
 	for i := range len(s) {
@@ -26,10 +25,10 @@ func mixString(s string) uint64 {
 	return h
 }
 
-// unit makes a hash a number in [0, 1).
+// unit maps a hash to [0, 1).
 func unit(h uint64) float64 { return float64(h>>11) / (1 << 53) }
 
-// below makes a hash a number in [0, n); n below 1 gives 0.
+// below maps a hash to an integer in [0, n); 0 if n is below 1.
 func below(h uint64, n int64) int64 {
 	if n < 1 {
 		return 0
@@ -37,7 +36,7 @@ func below(h uint64, n int64) int64 {
 	return int64(h>>1) % n
 }
 
-// count draws a whole number between 0 and about twice mean, mean on average.
+// count maps a hash to an integer between 0 and about twice mean, mean on average.
 func count(h uint64, mean float64) int {
 	if mean <= 0 {
 		return 0

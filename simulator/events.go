@@ -1,12 +1,12 @@
 package simulator
 
-// event is something that happens to an order at a moment: its appearance, or
-// its step-th change.
+// event is something that happens to an order at a time: its appearance, or its
+// step-th change.
 type event struct {
 	at     int64 // unix milliseconds
 	row    uint32
 	step   int32 // 0 = the order appears
-	status int32 // of a change a test has planned; 0 = the order's own next step
+	status int32 // set by Server.Add and Update; 0 = the order's next status
 }
 
 func (e event) before(f event) bool {
@@ -19,7 +19,7 @@ func (e event) before(f event) bool {
 	return e.step < f.step
 }
 
-// events is what is still to come, the next first (a binary heap).
+// events is a priority queue of future events, the next one first (a binary heap).
 type events []event
 
 func (q *events) push(e event) {

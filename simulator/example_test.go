@@ -10,8 +10,7 @@ import (
 	"orderwalk/simulator"
 )
 
-// A test of your own program: a shop with orders, a fault, and a look at what
-// was called.
+// A test of a client: a shop with orders, a fault, and the recorded calls.
 func Example() {
 	api := simulator.New(simulator.Config{
 		Seed: 1,

@@ -14,13 +14,13 @@ import (
 // FaultName describes one switch of Faults.
 type FaultName struct {
 	Name string
-	// Type is "bool", "int", "rate" (0 to 1), "duration" (as 1m30s), or the
-	// values to choose from, the default first, as "and|empty|40097".
+	// Type is "bool", "int", "rate" (0 to 1), "duration" (such as 1m30s), or the
+	// allowed values, the default first, such as "and|empty|40097".
 	Type    string
 	Meaning string
 }
 
-// FaultNames lists all switches.
+// FaultNames returns all switches.
 func FaultNames() []FaultName {
 	var names []FaultName
 	eachFault(&Faults{}, func(s faultSwitch) {
@@ -29,9 +29,9 @@ func FaultNames() []FaultName {
 	return names
 }
 
-// ParseFault reads a switch written as "name=value"; "name" alone switches a
-// bool on, and "chaos" or "chaos=0.5" everything at once (see Chaos). What it
-// returns changes that switch and leaves the others.
+// ParseFault parses a switch written as "name=value". "name" alone turns a bool on;
+// "chaos" or "chaos=0.5" sets all switches (see Chaos). The returned function sets
+// that switch and keeps the others.
 func ParseFault(text string) (func(*Faults), error) {
 	name, value, hasValue := strings.Cut(text, "=")
 	if name == "chaos" {
@@ -53,7 +53,7 @@ func ParseFault(text string) (func(*Faults), error) {
 	return func(f *Faults) { f.mustSet(name, value) }, nil
 }
 
-// Validate reports switches whose values mean nothing. A Server with such
+// Validate returns an error for switches with invalid values. A Server with such
 // Faults answers every call with HTTP 500 and the reason.
 func (f Faults) Validate() error {
 	var errs []error
@@ -65,7 +65,7 @@ func (f Faults) Validate() error {
 	return errors.Join(errs...)
 }
 
-// MarshalJSON writes all switches under their text names, durations as text.
+// MarshalJSON encodes all switches under their text names, durations as text.
 func (f Faults) MarshalJSON() ([]byte, error) {
 	values := map[string]any{}
 	eachFault(&f, func(s faultSwitch) {
@@ -78,7 +78,7 @@ func (f Faults) MarshalJSON() ([]byte, error) {
 	return json.Marshal(values)
 }
 
-// UnmarshalJSON changes the switches that the JSON names.
+// UnmarshalJSON sets the switches that the JSON names.
 func (f *Faults) UnmarshalJSON(text []byte) error {
 	var values map[string]json.RawMessage
 	if err := json.Unmarshal(text, &values); err != nil {
@@ -100,10 +100,10 @@ func (f *Faults) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
-// UnknownFaultError is the name of a fault that is none.
+// UnknownFaultError is the error for a fault name that does not exist.
 type UnknownFaultError struct{ Name string }
 
-func (e *UnknownFaultError) Error() string { return fmt.Sprintf("there is no fault %q", e.Name) }
+func (e *UnknownFaultError) Error() string { return fmt.Sprintf("unknown fault %q", e.Name) }
 
 func (f *Faults) set(name, value string) error {
 	err := error(&UnknownFaultError{name})
@@ -115,7 +115,7 @@ func (f *Faults) set(name, value string) error {
 	return err
 }
 
-// mustSet sets what set has accepted before.
+// mustSet sets a value that set has accepted before.
 func (f *Faults) mustSet(name, value string) {
 	eachFault(f, func(s faultSwitch) {
 		if s.name == name {
@@ -127,7 +127,7 @@ func (f *Faults) mustSet(name, value string) {
 // faultSwitch is one field of a Faults value.
 type faultSwitch struct {
 	name, help string
-	want       []string // the values to choose from, if not any
+	want       []string // the allowed values; nil = any
 	value      reflect.Value
 }
 
@@ -164,7 +164,7 @@ func (s faultSwitch) typeName() string {
 
 func (s faultSwitch) text() string { return fmt.Sprint(s.value.Interface()) }
 
-// set takes a value as text. It refuses what the switch does not know.
+// set parses and sets a value. It rejects values that are not allowed.
 func (s faultSwitch) set(text string) error {
 	bad := badFault(s.name, text, s.form())
 	if s.want != nil {
@@ -206,7 +206,7 @@ func (s faultSwitch) set(text string) error {
 
 const rateForm = "a number from 0 to 1, such as 0.2 or 20%"
 
-// form says how a value of the switch is written.
+// form describes how to write a value.
 func (s faultSwitch) form() string {
 	switch {
 	case s.isDuration():
@@ -223,7 +223,7 @@ func badFault(name, value, form string) error {
 	return fmt.Errorf("fault %s: %q is not valid; give %s", name, value, form)
 }
 
-// parseRate reads a share, as a number from 0 to 1 or in per cent.
+// parseRate parses a share, as a number from 0 to 1 or in per cent.
 func parseRate(text string) (float64, error) {
 	number, percent := strings.CutSuffix(text, "%")
 	x, err := strconv.ParseFloat(strings.TrimSpace(number), 64)
@@ -231,7 +231,7 @@ func parseRate(text string) (float64, error) {
 		x /= 100
 	}
 	if err != nil || !(x >= 0 && x <= 1) {
-		return 0, errors.New("no share of a whole")
+		return 0, errors.New("not a share")
 	}
 	return x, nil
 }

@@ -13,8 +13,7 @@ import (
 	"orderwalk/simulator"
 )
 
-// callSwitches has a test for each switch about limits, refusals, time, and
-// what becomes of a call on the way.
+// callSwitches has a test for each switch about limits, refusals, time and transport.
 var callSwitches = map[string]func(t *testing.T, s *simulator.Server){
 	"max_orders_per_request": func(t *testing.T, s *simulator.Server) {
 		on(t, s, "max_orders_per_request=99")
@@ -64,7 +63,7 @@ var callSwitches = map[string]func(t *testing.T, s *simulator.Server){
 		}
 	},
 	"date_absent": func(t *testing.T, s *simulator.Server) {
-		srv := httptest.NewServer(s) // what net/http adds can only be seen behind it
+		srv := httptest.NewServer(s) // headers that net/http adds need a real server
 		defer srv.Close()
 		date := func() []string {
 			res, err := srv.Client().Get(srv.URL + "/")
@@ -127,7 +126,7 @@ var callSwitches = map[string]func(t *testing.T, s *simulator.Server){
 	"timeout_hold": func(t *testing.T, s *simulator.Server) {
 		on(t, s, "timeout_rate=1", "timeout_hold=5s")
 		wantHeld(t, s, "timeout_rate", 1, 5*time.Second)
-		// A client that goes is not waited for.
+		// The server does not wait for a client that has disconnected.
 		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 		defer cancel()
 		req := httptest.NewRequestWithContext(ctx, "POST", listPath+"?access_token="+token, strings.NewReader(created(1, 2, 10, "")))
@@ -230,7 +229,7 @@ var callSwitches = map[string]func(t *testing.T, s *simulator.Server){
 			wantCode(t, list(t, s, created(1, 2, 10, "")), 0)
 		}
 		wantCode(t, list(t, s, created(1, 2, 10, "")), 45009)
-		// The bubble begins at 08:00 in Shanghai.
+		// The bubble's clock starts at 08:00 in Shanghai.
 		time.Sleep(16*time.Hour - time.Second)
 		wantCode(t, list(t, s, created(1, 2, 10, "")), 45009)
 		time.Sleep(time.Second)

@@ -10,9 +10,8 @@ import (
 	"orderwalk/simulator"
 )
 
-// pageSwitches has a test for each switch about what may be asked and how
-// pages come: what it does, and that it does not when it is off. Each runs in
-// a bubble of its own.
+// pageSwitches has a test for each switch about requests and paging: its effect when
+// on, and no effect when off. Each runs in its own bubble.
 var pageSwitches = map[string]func(t *testing.T, s *simulator.Server){
 	"null_range": func(t *testing.T, s *simulator.Server) {
 		body := strings.Replace(created(epoch-3600, epoch, 10, ""), "{", `{"update_time_range":null,`, 1)

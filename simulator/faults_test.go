@@ -35,7 +35,7 @@ func TestEverySwitch(t *testing.T) {
 	}
 }
 
-// on switches these faults on and all others off.
+// on enables these faults and disables all others.
 func on(t *testing.T, s *simulator.Server, texts ...string) {
 	t.Helper()
 	var f simulator.Faults
@@ -56,7 +56,7 @@ func wantTook(t *testing.T, s *simulator.Server, name string, n int) {
 	}
 }
 
-// wantShare wants n of total to be about a share.
+// wantShare requires n of total to be about a share.
 func wantShare(t *testing.T, n, total int, share float64) {
 	t.Helper()
 	if got := float64(n) / float64(total); got < share-0.1 || got > share+0.1 {
@@ -64,7 +64,8 @@ func wantShare(t *testing.T, n, total int, share float64) {
 	}
 }
 
-// wantRaw wants about half of all list calls to match, and the fault to say so.
+// wantRaw requires about half of all list calls to match, and the fault to be counted
+// as often.
 func wantRaw(t *testing.T, s *simulator.Server, name string, match func(reply) bool) {
 	t.Helper()
 	wantRawShare(t, s, name, 0.5, match)
@@ -85,8 +86,8 @@ func wantRawShare(t *testing.T, s *simulator.Server, name string, share float64,
 	wantShare(t, matching, 200, share)
 }
 
-// wantHeld wants a share of list calls to take as long as this, to the
-// nanosecond of a bubble, and the others no time.
+// wantHeld requires a share of list calls to take exactly this long in a bubble, and
+// the others no time.
 func wantHeld(t *testing.T, s *simulator.Server, name string, share float64, hold time.Duration) {
 	t.Helper()
 	held := 0
@@ -116,7 +117,7 @@ func byUpdate(s *simulator.Server) []string {
 	return ids
 }
 
-// Faults that make no sense are not passed over.
+// Invalid faults are an error, not ignored.
 func TestFaultsThatMakeNoSense(t *testing.T) {
 	s := shop(hundred, simulator.Live{}, simulator.Faults{Order: "random", ResetRate: 2})
 	r := list(t, s, created(1, 2, 10, ""))
@@ -133,7 +134,7 @@ func TestFaultsThatMakeNoSense(t *testing.T) {
 	}
 }
 
-// Text, JSON and Go values of all switches say the same.
+// Text, JSON and Go values of all switches are equivalent.
 func TestFaultsAsTextAndJSON(t *testing.T) {
 	for _, f := range []simulator.Faults{{}, simulator.Chaos(0.5), simulator.AllFaults()} {
 		if err := f.Validate(); err != nil {

@@ -6,8 +6,8 @@ import (
 	"orderwalk/simulator"
 )
 
-// Whatever is sent, the answer is a proper one, and what a page lists is in
-// the range that was asked for.
+// Any request gets a proper answer, and a page lists only orders of the requested
+// range.
 func FuzzListBody(f *testing.F) {
 	s := shop(hundred, simulator.Live{}, simulator.Faults{})
 	key := list(f, s, created(hundred.From, hundred.To, 10, "")).next()

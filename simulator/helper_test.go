@@ -17,11 +17,11 @@ const (
 	appID    = "wx0000000000000001"
 	secret   = "not-so-secret"
 	token    = "static-token"
-	// epoch is when a synctest bubble begins.
+	// epoch is the start of a synctest bubble's clock.
 	epoch = 946684800
 )
 
-// reply is what a caller sees.
+// reply is an answer as a client sees it.
 type reply struct {
 	http    int
 	header  http.Header
@@ -43,7 +43,7 @@ type reply struct {
 	notJSON bool
 }
 
-// ids reads order_id_list whatever its form.
+// ids decodes order_id_list in any of its forms.
 func (r reply) ids(t testing.TB) []string {
 	t.Helper()
 	var raw []json.RawMessage
@@ -98,7 +98,7 @@ func list(t testing.TB, s http.Handler, body string) reply {
 	return call(t, s, "POST", listPath+"?access_token="+token, body)
 }
 
-// ask writes a list call's body.
+// ask returns a list call's body.
 func ask(rangeName string, from, to int64, size int, nextKey string) string {
 	return fmt.Sprintf(`{%q:{"start_time":%d,"end_time":%d},"page_size":%d,"next_key":%q}`, rangeName, from, to, size, nextKey)
 }
@@ -107,7 +107,7 @@ func created(from, to int64, size int, nextKey string) string {
 	return ask("create_time_range", from, to, size, nextKey)
 }
 
-// pages reads a range to its end, without patience for errors.
+// pages reads a range to its end; any error fails the test.
 func pages(t testing.TB, s http.Handler, rangeName string, from, to int64, size int) [][]string {
 	t.Helper()
 	var all [][]string
@@ -132,7 +132,7 @@ func walk(t testing.TB, s http.Handler, rangeName string, from, to int64, size i
 	return slices.Concat(pages(t, s, rangeName, from, to, size)...)
 }
 
-// shop is a server with one shop, whose backlog and faults are as given.
+// shop returns a server with one shop, with this backlog and these faults.
 func shop(backlog simulator.Backlog, live simulator.Live, faults simulator.Faults) *simulator.Server {
 	return simulator.New(simulator.Config{
 		Seed:   42,
@@ -164,7 +164,7 @@ func wantSame(t testing.TB, got, want []string) {
 	}
 }
 
-// truth is the IDs of the orders that a condition holds for.
+// truth returns the IDs of the orders for which a condition holds.
 func truth(s *simulator.Server, holds func(simulator.Order) bool) []string {
 	var ids []string
 	for _, o := range s.Orders(appID, timeless) {

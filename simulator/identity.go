@@ -6,11 +6,11 @@ import (
 	"strings"
 )
 
-// Order IDs are made as the only real pair of ID and creation time that is
-// known suggests: the upper bits are the creation second plus a constant, give
-// or take a few seconds, so that IDs are roughly in order of creation but not
-// exactly; the lower 28 bits are the row, scrambled. That gives 19 digits, no
-// two alike in a shop, and the row back from the ID without a table.
+// Order IDs follow the only known real pair of ID and creation time. The upper bits
+// are the creation second plus a constant, give or take a few seconds, so IDs are
+// roughly but not exactly in order of creation. The lower 28 bits are the row,
+// scrambled. That gives 19 digits, unique in a shop, and the row can be computed from
+// the ID.
 const (
 	idOffset = 12141633798
 	idBits   = 28
@@ -18,22 +18,22 @@ const (
 	// scramble and unscramble are each other's inverse modulo 2^28.
 	scramble   = 0x9e3779b
 	unscramble = 0x3811693
-	idJitter   = 5 // seconds, either way
+	idJitter   = 5 // seconds, plus or minus
 )
 
-// newID makes the ID of the row n.
+// newID returns the ID of row n.
 func (b *book) newID(created, n uint32) uint64 {
 	jitter := below(mix(b.seed, saltID, uint64(n)), 2*idJitter+1) - idJitter
 	low := (uint64(n)*scramble + b.seed) & idMask
 	return uint64(int64(created)+idOffset+jitter)<<idBits | low
 }
 
-// rowOfID undoes newID. The row may not exist, or have another ID.
+// rowOfID inverts newID. The row may not exist, or have another ID.
 func (b *book) rowOfID(id uint64) uint32 {
 	return uint32((id - b.seed) * unscramble & idMask)
 }
 
-// rowOf finds an order.
+// rowOf returns the row of an order.
 func (b *book) rowOf(id uint64) (uint32, bool) {
 	if n := b.rowOfID(id); int(n) < len(b.rows) && b.rows[n].id == id {
 		return n, true
@@ -42,11 +42,11 @@ func (b *book) rowOf(id uint64) (uint32, bool) {
 	return n, ok
 }
 
-// Buyers are numbers. Those below ownBuyers are drawn; their openids spell the
-// number out. From ownBuyers on they point into book.buyers. Zero is nobody.
+// Buyers are numbers. Numbers below namedBuyers are drawn, and their openid contains
+// the number. From namedBuyers on they index book.buyers. Zero is no buyer.
 const (
-	buyerCount = 1000
-	ownBuyers  = 1 << 31
+	buyerCount  = 1000
+	namedBuyers = 1 << 31
 )
 
 func (b *book) drawBuyer(n uint32) uint32 {
@@ -57,17 +57,17 @@ func (b *book) openID(buyer uint32) string {
 	switch {
 	case buyer == 0:
 		return ""
-	case buyer >= ownBuyers:
-		return b.buyers[buyer-ownBuyers]
+	case buyer >= namedBuyers:
+		return b.buyers[buyer-namedBuyers]
 	}
 	return b.openIDPrefix + fmt.Sprintf("%08x", buyer)
 }
 
-// noBuyer is nobody's number: no order has it.
-const noBuyer = ownBuyers - 1
+// unknownBuyer is the number for unknown openids; no order has it.
+const unknownBuyer = namedBuyers - 1
 
-// buyerOf gives the number of an openid. One that is not known is remembered
-// if learn is set, and noBuyer otherwise.
+// buyerOf returns the number of an openid. An unknown one is added if learn is set;
+// otherwise the result is unknownBuyer.
 func (b *book) buyerOf(openID string, learn bool) uint32 {
 	if openID == "" {
 		return 0
@@ -80,17 +80,17 @@ func (b *book) buyerOf(openID string, learn bool) uint32 {
 	}
 	for i, known := range b.buyers {
 		if known == openID {
-			return ownBuyers + uint32(i)
+			return namedBuyers + uint32(i)
 		}
 	}
 	if !learn {
-		return noBuyer
+		return unknownBuyer
 	}
 	b.buyers = append(b.buyers, openID)
-	return ownBuyers + uint32(len(b.buyers)-1)
+	return namedBuyers + uint32(len(b.buyers)-1)
 }
 
-// Salts keep draws about different things apart.
+// Salts make draws about different subjects independent.
 const (
 	saltID = iota + 1
 	saltBuyer

@@ -6,8 +6,8 @@ import (
 	"sort"
 )
 
-// entry is a place in an index: a unix second, and the row of an order that is
-// listed under it. Entries sort by second, then by row.
+// entry is an index entry: a unix second and the row of an order listed under it.
+// Entries sort by second, then by row.
 type entry uint64
 
 const noRow = math.MaxUint32
@@ -17,16 +17,16 @@ func entryOf(second, row uint32) entry { return entry(second)<<32 | entry(row) }
 func (e entry) second() uint32 { return uint32(e >> 32) }
 func (e entry) row() uint32    { return uint32(e) }
 
-// chunkSize bounds what an insert or a removal has to move.
+// chunkSize bounds how many entries an insert or a removal moves.
 const chunkSize = 512
 
-// index is a sorted set of entries in chunks: cheap to search, to append to and
-// to change in the middle, and eight bytes an entry.
+// index is a sorted set of entries in chunks: cheap to search, to append to and to
+// change in the middle, at eight bytes an entry.
 type index struct {
 	chunks [][]entry // none is empty
 }
 
-// newIndex takes over sorted entries.
+// newIndex returns an index of sorted entries, which it keeps.
 func newIndex(sorted []entry) index {
 	var x index
 	for part := range slices.Chunk(sorted, chunkSize) {
@@ -35,8 +35,8 @@ func newIndex(sorted []entry) index {
 	return x
 }
 
-// find gives the chunk that holds e or would hold it, the place in it, and
-// whether it is there. In an empty index the chunk does not exist.
+// find returns the chunk that holds e or would hold it, the position in it, and
+// whether e is there. In an empty index the chunk does not exist.
 func (x *index) find(e entry) (chunk, at int, found bool) {
 	chunk = sort.Search(len(x.chunks), func(i int) bool { return x.chunks[i][0] > e }) - 1
 	if chunk < 0 {
@@ -60,7 +60,7 @@ func (x *index) insert(e entry) {
 		x.chunks[chunk] = slices.Insert(full, at, e)
 		return
 	}
-	if at == len(full) { // appending, the usual case, leaves full chunks behind
+	if at == len(full) { // appending, the usual case, keeps chunks full
 		x.chunks = slices.Insert(x.chunks, chunk+1, []entry{e})
 		return
 	}
@@ -87,7 +87,7 @@ func (x *index) remove(e entry) {
 	}
 }
 
-// ascend visits the entries in [lo, hi] from the first on until visit says no.
+// ascend visits the entries in [lo, hi] in ascending order until visit returns false.
 func (x *index) ascend(lo, hi entry, visit func(entry) bool) {
 	chunk, at, _ := x.find(lo)
 	for ; chunk < len(x.chunks); chunk++ {
@@ -100,7 +100,8 @@ func (x *index) ascend(lo, hi entry, visit func(entry) bool) {
 	}
 }
 
-// descend visits the entries in [lo, hi] from the last back until visit says no.
+// descend visits the entries in [lo, hi] in descending order until visit returns
+// false.
 func (x *index) descend(lo, hi entry, visit func(entry) bool) {
 	if len(x.chunks) == 0 {
 		return

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// An index under random inserts and removals is a sorted set.
+// After random inserts and removals, an index equals a sorted set.
 func TestIndexIsASortedSet(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(1, 2))
 	var x index
@@ -14,7 +14,7 @@ func TestIndexIsASortedSet(t *testing.T) {
 	for i := range 20000 {
 		e := entryOf(rnd.Uint32N(2000), rnd.Uint32N(8))
 		if i%3 == 0 {
-			e = entryOf(2000+uint32(i), 0) // mostly new orders come last
+			e = entryOf(2000+uint32(i), 0) // new orders mostly come last
 		}
 		at, found := slices.BinarySearch(want, e)
 		switch {
@@ -105,7 +105,7 @@ func TestEventsComeInOrder(t *testing.T) {
 	}
 }
 
-// The row can be had back from the ID, and IDs look like real ones.
+// The row can be computed from the ID, and IDs look like real ones.
 func TestIDsAreReversible(t *testing.T) {
 	b := &book{seed: 77}
 	for _, n := range []uint32{0, 1, 2, 1000, 1 << 27} {

@@ -5,22 +5,22 @@ import (
 	"encoding/binary"
 )
 
-// key is what a next_key carries. Keys are self-contained, so the simulator
-// keeps none of them, and sealed with the shop's seed, so none can be made up.
+// key is the content of a next_key. Keys are self-contained, so the simulator stores
+// none, and sealed with the shop's seed, so they cannot be forged.
 type key struct {
 	query  uint64 // hash of the parameters it was issued for
-	after  entry  // the last order that has been listed; with offset, how many have
+	after  entry  // the last listed order; with keyOffset, the number of listed orders
 	issued int64  // unix milliseconds
-	serial uint32 // of the shop's keys, from 0
+	serial uint32 // number among the shop's keys, from 0
 	flags  keyFlags
 }
 
 type keyFlags byte
 
 const (
-	keyStart  keyFlags = 1 << iota // nothing has been listed yet: after means nothing
-	keyDesc                        // the pages go from the newest order back
-	keyOffset                      // after counts orders
+	keyStart  keyFlags = 1 << iota // nothing has been listed yet; after is unset
+	keyDesc                        // newest orders first
+	keyOffset                      // after is a count of orders
 )
 
 const keySize = 8 + 8 + 8 + 4 + 1
@@ -52,10 +52,10 @@ func openKey(seed uint64, text string) (key, bool) {
 
 func sealOf(seed uint64, b []byte) uint64 { return mix(seed, saltKey, mixString(string(b))) }
 
-// usedKeys remembers the serials of keys that have been used, a bit each.
+// usedKeys records the serials of used keys, one bit each.
 type usedKeys []uint64
 
-// use reports whether a key has been used before, and that it has been now.
+// use marks a key as used and reports whether it was used before.
 func (u *usedKeys) use(serial uint32) bool {
 	word, bit := int(serial/64), uint64(1)<<(serial%64)
 	if word >= len(*u) {

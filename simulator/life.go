@@ -2,7 +2,7 @@ package simulator
 
 import "time"
 
-// Order statuses. The vendor's list of them has grown before: an open enum.
+// Order statuses. The vendor has extended the list before, so it is an open enum.
 const (
 	statusToPay             = 10
 	statusGiftPending       = 12
@@ -14,11 +14,11 @@ const (
 	statusCancelledOversold = 190
 	statusCancelledRefunded = 200
 	statusCancelled         = 250
-	statusUnknown           = 77 // no document has it
+	statusUnknown           = 77 // undocumented
 )
 
-// birthStatuses and anyStatus are drawn from uniformly; repeats are weights.
-// Nothing writes to them.
+// birthStatuses and anyStatus are drawn from uniformly; repeats are weights. They are
+// read-only.
 var (
 	birthStatuses = []int{
 		statusToPay, statusToPay, statusToPay, statusToPay, statusToPay, statusToPay,
@@ -33,8 +33,8 @@ var (
 	}
 )
 
-// nextStatus is usually a step forward, now and then one back (as real shops
-// have seen) or a surprise. It never stays.
+// nextStatus returns the next status: usually a step forward, sometimes one back (as
+// observed in real shops) or a random one, never the same.
 func nextStatus(status int32, h uint64) int32 {
 	draw := below(h, 10)
 	next := int32(anyStatus[below(mix(h), int64(len(anyStatus)))])
@@ -86,8 +86,8 @@ func newLife(changes float64, within, usually time.Duration) life {
 	return life{changes: changes, within: within}
 }
 
-// next gives the moment, in unix milliseconds, of an order's step-th change
-// after the one before it; false if it has no more.
+// next returns the time, in unix milliseconds, of an order's step-th change after the
+// previous one; false = it has no more.
 func (l life) next(seed uint64, n uint32, step int32, after int64) (int64, bool) {
 	if l.changes <= 0 {
 		return 0, false

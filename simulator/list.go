@@ -2,22 +2,22 @@ package simulator
 
 import "time"
 
-// ListCall is what one list call asked for and what became of it. What the
-// call did not get as far as is zero.
+// ListCall describes a list call and its outcome. Fields that the call did not reach
+// are zero.
 type ListCall struct {
-	AppID string // "" if the access token is nobody's
+	AppID string // "" = unknown access token
 	At    time.Time
-	// Create and Update are the time ranges asked for, nil if not.
+	// Create and Update are the requested time ranges; nil = not requested.
 	Create, Update *Range
 	Status         *int64
 	OpenID         string
-	PageSize       int // 10 if the call did not say
+	PageSize       int // 10 = the default
 	NextKey        string
-	// Outcome is the errcode the client got ("0" for a page), or "http 503" and
+	// Outcome is the errcode that the client got ("0" for a page), or "http 503" and
 	// the like, "reset", "empty", "html", "truncated", or "gone" if the client
-	// did not wait.
+	// disconnected.
 	Outcome string
-	// OrderIDs, Next and HasMore are the page, even if the client never saw it.
+	// OrderIDs, Next and HasMore are the page, even if the client did not get it.
 	OrderIDs []string
 	Next     string
 	HasMore  bool
@@ -29,32 +29,32 @@ func (s *Server) list(c *call) answer {
 	shop.mu.Lock()
 	defer shop.mu.Unlock()
 	if f.Unauthorised {
-		c.took("unauthorised")
+		c.countFault("unauthorised")
 		return c.fail(codeUnauthorised, "")
 	}
-	if f.MissingSet131 && c.third {
-		c.took("missing_set_131")
+	if f.MissingSet131 && c.byPlatform {
+		c.countFault("missing_set_131")
 		return c.fail(codeSetMissing, "")
 	}
 	switch code := shop.quota.spend(f, c.now); code {
 	case codeDayLimit:
-		c.took("per_day_limit")
+		c.countFault("per_day_limit")
 		return c.fail(code, "")
 	case codeMinuteLimit:
-		c.took("per_minute_limit")
+		c.countFault("per_minute_limit")
 		return c.fail(code, "")
 	}
 	if f.UnknownErrcode != 0 && (f.UnknownErrcodeRate == 0 || c.hit("unknown_errcode_rate", f.UnknownErrcodeRate)) {
-		c.took("unknown_errcode")
+		c.countFault("unknown_errcode")
 		return c.fail(f.UnknownErrcode, "")
 	}
 	q, bad := parseQuery(object(c.body), f)
-	c.list.asks(q)
+	c.list.setQuery(q)
 	if bad.code != 0 {
 		s.stats.violation(bad.violation)
 		return c.fail(bad.code, bad.detail)
 	}
-	if q.create != nil && q.update != nil { // let pass, but wrong all the same
+	if q.create != nil && q.update != nil { // accepted, but still a violation
 		s.stats.violation("both_ranges")
 	}
 	if q.nullRange {
@@ -68,17 +68,17 @@ func (s *Server) list(c *call) answer {
 	rows := shop.book.selection(q, f, c.now)
 	rows.desc = k.flags&keyDesc != 0
 	if f.MaxOrdersPerRequest > 0 && rows.exceeds(f.MaxOrdersPerRequest) {
-		c.took("max_orders_per_request")
+		c.countFault("max_orders_per_request")
 		return c.fail(codeTooManyOrders, "")
 	}
-	p := c.turn(q, k, rows)
+	p := c.nextPage(q, k, rows)
 	if s.onList != nil {
-		c.list.gets(p)
+		c.list.setPage(p)
 	}
 	return answer{body: p.appendJSON(nil, f)}
 }
 
-// openKey reads where a list call wants to go on, or gives the errcode.
+// openKey decodes the position of a list call, or returns the errcode.
 func (c *call) openKey(q query) (key, int) {
 	f, s := c.faults, c.server
 	start := key{query: q.hash(), flags: keyStart}
@@ -98,18 +98,18 @@ func (c *call) openKey(q query) (key, int) {
 	case k.query != start.query:
 		s.stats.violation("next_key_parameters")
 	case f.KeyTTL > 0 && c.now.UnixMilli()-k.issued > f.KeyTTL.Milliseconds():
-		c.took("key_ttl")
+		c.countFault("key_ttl")
 	case c.hit("random_606006_rate", f.Random606006Rate):
 	case f.SingleUseKey && c.shop.keysUsed.use(k.serial):
-		c.took("single_use_key")
+		c.countFault("single_use_key")
 	default:
 		return k, 0
 	}
 	return key{}, codeKey
 }
 
-// turn makes the page that follows k.
-func (c *call) turn(q query, k key, rows selection) page {
+// nextPage returns the page that follows k.
+func (c *call) nextPage(q query, k key, rows selection) page {
 	f, size := c.faults, int(q.pageSize)
 	repeat := f.RepeatIDAcrossPages && size > 1 && k.flags&keyStart == 0
 	skip := uint64(0)
@@ -126,7 +126,7 @@ func (c *call) turn(q query, k key, rows selection) page {
 		next := c.newKey(k)
 		return page{next: &next, hasMore: true}
 	}
-	found, more := rows.take(skip, size)
+	found, more := rows.collect(skip, size)
 	p := page{ids: make([]uint64, len(found)), hasMore: more}
 	for i, e := range found {
 		p.ids[i] = c.shop.book.rows[e.row()].id
@@ -146,7 +146,7 @@ func (c *call) turn(q query, k key, rows selection) page {
 	return p
 }
 
-// nextKey is what a page says comes next; nil = it does not say.
+// nextKey returns the page's next_key; nil = left out.
 func (c *call) nextKey(q query, k key, more bool) *string {
 	f, next := c.faults, ""
 	switch {
@@ -162,19 +162,19 @@ func (c *call) nextKey(q query, k key, more bool) *string {
 	return &next
 }
 
-// newKey seals a key as of now; no two are alike.
+// newKey seals a key with the current time; no two are alike.
 func (c *call) newKey(k key) string {
 	k.issued, k.serial = c.now.UnixMilli(), c.shop.keysIssued
 	c.shop.keysIssued++
 	return k.seal(c.shop.seed)
 }
 
-func (l *ListCall) asks(q query) {
+func (l *ListCall) setQuery(q query) {
 	l.Create, l.Update, l.Status = q.create, q.update, q.status
 	l.OpenID, l.PageSize, l.NextKey = q.openID, int(q.pageSize), q.nextKey
 }
 
-func (l *ListCall) gets(p page) {
+func (l *ListCall) setPage(p page) {
 	l.HasMore = p.hasMore
 	if p.next != nil {
 		l.Next = *p.next

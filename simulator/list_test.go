@@ -18,7 +18,7 @@ import (
 
 var timeless time.Time
 
-// What a list call may ask, and the errcode for what it may not.
+// Valid parameters of a list call, and the errcode for invalid ones.
 func TestListValidation(t *testing.T) {
 	const good = `"create_time_range":{"start_time":946681200,"end_time":946684799}`
 	cases := []struct {
@@ -99,7 +99,7 @@ func TestCallsThatAreNoListCalls(t *testing.T) {
 	}
 }
 
-// The gateway wants a Content-Length, which only a real connection can lack.
+// The gateway requires a Content-Length, which only a real connection can lack.
 func TestContentLengthIsNeeded(t *testing.T) {
 	s := shop(hundred, simulator.Live{}, simulator.Faults{})
 	srv := httptest.NewServer(s)
@@ -131,7 +131,7 @@ func TestContentLengthIsNeeded(t *testing.T) {
 	}
 }
 
-// A next_key belongs to everything it was asked for with.
+// A next_key is bound to all other parameters of its call.
 func TestNextKeyIsBoundToItsParameters(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := shop(hundred, simulator.Live{}, simulator.Faults{})
@@ -157,7 +157,7 @@ func TestNextKeyIsBoundToItsParameters(t *testing.T) {
 		if got := s.Stats().Violations; got["next_key_parameters"] != 6 || got["next_key_unknown"] != 2 {
 			t.Errorf("violations: %v", got)
 		}
-		// A default that is spelled out is no other parameter.
+		// A default value given explicitly is the same parameter.
 		again := list(t, s, fmt.Sprintf(`{"create_time_range":{"start_time":%d,"end_time":%d},"next_key":%q}`, from, to, key))
 		wantCode(t, again, 0)
 		if slices.Equal(again.ids(t), first.ids(t)) || len(again.ids(t)) != 10 {
@@ -166,8 +166,8 @@ func TestNextKeyIsBoundToItsParameters(t *testing.T) {
 	})
 }
 
-// All pages together are the truth, whatever the window, the page size, the
-// order, and whether ends are inside, and no ID comes twice.
+// All pages together list every order once, for any window, page size and order,
+// whether ends are included or not.
 func TestPagesAreComplete(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		rnd := rand.New(rand.NewPCG(5, 6))
@@ -217,7 +217,7 @@ func TestPagesAreComplete(t *testing.T) {
 	})
 }
 
-// Filters choose, and pages of a filtered list are full.
+// Filters select orders, and pages of a filtered list are full.
 func TestFilters(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := shop(simulator.Backlog{Orders: 2000, From: epoch - 3600, To: epoch - 1}, simulator.Live{}, simulator.Faults{})
@@ -261,12 +261,12 @@ func TestDefaultPageSizeIsTen(t *testing.T) {
 	})
 }
 
-// The same seed and the same calls give the same answers, byte for byte; and
-// a next_key outlives the server it came from.
+// The same seed and the same calls give the same answers, byte for byte, and a
+// next_key outlives the server that issued it.
 func TestSameSeedSameAnswers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := simulator.Chaos(1)
-		f.ResetRate, f.TimeoutRate, f.SlowRate = 0, 0, 0 // holding the first would make the second later
+		f.ResetRate, f.TimeoutRate, f.SlowRate = 0, 0, 0 // a delay of the first server would make the second later
 		live := simulator.Live{Rate: 3, Since: epoch - 1000, Changes: 2, ChangeWithin: 5 * time.Minute}
 		backlog := hundred
 		backlog.Changes = 2
@@ -303,7 +303,7 @@ func TestSameSeedSameAnswers(t *testing.T) {
 	})
 }
 
-// OnList is told what was asked and what was found.
+// OnList gets the request and the result.
 func TestOnList(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var calls []simulator.ListCall

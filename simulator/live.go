@@ -2,11 +2,11 @@ package simulator
 
 import "time"
 
-// live makes a shop's orders as time passes, one second after the other.
+// live creates a shop's orders as time passes, second by second.
 type live struct {
 	Live
 	life life
-	next int64 // the first unix second that is not planned yet
+	next int64 // the first unix second not planned yet
 }
 
 func newLive(seed uint64, c Live, now time.Time) live {
@@ -16,8 +16,8 @@ func newLive(seed uint64, c Live, now time.Time) live {
 	return live{Live: c, life: newLife(c.Changes, c.ChangeWithin, time.Hour), next: int64(clamp(c.Since))}
 }
 
-// plan plans the seconds that begin by now (unix milliseconds), but not beyond
-// the first event that is planned already: that has to happen first.
+// plan plans the seconds that begin by now (unix milliseconds), but not beyond the
+// first planned event, which has to happen first.
 func (l *live) plan(b *book, now int64) {
 	if l.Rate <= 0 && (l.BurstEvery <= 0 || l.BurstSize <= 0) {
 		return
@@ -26,15 +26,15 @@ func (l *live) plan(b *book, now int64) {
 		if l.Until != 0 && l.next > l.Until {
 			return
 		}
-		for i := range l.births(b.seed, l.next) {
-			b.beget(l.next, i)
+		for i := range l.ordersIn(b.seed, l.next) {
+			b.planOrder(l.next, i)
 		}
 		l.next++
 	}
 }
 
-// births is how many orders a second has.
-func (l *live) births(seed uint64, second int64) int {
+// ordersIn returns the number of orders of a second.
+func (l *live) ordersIn(seed uint64, second int64) int {
 	n := count(mix(seed, saltLive, uint64(second)), l.Rate)
 	if l.BurstEvery > 0 && second%l.BurstEvery == 0 {
 		n += max(l.BurstSize, 0)
@@ -42,8 +42,9 @@ func (l *live) births(seed uint64, second int64) int {
 	return n
 }
 
-// beget plans the i-th order of a second. It appears some milliseconds into it.
-func (b *book) beget(second int64, i int) {
+// planOrder plans the i-th order of a second. It appears some milliseconds into the
+// second.
+func (b *book) planOrder(second int64, i int) {
 	n := uint32(len(b.rows))
 	created := clamp(second)
 	h := mix(b.seed, saltLive, uint64(second), uint64(i))

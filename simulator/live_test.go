@@ -11,7 +11,7 @@ import (
 	"orderwalk/simulator"
 )
 
-// What a live shop has does not depend on when or how often it is asked.
+// A live shop's orders do not depend on when or how often calls come.
 func TestLiveOrdersDoNotDependOnWhoLooks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		live := simulator.Live{Rate: 2.5, Changes: 1.5, ChangeWithin: 10 * time.Minute, BurstEvery: 100, BurstSize: 30}
@@ -29,7 +29,7 @@ func TestLiveOrdersDoNotDependOnWhoLooks(t *testing.T) {
 		if !slices.Equal(often.Changes(appID, timeless, timeless), once.Changes(appID, timeless, timeless)) {
 			t.Error("other changes")
 		}
-		// Built later, with the same beginning, it is the same shop.
+		// Created later with the same Since, it is the same shop.
 		live.Since = epoch
 		if c := shop(backlog, live, simulator.Faults{}).Orders(appID, timeless); !slices.Equal(a, c) {
 			t.Errorf("built later: %d and %d orders", len(a), len(c))
@@ -60,7 +60,7 @@ func TestLiveRateAndBursts(t *testing.T) {
 	})
 }
 
-// An order appears within its second, not all at its beginning, and not before.
+// Orders appear within their second, neither before it nor all at its start.
 func TestLiveOrdersAppearWithinTheirSecond(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := shop(simulator.Backlog{}, simulator.Live{Rate: 50, Since: epoch + 10}, simulator.Faults{})
@@ -76,7 +76,7 @@ func TestLiveOrdersAppearWithinTheirSecond(t *testing.T) {
 	})
 }
 
-// An order is listed under its latest update time only, at each moment.
+// At each moment an order is listed under its latest update time only.
 func TestUpdateTimeMovesOrders(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		live := simulator.Live{Rate: 1, Changes: 3, ChangeWithin: 20 * time.Minute}
@@ -90,7 +90,7 @@ func TestUpdateTimeMovesOrders(t *testing.T) {
 				wantSame(t, got, truth(s, func(o simulator.Order) bool { return o.Updated >= from && o.Updated <= from+499 }))
 			}
 		}
-		// Every order's latest change is the last that Changes tells of it.
+		// Every order's latest change is the last one that Changes returns for it.
 		last, statuses, backwards := map[string]simulator.Change{}, map[int]bool{}, 0
 		previous := int64(0)
 		for _, c := range s.Changes(appID, timeless, timeless) {
@@ -128,7 +128,7 @@ func TestUpdateTimeMovesOrders(t *testing.T) {
 	})
 }
 
-// A backlog ends where it says, has its bursts, and IDs almost in order.
+// A backlog ends at To, has its bursts, and its IDs are almost in order.
 func TestBacklog(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := shop(simulator.Backlog{Orders: 5000, From: epoch - 86400, To: epoch - 1, Bursts: 2, BurstSize: 300, Statuses: []int{20, 30}},
@@ -174,7 +174,7 @@ func TestBacklog(t *testing.T) {
 	})
 }
 
-// What a test adds and changes, now, before and later.
+// Orders that a test adds and changes, now, in the past and in the future.
 func TestAddAndUpdate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := shop(hundred, simulator.Live{}, simulator.Faults{})
@@ -225,7 +225,7 @@ func TestAddAndUpdate(t *testing.T) {
 		generated := s.Orders(appID, timeless)[50]
 		update(generated.ID, epoch+40, 77)
 		want("update_time_range", epoch+40, epoch+40, "["+generated.ID+" 3]")
-		update("3", epoch+40, 100) // the same second: still one place
+		update("3", epoch+40, 100) // the same second: still listed once
 		want("update_time_range", epoch+40, epoch+40, "["+generated.ID+" 3]")
 
 		for _, err := range []error{
@@ -246,7 +246,7 @@ func TestAddAndUpdate(t *testing.T) {
 	})
 }
 
-// A week of a shop passes in a moment.
+// A week of a shop takes no real time.
 func TestWeekOfLiveOrders(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := shop(simulator.Backlog{}, simulator.Live{Rate: 0.05, Changes: 1}, simulator.Faults{})

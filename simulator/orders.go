@@ -9,25 +9,25 @@ import (
 	"time"
 )
 
-// row is an order as it stands. Its number in book.rows never changes.
+// row is the current state of an order. Its index in book.rows never changes.
 type row struct {
 	id      uint64
 	created uint32
-	updated uint32 // the latest change, the only one lists show
-	shown   uint32 // hidden from lists before this second
+	updated uint32 // time of the latest change, the only one that lists show
+	shown   uint32 // lists hide the order before this second
 	buyer   uint32 // see book.openID
 	status  int32
 }
 
-// change is a row's having got a new update time.
+// change records a row's new update time.
 type change struct {
 	at     uint32
 	row    uint32
 	status int32
 }
 
-// book holds a shop's orders, in memory and in about 70 bytes each. It is not
-// safe for concurrent use.
+// book holds a shop's orders in memory, about 70 bytes each. It is not safe for
+// concurrent use.
 type book struct {
 	seed uint64
 	rows []row
@@ -35,11 +35,11 @@ type book struct {
 	byCreated, byUpdated index
 	log                  []change
 	todo                 events
-	added                map[uint64]uint32 // rows of orders with IDs of a test's choosing
-	buyers               []string          // openids of a test's choosing
-	openIDPrefix         string            // of all others
-	now                  int64             // unix milliseconds up to which time has been played
-	backlog              life              // of the rows before backlogEnd
+	added                map[uint64]uint32 // rows of orders added with Server.Add, by ID
+	buyers               []string          // openids of added orders
+	openIDPrefix         string            // prefix of all other openids
+	now                  int64             // time up to which events have happened, unix milliseconds
+	backlog              life              // applies to the rows before backlogEnd
 	backlogEnd           uint32
 	live                 live
 }
@@ -56,8 +56,8 @@ func newBook(seed uint64, shop Shop, now time.Time) *book {
 	return b
 }
 
-// play lets everything happen that happens up to now. Time does not go back:
-// what has appeared stays.
+// play makes all events up to now happen. Time does not go back: what has appeared
+// stays.
 func (b *book) play(now time.Time) {
 	ms := now.UnixMilli()
 	if ms < b.now {
@@ -87,7 +87,7 @@ func (b *book) happen(e event) {
 	}
 }
 
-// appear lists a row under the times it has.
+// appear adds a row to the indexes.
 func (b *book) appear(n uint32) {
 	r := &b.rows[n]
 	b.byCreated.insert(entryOf(r.created, n))
@@ -108,7 +108,7 @@ func (b *book) alter(n, at uint32, status int32) {
 	b.byUpdated.insert(entryOf(at, n))
 }
 
-// planNext plans the row's step-th change, if its life has that many.
+// planNext plans the row's step-th change, if it has that many.
 func (b *book) planNext(n uint32, step int32, after int64) {
 	if at, ok := b.lifeOf(n).next(b.seed, n, step, after); ok {
 		b.todo.push(event{at: at, row: n, step: step})
@@ -120,12 +120,12 @@ func (b *book) lifeOf(n uint32) life {
 		return b.backlog
 	}
 	if own, ok := b.added[b.rows[n].id]; ok && own == n {
-		return life{} // changes when whoever added it says so
+		return life{} // changes by Server.Update only
 	}
 	return b.live.life
 }
 
-// add puts in an order of a test's.
+// add adds an order for Server.Add.
 func (b *book) add(o Order) error {
 	now := b.now / 1000
 	if o.Created == 0 {
@@ -177,7 +177,7 @@ func (b *book) add(o Order) error {
 	return nil
 }
 
-// change alters an order at a second, which may be to come.
+// change changes an order at a second, which may be in the future.
 func (b *book) change(id string, at int64, status int) error {
 	number, err := parseID(id)
 	if err != nil {
@@ -210,7 +210,7 @@ func (b *book) change(id string, at int64, status int) error {
 	return nil
 }
 
-// orders gives what exists and was created up to a second, by creation.
+// orders returns the orders that exist and were created up to a second, by creation.
 func (b *book) orders(until int64) []Order {
 	out := []Order{}
 	b.byCreated.ascend(0, entryOf(clamp(until), noRow), func(e entry) bool {
@@ -224,7 +224,7 @@ func (b *book) orders(until int64) []Order {
 	return out
 }
 
-// changes gives what changed within [from, until], by time.
+// changes returns the changes within [from, until], by time.
 func (b *book) changes(from, until int64) []Change {
 	out := []Change{}
 	for _, c := range b.log {
@@ -246,8 +246,8 @@ func parseID(text string) (uint64, error) {
 
 func formatID(id uint64) string { return strconv.FormatUint(id, 10) }
 
-// second is the unix second of a unix millisecond.
+// second returns the unix second of a unix millisecond.
 func second(ms int64) uint32 { return clamp(ms / 1000) }
 
-// clamp brings unix seconds into the years the book can hold, 1970 to 2106.
+// clamp limits unix seconds to the years that the book can hold, 1970 to 2106.
 func clamp(seconds int64) uint32 { return uint32(min(max(seconds, 0), math.MaxUint32)) }

@@ -6,23 +6,22 @@ import (
 	"time"
 )
 
-// page is the outcome of a list call that found nothing wrong.
+// page is the result of a valid list call.
 type page struct {
 	ids     []uint64
 	next    *string // nil = absent
 	hasMore bool
 }
 
-// filter decides which rows of an index a query matches.
+// filter selects the rows of an index that a query matches.
 type filter struct {
 	book   *book
 	now    int64 // unix milliseconds
 	lag    int64 // milliseconds
 	buyer  uint32
 	status *int64
-	cross  *Range // of update times, for a query with both ranges
-	// endExclusive and startExclusive apply to cross, as they do to the index's
-	// own range.
+	cross  *Range // range of update times, for a query with both ranges
+	// endExclusive and startExclusive apply to cross, as to the range of the index.
 	endExclusive, startExclusive bool
 }
 
@@ -44,17 +43,17 @@ func (f *filter) match(e entry) bool {
 	return true
 }
 
-// late tells whether a row is still to show up under the second in e.
+// late reports whether a row is not visible yet under the second in e.
 func (f *filter) late(e entry) bool {
 	lag := below(mix(f.book.seed, saltLag, uint64(e)), f.lag+1)
 	return int64(e.second())*1000+lag > f.now
 }
 
-// selection is where a query's rows are: an index, a part of it, a filter.
+// selection describes a query's rows: an index, a part of it, a filter.
 type selection struct {
 	index  *index
 	lo, hi entry
-	empty  bool // lo and hi mean nothing
+	empty  bool // no rows; lo and hi are unset
 	desc   bool
 	filter filter
 }
@@ -101,14 +100,14 @@ func (s *selection) walk(visit func(entry) bool) {
 	}
 }
 
-// exceeds tells whether more than n rows match.
+// exceeds reports whether more than n rows match.
 func (s *selection) exceeds(n int) bool {
 	s.walk(func(entry) bool { n--; return n >= 0 })
 	return n < 0
 }
 
-// resume leaves only what comes after the last row listed; with repeat that
-// row, too.
+// resume restricts the selection to the rows after the last listed one; with repeat it
+// includes that row.
 func (s *selection) resume(last entry, repeat bool) {
 	switch {
 	case s.desc && repeat:
@@ -124,8 +123,8 @@ func (s *selection) resume(last entry, repeat bool) {
 	}
 }
 
-// take gives up to n rows after skipping some, and whether there are more.
-func (s *selection) take(skip uint64, n int) (rows []entry, more bool) {
+// collect returns up to n rows after skipping some, and whether there are more.
+func (s *selection) collect(skip uint64, n int) (rows []entry, more bool) {
 	rows = make([]entry, 0, n)
 	s.walk(func(e entry) bool {
 		switch {
@@ -142,7 +141,7 @@ func (s *selection) take(skip uint64, n int) (rows []entry, more bool) {
 	return rows, more
 }
 
-// shuffle reorders what a page lists, for a service without a stable order.
+// shuffle reorders a page, for a service without a stable order.
 func shuffle(ids []uint64, seed uint64) {
 	for i := len(ids) - 1; i > 0; i-- {
 		j := int(below(mix(seed, saltShuffle, uint64(i)), int64(i+1)))
@@ -150,7 +149,7 @@ func shuffle(ids []uint64, seed uint64) {
 	}
 }
 
-// appendJSON writes the answer to a list call.
+// appendJSON encodes the answer to a list call.
 func (p page) appendJSON(b []byte, f *Faults) []byte {
 	b = slices.Grow(b, 160+22*len(p.ids))
 	b = append(b, `{"errcode":0,"errmsg":"ok"`...)
@@ -175,13 +174,13 @@ func (p page) appendJSON(b []byte, f *Faults) []byte {
 	}
 	if p.next != nil {
 		b = append(b, `,"next_key":"`...)
-		b = append(b, *p.next...) // base64 needs no escaping, nor does a key that came in and was opened
+		b = append(b, *p.next...) // base64 needs no escaping, nor does a key that openKey accepted
 		b = append(b, '"')
 	}
 	return append(appendMore(b, p.hasMore, f.HasMore), '}')
 }
 
-// appendMore writes has_more in one of the forms of the switch of that name.
+// appendMore encodes has_more in the form of the has_more switch.
 func appendMore(b []byte, more bool, form string) []byte {
 	if form == "absent" && !more {
 		return b

@@ -13,26 +13,25 @@ import (
 const (
 	ticketLife     = 12 * time.Hour
 	authCodeLife   = time.Hour
-	refreshOverlap = 300 * time.Second // a rotated refresh token lives on
+	refreshOverlap = 300 * time.Second // validity of a replaced refresh token
 	ordersSet      = 131               // the permission set of the list call
 )
 
-// Platform is a third-party platform, which reads shops that have authorised
-// it. Shops with a RefreshToken have.
+// Platform is a third-party platform, which reads shops that have authorised it. Shops
+// with a RefreshToken have.
 type Platform struct {
 	AppID, Secret string
 }
 
-// Authorization is something that a shop's owner has done about the platform.
+// Authorization is a change of a shop's authorisation of the platform.
 type Authorization struct {
-	// AppID is the shop's, and Platform that of the platform.
+	// AppID is the shop's app ID, Platform the platform's.
 	AppID    string `json:"app_id"`
 	Platform string `json:"platform"`
-	// InfoType is the vendor's word: authorized, updateauthorized or
+	// InfoType is the vendor's name of the change: authorized, updateauthorized or
 	// unauthorized.
 	InfoType string `json:"info_type"`
-	// Code is to be exchanged by api_query_auth before it Expires; empty with
-	// unauthorized.
+	// Code can be exchanged by api_query_auth before Expires; empty if unauthorized.
 	Code    string    `json:"code,omitempty"`
 	Expires time.Time `json:"expires,omitzero"`
 	At      time.Time `json:"at"`
@@ -45,31 +44,31 @@ type Authorizer struct {
 	Since        time.Time `json:"since"`
 }
 
-// platform is the platform at work. The ledger's lock guards it.
+// platform is the state of a Platform. The ledger's lock guards it.
 type platform struct {
 	Platform
 	seed   uint64
-	serial uint64 // tokens, codes and refresh tokens issued
+	serial uint64 // number of tokens, codes and refresh tokens issued
 	codes  map[string]*authCode
 	grants map[*shop]*grant
 }
 
-// authCode is an authorization code that has been handed out.
+// authCode is an issued authorization code.
 type authCode struct {
 	shop    *shop
 	expires time.Time
 	used    bool
 }
 
-// grant is what one shop has given the platform.
+// grant is one shop's authorisation of the platform.
 type grant struct {
 	revoked bool
 	refresh string
 	since   time.Time
-	// former are refresh tokens that were rotated, and when they die; zero =
-	// when an access token that came with a later one is used.
+	// former are replaced refresh tokens and when they expire; zero = when an access
+	// token that was issued with a later one is used.
 	former map[string]time.Time
-	// access are its access tokens that may still work, the latest last.
+	// access are its access tokens that may still be valid, the latest last.
 	access []*token
 }
 
@@ -83,14 +82,14 @@ func newPlatform(p Platform, seed uint64, shops []Shop, byID map[string]*shop, n
 	return of
 }
 
-// text spells the next code or refresh token.
+// text returns the next code or refresh token.
 func (p *platform) text(kind string) string {
 	p.serial++
 	return kind + "@@@" + tokenText(p.seed, kind, p.serial)[3:40]
 }
 
-// VerifyTicket is the platform's component_verify_ticket of that time: another
-// one every ten minutes, each good for twelve hours.
+// VerifyTicket returns the platform's component_verify_ticket at a time: a new one
+// every ten minutes, each valid for twelve hours.
 func (s *Server) VerifyTicket(now time.Time) string {
 	return s.ledger.platform.ticket(now.Unix() / int64(ticketEvery/time.Second))
 }
@@ -103,7 +102,7 @@ func (p *platform) ticket(number int64) string {
 	return "ticket@@@" + base64.RawURLEncoding.EncodeToString(b)
 }
 
-// checkTicket gives the errcode for a ticket, 0 if it is good.
+// checkTicket returns the errcode for a ticket, 0 if it is valid.
 func (p *platform) checkTicket(text string, now time.Time) int {
 	const prefix = "ticket@@@"
 	if len(text) < len(prefix) {
@@ -124,10 +123,10 @@ func (p *platform) checkTicket(text string, now time.Time) int {
 	return 0
 }
 
-// Authorize has a shop's owner authorise the platform, or change what it may
-// do: tokens that it has of the shop end, and there is a code to exchange.
+// Authorize makes a shop authorise the platform, or change its permissions: the
+// platform's tokens of that shop end, and a new code is issued.
 func (s *Server) Authorize(appID string) (Authorization, error) {
-	return s.turn(appID, func(p *platform, shop *shop, now time.Time) (Authorization, error) {
+	return s.changeGrant(appID, func(p *platform, shop *shop, now time.Time) (Authorization, error) {
 		a := Authorization{InfoType: "authorized", Code: p.text("queryauthcode"), Expires: now.Add(authCodeLife)}
 		if g := p.grants[shop]; g != nil {
 			g.end(now)
@@ -141,9 +140,9 @@ func (s *Server) Authorize(appID string) (Authorization, error) {
 	})
 }
 
-// Revoke has a shop's owner take the authorisation back.
+// Revoke makes a shop withdraw its authorisation.
 func (s *Server) Revoke(appID string) error {
-	_, err := s.turn(appID, func(p *platform, shop *shop, now time.Time) (Authorization, error) {
+	_, err := s.changeGrant(appID, func(p *platform, shop *shop, now time.Time) (Authorization, error) {
 		g := p.grants[shop]
 		if g == nil || g.revoked {
 			return Authorization{}, fmt.Errorf("shop %q has not authorised the platform", appID)
@@ -154,15 +153,15 @@ func (s *Server) Revoke(appID string) error {
 	return err
 }
 
-// turn lets do change what a shop grants, and tells Config.OnAuthorization.
-func (s *Server) turn(appID string, do func(*platform, *shop, time.Time) (Authorization, error)) (Authorization, error) {
+// changeGrant lets do change a shop's grant, and calls Config.OnAuthorization.
+func (s *Server) changeGrant(appID string, do func(*platform, *shop, time.Time) (Authorization, error)) (Authorization, error) {
 	shop := s.shops[appID]
 	p := s.ledger.platform
 	switch {
 	case shop == nil:
-		return Authorization{}, fmt.Errorf("there is no shop %q", appID)
+		return Authorization{}, fmt.Errorf("unknown shop %q", appID)
 	case p.AppID == "":
-		return Authorization{}, fmt.Errorf("there is no platform")
+		return Authorization{}, fmt.Errorf("no platform is configured")
 	}
 	faults := s.Faults()
 	now := s.now(&faults)
@@ -179,8 +178,8 @@ func (s *Server) turn(appID string, do func(*platform, *shop, time.Time) (Author
 	return a, nil
 }
 
-// Authorizers lists the shops that have authorised the platform, by app ID,
-// with the refresh tokens that are good now.
+// Authorizers returns the shops that have authorised the platform, by app ID, with
+// their current refresh tokens.
 func (s *Server) Authorizers() []Authorizer {
 	s.ledger.mu.Lock()
 	defer s.ledger.mu.Unlock()
@@ -208,8 +207,8 @@ func (g *grant) end(now time.Time) {
 	g.access = nil
 }
 
-// takes tells whether a refresh token is good.
-func (g *grant) takes(refresh string, now time.Time) bool {
+// accepts reports whether a refresh token is valid.
+func (g *grant) accepts(refresh string, now time.Time) bool {
 	if refresh == "" || g.revoked {
 		return false
 	}
@@ -217,8 +216,8 @@ func (g *grant) takes(refresh string, now time.Time) bool {
 	return refresh == g.refresh || former && (dies.IsZero() || now.Before(dies))
 }
 
-// rotate replaces the refresh token, if the fault says so. atUse tells that the
-// former ones die when the access token that comes with it is first used.
+// rotate replaces the refresh token, if the fault says so. atUse reports that the
+// former ones end when the new access token is first used.
 func (g *grant) rotate(p *platform, f *Faults, now time.Time) (atUse bool) {
 	atUse = f.RotateRefreshToken == "at_use"
 	if !atUse && f.RotateRefreshToken != "on" {
@@ -235,7 +234,7 @@ func (g *grant) rotate(p *platform, f *Faults, now time.Time) (atUse bool) {
 	return atUse
 }
 
-// used ends the refresh tokens before the one that came with an access token.
+// used ends the refresh tokens before the one that was issued with an access token.
 func (g *grant) used(came string, now time.Time) {
 	for refresh, dies := range g.former {
 		if refresh != came && dies.IsZero() {

@@ -23,7 +23,7 @@ const (
 	firstRefresh             = "refresh-from-the-start"
 )
 
-// platformReply is what the platform sees.
+// platformReply is an answer as the platform sees it.
 type platformReply struct {
 	reply
 	platformAnswer
@@ -72,7 +72,7 @@ func platformCall(t testing.TB, s http.Handler, path, componentToken string, bod
 	return r
 }
 
-// componentToken gets one with the ticket of now.
+// componentToken gets a component token with the current ticket.
 func componentToken(t testing.TB, s *simulator.Server) string {
 	t.Helper()
 	r := platformCall(t, s, componentTokenPath, "", map[string]any{
@@ -89,7 +89,7 @@ func authorizerToken(t testing.TB, s *simulator.Server, refresh string) platform
 		"authorizer_appid": appID, "authorizer_refresh_token": refresh})
 }
 
-// withPlatform is a server with a platform, one shop that has authorised it and
+// withPlatform returns a server with a platform, one shop that has authorised it and
 // two that have not.
 func withPlatform(told func(simulator.Authorization)) *simulator.Server {
 	return simulator.New(simulator.Config{
@@ -138,8 +138,8 @@ func TestVerifyTickets(t *testing.T) {
 	})
 }
 
-// Component tokens live their two hours side by side, and are good for the
-// platform's calls alone.
+// Component tokens are valid for two hours side by side, and only for the platform's
+// calls.
 func TestComponentTokens(t *testing.T) {
 	onPlatform(t, func(t *testing.T, s *simulator.Server) {
 		list := func(token string) reply {
@@ -207,7 +207,7 @@ func TestPlatformRefusals(t *testing.T) {
 	})
 }
 
-// A code works once and for an hour.
+// A code is valid once and for an hour.
 func TestAuthorizationCodes(t *testing.T) {
 	var told []simulator.Authorization
 	synctest.Test(t, func(t *testing.T) {
@@ -251,8 +251,8 @@ func TestAuthorizationCodes(t *testing.T) {
 	}
 }
 
-// A new access token leaves the one before five minutes; what its owner does
-// ends tokens at once.
+// A new access token leaves the previous one five minutes; a change by the shop's
+// owner ends tokens at once.
 func TestAuthorizerTokens(t *testing.T) {
 	onPlatform(t, func(t *testing.T, s *simulator.Server) {
 		first := authorizerToken(t, s, firstRefresh)
@@ -291,7 +291,7 @@ func TestAuthorizerTokens(t *testing.T) {
 			t.Errorf("authorised anew: %+v", a)
 		}
 		wantCode(t, listWith(t, s, fourth.got.Access), 40001)
-		// The shop's own tokens have nothing to do with it.
+		// The shop's own tokens are not affected.
 		wantCode(t, listWith(t, s, token), 0)
 	})
 }
@@ -322,7 +322,7 @@ func TestAuthorizerList(t *testing.T) {
 	})
 }
 
-// What the platform lists counts against the shop's own quota.
+// The platform's list calls count against the shop's own quota.
 func TestPlatformUsesTheShopsQuota(t *testing.T) {
 	onPlatform(t, func(t *testing.T, s *simulator.Server) {
 		on(t, s, "per_day_limit=2", "per_minute_limit=7")

@@ -10,7 +10,7 @@ func (s *Server) platformCall(c *call) answer {
 	var in struct {
 		AppID   string `json:"component_appid"`
 		Secret  string `json:"component_appsecret"`
-		Other   string `json:"component_secret"` // of api_start_push_ticket
+		Other   string `json:"component_secret"` // name in api_start_push_ticket
 		Ticket  string `json:"component_verify_ticket"`
 		Code    string `json:"authorization_code"`
 		ShopID  string `json:"authorizer_appid"`
@@ -26,10 +26,10 @@ func (s *Server) platformCall(c *call) answer {
 	defer s.ledger.mu.Unlock()
 	switch {
 	case c.faults.PlatformError != 0:
-		c.took("platform_error")
+		c.countFault("platform_error")
 		return c.fail(c.faults.PlatformError, "")
 	case c.faults.Whitelist == codeAddressOpen:
-		c.took("whitelist")
+		c.countFault("whitelist")
 		return c.fail(codeAddressOpen, "")
 	case in.AppID == "":
 		return c.fail(codeAppIDMissing, "")
@@ -50,7 +50,7 @@ func (s *Server) platformCall(c *call) answer {
 		}
 		return c.componentToken(p)
 	}
-	if code := s.ledger.verdict(c.token, kindComponent, c.now); code != 0 {
+	if code := s.ledger.checkKind(c.token, kindComponent, c.now); code != 0 {
 		return c.fail(code, "")
 	}
 	switch c.path {
@@ -72,7 +72,7 @@ func (p *platform) checkSecret(secret string) int {
 	return 0
 }
 
-// startTickets has tickets pushed again, if a fault had stopped them.
+// startTickets starts pushing tickets again, if a fault had stopped it.
 func (c *call) startTickets() answer {
 	if f := *c.faults; f.PushNoTickets {
 		f.PushNoTickets = false
@@ -81,7 +81,7 @@ func (c *call) startTickets() answer {
 	return succeed(result{Errmsg: "ok"})
 }
 
-// componentToken hands out another token; the ones before live their time.
+// componentToken issues another token; earlier ones stay valid.
 func (c *call) componentToken(p *platform) answer {
 	ttl := c.faults.tokenTTL()
 	p.serial++
@@ -90,15 +90,15 @@ func (c *call) componentToken(p *platform) answer {
 	return succeed(map[string]any{"component_access_token": text, "expires_in": int64(ttl / time.Second)})
 }
 
-// authorizerAnswer is what two answers have in common.
+// authorizerAnswer is the common part of two answers.
 type authorizerAnswer struct {
 	Access    string `json:"authorizer_access_token"`
 	ExpiresIn int64  `json:"expires_in"`
 	Refresh   string `json:"authorizer_refresh_token"`
 }
 
-// access hands out an access token of a grant. The one before lives 300 s more;
-// atUse has the first use of the new one end the refresh tokens before.
+// access issues an access token of a grant. The previous one stays valid for 300 s;
+// atUse makes the first use of the new one end the earlier refresh tokens.
 func (c *call) access(shop *shop, g *grant, atUse bool) authorizerAnswer {
 	for _, old := range g.access {
 		if old.dies.IsZero() {
@@ -110,7 +110,7 @@ func (c *call) access(shop *shop, g *grant, atUse bool) authorizerAnswer {
 	ttl := c.faults.tokenTTL()
 	text, t := c.server.ledger.issue(shop, kindAuthorizer, w.authorizerSerial, c.now, ttl)
 	if t.grant = g; atUse {
-		t.came = g.refresh
+		t.issuedWith = g.refresh
 	}
 	if n := len(g.access); n > 0 {
 		g.access = g.access[n-1:]
@@ -119,7 +119,7 @@ func (c *call) access(shop *shop, g *grant, atUse bool) authorizerAnswer {
 	return authorizerAnswer{text, int64(ttl / time.Second), g.refresh}
 }
 
-// queryAuth trades an authorization code, once.
+// queryAuth exchanges an authorization code, once.
 func (c *call) queryAuth(p *platform, text string) answer {
 	code := p.codes[text]
 	switch {
@@ -150,7 +150,7 @@ func (c *call) queryAuth(p *platform, text string) answer {
 	}{code.shop.appID, c.access(code.shop, g, false), sets}})
 }
 
-// authorizerToken hands out an access token for a refresh token.
+// authorizerToken issues an access token for a refresh token.
 func (c *call) authorizerToken(p *platform, appID, refresh string) answer {
 	shop := c.server.shops[appID]
 	g := p.grants[shop]
@@ -159,14 +159,14 @@ func (c *call) authorizerToken(p *platform, appID, refresh string) answer {
 		return c.fail(codeAppID, "")
 	case g == nil:
 		return c.fail(codeNotAuthorized, "")
-	case !g.takes(refresh, c.now):
+	case !g.accepts(refresh, c.now):
 		c.server.stats.violation("refresh_token")
 		return c.fail(codeRefreshToken, "")
 	}
 	return succeed(c.access(shop, g, g.rotate(p, c.faults, c.now)))
 }
 
-// authorizerList is a page of the shops, by app ID.
+// authorizerList returns a page of the shops, by app ID.
 func (c *call) authorizerList(p *platform, offset, count int) answer {
 	if offset < 0 || count < 1 || count > 500 {
 		return c.fail(codeArgument, "offset or count")

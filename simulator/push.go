@@ -9,72 +9,72 @@ import (
 	"time"
 )
 
-// PushConfig says what a Pusher pushes, and where to.
+// PushConfig configures a Pusher.
 type PushConfig struct {
-	// Server is whose shops' orders are told of. Its faults that begin with
-	// push_ are the Pusher's.
+	// Server provides the orders. Its faults that begin with push_ apply to the
+	// Pusher.
 	Server *Server
-	// Shops have their own events pushed, as JSON.
+	// Shops get their own events, as JSON.
 	Shops []PushShop
-	// Platforms have the Server's verify tickets, authorisations (see Announce)
-	// and the events of their shops pushed, as XML.
+	// Platforms get the Server's verify tickets, authorisations (see Announce) and the
+	// events of their shops, as XML.
 	Platforms []PushPlatform
-	// Transport sends. Defaults to http.DefaultTransport.
+	// Transport sends the pushes. Defaults to http.DefaultTransport.
 	Transport http.RoundTripper
-	// OnPush, when set, is told of every push when it has been answered, possibly
-	// from several goroutines at once; and of every event that is dropped.
+	// OnPush, if set, is called after every push, possibly from several goroutines at
+	// once, and for every dropped event.
 	OnPush func(Push)
 }
 
-// PushShop is what the owner of a shop enters in its back end.
+// PushShop holds the push settings of a shop, as entered at the vendor's side.
 type PushShop struct {
 	AppID, URL string
-	// Token and AESKey (43 characters) sign and encrypt.
+	// Token and AESKey (43 characters) sign and encrypt the pushes.
 	Token, AESKey string
 }
 
-// PushPlatform is what a third-party platform enters at the vendor's side.
+// PushPlatform holds the push settings of a third-party platform, as entered at the
+// vendor's side.
 type PushPlatform struct {
 	AppID         string
 	Token, AESKey string
-	// AuthURL gets tickets and authorisations, EventURL what happens in the
-	// shops; $APPID$ in it becomes the shop's app ID.
+	// AuthURL gets tickets and authorisations, EventURL the events of the shops;
+	// $APPID$ in it is replaced by the shop's app ID.
 	AuthURL, EventURL string
-	// Shops have authorised it from the start.
+	// Shops have authorised the platform from the start.
 	Shops []string
 }
 
-// Push is one try to push an event.
+// Push is one attempt to push an event.
 type Push struct {
 	// At is when it was sent, or dropped.
 	At time.Time
-	// Account is the app ID it is signed for: a shop's or a platform's. Shop is
-	// the one it is about, if any.
+	// Account is the app ID that it is signed for, a shop's or a platform's. Shop is
+	// the shop it is about, if any.
 	Account, Shop string
-	// Event is the vendor's Event or InfoType, CreateTime its unix second, and
-	// OrderID the order it is about, if any.
+	// Event is the vendor's Event or InfoType, CreateTime its unix second, OrderID the
+	// order it is about, if any.
 	Event, OrderID string
 	CreateTime     int64
-	// Try counts from 1 on, up to 10; 0 is an event that is dropped.
+	// Try is the number of the attempt, 1 to 10; 0 = the event is dropped.
 	Try int
 	// Again marks a push that is sent although the vendor knows that it arrived.
 	Again bool
-	// Forged says what is wrong with it, if it is not the vendor's: signature,
-	// tampered, key, app_id, stale, ahead, oversized, plaintext, malformed or
-	// unknown.
+	// Forged is the fault of a push that does not come from the vendor: signature,
+	// tampered, key, app_id, stale, ahead, oversized, plaintext, malformed or unknown.
 	Forged string
-	// Status is the HTTP status of the answer, 0 if none came within 5 s. Lost
-	// means that the vendor did not see it.
+	// Status is the HTTP status of the answer, 0 if none came within 5 s. Lost reports
+	// that the vendor did not get the answer.
 	Status int
 	Lost   bool
 }
 
-// Arrived tells whether the vendor takes a push for delivered. It does not look
-// at the answer's text.
+// Arrived reports whether the vendor counts a push as delivered. The vendor ignores
+// the answer's text.
 func (p Push) Arrived() bool { return p.Status >= 200 && p.Status <= 299 && !p.Lost }
 
-// Pusher pushes what happens in simulated shops, as the vendor does: signed,
-// encrypted, and again if need be. Make one with NewPusher.
+// Pusher pushes the events of simulated shops as the vendor does: signed, encrypted,
+// and repeated until answered. Create one with NewPusher.
 type Pusher struct {
 	server    *Server
 	client    http.Client
@@ -82,29 +82,29 @@ type Pusher struct {
 	seed      uint64
 	platforms []*pushPlatform
 
-	mu      sync.Mutex
-	sources []*pushSource
-	told    []pushEvent   // authorisations that wait for Run
-	wake    chan struct{} // holds one word that told has grown
+	mu        sync.Mutex
+	sources   []*pushSource
+	announced []pushEvent   // announced authorisations that Run has not sent yet
+	wake      chan struct{} // capacity 1; signals that announced has grown
 }
 
-// pushKey signs and encrypts for an account. Its fields are under Pusher.mu.
+// pushKey is the key of an account. Pusher.mu guards its fields.
 type pushKey struct {
 	appID, token string
 	aes          [32]byte
 }
 
-// pushPlatform is a platform at work.
+// pushPlatform is the state of a PushPlatform.
 type pushPlatform struct {
 	PushPlatform
 	key     *pushKey
 	seed    uint64
 	nextAt  time.Time // when the next ticket is due
 	tickets uint64
-	info    uint64 // authorisations told so far
+	info    uint64 // authorisations pushed so far
 }
 
-// NewPusher checks what it is given. The Pusher is silent until Run.
+// NewPusher validates the configuration. The Pusher sends nothing until Run.
 func NewPusher(c PushConfig) (*Pusher, error) {
 	if c.Server == nil {
 		return nil, errors.New("a pusher needs a Server")
@@ -144,8 +144,8 @@ func NewPusher(c PushConfig) (*Pusher, error) {
 	return p, nil
 }
 
-// Run pushes until ctx ends; what happened before it began is not told of. It
-// returns nil when all that was under way has come to an end.
+// Run pushes events until ctx ends. It does not push events from before its start. It
+// returns nil when all attempts in progress have ended.
 func (p *Pusher) Run(ctx context.Context) error {
 	var all sync.WaitGroup
 	defer all.Wait()
@@ -169,14 +169,14 @@ func (p *Pusher) Run(ctx context.Context) error {
 	}
 }
 
-// due gives what has happened since it was last asked.
+// due returns the events since the last call.
 func (p *Pusher) due() []pushEvent {
 	faults := p.server.Faults()
 	now := p.server.now(&faults)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	events := p.told
-	p.told = nil
+	events := p.announced
+	p.announced = nil
 	for _, s := range p.sources {
 		events = append(events, s.due(p.server, &faults)...)
 	}
@@ -194,9 +194,9 @@ func (p *Pusher) due() []pushEvent {
 	return events
 }
 
-// Announce tells a platform what the owner of a shop has done about it; give it
-// what Config.OnAuthorization is told. From then on the platform gets the shop's
-// events, or no longer.
+// Announce pushes a change of a shop's authorisation to the platform; pass it what
+// Config.OnAuthorization gets. From then on the platform gets the shop's events, or
+// stops getting them.
 func (p *Pusher) Announce(a Authorization) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -212,21 +212,20 @@ func (p *Pusher) Announce(a Authorization) error {
 		case "unauthorized":
 			p.dropSource(of.key, a.AppID)
 		default:
-			return fmt.Errorf("there is no info type %q", a.InfoType)
+			return fmt.Errorf("unknown info type %q", a.InfoType)
 		}
-		p.told = append(p.told, of.authorization(a))
+		p.announced = append(p.announced, of.authorization(a))
 		select {
 		case p.wake <- struct{}{}:
 		default:
 		}
 		return nil
 	}
-	return fmt.Errorf("nothing is pushed for the platform %q", a.Platform)
+	return fmt.Errorf("unknown push platform %q", a.Platform)
 }
 
-// SetKey changes what an account's pushes are signed and encrypted with, as its
-// owner does at the vendor's side. It is good for tries of older events too,
-// unless push_retry is same.
+// SetKey changes the key of an account's pushes, as an operator does at the vendor's
+// side. It applies to repeats of older events too, unless push_retry is same.
 func (p *Pusher) SetKey(appID, token, aesKey string) error {
 	changed, err := newPushKey(appID, token, aesKey)
 	if err != nil {
@@ -241,12 +240,12 @@ func (p *Pusher) SetKey(appID, token, aesKey string) error {
 		}
 	}
 	if !found {
-		return fmt.Errorf("nothing is pushed for %q", appID)
+		return fmt.Errorf("unknown push account %q", appID)
 	}
 	return nil
 }
 
-// keys gives each account's key, some several times.
+// keys returns each account's key, some several times.
 func (p *Pusher) keys() (keys []*pushKey) {
 	for _, s := range p.sources {
 		keys = append(keys, s.key)

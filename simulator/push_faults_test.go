@@ -11,8 +11,8 @@ import (
 	"orderwalk/simulator"
 )
 
-// pushSwitches has a test for each switch of a Pusher: what it does, and that it
-// does not when it is off. Each runs in a bubble of its own.
+// pushSwitches has a test for each switch of a Pusher: its effect when on, and no
+// effect when off. Each runs in its own bubble.
 var pushSwitches = map[string]func(t *testing.T, s *simulator.Server){
 	"push_order_id": func(t *testing.T, s *simulator.Server) {
 		for value, want := range map[string]string{"": `1 "1" 1 "1" "1" 1`, "push_order_id=number": "1 1 1 1 1 1", "push_order_id=string": `"1" "1" "1" "1" "1" "1"`} {
@@ -25,7 +25,7 @@ var pushSwitches = map[string]func(t *testing.T, s *simulator.Server){
 			if err := fresh.Add(appID, simulator.Order{ID: "1"}); err != nil {
 				t.Fatal(err)
 			}
-			for _, status := range []int{250, 30, 190, 200, 77} { // of one event each
+			for _, status := range []int{250, 30, 190, 200, 77} { // one event each
 				time.Sleep(2 * time.Second)
 				if err := fresh.Update(appID, "1", 0, status); err != nil {
 					t.Fatal(err)
@@ -192,7 +192,7 @@ var pushSwitches = map[string]func(t *testing.T, s *simulator.Server){
 	},
 	"push_no_tickets": func(t *testing.T, s *simulator.Server) {
 		in, _, stop := pushing(t, s, toPlatform)
-		time.Sleep(time.Hour + time.Second) // not at the moment of a ticket
+		time.Sleep(time.Hour + time.Second) // between two tickets
 		if n := len(in.came()); n != 7 {
 			t.Errorf("%d tickets", n)
 		}
@@ -241,7 +241,7 @@ func twoOrders(t *testing.T, s *simulator.Server) {
 	time.Sleep(5 * time.Hour)
 }
 
-// half lets a fault hit half of 200 orders, and gives what came of it.
+// half applies a fault to half of 200 orders and returns the pushes.
 func half(t *testing.T, s *simulator.Server, name string, more ...string) ([]mail, []simulator.Push) {
 	t.Helper()
 	on(t, s, append(more, name+"=0.5")...)
@@ -258,13 +258,13 @@ func half(t *testing.T, s *simulator.Server, name string, more ...string) ([]mai
 	return in.came(), in.told
 }
 
-// The same seed pushes the same, whatever the order in which answers come.
+// The same seed gives the same pushes, in whatever order answers come.
 func TestPushesOfASeed(t *testing.T) {
 	run := func() (all []string) {
 		synctest.Test(t, func(t *testing.T) {
 			s := shop(simulator.Backlog{}, simulator.Live{Rate: 0.05, Changes: 1, Until: epoch + 3600}, simulator.AllFaults())
 			in, _, stop := pushing(t, s, toPlatform)
-			time.Sleep(10*time.Hour + 500*time.Millisecond) // not at the moment of a ticket
+			time.Sleep(10*time.Hour + 500*time.Millisecond) // between two tickets
 			stop()
 			for _, m := range in.came() {
 				all = append(all, m.at.String()+m.url+m.query.Encode()+m.body)

@@ -33,26 +33,27 @@ const (
 	authURL    = "http://shop/push/component/" + platformID
 )
 
-// inbox receives pushes as a program of somebody else's would: it knows the
-// token and the key, and nothing of the simulator.
+// inbox receives pushes as a foreign program would: it knows the token and the key,
+// and nothing of the simulator.
 type inbox struct {
 	t *testing.T
 
 	mu    sync.Mutex
 	mails []mail
 	told  []simulator.Push
-	// status decides about each push; 200 if nil. 0 breaks the connection.
+	// status returns the answer's status for each push; nil = 200. 0 breaks the
+	// connection.
 	status func(mail) int
 }
 
-// mail is a push that has come.
+// mail is a received push.
 type mail struct {
 	at     time.Time
 	url    string // without query
 	query  url.Values
 	body   string
 	signed bool
-	// What was in it, if it was signed and decrypts.
+	// The message, if the push was signed and decrypts.
 	message, appID, random string
 	Event                  string `json:"Event" xml:"Event"`
 	InfoType               string `json:"InfoType" xml:"InfoType"`
@@ -94,7 +95,7 @@ func (in *inbox) RoundTrip(r *http.Request) (*http.Response, error) {
 	switch status {
 	case 0:
 		return nil, errors.New("connection reset")
-	case -1: // no answer, for as long as somebody waits
+	case -1: // no answer until the client gives up
 		in.mu.Unlock()
 		<-r.Context().Done()
 		in.mu.Lock()
@@ -161,8 +162,8 @@ func (m *mail) open(t *testing.T, encrypted string) {
 	m.random, m.message, m.appID = string(data[:16]), string(data[20:20+size]), string(data[20+size:len(data)-pad])
 }
 
-// pushing runs a pusher for the shop and for a platform that it has authorised,
-// in a bubble, until stop is called.
+// pushing runs a pusher for the shop and for a platform that it has authorised, in a
+// bubble, until stop is called.
 func pushing(t *testing.T, s *simulator.Server, change func(*simulator.PushConfig)) (in *inbox, p *simulator.Pusher, stop func()) {
 	t.Helper()
 	in = &inbox{t: t}
@@ -195,7 +196,7 @@ func pushing(t *testing.T, s *simulator.Server, change func(*simulator.PushConfi
 	}
 }
 
-// toPlatform lets a platform, not the shop, have the pushes.
+// toPlatform sends the pushes to a platform instead of the shop.
 func toPlatform(cfg *simulator.PushConfig) {
 	cfg.Platforms = []simulator.PushPlatform{{
 		AppID: platformID, Token: pushToken, AESKey: pushAES, AuthURL: authURL, EventURL: authURL + "/$APPID$", Shops: []string{appID},

@@ -11,8 +11,8 @@ import (
 	"orderwalk/simulator"
 )
 
-// A shop's orders are told of as they change, as JSON, and a platform's as XML,
-// each by the events that the vendor has for it.
+// A shop's order events are pushed as they happen, as JSON, and a platform's as XML,
+// with the vendor's event for each change.
 func TestPushesOfOrders(t *testing.T) {
 	for kind, change := range map[string]func(*simulator.PushConfig){"shop": nil, "platform": toPlatform} {
 		t.Run(kind, func(t *testing.T) {
@@ -60,7 +60,7 @@ func TestPushesOfOrders(t *testing.T) {
 	}
 }
 
-// What lives on its own is told of without a gap, each change of each order.
+// Every change of a live order is pushed, without a gap.
 func TestPushesOfADay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := shop(simulator.Backlog{}, simulator.Live{Rate: 0.01, Changes: 1, Until: epoch + 86400}, simulator.Faults{})
@@ -87,8 +87,8 @@ func TestPushesOfADay(t *testing.T) {
 	})
 }
 
-// The vendor tries ten times in 3.6 hours, as its documents say, and it is HTTP
-// that tells it whether to go on.
+// The vendor makes ten attempts in 3.6 hours, as its documents say, and stops on an
+// HTTP success.
 func TestTriesOfAPush(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := shop(hundred, simulator.Live{}, simulator.Faults{})
@@ -111,7 +111,7 @@ func TestTriesOfAPush(t *testing.T) {
 			t.Errorf("waits: %v", waits)
 		}
 
-		// One that gets no answer is tried again after 5 s.
+		// An attempt without an answer is repeated after 5 s.
 		in.mails, in.status = nil, func(m mail) int { return -1 + 201*min(len(in.mails)-1, 1) }
 		if err := s.Add(appID, simulator.Order{ID: "2"}); err != nil {
 			t.Fatal(err)
@@ -127,8 +127,8 @@ func TestTriesOfAPush(t *testing.T) {
 	})
 }
 
-// Tickets come every ten minutes, authorisations when a shop gives them; from
-// then on the platform hears of the shop's orders, until it is taken back.
+// Tickets come every ten minutes, authorisations when a shop gives them. From then on
+// the platform gets the shop's events, until the shop withdraws the authorisation.
 func TestPushesOfAPlatform(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := shop(hundred, simulator.Live{}, simulator.Faults{})

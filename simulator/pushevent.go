@@ -11,34 +11,34 @@ import (
 // ticketEvery is how often a verify ticket is pushed.
 const ticketEvery = 10 * time.Minute
 
-// pushEvent is something to be told.
+// pushEvent is an event to push.
 type pushEvent struct {
-	Push            // what OnPush is told of it
-	key  *pushKey   // signs it
-	url  string     // gets it
-	head string     // the envelope's first field, ToUserName or AppId
-	name string     // and what it holds
-	xml  bool       // how it is written
-	body string     // the message
-	draw uint64     // decides what befalls it
-	fork *pushEvent // another event that comes along with it
+	Push             // passed to OnPush
+	key   *pushKey   // signs it
+	url   string     // where to send it
+	head  string     // the envelope's first field, ToUserName or AppId
+	name  string     // value of that field
+	xml   bool       // XML instead of JSON
+	body  string     // the message
+	draw  uint64     // seed of its faults
+	extra *pushEvent // another event that is pushed with it
 }
 
-// pushSource is the events of one shop, for the shop itself or for a platform.
+// pushSource produces the events of one shop, for the shop itself or for a platform.
 type pushSource struct {
 	key   *pushKey
 	appID string
 	url   string
 	xml   bool
 	seed  uint64
-	mark  int    // how much of the shop's log has been told
-	n     uint64 // events so far
+	mark  int    // length of the part of the shop's log already pushed
+	n     uint64 // number of events so far
 	born  map[uint32]bool
 }
 
 func (p *Pusher) addSource(key *pushKey, appID, url string, xml bool) error {
 	if p.server.shops[appID] == nil {
-		return fmt.Errorf("there is no shop %q", appID)
+		return fmt.Errorf("unknown shop %q", appID)
 	}
 	for _, s := range p.sources {
 		if s.key == key && s.appID == appID {
@@ -63,7 +63,7 @@ func (p *Pusher) dropSource(key *pushKey, appID string) {
 	}
 }
 
-// skip passes over what has happened so far.
+// skip ignores the events so far.
 func (s *pushSource) skip(of *Server) {
 	_ = of.withBook(s.appID, func(b *book) error {
 		s.mark = len(b.log)
@@ -71,7 +71,7 @@ func (s *pushSource) skip(of *Server) {
 	})
 }
 
-// due gives the events since the last time.
+// due returns the events since the last call.
 func (s *pushSource) due(of *Server, faults *Faults) (events []pushEvent) {
 	_ = of.withBook(s.appID, func(b *book) error {
 		for _, c := range b.log[s.mark:] {
@@ -80,7 +80,7 @@ func (s *pushSource) due(of *Server, faults *Faults) (events []pushEvent) {
 			if birth {
 				s.born[c.row] = true
 			}
-			for _, what := range happenings(c.status, birth, mix(s.seed, s.n)) {
+			for _, what := range orderEvents(c.status, birth, mix(s.seed, s.n)) {
 				events = append(events, s.event(b, c, what, faults))
 			}
 		}
@@ -95,33 +95,33 @@ func (s *pushSource) due(of *Server, faults *Faults) (events []pushEvent) {
 	return events
 }
 
-// happening is one event that a change of an order is told by.
-type happening struct {
+// orderEvent is one event that reports a change of an order.
+type orderEvent struct {
 	event string
-	// text tells whether the vendor's example has order_id as text.
+	// text reports whether the vendor's example has order_id as text.
 	text bool
-	// more is the other fields of order_info, by name.
+	// more holds the other fields of order_info, by name.
 	more [][2]string
 }
 
-// happenings gives the events of an order's birth, or of its getting a status.
-func happenings(status int32, birth bool, h uint64) []happening {
+// orderEvents returns the events for an order's creation, or for its new status.
+func orderEvents(status int32, birth bool, h uint64) []orderEvent {
 	const prefix = "channels_ec_order_"
 	if birth {
-		return []happening{{event: prefix + "new"}}
+		return []orderEvent{{event: prefix + "new"}}
 	}
-	cancel := func(kind int64) []happening {
-		return []happening{{prefix + "cancel", true, [][2]string{{"cancel_type", strconv.FormatInt(kind, 10)}}}}
+	cancel := func(kind int64) []orderEvent {
+		return []orderEvent{{prefix + "cancel", true, [][2]string{{"cancel_type", strconv.FormatInt(kind, 10)}}}}
 	}
 	switch status {
 	case statusToShip:
-		return []happening{{prefix + "pay", true, [][2]string{{"pay_time", ""}}}, {event: prefix + "wait_shipping"}}
+		return []orderEvent{{prefix + "pay", true, [][2]string{{"pay_time", ""}}}, {event: prefix + "wait_shipping"}}
 	case statusPartShipped:
-		return []happening{{prefix + "deliver", false, [][2]string{{"finish_delivery", "0"}}}}
+		return []orderEvent{{prefix + "deliver", false, [][2]string{{"finish_delivery", "0"}}}}
 	case statusToReceive:
-		return []happening{{prefix + "deliver", false, [][2]string{{"finish_delivery", "1"}}}}
+		return []orderEvent{{prefix + "deliver", false, [][2]string{{"finish_delivery", "1"}}}}
 	case statusDone:
-		return []happening{
+		return []orderEvent{
 			{prefix + "confirm", true, [][2]string{{"confirm_type", strconv.FormatInt(1+below(h, 2), 10)}}},
 			{prefix + "settle", true, [][2]string{{"settle_time", ""}}},
 		}
@@ -132,11 +132,11 @@ func happenings(status int32, birth bool, h uint64) []happening {
 	case statusCancelled:
 		return cancel(1 + below(h, 2))
 	}
-	return []happening{{prefix + "ext_info_update", false, [][2]string{{"type", strconv.FormatInt(1+below(h, 23), 10)}}}}
+	return []orderEvent{{prefix + "ext_info_update", false, [][2]string{{"type", strconv.FormatInt(1+below(h, 23), 10)}}}}
 }
 
-// event writes an event of an order. A field without value is a time.
-func (s *pushSource) event(b *book, c change, what happening, faults *Faults) pushEvent {
+// event encodes an event of an order. A field without value is a time.
+func (s *pushSource) event(b *book, c change, what orderEvent, faults *Faults) pushEvent {
 	s.n++
 	e := pushEvent{
 		Push: Push{
@@ -161,12 +161,12 @@ func (s *pushSource) event(b *book, c change, what happening, faults *Faults) pu
 		other.draw = mix(e.draw, mixString(other.Event))
 		id := strconv.FormatUint(other.draw>>16, 10)
 		other.body = other.write(b.openID(b.rows[c.row].buyer), "finder_shop_aftersale_status_update", [][2]string{{"after_sale_order_id", id}, {"status", "MERCHANT_REFUND_SUCCESS"}}, true)
-		e.fork = &other
+		e.extra = &other
 	}
 	return e
 }
 
-// write writes the message of an event with one object inside.
+// write encodes the message of an event that contains one object.
 func (e *pushEvent) write(openID, object string, fields [][2]string, text bool) string {
 	var b strings.Builder
 	if e.xml {
@@ -194,18 +194,18 @@ func (e *pushEvent) write(openID, object string, fields [][2]string, text bool) 
 }
 
 func quoteJSON(s string) string {
-	text, _ := json.Marshal(s) // a string always can
+	text, _ := json.Marshal(s) // cannot fail for a string
 	return string(text)
 }
 
-// ticket writes the platform's verify ticket.
+// ticket encodes the platform's verify ticket.
 func (of *pushPlatform) ticket(now time.Time, text string) pushEvent {
 	of.tickets++
 	return of.event(now, "component_verify_ticket", "", mix(of.seed, mixString("ticket"), of.tickets),
 		"<ComponentVerifyTicket><![CDATA["+text+"]]></ComponentVerifyTicket>\n")
 }
 
-// authorization writes what a shop has granted or taken back.
+// authorization encodes a change of a shop's authorisation.
 func (of *pushPlatform) authorization(a Authorization) pushEvent {
 	of.info++
 	more := "<AuthorizerAppid>" + a.AppID + "</AuthorizerAppid>\n"

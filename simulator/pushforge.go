@@ -7,15 +7,14 @@ import (
 	"time"
 )
 
-// forgeries are the ways in which a forged push is wrong. Those from app_id on
-// need the account's secrets: they stand for mix-ups, and for pushes that
-// somebody has recorded.
+// forgeries are the ways in which a forged push is wrong. Those from app_id on need the
+// account's secrets: they stand for mix-ups and recorded pushes.
 var forgeries = [...]string{
 	"signature", "tampered", "plaintext", "malformed", "oversized", "unknown",
 	"key", "app_id", "stale", "ahead",
 }
 
-// forge sends a push that has to be refused.
+// forge sends a push that the receiver must refuse.
 func (p *Pusher) forge(ctx context.Context, e pushEvent) {
 	faults := p.server.Faults()
 	now, draw := p.server.now(&faults), mix(e.draw, mixString("forged"))
@@ -39,10 +38,10 @@ func (p *Pusher) forge(ctx context.Context, e pushEvent) {
 		body += strings.Repeat(" ", 64<<10)
 	}
 	sealed := key.encrypt(appID, body, draw)
-	l := letter{url: e.url, query: signer.sign(at, draw, sealed), body: e.envelope(sealed)}
+	l := pushRequest{url: e.url, query: signer.sign(at, draw, sealed), body: e.envelope(sealed)}
 	switch e.Forged {
 	case "tampered":
-		i := int(below(mix(draw, 1), int64(len(sealed)-4))) // not in base64's padding
+		i := int(below(mix(draw, 1), int64(len(sealed)-4))) // outside base64's padding
 		other := "A"
 		if sealed[i] == 'A' {
 			other = "B"
@@ -55,7 +54,7 @@ func (p *Pusher) forge(ctx context.Context, e pushEvent) {
 		l.body = l.body[:len(l.body)*3/4]
 	case "unknown":
 		l.url = strings.Replace(e.url, key.appID, fmt.Sprintf("wx%016x", draw), 1)
-		if l.url == e.url { // nothing in the address says whom it is for
+		if l.url == e.url { // the address does not name the account
 			l.query.Set("msg_signature", "")
 		}
 	}

@@ -21,19 +21,19 @@ import (
 // pushTimeout is how long the vendor waits for an answer.
 const pushTimeout = 5 * time.Second
 
-// pushWaits is what the vendor waits before each of its ten tries.
+// pushWaits are the vendor's waits before each of its ten attempts.
 var pushWaits = [...]time.Duration{
 	0, 0, 0, 10 * time.Second, time.Minute, 5 * time.Minute, 30 * time.Minute, time.Hour, time.Hour, time.Hour,
 }
 
-// letter is a push as it goes over the wire.
-type letter struct {
+// pushRequest is a push as an HTTP request.
+type pushRequest struct {
 	url   string
 	query url.Values
 	body  string
 }
 
-// deliver does with an event what the vendor does, and the faults.
+// deliver sends an event as the vendor does, subject to faults.
 func (p *Pusher) deliver(ctx context.Context, e pushEvent) {
 	faults := p.server.Faults()
 	if p.hit(e.draw, "push_drop_rate", faults.PushDropRate) {
@@ -51,12 +51,12 @@ func (p *Pusher) deliver(ctx context.Context, e pushEvent) {
 	if p.hit(e.draw, "push_forged_rate", faults.PushForgedRate) {
 		p.forge(ctx, e)
 	}
-	if !p.persist(ctx, e) {
+	if !p.sendUntilArrived(ctx, e) {
 		return
 	}
-	if e.fork != nil {
+	if e.extra != nil {
 		p.server.stats.fault("push_other_rate")
-		p.persist(ctx, *e.fork)
+		p.sendUntilArrived(ctx, *e.extra)
 	}
 	if p.hit(e.draw, "push_duplicate_rate", faults.PushDuplicateRate) {
 		e.Again, e.Try = true, 1
@@ -64,9 +64,9 @@ func (p *Pusher) deliver(ctx context.Context, e pushEvent) {
 	}
 }
 
-// persist tries up to ten times; false if none arrived.
-func (p *Pusher) persist(ctx context.Context, e pushEvent) bool {
-	var first letter
+// sendUntilArrived makes up to ten attempts; it reports whether one arrived.
+func (p *Pusher) sendUntilArrived(ctx context.Context, e pushEvent) bool {
+	var first pushRequest
 	for i, wait := range pushWaits {
 		if !hold(ctx, wait) || ctx.Err() != nil {
 			return false
@@ -86,8 +86,8 @@ func (p *Pusher) persist(ctx context.Context, e pushEvent) bool {
 	return false
 }
 
-// send sends a letter and reports what became of it.
-func (p *Pusher) send(ctx context.Context, e pushEvent, l letter) Push {
+// send makes one attempt and reports it.
+func (p *Pusher) send(ctx context.Context, e pushEvent, l pushRequest) Push {
 	out := e.Push
 	out.At = time.Now()
 	ctx, cancel := context.WithTimeout(ctx, pushTimeout)
@@ -99,8 +99,8 @@ func (p *Pusher) send(ctx context.Context, e pushEvent, l letter) Push {
 	return out
 }
 
-// post gives the status of the answer, 0 if there was none in time.
-func (p *Pusher) post(ctx context.Context, l letter) int {
+// post returns the status of the answer, 0 if there was none in time.
+func (p *Pusher) post(ctx context.Context, l pushRequest) int {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, l.url, strings.NewReader(l.body))
 	if err != nil {
 		return 0
@@ -111,14 +111,14 @@ func (p *Pusher) post(ctx context.Context, l letter) int {
 	if err != nil {
 		return 0
 	}
-	// The text is of no concern, except that reading it frees the connection.
+	// The text is ignored, but reading it frees the connection.
 	_, _ = io.Copy(io.Discard, io.LimitReader(answer.Body, maxBody))
 	_ = answer.Body.Close()
 	return answer.StatusCode
 }
 
-// Check makes the vendor's check of each address, as when it is entered, and
-// reports the first that does not give back what it should.
+// Check makes the vendor's check of each address, as when an operator enters it, and
+// returns an error for the first that does not echo correctly.
 func (p *Pusher) Check(ctx context.Context) error {
 	faults := p.server.Faults()
 	type address struct {
@@ -173,17 +173,17 @@ func (p *Pusher) checkOne(ctx context.Context, target string, query url.Values, 
 	case err != nil:
 		return err
 	case answer.StatusCode != http.StatusOK || string(text) != echo:
-		return fmt.Errorf("HTTP %d, and not the echostr", answer.StatusCode)
+		return fmt.Errorf("HTTP %d without the echostr", answer.StatusCode)
 	}
 	return nil
 }
 
-// seal signs and encrypts an event as of now.
-func (p *Pusher) seal(e pushEvent, draw uint64) letter {
+// seal signs and encrypts an event with the current time.
+func (p *Pusher) seal(e pushEvent, draw uint64) pushRequest {
 	faults := p.server.Faults()
 	key := p.keyNow(e.key)
 	sealed := key.encrypt(key.appID, e.body, draw)
-	return letter{url: e.url, query: key.sign(p.server.now(&faults), draw, sealed), body: e.envelope(sealed)}
+	return pushRequest{url: e.url, query: key.sign(p.server.now(&faults), draw, sealed), body: e.envelope(sealed)}
 }
 
 func (p *Pusher) keyNow(k *pushKey) pushKey {
@@ -192,7 +192,7 @@ func (p *Pusher) keyNow(k *pushKey) pushKey {
 	return *k
 }
 
-// envelope writes the body around a ciphertext.
+// envelope encodes the body around a ciphertext.
 func (e *pushEvent) envelope(sealed string) string {
 	if e.xml {
 		return fmt.Sprintf("<xml>\n    <%s><![CDATA[%s]]></%s>\n    <Encrypt><![CDATA[%s]]></Encrypt>\n</xml>\n", e.head, e.name, e.head, sealed)
@@ -211,7 +211,7 @@ func newPushKey(appID, token, aesKey string) (*pushKey, error) {
 	return &pushKey{appID: appID, token: token, aes: [32]byte(raw)}, nil
 }
 
-// sign gives the query of a push; sealed is empty where nothing is encrypted.
+// sign returns the query of a push; sealed is empty if the push is not encrypted.
 func (k *pushKey) sign(now time.Time, draw uint64, sealed string) url.Values {
 	timestamp, nonce := fmt.Sprint(now.Unix()), fmt.Sprint(1+below(mix(draw, mixString("nonce")), 2147483646))
 	query := url.Values{"timestamp": {timestamp}, "nonce": {nonce}, "signature": {sha1Of(k.token, timestamp, nonce)}}
@@ -222,14 +222,14 @@ func (k *pushKey) sign(now time.Time, draw uint64, sealed string) url.Values {
 	return query
 }
 
-// sha1Of is the vendor's signature of some parts.
+// sha1Of returns the vendor's signature of some parts.
 func sha1Of(parts ...string) string {
 	slices.Sort(parts)
 	sum := sha1.Sum([]byte(strings.Join(parts, "")))
 	return hex.EncodeToString(sum[:])
 }
 
-// encrypt is the vendor's encryption of a message that is meant for an app ID.
+// encrypt encrypts a message for an app ID as the vendor does.
 func (k *pushKey) encrypt(appID, message string, draw uint64) string {
 	var data bytes.Buffer
 	fmt.Fprintf(&data, "%016x", mix(draw, mixString("random")))
@@ -237,13 +237,14 @@ func (k *pushKey) encrypt(appID, message string, draw uint64) string {
 	data.WriteString(message + appID)
 	pad := 32 - data.Len()%32
 	data.Write(bytes.Repeat([]byte{byte(pad)}, pad))
-	block, _ := aes.NewCipher(k.aes[:]) // refuses other lengths only
+	block, _ := aes.NewCipher(k.aes[:]) // fails for other lengths only
 	out := data.Bytes()
 	cipher.NewCBCEncrypter(block, k.aes[:aes.BlockSize]).CryptBlocks(out, out)
 	return base64.StdEncoding.EncodeToString(out)
 }
 
-// hit draws whether a fault of this rate hits an event or a try.
+// hit draws whether a fault of this rate affects an event or an attempt, and counts
+// it.
 func (p *Pusher) hit(draw uint64, name string, rate float64) bool {
 	if rate <= 0 || unit(mix(draw, mixString(name))) >= rate {
 		return false

@@ -7,26 +7,26 @@ import (
 	"strconv"
 )
 
-// maxSpan is the longest range a list call may ask for, in seconds.
+// maxSpan is the longest range of a list call, in seconds.
 const maxSpan = 7 * 24 * 60 * 60
 
-// Range is a range of unix seconds as a list call asks for it.
+// Range is a time range of a list call, in unix seconds.
 type Range struct {
 	Start int64 `json:"start_time"`
 	End   int64 `json:"end_time"`
 }
 
-// query is what a list call asks for.
+// query is a decoded list call.
 type query struct {
 	create, update *Range
 	status         *int64
 	openID         string
 	pageSize       int64
 	nextKey        string
-	nullRange      bool // a range was null, and that was let pass
+	nullRange      bool // a range was null, which the faults allow
 }
 
-// hash binds a next_key to everything else that was asked for with it.
+// hash binds a next_key to the other parameters of its call.
 func (q query) hash() uint64 {
 	h := mix(uint64(q.pageSize), mixString(q.openID))
 	for _, r := range []*Range{q.create, q.update} {
@@ -42,7 +42,7 @@ func (q query) hash() uint64 {
 	return h
 }
 
-// refusal is why a query is refused; code 0 = it is not.
+// refusal is the reason for refusing a query; code 0 = none.
 type refusal struct {
 	code      int
 	detail    string
@@ -57,8 +57,8 @@ func wrongValue(violation, format string, args ...any) refusal {
 	return refusal{code: codeArgument, detail: fmt.Sprintf(format, args...), violation: violation}
 }
 
-// parseQuery reads the body of a list call. Wrong types are reported before
-// wrong values.
+// parseQuery decodes the body of a list call. It reports wrong types before wrong
+// values.
 func parseQuery(fields map[string]json.RawMessage, f *Faults) (query, refusal) {
 	q := query{pageSize: 10}
 	if fields == nil {
@@ -122,10 +122,10 @@ func parseQuery(fields map[string]json.RawMessage, f *Faults) (query, refusal) {
 	return q, q.check(f)
 }
 
-// check looks at the values.
+// check validates the values.
 func (q query) check(f *Faults) refusal {
 	if q.create == nil && q.update == nil {
-		return wrongValue("no_range", "create_time_range or update_time_range is needed")
+		return wrongValue("no_range", "create_time_range or update_time_range is required")
 	}
 	if q.create != nil && q.update != nil && f.BothRanges == "40097" {
 		return wrongValue("both_ranges", "create_time_range and update_time_range together")
@@ -149,8 +149,8 @@ func (q query) check(f *Faults) refusal {
 
 func isNull(raw json.RawMessage) bool { return bytes.Equal(raw, []byte("null")) }
 
-// object reads a JSON object's fields; nil if it is none. Names are compared
-// exactly, unlike when decoding into a struct.
+// object decodes a JSON object's fields; nil if it is no object. Names are
+// case-sensitive, unlike in struct decoding.
 func object(raw []byte) map[string]json.RawMessage {
 	var fields map[string]json.RawMessage
 	if json.Unmarshal(raw, &fields) != nil {

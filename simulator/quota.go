@@ -7,32 +7,32 @@ import (
 )
 
 const (
-	// unlimitedDay is the daily limit quota/get reports when there is none.
+	// unlimitedDay is the daily limit that quota/get reports if there is none.
 	unlimitedDay       = 10_000_000
 	shopClearsADay     = 50
 	generalClearsMonth = 10
 )
 
-// china is the zone of the vendor's days and months. The program has its own: this
-// package knows nothing of it.
-var china = time.FixedZone("Asia/Shanghai", 8*60*60)
+// shanghai is the time zone of the vendor's days and months. The program has its own: the
+// simulator shares no code with it.
+var shanghai = time.FixedZone("Asia/Shanghai", 8*60*60)
 
 func minuteOf(t time.Time) int64 { return t.Unix() / 60 }
 
 func dayOf(t time.Time) int64 { return (t.Unix() + 8*60*60) / (24 * 60 * 60) }
 
 func monthOf(t time.Time) int64 {
-	t = t.In(china)
+	t = t.In(shanghai)
 	return int64(t.Year())*12 + int64(t.Month())
 }
 
-// tally counts within a period, which is a number: a day's, a minute's.
+// tally counts within a period. A period is a number, such as that of a day or minute.
 type tally struct {
 	period int64
 	n      int
 }
 
-// in is the count in a period.
+// in returns the count in a period.
 func (t *tally) in(period int64) int {
 	if t.period != period {
 		return 0
@@ -40,8 +40,8 @@ func (t *tally) in(period int64) int {
 	return t.n
 }
 
-// take counts one more, unless that would be more than limit.
-func (t *tally) take(period int64, limit int) bool {
+// add counts one more, unless that would exceed limit.
+func (t *tally) add(period int64, limit int) bool {
 	if t.period != period {
 		*t = tally{period: period}
 	}
@@ -55,12 +55,12 @@ func (t *tally) take(period int64, limit int) bool {
 // quota is what a shop has used. The shop's lock guards it.
 type quota struct {
 	day, minute   tally // list calls
-	shopClears    tally // a day
-	generalClears tally // a month, both of the general calls
+	shopClears    tally // per day
+	generalClears tally // per month, both general calls together
 }
 
-// spend counts a list call and gives the errcode if it is one too many. Calls
-// that are refused here do not count.
+// spend counts a list call and returns the errcode if it exceeds a limit. Calls that
+// it refuses do not count.
 func (q *quota) spend(f *Faults, now time.Time) int {
 	const any = int(^uint(0) >> 1)
 	perDay, perMinute := f.PerDayLimit, f.PerMinuteLimit
@@ -73,10 +73,10 @@ func (q *quota) spend(f *Faults, now time.Time) int {
 	switch {
 	case q.day.in(dayOf(now)) >= perDay:
 		return codeDayLimit
-	case !q.minute.take(minuteOf(now), perMinute):
+	case !q.minute.add(minuteOf(now), perMinute):
 		return codeMinuteLimit
 	}
-	q.day.take(dayOf(now), perDay)
+	q.day.add(dayOf(now), perDay)
 	return 0
 }
 
@@ -90,7 +90,7 @@ func (s *Server) quotaGet(c *call) answer {
 	if c.faults.PerDayLimit > 0 {
 		limit = c.faults.PerDayLimit
 	}
-	if path == pathList { // of other calls no count is kept
+	if path == pathList { // other calls are not counted
 		c.shop.mu.Lock()
 		used = c.shop.quota.day.in(dayOf(c.now))
 		c.shop.mu.Unlock()
@@ -101,7 +101,7 @@ func (s *Server) quotaGet(c *call) answer {
 	}
 	if c.faults.PerMinuteLimit > 0 {
 		out["rate_limit"] = map[string]int{"call_count": c.faults.PerMinuteLimit, "refresh_second": 60}
-		if c.third {
+		if c.byPlatform {
 			out["component_rate_limit"] = out["rate_limit"]
 		}
 	}
@@ -115,14 +115,14 @@ func (s *Server) quotaClear(c *call) answer {
 	}
 	c.shop.mu.Lock()
 	defer c.shop.mu.Unlock()
-	if !c.shop.quota.shopClears.take(dayOf(c.now), shopClearsADay) {
+	if !c.shop.quota.shopClears.add(dayOf(c.now), shopClearsADay) {
 		return c.fail(codeClearLimit, "")
 	}
 	c.shop.quota.day, c.shop.quota.minute = tally{}, tally{}
 	return succeed(result{Errmsg: "ok"})
 }
 
-// cgiPath reads which call a quota call is about.
+// cgiPath returns the path that a quota call is about.
 func (c *call) cgiPath(prefix string) (path string, code int) {
 	var in struct {
 		Path string `json:"cgi_path"`
@@ -138,7 +138,7 @@ func (c *call) cgiPath(prefix string) (path string, code int) {
 	return in.Path, 0
 }
 
-// clearQuota answers /cgi-bin/clear_quota, the reset of everything.
+// clearQuota answers /cgi-bin/clear_quota, which resets everything.
 func (s *Server) clearQuota(c *call) answer {
 	var in struct {
 		AppID string `json:"appid"`
@@ -152,7 +152,7 @@ func (s *Server) clearQuota(c *call) answer {
 	return c.clearAll()
 }
 
-// clearQuotaV2 answers /cgi-bin/clear_quota/v2, the same without a token.
+// clearQuotaV2 answers /cgi-bin/clear_quota/v2, which does the same without a token.
 func (s *Server) clearQuotaV2(c *call) answer {
 	var in struct {
 		AppID  string `json:"appid"`
@@ -170,7 +170,7 @@ func (s *Server) clearQuotaV2(c *call) answer {
 func (c *call) clearAll() answer {
 	c.shop.mu.Lock()
 	defer c.shop.mu.Unlock()
-	if !c.shop.quota.generalClears.take(monthOf(c.now), generalClearsMonth) {
+	if !c.shop.quota.generalClears.add(monthOf(c.now), generalClearsMonth) {
 		return c.fail(codeClearLimit, "")
 	}
 	c.shop.quota.day, c.shop.quota.minute = tally{}, tally{}

@@ -25,7 +25,7 @@ func TestQuotaGet(t *testing.T) {
 		}
 		on(t, s, "per_day_limit=10", "per_minute_limit=4")
 		for range 6 {
-			list(t, s, created(1, 2, 10, "")) // two of them are too many for a minute
+			list(t, s, created(1, 2, 10, "")) // the second one exceeds the minute's limit
 		}
 		r := openapi(t, s, path, aboutList)
 		if r.Quota.Limit != 10 || r.Quota.Used != 4 || r.Quota.Remain != 6 ||
@@ -115,7 +115,7 @@ func TestRID(t *testing.T) {
 	})
 }
 
-// The fastest second is found wherever it begins.
+// The busiest second is found wherever it begins.
 func TestStatsFindTheFastestSecond(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := shop(hundred, simulator.Live{}, simulator.Faults{})

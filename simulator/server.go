@@ -37,7 +37,7 @@ func known(path string) bool {
 	return ofPlatform(path)
 }
 
-// ofPlatform tells the calls of a third-party platform.
+// ofPlatform reports whether path is a call of a third-party platform.
 func ofPlatform(path string) bool {
 	switch path {
 	case pathComponentToken, pathQueryAuth, pathAuthorizerToken, pathAuthorizers, pathStartTickets:
@@ -46,32 +46,31 @@ func ofPlatform(path string) bool {
 	return false
 }
 
-// Server is the simulated service. It is safe for concurrent use. The zero
-// value is not usable; see New.
+// Server is the simulated service. It is safe for concurrent use. Create it with New.
 type Server struct {
 	seed    uint64
 	latency time.Duration
 	onList  func(ListCall)
 	shops   map[string]*shop
-	others  atomic.Uint64 // calls that name no shop
+	others  atomic.Uint64 // number of calls that name no shop
 	setting atomic.Pointer[setting]
 	ledger  *ledger
 	rids    rids
 	stats   counters
 
 	began           time.Time // by the API's clock
-	cloud           *shop     // whose hosting it is, nil if there is no shop
+	cloud           *shop     // owner of the hosting; nil = no shop
 	cloudOpen       bool
 	onAuthorization func(Authorization)
 }
 
-// setting is the faults that are on, and what is wrong with them.
+// setting is the current faults, and the error of their validation.
 type setting struct {
 	faults Faults
 	err    error
 }
 
-// shop is a shop at work.
+// shop is the state of a Shop.
 type shop struct {
 	appID, secret, token string
 	seed                 uint64
@@ -84,7 +83,7 @@ type shop struct {
 	keysUsed   usedKeys
 }
 
-// New makes the service. Of two shops with the same app ID the last counts.
+// New returns a Server. Of two shops with the same app ID the last counts.
 func New(cfg Config) *Server {
 	s := &Server{
 		seed:    mix(cfg.Seed),
@@ -112,19 +111,19 @@ func New(cfg Config) *Server {
 	return s
 }
 
-// now is the time by the API's clock.
+// now returns the time by the API's clock.
 func (s *Server) now(f *Faults) time.Time { return time.Now().Add(f.ClockSkew) }
 
-// SetFaults replaces the faults. It works at once, for calls in flight too
-// unless they have been looked at already.
+// SetFaults replaces the faults immediately, also for calls in progress that have not
+// been evaluated yet.
 func (s *Server) SetFaults(f Faults) {
 	s.setting.Store(&setting{faults: f, err: f.Validate()})
 }
 
-// Faults gives the faults that are on.
+// Faults returns the current faults.
 func (s *Server) Faults() Faults { return s.setting.Load().faults }
 
-// ServeHTTP answers API calls, and under /simulator/ those of its operator.
+// ServeHTTP answers API calls, and administration calls under /simulator/.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if strings.HasPrefix(r.URL.Path, adminPrefix) {
 		s.admin(w, r)
@@ -133,23 +132,21 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.serveCall(w, r)
 }
 
-// Add puts one order into a shop. Its ID must be new. Created or Updated may
-// be to come: it then appears, or changes, at that time.
+// Add adds one order to a shop. Its ID must be new. If Created or Updated is in the
+// future, the order appears or changes at that time.
 func (s *Server) Add(appID string, o Order) error {
 	return s.withBook(appID, func(b *book) error { return b.add(o) })
 }
 
-// Update changes an order's status at a unix second (0 = now), which moves its
-// update time to that second and so takes the order out of the place it had in
-// lists by update time. The second may be to come; it must not be before the
-// order's latest change.
+// Update changes an order's status at a unix second (0 = now). This moves its update
+// time to that second, and so its position in lists by update time. The second may be
+// in the future; it must not be before the order's latest change.
 func (s *Server) Update(appID, orderID string, at int64, status int) error {
 	return s.withBook(appID, func(b *book) error { return b.change(orderID, at, status) })
 }
 
-// Orders is the truth: all orders of a shop created up to and including until
-// (zero = now), by creation, whether lists show them yet or not. Nil if there
-// is no such shop.
+// Orders returns the actual orders of a shop created up to and including until (zero =
+// now), by creation, whether lists show them yet or not; nil for an unknown shop.
 func (s *Server) Orders(appID string, until time.Time) (orders []Order) {
 	_ = s.withBook(appID, func(b *book) error {
 		orders = b.orders(endOf(until))
@@ -158,9 +155,9 @@ func (s *Server) Orders(appID string, until time.Time) (orders []Order) {
 	return orders
 }
 
-// Changes is the truth for update times: every change of a shop's orders within
-// [from, until] (zero = no bound), creation included, by time. Lists show only
-// the latest of each order.
+// Changes returns the actual changes of a shop's orders within [from, until] (zero =
+// no bound), creation included, by time. Lists show only the latest change of each
+// order.
 func (s *Server) Changes(appID string, from, until time.Time) (changes []Change) {
 	var start int64
 	if !from.IsZero() {
@@ -180,11 +177,11 @@ func endOf(t time.Time) int64 {
 	return t.Unix()
 }
 
-// withBook lets do see a shop's book as of now.
+// withBook calls do with a shop's current book.
 func (s *Server) withBook(appID string, do func(*book) error) error {
 	shop := s.shops[appID]
 	if shop == nil {
-		return fmt.Errorf("there is no shop %q", appID)
+		return fmt.Errorf("unknown shop %q", appID)
 	}
 	faults := s.Faults()
 	shop.mu.Lock()
@@ -193,5 +190,5 @@ func (s *Server) withBook(appID string, do func(*book) error) error {
 	return do(shop.book)
 }
 
-// errMisconfigured heads the reason why every call is answered HTTP 500.
-var errMisconfigured = errors.New("simulator: faults do not make sense")
+// errMisconfigured begins the reason why every call gets HTTP 500.
+var errMisconfigured = errors.New("simulator: invalid faults")

@@ -6,35 +6,34 @@ import (
 	"time"
 )
 
-// Stats is what has happened so far.
+// Stats counts calls, faults and violations since the start.
 type Stats struct {
-	// Calls counts API calls by path and outcome: the errcode ("0" if there is
-	// none), or what ListCall.Outcome has instead. Paths that no call has are
-	// counted under "other".
+	// Calls counts API calls by path and outcome: the errcode ("0" if there is none),
+	// or the value of ListCall.Outcome. Unknown paths are counted under "other".
 	Calls map[string]map[string]int `json:"calls"`
-	// Faults counts how often each switch has changed what a caller got.
-	// Switches about form (as order or ids_as_number) are not counted.
+	// Faults counts how often each switch has changed an answer. Switches about format
+	// (such as order or ids_as_number) are not counted.
 	Faults map[string]int `json:"faults"`
-	// Violations counts what callers should never send: next_key_parameters (a
-	// next_key with other parameters than it was issued for), next_key_unknown,
-	// content_length, verify_ticket, refresh_token, not_json, wrong_type, no_range, half_range, null_range,
-	// both_ranges, range_order, point_range, span, page_size.
+	// Violations counts requests that clients should never send: next_key_parameters
+	// (a next_key with other parameters than it was issued for), next_key_unknown,
+	// content_length, verify_ticket, refresh_token, not_json, wrong_type, no_range,
+	// half_range, null_range, both_ranges, range_order, point_range, span, page_size.
 	Violations map[string]int `json:"violations"`
-	// Shops by app ID.
+	// Shops holds the counts of each shop, by app ID.
 	Shops map[string]ShopStats `json:"shops"`
 }
 
-// ShopStats is what one shop has seen.
+// ShopStats counts the calls of one shop.
 type ShopStats struct {
 	ListCalls int `json:"list_calls"`
-	// MaxListCallsInOneSecond is the most list calls that came within any one
+	// MaxListCallsInOneSecond is the greatest number of list calls within any one
 	// second, wherever it begins.
 	MaxListCallsInOneSecond int `json:"max_list_calls_in_one_second"`
-	// TokenRefreshes counts the tokens issued, of all kinds.
+	// TokenRefreshes is the number of tokens issued, of all kinds.
 	TokenRefreshes int `json:"token_refreshes"`
 }
 
-// Stats gives a copy.
+// Stats returns a copy of the counts.
 func (s *Server) Stats() Stats {
 	out := s.stats.copy()
 	for appID, shop := range s.shops {
@@ -45,20 +44,20 @@ func (s *Server) Stats() Stats {
 	return out
 }
 
-// counters are the Stats in the making.
+// counters is the state behind Stats.
 type counters struct {
 	mu         sync.Mutex
 	calls      map[callKind]int
 	faults     map[string]int
 	violations map[string]int
-	lists      map[*shop]*pace
+	lists      map[*shop]*listRate
 }
 
 type callKind struct{ path, outcome string }
 
-// pace is how fast list calls come.
-type pace struct {
-	n, most int
+// listRate counts list calls and their greatest rate.
+type listRate struct {
+	n, peak int
 	recent  []time.Time // calls within the second before the latest
 }
 
@@ -69,7 +68,7 @@ func (c *counters) call(path, outcome string, of *shop, isList bool, at time.Tim
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.calls == nil {
-		c.calls, c.lists = map[callKind]int{}, map[*shop]*pace{}
+		c.calls, c.lists = map[callKind]int{}, map[*shop]*listRate{}
 	}
 	c.calls[callKind{path, outcome}]++
 	if !isList || of == nil {
@@ -77,13 +76,13 @@ func (c *counters) call(path, outcome string, of *shop, isList bool, at time.Tim
 	}
 	p := c.lists[of]
 	if p == nil {
-		p = &pace{}
+		p = &listRate{}
 		c.lists[of] = p
 	}
 	p.count(at)
 }
 
-func (p *pace) count(at time.Time) {
+func (p *listRate) count(at time.Time) {
 	p.n++
 	gone := 0
 	for gone < len(p.recent) && at.Sub(p.recent[gone]) >= time.Second {
@@ -91,7 +90,7 @@ func (p *pace) count(at time.Time) {
 	}
 	p.recent = append(p.recent[:0], p.recent[gone:]...)
 	p.recent = append(p.recent, at)
-	p.most = max(p.most, len(p.recent))
+	p.peak = max(p.peak, len(p.recent))
 }
 
 func (c *counters) fault(name string) {
@@ -130,7 +129,7 @@ func (c *counters) copy() Stats {
 	maps.Copy(out.Faults, c.faults)
 	maps.Copy(out.Violations, c.violations)
 	for of, p := range c.lists {
-		out.Shops[of.appID] = ShopStats{ListCalls: p.n, MaxListCallsInOneSecond: p.most}
+		out.Shops[of.appID] = ShopStats{ListCalls: p.n, MaxListCallsInOneSecond: p.peak}
 	}
 	return out
 }

@@ -8,11 +8,11 @@ import (
 	"time"
 )
 
-// Rules of the two token calls, see their official pages; the day's number of
-// plain tokens is what users report.
+// Rules of the two token calls, from their official pages; the daily number of plain
+// tokens is what users report.
 const (
-	tokenOverlap       = 300 * time.Second // a plain token lives on after the next one
-	tokenEarly         = 300 * time.Second // a stable token is replaced so long before its end
+	tokenOverlap       = 300 * time.Second // a plain token stays valid after the next one
+	tokenEarly         = 300 * time.Second // a stable token is replaced this long before its end
 	plainTokensADay    = 2000
 	forcedTokensADay   = 20
 	forcedTokenGap     = 30 * time.Second
@@ -20,8 +20,8 @@ const (
 	stableCallsADay    = 500_000
 )
 
-// Kinds of tokens. Each goes into a parameter of the query of its own, but for
-// authorizer tokens, which go where a shop's own do.
+// Kinds of tokens. Each has its own query parameter, except that authorizer tokens
+// share that of a shop's own tokens.
 const (
 	kindPlain      = "plain"
 	kindStable     = "stable"
@@ -31,27 +31,27 @@ const (
 	kindComponent  = "component"
 )
 
-// token is an access token that has been handed out.
+// token is an issued access token.
 type token struct {
-	shop    *shop // nil for a component token
-	kind    string
-	expires time.Time // from then on 42001
-	dies    time.Time // from then on 40001; zero = never
-	grant   *grant    // of an authorizer token
-	came    string    // the refresh token that came with it, if its use ends those before
+	shop       *shop // nil for a component token
+	kind       string
+	expires    time.Time // answers 42001 from then on
+	dies       time.Time // answers 40001 from then on; zero = never
+	grant      *grant    // set for authorizer tokens
+	issuedWith string    // refresh token issued with it, if its use ends earlier ones
 }
 
-// ledger holds every token. Plain and stable tokens do not know of each other.
+// ledger holds all tokens. Plain and stable tokens are independent.
 type ledger struct {
 	mu       sync.Mutex
 	tokens   map[string]*token
-	wallet   map[*shop]*wallet
-	serial   uint64 // tokens issued, to sweep now and then
+	wallet   map[*shop]*shopTokens
+	serial   uint64 // number of tokens issued, to trigger clean-ups
 	platform *platform
 }
 
-// wallet is what one shop has of tokens.
-type wallet struct {
+// shopTokens is the token state of one shop.
+type shopTokens struct {
 	plain       *token
 	plainToday  tally
 	plainSerial uint64
@@ -75,9 +75,9 @@ type wallet struct {
 }
 
 func newLedger(shops map[string]*shop, platform *platform) *ledger {
-	l := &ledger{tokens: map[string]*token{}, wallet: map[*shop]*wallet{}, platform: platform}
+	l := &ledger{tokens: map[string]*token{}, wallet: map[*shop]*shopTokens{}, platform: platform}
 	for _, s := range shops {
-		l.wallet[s] = &wallet{}
+		l.wallet[s] = &shopTokens{}
 		if s.token != "" {
 			l.tokens[s.token] = &token{shop: s, kind: kindStatic}
 		}
@@ -85,7 +85,8 @@ func newLedger(shops map[string]*shop, platform *platform) *ledger {
 	return l
 }
 
-// owner gives the shop a token was made for, whether it is still good or not.
+// owner returns the shop that a token was issued for, whether it is still valid or
+// not.
 func (l *ledger) owner(text string) *shop {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -95,8 +96,8 @@ func (l *ledger) owner(text string) *shop {
 	return nil
 }
 
-// check gives the errcode for a shop's access token, 0 if it is good, and
-// whether it is one of the platform's. param is what it was called in the query.
+// check returns the errcode for a shop's access token, 0 if it is valid, and whether
+// it is one of the platform's. param is its query parameter.
 func (l *ledger) check(text, param string, now time.Time) (code int, ofPlatform bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -104,7 +105,7 @@ func (l *ledger) check(text, param string, now time.Time) (code int, ofPlatform 
 	if param == paramCloud {
 		kind = kindCloud
 	}
-	if code := l.verdict(text, kind, now); code != 0 {
+	if code := l.checkKind(text, kind, now); code != 0 {
 		return code, false
 	}
 	t := l.tokens[text]
@@ -114,15 +115,15 @@ func (l *ledger) check(text, param string, now time.Time) (code int, ofPlatform 
 	if t.grant.revoked {
 		return codeNotAuthorized, true
 	}
-	if t.came != "" {
-		t.grant.used(t.came, now)
+	if t.issuedWith != "" {
+		t.grant.used(t.issuedWith, now)
 	}
 	return 0, true
 }
 
-// verdict gives the errcode for a token of a kind, 0 if it is good; no kind is
-// any that a shop's calls take as access_token. The caller holds mu.
-func (l *ledger) verdict(text, kind string, now time.Time) int {
+// checkKind returns the errcode for a token of a kind, 0 if it is valid; kind "" = any
+// token that a shop's calls accept as access_token. The caller holds mu.
+func (l *ledger) checkKind(text, kind string, now time.Time) int {
 	t := l.tokens[text]
 	switch {
 	case text == "":
@@ -145,14 +146,14 @@ func (l *ledger) verdict(text, kind string, now time.Time) int {
 	return 0
 }
 
-// refreshes is how many tokens have been issued for a shop.
+// refreshes returns the number of tokens issued for a shop.
 func (l *ledger) refreshes(s *shop) int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.wallet[s].refreshesTotal
 }
 
-// issue makes a shop's serial-th token of a kind.
+// issue creates a shop's serial-th token of a kind.
 func (l *ledger) issue(s *shop, kind string, serial uint64, now time.Time, ttl time.Duration) (string, *token) {
 	t := &token{shop: s, kind: kind, expires: now.Add(ttl)}
 	text := tokenText(s.seed, kind, serial)
@@ -168,7 +169,7 @@ func (l *ledger) issue(s *shop, kind string, serial uint64, now time.Time, ttl t
 	return text, t
 }
 
-// tokenText spells a token, about as long as real ones are.
+// tokenText returns a token's text, about as long as real ones.
 func tokenText(seed uint64, kind string, serial uint64) string {
 	var b []byte
 	for i := range uint64(12) {
@@ -192,7 +193,7 @@ func (s *Server) plainToken(c *call) answer {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	w := l.wallet[c.shop]
-	if !w.plainToday.take(dayOf(c.now), plainTokensADay) {
+	if !w.plainToday.add(dayOf(c.now), plainTokensADay) {
 		return c.fail(codeDayLimit, "")
 	}
 	if w.plain != nil {
@@ -205,8 +206,8 @@ func (s *Server) plainToken(c *call) answer {
 	return succeed(tokenAnswer{text, int64(ttl / time.Second)})
 }
 
-// stableToken answers POST /cgi-bin/stable_token: the same token until it is
-// near its end or a refresh is forced.
+// stableToken answers POST /cgi-bin/stable_token: the same token until it is near its
+// end or a refresh is forced.
 func (s *Server) stableToken(c *call) answer {
 	var in struct {
 		GrantType    string `json:"grant_type"`
@@ -225,15 +226,15 @@ func (s *Server) stableToken(c *call) answer {
 	defer l.mu.Unlock()
 	w := l.wallet[c.shop]
 	switch {
-	case !w.stableThisMin.take(minuteOf(c.now), stableCallsAMinute):
+	case !w.stableThisMin.add(minuteOf(c.now), stableCallsAMinute):
 		return c.fail(codeMinuteLimit, "")
-	case !w.stableToday.take(dayOf(c.now), stableCallsADay):
+	case !w.stableToday.add(dayOf(c.now), stableCallsADay):
 		return c.fail(codeDayLimit, "")
 	}
-	// A forced refresh that comes too soon or too often is no refresh.
+	// A forced refresh too soon or too often is ignored.
 	forced := in.ForceRefresh &&
 		(!w.hasForcedOnce || c.now.Sub(w.lastForced) >= forcedTokenGap) &&
-		w.forcedToday.take(dayOf(c.now), forcedTokensADay)
+		w.forcedToday.add(dayOf(c.now), forcedTokensADay)
 	if forced {
 		w.lastForced, w.hasForcedOnce = c.now, true
 		if w.stable != nil {
@@ -247,15 +248,15 @@ func (s *Server) stableToken(c *call) answer {
 	return succeed(tokenAnswer{w.stableText, int64(w.stable.expires.Sub(c.now) / time.Second)})
 }
 
-// credentials checks who asks for a token.
+// credentials checks the parameters of a token call.
 func (c *call) credentials(grantType, appID, secret string) (answer, bool) {
 	var code int
 	switch {
 	case c.faults.Whitelist == codeAddressToken:
-		c.took("whitelist")
+		c.countFault("whitelist")
 		code = codeAddressToken
 	case c.faults.TokenError != 0:
-		c.took("token_error")
+		c.countFault("token_error")
 		code = c.faults.TokenError
 	case grantType != "client_credential":
 		code = codeGrantType
@@ -272,7 +273,7 @@ func (c *call) credentials(grantType, appID, secret string) (answer, bool) {
 	return c.fail(code, ""), true
 }
 
-// secret gives the errcode for an app ID and its secret, 0 if they match.
+// secret returns the errcode for an app ID and its secret, 0 if they match.
 func (c *call) secret(appID, secret string) int {
 	switch shop := c.server.shops[appID]; {
 	case shop == nil:

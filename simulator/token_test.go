@@ -32,13 +32,13 @@ func listWith(t testing.TB, s http.Handler, accessToken string) reply {
 	return call(t, s, "POST", listPath+"?access_token="+accessToken, created(1, 2, 10, ""))
 }
 
-// inBubble runs a test with a shop that knows only tokens, in a bubble.
+// inBubble runs a test in a bubble, with a shop without orders.
 func inBubble(t *testing.T, test func(*testing.T, *simulator.Server)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) { test(t, shop(simulator.Backlog{}, simulator.Live{}, simulator.Faults{})) })
 }
 
-// Each plain token puts an end to the one before, five minutes later.
+// Each plain token ends the previous one five minutes later.
 func TestPlainTokens(t *testing.T) {
 	inBubble(t, func(t *testing.T, s *simulator.Server) {
 		first := plain(t, s)
@@ -93,7 +93,8 @@ func TestStableTokens(t *testing.T) {
 	})
 }
 
-// A forced refresh kills at once, but not within 30 s nor more than 20 times.
+// A forced refresh ends the token at once, but is ignored within 30 s and after 20 in
+// a day.
 func TestForcedRefresh(t *testing.T) {
 	inBubble(t, func(t *testing.T, s *simulator.Server) {
 		last := stable(t, s, false).Token
@@ -120,7 +121,7 @@ func TestForcedRefresh(t *testing.T) {
 	})
 }
 
-// The two kinds do not touch each other.
+// The two kinds of tokens are independent.
 func TestTokensAreSeparate(t *testing.T) {
 	inBubble(t, func(t *testing.T, s *simulator.Server) {
 		a, b := plain(t, s), stable(t, s, false)
@@ -168,7 +169,7 @@ func TestTokenRefusals(t *testing.T) {
 	})
 }
 
-// A shop without a secret gives no tokens: not even for an empty one.
+// A shop without a secret issues no tokens, not even for an empty one.
 func TestNoSecretNoToken(t *testing.T) {
 	s := simulator.New(simulator.Config{Shops: []simulator.Shop{{AppID: appID}}})
 	wantCode(t, stable(t, s, false), 40125)

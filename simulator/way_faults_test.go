@@ -8,8 +8,8 @@ import (
 	"orderwalk/simulator"
 )
 
-// waySwitches has a test for each switch of the ways to be authorised. They make
-// their own worlds, of platforms and hostings.
+// waySwitches has a test for each switch of the ways to authorise. They create their
+// own servers, with platforms and hostings.
 var waySwitches = map[string]func(t *testing.T, s *simulator.Server){
 	"rotate_refresh_token": func(t *testing.T, _ *simulator.Server) {
 		s := withPlatform(nil)
@@ -29,7 +29,8 @@ var waySwitches = map[string]func(t *testing.T, s *simulator.Server){
 		wantCode(t, authorizerToken(t, s, first.got.Refresh).reply, 0)
 		wantCode(t, authorizerToken(t, s, second.got.Refresh).reply, 0)
 
-		// The old one lives until the new access token is used, however long.
+		// The old one stays valid until the new access token is used, however long
+		// that takes.
 		on(t, s, "rotate_refresh_token=at_use")
 		start := s.Authorizers()[0].RefreshToken
 		lost := authorizerToken(t, s, start)

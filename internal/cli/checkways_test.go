@@ -53,16 +53,16 @@ func TestCheckInEveryWay(t *testing.T) {
 	}{
 		"stable_token": {auth: "stable_token", want: []string{
 			"token of wxsimulated0000001  by stable_token\n", "ok      " + calls + "\n", "left today\n"}},
-		"token":  {auth: "token", want: []string{"token of wxsimulated0000001  by token\n", "→ auth token is in use: each new token ends the one before"}},
+		"token":  {auth: "token", want: []string{"token of wxsimulated0000001  by token\n", "→ auth is token: each new token ends the previous one"}},
 		"static": {auth: "static", want: []string{"token of wxsimulated0000001  as given\n", "left today\n"}},
 		"cloud_file": {auth: "cloud_file", want: []string{
 			"token of wxsimulated0000001  from /", "ok      " + calls + "\n", "quota of wxsimulated0000001  not known: the vendor does not tell it by cloud call\n"}},
 		"cloud_open": {auth: "cloud_open", want: []string{
 			"token of wxsimulated0000001  none: the hosting's relay adds it\n", "ok      " + calls + "\n", "not known: the vendor does not tell"}},
 		"no token file": {auth: "cloud_file", spoil: func(t *testing.T) { t.Setenv("ORDERWALK_CLOUD_TOKEN_FILE", "/nowhere") }, code: 1,
-			want: []string{"failed  token of wxsimulated0000001  get access token: read secret: \"/nowhere\": no such file", "→ switch on cloud tokens"}},
+			want: []string{"failed  token of wxsimulated0000001  get access token: read secret: \"/nowhere\": no such file", "→ enable cloud tokens"}},
 		"not on the hosting's list": {auth: "cloud_file", faults: simulator.Faults{WayFaults: simulator.WayFaults{CloudUnlisted: true}}, code: 1,
-			want: []string{"failed  " + calls + " list orders: errcode 48001", "→ put /channels/ec/order/list/get into the hosting's"}},
+			want: []string{"failed  " + calls + " list orders: errcode 48001", "→ add /channels/ec/order/list/get to the hosting's"}},
 		"answered by somebody else": {auth: "cloud_open", faults: simulator.Faults{WayFaults: simulator.WayFaults{SeqidAbsent: true}},
 			want: []string{"ok      " + calls + "\n", "→ the answer has no x-openapi-seqid"}},
 		"API elsewhere": {auth: "cloud_open", spoil: func(t *testing.T) { t.Setenv("ORDERWALK_API_URL", "http://gateway.example") }, code: 2,

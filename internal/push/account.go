@@ -5,11 +5,11 @@ import (
 	"strings"
 )
 
-// account is whom a push is for, by its address: a shop, a platform, or a shop
-// of a platform.
+// account identifies, by the push address, the receiver of a push: a shop, a platform,
+// or a shop of a platform.
 type account struct{ component, shop string }
 
-// appID is what plaintexts end in.
+// appID returns the app ID at the end of the plaintext.
 func (a account) appID() string {
 	if a.component != "" {
 		return a.component
@@ -17,7 +17,7 @@ func (a account) appID() string {
 	return a.shop
 }
 
-// accountOf reads the path of a push address.
+// accountOf parses the path of a push address.
 func accountOf(path string) (a account, ok bool) {
 	parts := strings.Split(path, "/")[1:]
 	switch {

@@ -9,23 +9,23 @@ import (
 	"errors"
 )
 
-// errEncryption is all that can be wrong with a ciphertext; errAppID means that
-// it is whole but meant for another account.
+// errEncryption covers every fault of a ciphertext. errAppID means that the ciphertext
+// is intact but for another account.
 var (
 	errEncryption = errors.New("does not decrypt")
 	errAppID      = errors.New("is meant for another app ID")
 )
 
 const (
-	// padBlock is the block of the padding, twice that of AES.
+	// padBlock is the block size of the padding, twice that of AES.
 	padBlock = 32
-	// The plaintext is 16 random bytes, the message's length in 4 bytes, the
-	// message, and the app ID it is meant for.
+	// The plaintext is 16 random bytes, the message's length in 4 bytes, the message,
+	// and the receiver's app ID.
 	randomSize = 16
 	headSize   = randomSize + 4
 )
 
-// open decrypts a message that is meant for an app ID.
+// open decrypts a message for an app ID.
 func (k Key) open(encrypted, appID string) ([]byte, error) {
 	data, err := base64.StdEncoding.DecodeString(encrypted)
 	if err != nil || len(data) == 0 || len(data)%padBlock != 0 {
@@ -33,7 +33,7 @@ func (k Key) open(encrypted, appID string) ([]byte, error) {
 	}
 	block, err := aes.NewCipher(k.aes[:])
 	if err != nil {
-		return nil, errEncryption // not with 32 bytes
+		return nil, errEncryption // impossible with 32 bytes
 	}
 	cipher.NewCBCDecrypter(block, k.aes[:aes.BlockSize]).CryptBlocks(data, data)
 
@@ -52,8 +52,8 @@ func (k Key) open(encrypted, appID string) ([]byte, error) {
 	return rest[:length], nil
 }
 
-// unpad gives the size of data without its PKCS#7 padding. It looks at the
-// whole last block whatever the padding is, so that its time says nothing.
+// unpad returns the size of data without its PKCS#7 padding. It reads the whole last
+// block in any case, so that its duration reveals nothing.
 func unpad(data []byte) (size int, ok bool) {
 	pad := int(data[len(data)-1])
 	good := subtle.ConstantTimeLessOrEq(1, pad) & subtle.ConstantTimeLessOrEq(pad, padBlock)

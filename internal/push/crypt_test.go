@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// vectors were made by testdata/vectors.py, which says how.
+// vectors come from testdata/vectors.py, which documents them.
 func vectors(t testing.TB) (all []vector) {
 	t.Helper()
 	text, err := os.ReadFile("testdata/vectors.json")
@@ -68,16 +68,16 @@ func TestVectors(t *testing.T) {
 	}
 }
 
-// plain is a plaintext that is right but for its padding, which is to come.
+// plain is a correct plaintext without padding.
 func plain(message, appID string) []byte {
 	data := append(bytes.Repeat([]byte{'r'}, 16), 0, 0, byte(len(message)>>8), byte(len(message)))
 	return append(append(data, message...), appID...)
 }
 
-// Each padding there can be, right and wrong, against the plain rule.
+// Every padding, right and wrong, compared with a simple implementation of the rule.
 func TestPaddings(t *testing.T) {
 	for last := range 256 {
-		for wrongAt := range 33 { // 32: nowhere
+		for wrongAt := range 33 { // 32: no wrong byte
 			block := bytes.Repeat([]byte{byte(last)}, 32)
 			if wrongAt < 32 {
 				block[wrongAt] ^= 1
@@ -132,7 +132,7 @@ func TestWhatDoesNotDecrypt(t *testing.T) {
 	}
 }
 
-// With any one byte changed, a ciphertext is another message or none.
+// A ciphertext with any one byte changed decrypts to another message or not at all.
 func TestEveryByteOfACiphertext(t *testing.T) {
 	k := key(t, shopToken, shopAES)
 	message := strings.Repeat("a message ", 9)
@@ -160,7 +160,7 @@ func TestKeysThatAreNone(t *testing.T) {
 	}
 }
 
-// However it is printed, a secret stays one.
+// Printing a secret in any form does not reveal it.
 func TestSecretsHide(t *testing.T) {
 	for _, v := range []any{
 		key(t, shopToken, shopAES), []Key{key(t, shopToken, shopAES)}, Secret(shopToken),

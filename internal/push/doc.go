@@ -1,10 +1,9 @@
-// Package push takes what the vendor pushes: events of orders, of shops that
-// authorise a third-party platform or take that back, and the platform's verify
-// tickets.
+// Package push receives the vendor's pushes: order events, changes of shops'
+// authorisations of a third-party platform, and the platform's verify tickets.
 //
-// It knows how a push is signed, encrypted and written, and which addresses it
-// comes to. It does not know what a push is good for: it hands typed events to
-// functions it is given and answers the vendor according to what they say. Only
+// It knows how a push is signed, encrypted and encoded, and to which addresses it is
+// sent. It does not know what the events are used for: it passes typed events to
+// functions of its caller and answers the vendor according to their result. Only
 // internal/cli uses it.
 //
 // # Addresses
@@ -13,36 +12,34 @@
 //	/push/component/{component}            authorisations and verify tickets, as XML
 //	/push/component/{component}/{app_id}   events of the platform's shops, as XML
 //
-// GET is the check that the vendor makes when an address is entered there, POST
-// is a push. Everything else is 404: the listener faces the internet and serves
-// nothing more.
+// GET is the vendor's check when an operator enters an address there; POST is a push.
+// Everything else is 404, because the listener faces the internet.
 //
-// # What is believed
+// # Which pushes are accepted
 //
-// A push is believed when its msg_signature is right under one of the account's
-// keys, its timestamp and its CreateTime are not older than 4 hours and not more
-// than 5 minutes ahead, it decrypts, and its plaintext ends in the app ID it is meant for. The
-// signature covers the ciphertext, so nothing is decrypted that the vendor has
-// not signed; yet all that is wrong up to here gets one and the same answer, so
-// that nobody learns which part it was. The results, which are counted, tell the
-// operator.
+// A push is accepted if its msg_signature is valid under one of the account's keys,
+// its timestamp and its CreateTime are not older than 4 hours and not more than 5
+// minutes ahead, it decrypts, and its plaintext ends in the account's app ID. The
+// signature covers the ciphertext, so the package decrypts only what the vendor has
+// signed. The answer to all of these faults is the same, so that a forger does not
+// learn which check failed. The operator sees it in the counted results.
 //
-// What the signature does not cover is the address. A push to one shop of a
-// platform that is sent again to another one's address is believed; it can do no
-// more than have that shop looked at.
+// The signature does not cover the address. A push to one shop of a platform that is
+// replayed to another shop's address is accepted; its only effect is that the other
+// shop is polled.
 //
-// # What is answered
+// # Answers
 //
-//	200  success: it was kept, or kept before, or is of no concern here
-//	4xx  it is forged, malformed or for nobody here; the vendor need not try again
-//	503  it could not be kept; the vendor tries again for 3.6 hours
+//	200  success: the event was stored, or was stored before, or is not used here
+//	4xx  the push is forged, malformed or for an unknown account; do not repeat it
+//	503  the event could not be stored; the vendor repeats it for 3.6 hours
 //
-// The vendor waits for 5 s. A function that has not returned 4.5 s after a push
-// came is no longer waited for and the answer is 503. If it succeeds later all
-// the same, the vendor's next try is a repeat.
+// The vendor waits for 5 s. If the caller's function has not returned 4.5 s after a
+// push came, the answer is 503. If the function succeeds later, the vendor's next
+// attempt is a repeat.
 //
-// A repeat is a push with the message of one that was kept, even if it was
-// signed and encrypted anew. What is remembered is bounded and ends with the
-// process, so whoever is handed an event may be handed it again: by Created it
-// can be told from news.
+// A repeat is a push with the same message as a stored one, even if it was signed and
+// encrypted again. The record of stored pushes is bounded and lost with the process,
+// so a function may get an event more than once; Created tells an old one from a new
+// one.
 package push

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// check answers the vendor's check of an address with what it wants to hear.
+// check answers the vendor's check of an address with the text to echo.
 func (h *Handler) check(a account, r *http.Request) (Result, string) {
 	keys, result := h.keys(a)
 	if result != "" {
@@ -43,9 +43,8 @@ func (h *Handler) check(a account, r *http.Request) (Result, string) {
 	return Echo, echo
 }
 
-// isEcho tells whether a text may be sent back. A signed GET must not be a way
-// to have a browser shown a page, nor to have a push that somebody has recorded
-// decrypted.
+// isEcho reports whether a text may be sent back. A signed GET must not show a page in
+// a browser, nor decrypt a recorded push.
 func isEcho(s string) bool {
 	const more = "+/=.~"
 	return s != "" && len(s) <= 256 && strings.IndexFunc(s, func(r rune) bool {

@@ -10,56 +10,56 @@ import (
 	"time"
 )
 
-// Order is something that has happened to an order.
+// Order is an event about an order.
 type Order struct {
 	// Shop is the app ID of the shop, from the address the push came to.
 	Shop string
-	// Event is the vendor's name of it, such as channels_ec_order_new.
+	// Event is the vendor's event name, such as channels_ec_order_new.
 	Event string
-	// ID is the order's. Empty if the event names none.
+	// ID is the order ID; empty if the event has none.
 	ID string
-	// Created is when it happened, to the second.
+	// Created is when the event happened, to the second.
 	Created time.Time
-	// Type is what the event tells beyond its name: type, cancel_type,
-	// confirm_type or finish_delivery. Mostly empty.
+	// Type is the type, cancel_type, confirm_type or finish_delivery of the event;
+	// mostly empty.
 	Type string
 }
 
-// Change is what has become of a shop's authorisation.
+// Change is a change of a shop's authorisation.
 type Change string
 
-// All changes there are.
+// The values of Change.
 const (
 	Authorized   Change = "authorized"
 	Updated      Change = "updateauthorized"
 	Unauthorized Change = "unauthorized"
 )
 
-// Authorization says that a shop has authorised a platform, has changed what it
-// allows, or has taken it back. Those that come late or again must not undo what
-// has happened since: see Created.
+// Authorization reports that a shop has authorised a platform, changed its
+// permissions, or withdrawn the authorisation. Use Created to ignore late and repeated
+// events.
 type Authorization struct {
 	// Component and Shop are the app IDs of the platform and of the shop.
 	Component, Shop string
 	Change          Change
-	// Code is what authorizer tokens are asked for with, until Expires. It is
-	// empty, and Expires zero, if the change is Unauthorized.
+	// Code is the authorization code to exchange for tokens before Expires. It is
+	// empty, and Expires zero, if Change is Unauthorized.
 	Code    Secret
 	Expires time.Time
-	// Created is when it happened, to the second.
+	// Created is when the event happened, to the second.
 	Created time.Time
 }
 
-// Ticket is a platform's verify ticket. The one with the latest Created counts,
-// for 12 hours from then on.
+// Ticket is a platform's verify ticket. The one with the latest Created is the valid
+// one, for 12 hours from then on.
 type Ticket struct {
 	Component string
 	Ticket    Secret
 	Created   time.Time
 }
 
-// Secret is a text that hides when it is printed, logged or encoded: only
-// string(s) shows it.
+// Secret is a text that is hidden when printed, logged or encoded; only string(s)
+// reveals it.
 type Secret string
 
 // String hides the secret.
@@ -80,12 +80,12 @@ const (
 	orderEvents = "channels_ec_order_"
 	ticketInfo  = "component_verify_ticket"
 	// The vendor calls AuthorizationCodeExpiredTime a time and describes it as a
-	// number of seconds. A number below this is a duration.
+	// number of seconds. A number below this is taken for a duration.
 	leastUnixTime = 30 * 24 * 60 * 60
 )
 
-// parse reads a message that came to an account's address. The event is an
-// Order, an Authorization, a Ticket, or nil if it is of no concern here.
+// parse decodes a message to an account. The event is an Order, an Authorization, a
+// Ticket, or nil if it is of another kind.
 func parse(a account, message []byte) (event any, err error) {
 	var head struct {
 		XMLName    xml.Name `json:"-" xml:"xml"`
@@ -111,9 +111,9 @@ func parse(a account, message []byte) (event any, err error) {
 	} else {
 		event, err = parseInfo(a, message, info, created)
 	}
-	// The signature is of the sorted parts: it holds as well with timestamp and
-	// nonce swapped, and so a nonce that looks like a time would make a push of any
-	// age a new one.
+	// The signature covers the sorted values, so it stays valid with timestamp and
+	// nonce swapped. A nonce that looks like a time would let an old push pass;
+	// CreateTime is checked against that.
 	if err == nil && !recent(created) {
 		return nil, errStale
 	}
@@ -158,7 +158,7 @@ func parseOrder(message []byte, o Order) (Order, error) {
 	return o, nil
 }
 
-// parseInfo reads what is about the platform itself.
+// parseInfo decodes an event about the platform itself.
 func parseInfo(a account, message []byte, info string, created time.Time) (any, error) {
 	var in struct {
 		XMLName         xml.Name `json:"-" xml:"xml"`

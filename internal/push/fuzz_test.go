@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// Whatever a plaintext holds, it is taken apart as the plain rule says.
+// Any plaintext is split as a simple implementation splits it.
 func FuzzOpen(f *testing.F) {
 	for _, v := range vectors(f) {
 		f.Add(append([]byte("0123456789abcdef"), v.Message...), v.AppID)
@@ -34,7 +34,7 @@ func FuzzOpen(f *testing.F) {
 	})
 }
 
-// openPlainly is open without encryption and without care for its time.
+// openPlainly is open without encryption and without constant time.
 func openPlainly(data []byte, appID string) ([]byte, error) {
 	pad := int(data[len(data)-1])
 	if pad < 1 || pad > 32 || !bytes.HasSuffix(data, bytes.Repeat([]byte{byte(pad)}, pad)) {
@@ -51,8 +51,7 @@ func openPlainly(data []byte, appID string) ([]byte, error) {
 	return data[20:end], nil
 }
 
-// Whatever a body is, an envelope is a ciphertext or an error that quotes
-// nothing.
+// From any body, envelope returns a ciphertext or an error that quotes nothing.
 func FuzzEnvelope(f *testing.F) {
 	f.Add([]byte(`{"ToUserName":"gh_1","Encrypt":"YWJj"}`))
 	f.Add([]byte("<xml><ToUserName><![CDATA[gh_1]]></ToUserName><Encrypt><![CDATA[YWJj]]></Encrypt></xml>"))
@@ -69,7 +68,7 @@ func FuzzEnvelope(f *testing.F) {
 	})
 }
 
-// Whatever a message is, an event of it is one that others can rely on.
+// From any message, parse returns an event with valid fields, or an error.
 func FuzzParse(f *testing.F) {
 	now := time.Now()
 	for _, message := range []string{
@@ -120,7 +119,7 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-// Whatever comes to a push address, nothing that is not signed is handed on.
+// Of any request to a push address, nothing unsigned is delivered.
 func FuzzUnsigned(f *testing.F) {
 	s := shopPush(orderJSON("1", time.Now()))
 	f.Add("POST", s.path, s.query(f).Encode(), s.body(f))

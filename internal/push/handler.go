@@ -16,46 +16,45 @@ import (
 
 const (
 	maxBody = 64 << 10
-	// answerWithin leaves half a second of the vendor's five for the way.
+	// answerWithin is half a second less than the vendor's five, for the network.
 	answerWithin = 4500 * time.Millisecond
-	// The vendor's last try comes 3.6 hours after its first.
+	// The vendor's last attempt comes 3.6 hours after its first.
 	maxAge   = 4 * time.Hour
 	maxAhead = 5 * time.Minute
-	// complainEvery is how often each kind of trouble is logged.
-	complainEvery = time.Minute
+	// warnEvery is the shortest time between two log lines of one kind.
+	warnEvery = time.Minute
 )
 
-// Handler takes pushes. Its functions are called from many goroutines at once;
-// nothing may be changed once it serves.
+// Handler receives pushes. Its functions are called from many goroutines at once. The
+// fields must not change once it serves.
 type Handler struct {
-	// ShopKeys and ComponentKeys return the keys that are valid now for a shop's
-	// own pushes and for a platform's; asked at each push. While a key is being
-	// changed there are several. None means that there is no such account (404),
-	// an error that nobody knows just now (503).
+	// ShopKeys and ComponentKeys return the keys that are valid now for a shop's own
+	// pushes and for a platform's. They are called for each push. There are several
+	// while an operator changes a key. None means an unknown account (404); an error
+	// means that the keys are not available now (503).
 	ShopKeys      func(appID string) ([]Key, error)
 	ComponentKeys func(appID string) ([]Key, error)
-	// ComponentShop tells whether a shop is one of a platform's that are cared
-	// for here. Defaults to yes.
+	// ComponentShop reports whether this deployment reads a shop of a platform.
+	// Defaults to true for all.
 	ComponentShop func(component, appID string) bool
 
-	// Order, Authorization and Ticket keep an event for good before they return
-	// nil; after any error the vendor is asked to try again. Their context ends
-	// 4.5 s after the push came, and so does the waiting for them. What has no
-	// function is ignored.
+	// Order, Authorization and Ticket store an event durably before they return nil;
+	// after an error the vendor sends it again. Their context ends 4.5 s after the
+	// push came; then the answer is 503. Events without a function are ignored.
 	Order         func(context.Context, Order) error
 	Authorization func(context.Context, Authorization) error
 	Ticket        func(context.Context, Ticket) error
 
-	// Count, if set, is told what has become of each request to a push address.
+	// Count, if set, is called with the result of each request to a push address.
 	Count func(Result)
-	// Log gets what an operator can do something about: signed pushes that are
-	// refused, and what could not be kept. Defaults to slog.Default.
+	// Log gets what an operator can act on: signed pushes that are refused, and events
+	// that could not be stored. Defaults to slog.Default.
 	Log *slog.Logger
 
-	memory memory
+	seen seenPushes
 
-	mu         sync.Mutex
-	complained map[Result]*rate.Sometimes
+	mu       sync.Mutex
+	warnings map[Result]*rate.Sometimes
 }
 
 // ServeHTTP answers a push, or the check of an address.
@@ -65,7 +64,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.NotFound(w, r)
 		return
 	}
-	// A vendor that has gone away does not undo its push.
+	// The event is stored even if the vendor closes the connection.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), answerWithin)
 	defer cancel()
 
@@ -76,7 +75,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case http.MethodGet:
 		result, echo = h.check(a, r)
 	case http.MethodPost:
-		result = h.take(ctx, w, a, r)
+		result = h.receive(ctx, w, a, r)
 	default:
 		header.Set("Allow", "GET, POST")
 		result = Malformed
@@ -95,10 +94,10 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	header.Set("X-Content-Type-Options", "nosniff")
 	header.Set("Content-Length", strconv.Itoa(len(text)))
 	w.WriteHeader(status)
-	_, _ = io.WriteString(w, text) // a vendor that has gone needs no answer
+	_, _ = io.WriteString(w, text) // the vendor may have closed the connection
 }
 
-// keys gives the keys of an account, or the result if there are none.
+// keys returns the keys of an account, or the result to answer with.
 func (h *Handler) keys(a account) ([]Key, Result) {
 	lookUp := h.ShopKeys
 	if a.component != "" {
@@ -110,7 +109,7 @@ func (h *Handler) keys(a account) ([]Key, Result) {
 	keys, err := lookUp(a.appID())
 	switch {
 	case err != nil:
-		h.complain(NotKept, a, "no keys for pushes", "error", err)
+		h.warn(NotKept, a, "push keys are not available", "error", err)
 		return nil, NotKept
 	case len(keys) == 0, a.component != "" && a.shop != "" && h.ComponentShop != nil && !h.ComponentShop(a.component, a.shop):
 		return nil, UnknownApp
@@ -118,8 +117,8 @@ func (h *Handler) keys(a account) ([]Key, Result) {
 	return keys, ""
 }
 
-// take answers a push.
-func (h *Handler) take(ctx context.Context, w http.ResponseWriter, a account, r *http.Request) Result {
+// receive answers a push.
+func (h *Handler) receive(ctx context.Context, w http.ResponseWriter, a account, r *http.Request) Result {
 	keys, result := h.keys(a)
 	if result != "" {
 		return result
@@ -150,32 +149,32 @@ func (h *Handler) take(ctx context.Context, w http.ResponseWriter, a account, r 
 	event, err := parse(a, message)
 	switch {
 	case errors.Is(err, errAppID):
-		h.complain(BadAppID, a, "a push is about another app ID than the one it is for")
+		h.warn(BadAppID, a, "refused a push: its app ID is not that of the address")
 		return BadAppID
 	case errors.Is(err, errStale):
-		h.complain(Stale, a, "a push is refused", "error", err)
+		h.warn(Stale, a, "refused a push", "error", err)
 		return Stale
 	case err != nil:
-		h.complain(Malformed, a, "a push by the vendor cannot be read", "error", err)
+		h.warn(Malformed, a, "refused a signed push: cannot decode it", "error", err)
 		return Malformed
 	}
 	hand := h.receiver(event)
 	if hand == nil {
 		return Ignored
 	}
-	return h.keep(ctx, a, digestOf(a, message), hand)
+	return h.deliver(ctx, a, digestOf(a, message), hand)
 }
 
-// complain logs trouble, each kind at most once a minute.
-func (h *Handler) complain(kind Result, a account, what string, more ...any) {
+// warn logs a problem, each kind at most once a minute.
+func (h *Handler) warn(kind Result, a account, what string, more ...any) {
 	h.mu.Lock()
-	if h.complained == nil {
-		h.complained = map[Result]*rate.Sometimes{}
+	if h.warnings == nil {
+		h.warnings = map[Result]*rate.Sometimes{}
 	}
-	sometimes := h.complained[kind]
+	sometimes := h.warnings[kind]
 	if sometimes == nil {
-		sometimes = &rate.Sometimes{First: 1, Interval: complainEvery}
-		h.complained[kind] = sometimes
+		sometimes = &rate.Sometimes{First: 1, Interval: warnEvery}
+		h.warnings[kind] = sometimes
 	}
 	h.mu.Unlock()
 	sometimes.Do(func() {

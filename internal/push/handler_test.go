@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// The check that the vendor documents, at the time it was signed.
+// The vendor's documented example of the address check, at the time it was signed.
 func TestEchoOfTheVendorsExample(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		time.Sleep(time.Until(time.Unix(1714036504, 0)))
@@ -31,7 +31,7 @@ func TestEchoOfTheVendorsExample(t *testing.T) {
 	})
 }
 
-// The two pushes that the vendor documents, at the times they were signed.
+// The vendor's two documented pushes, at the times they were signed.
 func TestPushesOfTheVendorsExamples(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, v := range vectors(t)[:2] {
@@ -130,7 +130,7 @@ func TestWhatIsOfNoConcern(t *testing.T) {
 	d.want("nobody wants orders", d.post(shopPush(order)), 200, Ignored)
 }
 
-// Only the results tell what was wrong with a push that is not the vendor's.
+// Only the counted results say what was wrong with a forged push.
 func TestForgeries(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		good := shopPush(orderJSON("1", time.Now()))
@@ -150,7 +150,7 @@ func TestForgeries(t *testing.T) {
 			"4 hours and a second old": {with(func(s *sheet) { s.at = s.at.Add(-4*time.Hour - time.Second) }), 403, Stale},
 			"5 minutes ahead":          {with(func(s *sheet) { s.at = s.at.Add(5*time.Minute + time.Second) }), 403, Stale},
 			"timestamp and nonce swapped": {with(func(s *sheet) {
-				s.message = orderJSON("1", time.Now().Add(-24*time.Hour)) // its nonce looked like a time of today
+				s.message = orderJSON("1", time.Now().Add(-24*time.Hour)) // its nonce looks like a time of today
 			}), 403, Stale},
 			"an event of tomorrow": {with(func(s *sheet) { s.message = orderJSON("1", time.Now().Add(24*time.Hour)) }), 403, Stale},
 			"an unknown shop":      {with(func(s *sheet) { s.path = "/push/wx9" }), 404, UnknownApp},
@@ -175,7 +175,7 @@ func TestForgeries(t *testing.T) {
 	})
 }
 
-// A ticket or an authorisation inside must be about the platform it came for.
+// The ticket or authorisation inside must be about the addressed platform.
 func TestMessagesAboutAnotherPlatform(t *testing.T) {
 	for _, appID := range []string{shopID, ""} {
 		d := newDesk(t)
@@ -184,7 +184,7 @@ func TestMessagesAboutAnotherPlatform(t *testing.T) {
 	}
 }
 
-// Each parameter and each byte of the body, changed once, makes it no push.
+// A push with any parameter or any byte of the body changed is refused.
 func TestTampering(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDesk(t)
@@ -212,7 +212,7 @@ func TestTampering(t *testing.T) {
 				try(fmt.Sprintf("byte %d of %s", i, name), query, body)
 			}
 			query.Del(name)
-			if name != "signature" { // which says no more than msg_signature
+			if name != "signature" { // which adds nothing to msg_signature
 				try("no "+name, query, body)
 			}
 			query.Set(name, value)
@@ -227,7 +227,8 @@ func TestTampering(t *testing.T) {
 	})
 }
 
-// While a key is being changed both are good, in whatever combination is given.
+// While an operator changes a key, both the old and the new one are valid, in any
+// combination.
 func TestChangeOfKeys(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDesk(t)

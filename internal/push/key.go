@@ -11,8 +11,8 @@ import (
 	"strings"
 )
 
-// Key is a message token and the EncodingAESKey that goes with it, as set at
-// the vendor's side. It shows neither when printed.
+// Key is a message token and its EncodingAESKey, as set at the vendor's side. Neither
+// is shown when the key is printed.
 type Key struct {
 	token string
 	aes   [32]byte
@@ -22,7 +22,8 @@ type Key struct {
 // the last "=".
 const encodedKeySize = 43
 
-// NewKey takes a message token and an EncodingAESKey. Its errors name neither.
+// NewKey returns the key for a message token and an EncodingAESKey. Its errors contain
+// neither.
 func NewKey(token, encodingAESKey string) (Key, error) {
 	if token == "" {
 		return Key{}, errors.New("the message token is empty")
@@ -30,7 +31,7 @@ func NewKey(token, encodingAESKey string) (Key, error) {
 	if len(encodingAESKey) != encodedKeySize {
 		return Key{}, errors.New("the EncodingAESKey does not have 43 characters")
 	}
-	// Its last character may have bits that the 32 bytes do not need.
+	// The last character may have bits beyond the 32 bytes.
 	raw, err := base64.StdEncoding.DecodeString(encodingAESKey + "=")
 	if err != nil || len(raw) != 32 {
 		return Key{}, errors.New("the EncodingAESKey has a character that base64 does not have")
@@ -38,7 +39,7 @@ func NewKey(token, encodingAESKey string) (Key, error) {
 	return Key{token: token, aes: [32]byte(raw)}, nil
 }
 
-// hidden is what a secret looks like wherever it is printed.
+// hidden replaces a secret wherever it is printed.
 const hidden = "[secret]"
 
 // String hides the key.
@@ -50,8 +51,8 @@ func (Key) GoString() string { return hidden }
 // LogValue hides the key.
 func (Key) LogValue() slog.Value { return slog.StringValue(hidden) }
 
-// signed tells, in a time that does not depend on it, whether a signature is
-// that of the parts under the key's token.
+// signed reports, in constant time, whether signature is valid for the parts under the
+// key's token.
 func (k Key) signed(signature string, parts ...string) bool {
 	sorted := slices.Sorted(slices.Values(append(parts, k.token)))
 	sum := sha1.Sum([]byte(strings.Join(sorted, "")))

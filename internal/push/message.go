@@ -10,11 +10,11 @@ import (
 
 var (
 	errPlaintext = errors.New("is not encrypted")
-	// errUnreadable stands for what the decoders say, which quotes the message.
+	// errUnreadable replaces the decoders' errors, which quote the message.
 	errUnreadable = errors.New("is neither JSON nor XML as the vendor writes it")
 )
 
-// envelope takes the ciphertext out of a push's body, JSON or XML.
+// envelope returns the ciphertext of a push's body, JSON or XML.
 func envelope(body []byte) (encrypted string, err error) {
 	var in struct {
 		XMLName xml.Name `json:"-" xml:"xml"`
@@ -29,8 +29,8 @@ func envelope(body []byte) (encrypted string, err error) {
 	return string(in.Encrypt), nil
 }
 
-// decode reads JSON or XML, whichever it is. Entities of a document's own
-// making are errors to encoding/xml, so nothing grows while it is read.
+// decode detects and decodes JSON or XML. encoding/xml rejects entities that a
+// document defines, so the input cannot expand.
 func decode(data []byte, into any) error {
 	data = bytes.TrimSpace(data)
 	unmarshal := json.Unmarshal
@@ -43,8 +43,8 @@ func decode(data []byte, into any) error {
 	return nil
 }
 
-// text is a string or a whole number in JSON, or what an XML element holds: as
-// it stands there, so that no digit of an ID is lost.
+// text is a JSON string or whole number, or the content of an XML element, kept as
+// text so that no digit of an ID is lost.
 type text string
 
 func (t *text) UnmarshalJSON(raw []byte) error {
@@ -74,7 +74,7 @@ func isDigits(s string) bool {
 	return s != "" && strings.Trim(s, "0123456789") == ""
 }
 
-// isName tells whether a text can be an app ID, an order ID or an event's name.
+// isName reports whether a text can be an app ID, an order ID or an event name.
 func isName(s string) bool {
 	const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-"
 	return s != "" && len(s) <= 64 && strings.Trim(s, letters) == ""

@@ -8,21 +8,21 @@ import (
 	"orderwalk/internal/grouplog"
 )
 
-// kindOrder is the kind of record that tells of an order to look for.
+// kindOrder is the kind of a record about an order event.
 const kindOrder grouplog.Kind = "order"
 
-// Orders tells every worker of the group what has happened to orders: a push may
-// reach any of them.
+// Orders passes order events to every worker of the group, because a push may reach
+// any worker.
 type Orders struct{ log *grouplog.Log }
 
 type orderValue struct {
 	V     int    `json:"v"`
 	At    int64  `json:"at"`              // unix seconds
-	Event string `json:"event,omitempty"` // the vendor's name of what has happened
+	Event string `json:"event,omitempty"` // the vendor's event name
 }
 
-// NewOrders has what is posted by any worker, also in the past, given to heard, which
-// must not block: a shop, the vendor's name of what has happened, and when.
+// NewOrders calls heard with every event that any worker posts or has posted: the
+// shop, the vendor's event name, and its time. heard must not block.
 func NewOrders(log *grouplog.Log, heard func(shop, event string, at time.Time)) *Orders {
 	log.On(func(r grouplog.Record) {
 		var v orderValue
@@ -33,7 +33,7 @@ func NewOrders(log *grouplog.Log, heard func(shop, event string, at time.Time)) 
 	return &Orders{log}
 }
 
-// Post returns nil once every worker will hear of it.
+// Post writes an event. It returns nil once every worker will receive it.
 func (o *Orders) Post(ctx context.Context, shop, event string, at time.Time) error {
 	return o.log.Post(ctx, grouplog.Entry{Name: grouplog.Name{Shop: shop, Kind: kindOrder},
 		Value: grouplog.Encode(orderValue{V: 1, At: at.Unix(), Event: event})})

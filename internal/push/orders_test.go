@@ -6,7 +6,7 @@ import (
 	"orderwalk/internal/grouplog"
 )
 
-// The bytes are promised: workers of several versions read them.
+// The record's bytes are a contract: workers of several versions read them.
 func TestOrderValueBytes(t *testing.T) {
 	for want, v := range map[string]orderValue{
 		`{"v":1,"at":1700000000,"event":"channels_ec_order_new"}`: {V: 1, At: 1_700_000_000, Event: "channels_ec_order_new"},

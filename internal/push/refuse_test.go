@@ -57,8 +57,7 @@ func TestBodiesThatAreNoPush(t *testing.T) {
 	}
 }
 
-// What the vendor signed and we cannot read is refused and said in the log,
-// without what was in it.
+// A signed push that cannot be decoded is refused and logged, without its content.
 func TestMessagesThatCannotBeRead(t *testing.T) {
 	now := time.Now().Unix()
 	order := func(created, id, more string) string {
@@ -84,7 +83,7 @@ func TestMessagesThatCannotBeRead(t *testing.T) {
 	} {
 		d := newDesk(t)
 		d.want(name, d.post(shopPush(message)), 400, Malformed)
-		if log := d.log.String(); !strings.Contains(log, "cannot be read") || strings.Contains(log, "hidden") {
+		if log := d.log.String(); !strings.Contains(log, "cannot decode it") || strings.Contains(log, "hidden") {
 			t.Errorf("%s: the log says %q", name, log)
 		}
 	}
@@ -100,13 +99,13 @@ func TestMessagesThatCannotBeRead(t *testing.T) {
 	} {
 		d := newDesk(t)
 		d.want(name, d.post(componentPush(head+rest+"</xml>")), 400, Malformed)
-		if log := d.log.String(); !strings.Contains(log, "cannot be read") || strings.Contains(log, "hidden") {
+		if log := d.log.String(); !strings.Contains(log, "cannot decode it") || strings.Contains(log, "hidden") {
 			t.Errorf("%s: the log says %q", name, log)
 		}
 	}
 }
 
-// The encrypted form of the check, and what it must not be good for.
+// The encrypted form of the address check, and what it must not be usable for.
 func TestEcho(t *testing.T) {
 	echo := func(s sheet, change func(url.Values)) string {
 		query := s.query(t)
@@ -160,7 +159,7 @@ func TestEcho(t *testing.T) {
 	}
 }
 
-// What is no push address is not there, whatever is sent to it.
+// Any path that is no push address is 404, for every method.
 func TestNothingElseIsServed(t *testing.T) {
 	d := newDesk(t)
 	for _, path := range []string{

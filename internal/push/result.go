@@ -2,16 +2,16 @@ package push
 
 import "net/http"
 
-// Result is what has become of a request, for orderwalk_pushes_total.
+// Result is the outcome of a request, for orderwalk_pushes_total.
 type Result string
 
-// All results there are.
+// The values of Result.
 const (
-	// OK: an event that was kept.
+	// OK: the event was stored.
 	OK Result = "ok"
-	// Repeat: an event that had been kept before.
+	// Repeat: the event had been stored before.
 	Repeat Result = "repeat"
-	// Ignored: an event that is of no concern here.
+	// Ignored: the event is not used here.
 	Ignored Result = "ignored"
 	// Echo: the vendor's check of the address.
 	Echo Result = "echo"
@@ -26,17 +26,17 @@ const (
 	Stale Result = "stale"
 	// Plaintext: not encrypted at all.
 	Plaintext Result = "plaintext"
-	// Malformed: not what a push looks like.
+	// Malformed: not a push.
 	Malformed Result = "malformed"
 	// Oversized: longer than any push.
 	Oversized Result = "oversized"
-	// UnknownApp: for an account that is not known here.
+	// UnknownApp: for an unknown account.
 	UnknownApp Result = "unknown_app"
-	// NotKept: an event that could not be kept, or not in time.
+	// NotKept: the event could not be stored, or not in time.
 	NotKept Result = "not_kept"
 )
 
-// Results lists them all, so that each can be counted from zero on.
+// Results lists all results, so that each can be counted from zero on.
 func Results() []Result {
 	return []Result{
 		OK, Repeat, Ignored, Echo, BadSignature, BadEncryption, BadAppID, Stale,
@@ -44,26 +44,27 @@ func Results() []Result {
 	}
 }
 
-// success is what the vendor's documents ask for. It looks at the status only.
+// success is the answer that the vendor documents; the vendor looks at the status
+// only.
 const success = "success"
 
-// answer gives a result's status and text.
+// answer returns a result's status and text.
 func (r Result) answer() (status int, text string) {
 	switch r {
 	case OK, Repeat, Ignored:
 		return http.StatusOK, success
-	case BadSignature, BadEncryption, BadAppID: // nobody learns which
+	case BadSignature, BadEncryption, BadAppID: // the sender does not learn which
 		return http.StatusForbidden, "refused\n"
 	case Stale:
 		return http.StatusForbidden, "refused: the timestamp is more than 4 hours old or 5 minutes ahead\n"
 	case Plaintext:
-		return http.StatusBadRequest, "refused: not encrypted; only encrypted pushes (safe mode, encrypt_type=aes) are taken\n"
+		return http.StatusBadRequest, "refused: not encrypted; only encrypted pushes (safe mode, encrypt_type=aes) are accepted\n"
 	case Oversized:
 		return http.StatusRequestEntityTooLarge, "refused: longer than 64 KiB\n"
 	case UnknownApp:
 		return http.StatusNotFound, "not found\n"
 	case NotKept:
-		return http.StatusServiceUnavailable, "not kept, try again\n"
+		return http.StatusServiceUnavailable, "not stored, try again\n"
 	}
 	return http.StatusBadRequest, "refused: not a push\n"
 }

@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// Nothing that is a secret, or opens one, is in what is logged and answered:
-// tokens, keys, tickets, codes, what was signed and the signatures.
+// No log line and no answer contains a secret or what opens one: tokens, keys,
+// tickets, codes, signed texts and signatures.
 func TestNoSecretIsSaid(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDesk(t)
@@ -24,7 +24,7 @@ func TestNoSecretIsSaid(t *testing.T) {
 			w = d.ask("GET", s.path+"?"+query.Encode()+"&echostr="+query.Get("nonce"), "")
 			fmt.Fprintln(&said, w.Body, w.Header())
 			secrets = append(secrets, query.Get("signature"), query.Get("msg_signature"), query.Get("timestamp"), query.Get("nonce"), s.seal(t)[:40])
-			time.Sleep(time.Minute) // each complaint is logged
+			time.Sleep(time.Minute) // so that each warning is logged
 		}
 		ticket := fmt.Sprintf("<xml><AppId>%s</AppId><CreateTime>%d</CreateTime><InfoType>component_verify_ticket</InfoType>"+
 			"<ComponentVerifyTicket>ticket@@@hush</ComponentVerifyTicket></xml>", componentID, time.Now().Unix())
@@ -57,7 +57,7 @@ func TestNoSecretIsSaid(t *testing.T) {
 			t.Errorf("%d events", got)
 		}
 		log := d.log.String()
-		for _, what := range []string{"could not be kept", "cannot be read", "another app ID", "does not decrypt", "is the clock right"} {
+		for _, what := range []string{"cannot store a push", "cannot decode it", "another app ID", "does not decrypt", "check this machine's clock"} {
 			if !strings.Contains(log, what) {
 				t.Errorf("the log does not say that a push %s", what)
 			}

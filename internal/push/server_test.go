@@ -16,7 +16,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 )
 
-// serve runs a Handler on a network of its own until the test ends.
+// serve runs a Handler on its own network until the test ends.
 func serve(t *testing.T, d *desk) (dial func() net.Conn, stop func() error) {
 	t.Helper()
 	network := new(kfake.VirtualNetwork)
@@ -37,17 +37,17 @@ func serve(t *testing.T, d *desk) (dial func() net.Conn, stop func() error) {
 	return dial, func() error { cancel(); return <-done }
 }
 
-// whole writes a push as it goes over the wire.
+// whole returns a push as HTTP text.
 func whole(t *testing.T, s sheet) string {
 	body := s.body(t)
 	return fmt.Sprintf("POST %s?%s HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%s", s.path, s.query(t).Encode(), len(body), body)
 }
 
-// say writes to a connection and gives the status that comes back, 0 if the
-// connection ends instead.
+// say writes to a connection and returns the status of the answer, 0 if the connection
+// ends instead.
 func say(t *testing.T, conn net.Conn, text string) int {
 	t.Helper()
-	go func() { _, _ = io.WriteString(conn, text) }() // a server that has heard enough closes
+	go func() { _, _ = io.WriteString(conn, text) }() // the server may close early
 	answer, err := http.ReadResponse(bufio.NewReader(conn), nil)
 	if err != nil {
 		return 0
@@ -70,7 +70,7 @@ func TestRun(t *testing.T) {
 				t.Errorf("%s: HTTP %d", what, got)
 			}
 		}
-		// A push under way when the end comes is finished.
+		// A push in progress at the end is finished.
 		release := make(chan struct{})
 		d.handing(func(context.Context) error { <-release; return nil })
 		answered := make(chan int)
@@ -92,7 +92,7 @@ func TestRun(t *testing.T) {
 	})
 }
 
-// Whoever is slow, long-winded or silent is cut off.
+// Slow, oversized and silent clients are disconnected.
 func TestSlowAndLongRequests(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDesk(t)
@@ -133,7 +133,7 @@ func TestSlowAndLongRequests(t *testing.T) {
 	})
 }
 
-// A push is answered at once, whoever holds all connections.
+// A push is answered at once even if other clients hold all connections.
 func TestManyConnections(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDesk(t)

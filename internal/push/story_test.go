@@ -22,7 +22,7 @@ import (
 )
 
 const (
-	ownShop  = "wx00000000000000aa" // has its events pushed to itself
+	ownShop  = "wx00000000000000aa" // its events are pushed to the shop's own address
 	platform = "wx00000000000000cc"
 	oldShop  = "wx00000000000000d0" // has authorised the platform from the start
 	newShop  = "wx00000000000000d1" // authorises it on the second day
@@ -30,13 +30,14 @@ const (
 	nextKey  = "GFEDCBA9876543210zyxwvutsrqponmlkjihgfedcba"
 )
 
-// known is what makes two pushes tell the same.
+// known identifies an event.
 type known struct {
 	component, shop, event, order string
 	created                       int64
 }
 
-// testbed is a Handler's surroundings: what it kept, and a sink with bad days.
+// testbed surrounds a Handler: it records what was stored, and its sink fails at
+// times.
 type testbed struct {
 	began time.Time
 
@@ -57,8 +58,8 @@ func (o *testbed) Write(line []byte) (int, error) {
 	return o.log.Write(line)
 }
 
-// keep is the sink. For an hour a day it is away; at other times it fails now and
-// then, takes too long, or takes too long and does it nevertheless.
+// keep is the sink. For an hour a day it is unavailable. At other times it now and
+// then fails, is too slow, or is too slow and stores the event anyway.
 func (o *testbed) keep(ctx context.Context, k known) error {
 	o.mu.Lock()
 	o.calls++
@@ -124,9 +125,9 @@ func (o *testbed) handler() *push.Handler {
 	}
 }
 
-// Three days of a vendor that pushes twice, out of order, in part and not at
-// all, among forgeries, to a worker whose Kafka comes and goes, while an
-// operator changes the keys: what was pushed is kept, once, and no more.
+// For three days a vendor pushes twice, out of order, in part and not at all, among
+// forgeries, to a worker whose Kafka is unavailable at times, while an operator
+// changes the keys. Every event that was pushed is stored once, and nothing else.
 func TestStory(t *testing.T) {
 	for _, retry := range []string{"anew", "same"} {
 		t.Run(retry, func(t *testing.T) { synctest.Test(t, func(t *testing.T) { story(t, retry) }) })
@@ -200,7 +201,7 @@ func story(t *testing.T, retry string) {
 		t.Fatal(err)
 	}
 	// The operator changes the keys: first here, then at the vendor's side, and
-	// takes the old ones away when nothing is signed with them any more.
+	// removes the old ones when nothing is signed with them any more.
 	for _, appID := range []string{ownShop, platform} {
 		o.setKeys(t, appID, old, next)
 		time.Sleep(time.Hour)
@@ -219,7 +220,7 @@ func story(t *testing.T, retry string) {
 	faults := world.Faults()
 	faults.PushNoTickets = true
 	world.SetFaults(faults)
-	time.Sleep(6 * time.Hour) // the last tries
+	time.Sleep(6 * time.Hour) // the last attempts
 	stopPushing()
 	if err := <-pushed; err != nil {
 		t.Error(err)
@@ -233,7 +234,7 @@ func story(t *testing.T, retry string) {
 	o.check(t)
 }
 
-// check compares what the vendor pushed with what was kept and counted.
+// check compares the vendor's pushes with what was stored and counted.
 func (o *testbed) check(t *testing.T) {
 	o.leaks.Check(t, "the log", o.log.String())
 	if o.log.Len() == 0 || o.leaks.Known() < 100 {
@@ -298,8 +299,8 @@ func (o *testbed) check(t *testing.T) {
 	if len(o.kept) != len(expected)-givenUp || givenUp > 5 {
 		t.Errorf("%d events kept, %d pushed, %d given up", len(o.kept), len(expected), givenUp)
 	}
-	// Those that the sink kept too late were not kept as far as the vendor knew,
-	// and repeats at the next try.
+	// Events that the sink stored too late are not stored as far as the vendor knows,
+	// and repeats at the next attempt.
 	if o.counts[push.OK]+o.counts[push.Repeat] != answers[200] || o.counts[push.NotKept] != answers[503] || len(answers) != 2 {
 		t.Errorf("answers %v, counted %v", answers, o.counts)
 	}

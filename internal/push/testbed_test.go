@@ -29,14 +29,14 @@ const (
 	authorized  = "wx00000000000000dd" // a shop of the component
 )
 
-// Secrets of the tests; none may ever show.
+// Secrets of the tests; none may appear in logs or answers.
 const (
 	shopToken, shopAES           = "shop-token-1", "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG"
 	newToken, newAES             = "shop-token-2", "GFEDCBA9876543210zyxwvutsrqponmlkjihgfedcba"
 	componentToken, componentAES = "platform-token", "0123456789abcdefghijklmnopqrstuvwxyzABCDEFG"
 )
 
-// desk is a Handler and what it has handed on and counted.
+// desk is a Handler with a record of what it has delivered and counted.
 type desk struct {
 	*Handler
 	t *testing.T
@@ -46,7 +46,7 @@ type desk struct {
 	counts map[Result]int
 	log    strings.Builder
 	leaks  leaktest.Search
-	// hand, if set, decides about each event in place of success.
+	// hand, if set, returns each delivery's result in place of success.
 	hand func(context.Context) error
 }
 
@@ -118,7 +118,7 @@ func key(t testing.TB, token, encodingAESKey string) Key {
 	return k
 }
 
-// ask sends a request without a network.
+// ask serves a request without a network.
 func (d *desk) ask(method, target, body string) *httptest.ResponseRecorder {
 	w := httptest.NewRecorder()
 	d.ServeHTTP(w, httptest.NewRequest(method, target, strings.NewReader(body)))
@@ -126,7 +126,7 @@ func (d *desk) ask(method, target, body string) *httptest.ResponseRecorder {
 	return w
 }
 
-// want checks an answer and that exactly this result was counted for it.
+// want checks an answer and that exactly this result was counted.
 func (d *desk) want(what string, w *httptest.ResponseRecorder, status int, result Result) {
 	d.t.Helper()
 	d.mu.Lock()
@@ -144,7 +144,7 @@ func (d *desk) want(what string, w *httptest.ResponseRecorder, status int, resul
 	clear(d.counts)
 }
 
-// took gives what has been handed on since the last time.
+// took returns what has been delivered since the last call.
 func (d *desk) took() []any {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -159,7 +159,7 @@ func (d *desk) handing(hand func(context.Context) error) {
 	d.hand = hand
 }
 
-// sheet is a push in the making; whatever is changed in it is sent as changed.
+// sheet is a push under construction; changed fields are sent as changed.
 type sheet struct {
 	path       string
 	token, aes string

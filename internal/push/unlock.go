@@ -7,15 +7,15 @@ import (
 	"time"
 )
 
-// unlock checks what a ciphertext is signed with, and when, and decrypts it.
-// Without a result all is well.
+// unlock checks a ciphertext's signature and timestamp, and decrypts it. An empty
+// result means success.
 func (h *Handler) unlock(keys []Key, a account, query url.Values, encrypted string) ([]byte, Result) {
 	signed := signers(keys, query, encrypted)
 	if len(signed) == 0 {
 		return nil, BadSignature
 	}
 	if !fresh(query.Get("timestamp")) {
-		h.complain(Stale, a, "a push is more than 4 hours old or 5 minutes ahead: is the clock right?")
+		h.warn(Stale, a, "refused a push more than 4 hours old or 5 minutes ahead: check this machine's clock")
 		return nil, Stale
 	}
 	err := errEncryption
@@ -29,16 +29,16 @@ func (h *Handler) unlock(keys []Key, a account, query url.Values, encrypted stri
 		}
 	}
 	if errors.Is(err, errAppID) {
-		h.complain(BadAppID, a, "a push is for another app ID: is the address at the vendor's side right?")
+		h.warn(BadAppID, a, "refused a push for another app ID: check the address at the vendor's side")
 		return nil, BadAppID
 	}
-	h.complain(BadEncryption, a, "a push does not decrypt: is the EncodingAESKey the one at the vendor's side?")
+	h.warn(BadEncryption, a, "refused a push that does not decrypt: compare the EncodingAESKey with the one at the vendor's side")
 	return nil, BadEncryption
 }
 
-// signers gives the keys that a ciphertext is signed with. The vendor says not
-// to rely on signature, which does not cover the ciphertext; where it is given
-// it has to be right too.
+// signers returns the keys that a ciphertext is signed with. The vendor says not to
+// rely on signature, which does not cover the ciphertext; if it is present it must be
+// valid too.
 func signers(keys []Key, query url.Values, encrypted string) (signed []Key) {
 	timestamp, nonce := query.Get("timestamp"), query.Get("nonce")
 	for _, k := range keys {
@@ -53,7 +53,7 @@ func signers(keys []Key, query url.Values, encrypted string) (signed []Key) {
 	return signed
 }
 
-// fresh tells whether a timestamp, as it is signed, may be taken.
+// fresh reports whether a signed timestamp is acceptable.
 func fresh(timestamp string) bool {
 	seconds, err := strconv.ParseUint(timestamp, 10, 40)
 	if err != nil {
@@ -62,7 +62,7 @@ func fresh(timestamp string) bool {
 	return recent(time.Unix(int64(seconds), 0))
 }
 
-// recent reports whether a push of that time may be taken.
+// recent reports whether a push of that time is acceptable.
 func recent(t time.Time) bool {
 	age := time.Since(t)
 	return age <= maxAge && age >= -maxAhead

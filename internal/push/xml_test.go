@@ -10,8 +10,7 @@ import (
 	"unicode/utf8"
 )
 
-// FuzzXML: an event is the same whether the vendor writes it as XML, plain or
-// with CDATA, or as JSON.
+// FuzzXML: an event is the same as XML, with or without CDATA, and as JSON.
 func FuzzXML(f *testing.F) {
 	f.Add("channels_ec_order_pay", "", "1658505600", "3705115058471208929", "1", "")
 	f.Add("channels_ec_order_cancel", "", " 1 ", "]]>", "<b>", "&amp;")
@@ -21,7 +20,7 @@ func FuzzXML(f *testing.F) {
 	f.Fuzz(func(t *testing.T, event, info, created, id, code, expires string) {
 		for _, text := range []string{event, info, created, id, code, expires} {
 			if !utf8.ValidString(text) || strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r == utf8.RuneError || r > '\ud7ff' }) {
-				return // neither JSON nor XML hands that on as it is
+				return // neither JSON nor XML preserves that
 			}
 		}
 		type order struct {
@@ -64,7 +63,7 @@ func FuzzXML(f *testing.F) {
 	})
 }
 
-// inCDATA writes texts of a document as the vendor does, in CDATA sections.
+// inCDATA wraps a document's texts in CDATA sections, as the vendor does.
 func inCDATA(document []byte, texts ...string) []byte {
 	for _, text := range texts {
 		if text == "" {

@@ -8,14 +8,14 @@ import (
 	"orderwalk/internal/backoff"
 )
 
-// lookEvery is how often Await looks at a secret or token that is given.
-const lookEvery = 2 * time.Second
+// pollEvery is how often Await reads the secret or token.
+const pollEvery = 2 * time.Second
 
-// Given tells one secret or token that was given from another.
+// Given is a fingerprint of the configured secret or token, to detect a change.
 type Given [sha256.Size]byte
 
-// Given is that of the secret or token as it is now. What cannot be read counts
-// as nothing: it changes when it can.
+// Given returns the fingerprint of the secret or token as it is now. One that cannot
+// be read counts as empty, so it counts as changed once it can be read.
 func (c *Client) Given() Given {
 	if c.given == nil {
 		return Given{}
@@ -24,11 +24,11 @@ func (c *Client) Given() Given {
 	return sha256.Sum256([]byte(text))
 }
 
-// Await returns after d, or as soon as the secret or token that the client was
-// given is another than it was: a file that was written anew, or a symbolic link
-// that points to another one. It is for the time between an error of class Wait
-// and the next try; was is what was given ahead of the try that failed, so that
-// no change is missed. It reports whether there was one. Its error is ctx's.
+// Await returns after d, or as soon as the configured secret or token differs from
+// was: its file was rewritten, or a symbolic link points to another file. Callers use
+// it between an error of class Wait and the next attempt. They take was before the
+// attempt that failed, so that no change is missed. Await reports whether the value
+// changed; its error is ctx's.
 func (c *Client) Await(ctx context.Context, d time.Duration, was Given) (changed bool, err error) {
 	if c.given == nil {
 		return false, backoff.Sleep(ctx, d)
@@ -38,7 +38,7 @@ func (c *Client) Await(ctx context.Context, d time.Duration, was Given) (changed
 		if left <= 0 {
 			return false, ctx.Err()
 		}
-		if err := backoff.Sleep(ctx, min(left, lookEvery)); err != nil {
+		if err := backoff.Sleep(ctx, min(left, pollEvery)); err != nil {
 			return false, err
 		}
 		if c.Given() != was {

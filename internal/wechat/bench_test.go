@@ -20,7 +20,7 @@ func BenchmarkListResponse(b *testing.B) {
 	}
 }
 
-// BenchmarkReference is encoding/json on the same page.
+// BenchmarkReference decodes the same page with encoding/json.
 func BenchmarkReference(b *testing.B) {
 	body := fullPage(100)
 	b.SetBytes(int64(len(body)))

@@ -17,38 +17,38 @@ import (
 
 const (
 	maxBody = 8 << 20
-	// What one order list may hold: 100 IDs and a page token, all escaped, and
-	// room for what else an answer says.
+	// Bounds of an order list: 100 IDs and a page token, all escaped, and room for the
+	// other fields.
 	maxID, maxKey = 128, 64 << 10
 	maxPage       = 100*(6*maxID+4) + 6*maxKey + 8<<10
-	// A pooled buffer holds a full page of 100 IDs many times over; what a
-	// rare larger answer grew is not kept.
+	// A pooled buffer holds a full page of 100 IDs many times over. Buffers that grew
+	// beyond this are not pooled.
 	maxPooled = 64 << 10
 )
 
 var errTooLarge = errors.New("the answer is too large")
 
-// outgoing is one call as it goes out.
+// outgoing is one HTTP call to the API.
 type outgoing struct {
-	path  string
-	query string // escaped; may hold a token or a secret
-	body  []byte // nil makes it a GET
-	plain bool   // http, whatever the host's URL says
-	most  int    // bytes of the answer that are read; 0 = maxBody
+	path     string
+	query    string // escaped; may contain a token or a secret
+	body     []byte // nil = GET
+	plain    bool   // use http, also if the host's URL says https
+	maxBytes int    // most bytes of the answer to read; 0 = maxBody
 }
 
-// answer is one HTTP answer, read to its end.
+// answer is one HTTP answer with its whole body.
 type answer struct {
 	status  int
 	body    string
 	readAt  time.Time
-	relayed bool // it came through the hosting environment's relay
-	// retryAfter is how long the answer asks callers to wait; 0 = it does not.
+	relayed bool // the hosting environment's relay has marked it
+	// retryAfter is the wait that the Retry-After header asks for; 0 = none.
 	retryAfter time.Duration
 }
 
-// send makes one round trip. The answer counts whatever its status; the error
-// is of the way there and back only.
+// send makes one round trip. It returns an answer for every HTTP status; an error
+// means that no complete answer arrived.
 func (h *Host) send(ctx context.Context, out outgoing) (answer, error) {
 	select {
 	case h.calls <- struct{}{}:
@@ -75,7 +75,7 @@ func (h *Host) send(ctx context.Context, out outgoing) (answer, error) {
 		Header:     http.Header{"User-Agent": {"orderwalk"}},
 	}
 	if body := out.body; body != nil {
-		// The gateway answers 412 to chunked bodies, so the length must be known.
+		// The gateway answers 412 to chunked bodies, so Content-Length must be set.
 		request.Method = http.MethodPost
 		request.Header["Content-Type"] = []string{"application/json"}
 		request.Body = io.NopCloser(bytes.NewReader(body))
@@ -90,8 +90,8 @@ func (h *Host) send(ctx context.Context, out outgoing) (answer, error) {
 		return answer{}, err
 	}
 	defer response.Body.Close()
-	h.hear(response.Header, sent)
-	most := orDefault(out.most, maxBody)
+	h.noteAnswer(response.Header, sent)
+	most := orDefault(out.maxBytes, maxBody)
 	decoded, err := decode(response.Header.Get("Content-Encoding"), response.Body)
 	if err != nil {
 		return answer{}, err
@@ -101,7 +101,7 @@ func (h *Host) send(ctx context.Context, out outgoing) (answer, error) {
 		return answer{}, err
 	}
 	return answer{status: response.StatusCode, body: text, readAt: time.Now(), relayed: response.Header.Get("X-Openapi-Seqid") != "",
-		retryAfter: retryAfter(response.Header.Get("Retry-After"), h.theirs())}, nil
+		retryAfter: retryAfter(response.Header.Get("Retry-After"), h.apiNow())}, nil
 }
 
 func (h *Host) read(body io.Reader, most int) (string, error) {
@@ -121,13 +121,14 @@ func (h *Host) read(body io.Reader, most int) (string, error) {
 	return text, err
 }
 
-// lost is the verdict on a call without an answer.
-func lost(op string, err error, clean *redactor) *Error {
-	return &Error{Op: op, Class: Retry, Message: clean.text(bare(err).Error()), result: lostLabel(err)}
+// noAnswer returns the error of a call that got no answer.
+func noAnswer(op string, err error, clean *redactor) *Error {
+	return &Error{Op: op, Class: Retry, Message: clean.text(bare(err).Error()), result: noAnswerLabel(err)}
 }
 
-// lostLabel names the way a call got lost, from a bounded set.
-func lostLabel(err error) string {
+// noAnswerLabel returns the metrics label for a call without an answer, from a bounded
+// set.
+func noAnswerLabel(err error) string {
 	var dns *net.DNSError
 	var record tls.RecordHeaderError
 	var certificate *tls.CertificateVerificationError
@@ -154,7 +155,7 @@ func lostLabel(err error) string {
 	return "network"
 }
 
-// bare takes the URL off an error: it carries the access token.
+// bare removes the URL from an error, because it contains the access token.
 func bare(err error) error {
 	var wrapped *url.Error
 	for errors.As(err, &wrapped) {

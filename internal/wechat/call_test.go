@@ -29,7 +29,7 @@ func TestLostCallsAreNamed(t *testing.T) {
 		"bad_body": {errTooLarge},
 	} {
 		for _, err := range errs {
-			equal(t, err.Error(), lostLabel(fmt.Errorf("wrapped: %w", err)), want)
+			equal(t, err.Error(), noAnswerLabel(fmt.Errorf("wrapped: %w", err)), want)
 		}
 	}
 }
@@ -44,7 +44,7 @@ func post(t *testing.T, address string) (answer, *Error) {
 	}
 	a, err := h.send(t.Context(), outgoing{path: listPath, query: "access_token=T", body: []byte("{}")})
 	if err != nil {
-		return a, lost(ListOp, err, new(redactor))
+		return a, noAnswer(ListOp, err, new(redactor))
 	}
 	return a, nil
 }
@@ -76,8 +76,7 @@ func TestRealConnections(t *testing.T) {
 	equal(t, "http to a https port", v == nil, true)
 }
 
-// TestCallsUnderWayAreBounded: more calls than that wait for a place, and leave
-// the queue when they are given up.
+// Calls beyond maxCalls wait for a slot, and stop waiting when their context ends.
 func TestCallsUnderWayAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var mu sync.Mutex

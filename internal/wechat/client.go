@@ -10,113 +10,113 @@ import (
 	"time"
 )
 
-// Ways to come by access tokens, for Config.Auth.
+// Ways to get access tokens, for Config.Auth.
 const (
-	AuthStableToken = "stable_token" // asked for by app ID and secret; takes none from others
-	AuthToken       = "token"        // the same by the older call, which ends the token before
-	AuthStatic      = "static"       // given, kept fresh by something else
-	AuthCloudFile   = "cloud_file"   // the file that the vendor's hosting keeps fresh
-	AuthCloudOpen   = "cloud_open"   // none: the hosting's relay adds it
-	AuthComponent   = "component"    // of a third-party platform, kept by Config.Tokens
+	AuthStableToken = "stable_token" // by app ID and secret; other systems' tokens stay valid
+	AuthToken       = "token"        // by app ID and secret with the older call, which ends the previous token
+	AuthStatic      = "static"       // configured; another system renews it
+	AuthCloudFile   = "cloud_file"   // in a file that the vendor's hosting rewrites
+	AuthCloudOpen   = "cloud_open"   // none: the hosting's relay adds it to each call
+	AuthComponent   = "component"    // of a third-party platform; Config.Tokens stores it
 )
 
-// What a client can be waiting for, as State tells it; "" is nothing.
+// What a client is waiting for, as returned by State; "" = nothing.
 const (
 	StateRateLimited    = "rate_limited"
 	StateQuotaExhausted = "quota_exhausted"
 	StateRetrying       = "retrying"
-	// StateExamining is a call that waits for the examination of a silent answer,
-	// which serves all the calls that wait for it.
+	// StateExamining: a call waits for the examination of an answer that leaves out
+	// whether there are orders. One call examines on behalf of all that wait.
 	StateExamining = "examining"
 )
 
-// ListOp is the Op of errors of the list call itself.
+// ListOp is the Op of list call errors.
 const ListOp = "list orders"
 
 const listPath = "/channels/ec/order/list/get"
 
-// Config is what a Client needs to know.
+// Config configures a Client.
 type Config struct {
-	// Host is shared by the clients of all shops. Defaults to one of its own.
+	// Host is shared by the clients of all shops. Defaults to a new Host.
 	Host *Host
 	// AppID is the shop's.
 	AppID string
-	// Auth is one of the ways above. Defaults to AuthStableToken.
+	// Auth is one of the Auth constants. Defaults to AuthStableToken.
 	Auth string
-	// Secret is the app secret, for AuthStableToken and AuthToken: read at each
-	// token call, so that a changed file counts. Secret and Token may be called
-	// from several goroutines at once.
+	// Secret returns the app secret, for AuthStableToken and AuthToken. It is called
+	// before each token call, so that a changed file takes effect. Secret and Token
+	// may be called concurrently.
 	Secret func() (string, error)
-	// SecretInFile says that Secret may come to be another one: one that is
-	// refused is waited for then, and stops the calls otherwise.
+	// SecretInFile reports that the secret comes from a file and may change. A refused
+	// secret then is an error of class Wait, otherwise of class Stop.
 	SecretInFile bool
-	// Token is the access token, for AuthStatic and AuthCloudFile: read at each
-	// call.
+	// Token returns the access token, for AuthStatic and AuthCloudFile. It is called
+	// before each API call.
 	Token func() (string, error)
-	// Tokens is for AuthComponent. It is asked before each call and returns the
-	// shop's access token, fetching one first if there is none or if its time is
-	// up; so it must be quick where there is one. refused is the token that the
-	// API has just refused, or empty: if that is still the one it has, another
-	// must be fetched, and otherwise the newer one be returned. A client asks one
-	// question at a time, clients of other shops meanwhile.
+	// Tokens returns the shop's access token, for AuthComponent. It is called before
+	// each API call and must be quick unless it has to fetch a token, because there is
+	// none or it has expired. refused is the token that the API has just refused, or
+	// empty: if Tokens still has that one, it must fetch another; otherwise it returns
+	// the newer one. A client makes one call of Tokens at a time; clients of different
+	// shops call concurrently.
 	//
-	// Its error ends the list call, except that an *Error (of a Platform, say)
-	// of class Retry, Token, Throttled or Quota is waited out and asked again.
+	// An error ends the list call, except an *Error (of a Platform, for example) of
+	// class Retry, Token, Throttled or Quota: the client waits and calls Tokens again.
 	Tokens func(ctx context.Context, refused string) (token string, err error)
 	// RateLimit is in list calls a second. Defaults to 50.
 	RateLimit float64
-	// Log should name the shop. Defaults to none.
+	// Log should carry the shop's name. Defaults to no logging.
 	Log *slog.Logger
-	// OnCall, if set, is told of each attempt of a list call: the range it was
-	// for, its result, from a bounded set ("ok", a known errcode, "other_errcode", "http_502",
-	// "bad_body", "silent", "timeout", "reset", "refused", "dns", "tls", "network",
-	// "canceled"), and how long it took.
+	// OnCall, if set, is called after each attempt of a list call, with the kind of
+	// range, the result and the duration. result is from a bounded set: "ok", a known
+	// errcode, "other_errcode", "http_502", "bad_body", "silent", "timeout", "reset",
+	// "refused", "dns", "tls", "network", "canceled".
 	OnCall func(r Range, result string, took time.Duration)
-	// OnTokenRefresh, if set, is told of each attempt of a token call: the
+	// OnTokenRefresh, if set, is called after each attempt of a token call, with the
 	// same results, or "unreadable" for a secret that cannot be read.
 	OnTokenRefresh func(result string)
 }
 
-// Client is one app ID. All walkers of that app ID share it: one token, one
-// rate limit, one quota pause. Safe for concurrent use.
+// Client makes the calls for one app ID. All walkers of that app ID share it: one
+// token, one rate limit, one quota pause. Safe for concurrent use.
 type Client struct {
 	host           *Host
 	log            *slog.Logger
 	onCall         func(r Range, result string, took time.Duration)
 	onTokenRefresh func(result string)
 
-	auth    string
-	given   func() (string, error) // the secret or token of the configuration
-	tokens  tokenSource
-	pace    *callRate
-	trouble trouble
-	made    atomic.Int64
-	// examining is how many calls wait as StateExamining has it.
+	auth     string
+	given    func() (string, error) // the configured secret or token
+	tokens   tokenSource
+	callRate *callRate
+	failures failureLog
+	made     atomic.Int64
+	// examining counts the calls in StateExamining.
 	examining atomic.Int64
-	// What closed the minute and the day, for State.
+	// The errors that closed the minute and the day, for State.
 	overRate, overQuota atomic.Pointer[Error]
 
 	redact redactor
-	// refused is why no call can be made at all: configuration.
+	// refused is the configuration error that every call returns; nil = none.
 	refused *Error
-	// shown is what lists have shown of orders, to test answers that are silent.
-	shown exhibits
-	// unrelayed warns, once, of answers that no relay has marked.
+	// evidence keeps which ranges have listed orders, to examine silent answers.
+	evidence evidence
+	// unrelayed limits the warning about answers without the relay's mark to one.
 	unrelayed sync.Once
 }
 
-// New returns the client of one app ID. It makes no call; a configuration that
-// cannot work is the error of every call.
+// New returns the client of one app ID. It makes no call. Every call of a client with
+// a wrong configuration returns an error.
 func New(cfg Config) *Client {
 	c := &Client{
 		host:           orDefault(cfg.Host, &Host{}),
 		log:            orDefault(cfg.Log, slog.New(slog.DiscardHandler)),
 		onCall:         cfg.OnCall,
 		onTokenRefresh: cfg.OnTokenRefresh,
-		pace:           newPace(cfg.RateLimit),
+		callRate:       newCallRate(cfg.RateLimit),
 		auth:           orDefault(cfg.Auth, AuthStableToken),
 	}
-	c.trouble.log = c.log
+	c.failures.log = c.log
 	refuse := func(message, hint string) {
 		c.refused = &Error{Op: ListOp, Class: Stop, Message: message, Hint: hint}
 	}
@@ -131,7 +131,7 @@ func New(cfg Config) *Client {
 		}
 		kept := &fetchedTokens{client: c, ask: calls.stable}
 		if c.auth == AuthToken {
-			kept.ask, kept.sparing = calls.plain, true
+			kept.ask, kept.revoking = calls.plain, true
 		}
 		c.given, c.tokens = cfg.Secret, kept
 	case AuthStatic, AuthCloudFile:
@@ -145,22 +145,22 @@ func New(cfg Config) *Client {
 		}
 		c.given, c.tokens = cfg.Token, read
 	case AuthCloudOpen:
-		if !openHost(c.host.base) {
+		if !allowsOpenCalls(c.host.base) {
 			refuse("cloud_open does not call "+c.host.base.Host, "the API URL must be http://"+vendorHost+" or http and a loopback address")
 		}
 		c.tokens = noTokens{}
 	case AuthComponent:
 		if cfg.Tokens == nil {
-			refuse("nobody keeps the tokens", "component needs Tokens")
+			refuse("no token keeper", "component needs Config.Tokens")
 		}
-		c.given, c.tokens = cfg.Secret, &externalTokens{client: c, ask: cfg.Tokens, turn: make(chan struct{}, 1)}
+		c.given, c.tokens = cfg.Secret, &externalTokens{client: c, ask: cfg.Tokens, sem: make(chan struct{}, 1)}
 	default:
-		refuse(fmt.Sprintf("way to authorise %q is not known", c.auth), "use stable_token, token, static, cloud_file, cloud_open or component")
+		refuse(fmt.Sprintf("unknown auth %q", c.auth), "use stable_token, token, static, cloud_file, cloud_open or component")
 	}
 	return c
 }
 
-// Hear makes one cheap call if the API's clock has not been heard.
+// Hear makes one cheap call if the API's clock is not known yet.
 func (c *Client) Hear(ctx context.Context) error {
 	if _, heard := c.host.Now(); heard && c.refused == nil {
 		return nil
@@ -168,8 +168,8 @@ func (c *Client) Hear(ctx context.Context) error {
 	return c.HearAgain(ctx)
 }
 
-// HearAgain makes one cheap call for the API's clock: for a token if one must be
-// asked for, else a list call for one second of a minute ago.
+// HearAgain makes one cheap call to read the API's clock: a token call if a token is
+// needed, otherwise a list call for one second of a minute ago.
 func (c *Client) HearAgain(ctx context.Context) error {
 	if c.refused != nil {
 		return c.refused
@@ -182,20 +182,20 @@ func (c *Client) HearAgain(ctx context.Context) error {
 		return nil
 	}
 	now, _ := c.host.Now()
-	end := max(now.Add(-time.Minute).Unix(), 2) // whatever its clock says
+	end := max(now.Add(-time.Minute).Unix(), 2) // also if the clock is wrong
 	_, err := c.Look(ctx, Query{Range: CreateTime, Start: end - 1, End: end, PageSize: 1})
 	var v *Error
 	if errors.As(err, &v) && (v.Class == Shrink || v.Class == KeyRefused) {
-		return nil // both are about orders, which nobody asked for
+		return nil // about orders, which do not matter here
 	}
 	return err
 }
 
-// State tells what the client is waiting for, and why: StateQuotaExhausted and
-// StateRateLimited with their end, StateRetrying, StateExamining, or "" for nothing.
+// State returns what the client is waiting for, until when, and why:
+// StateQuotaExhausted and StateRateLimited have an end; "" = nothing.
 func (c *Client) State() (state string, until time.Time, why error) {
-	state, until = c.pace.closed(time.Now())
-	v := c.trouble.lastError()
+	state, until = c.callRate.closed(time.Now())
+	v := c.failures.lastError()
 	switch {
 	case state == StateQuotaExhausted:
 		v = c.overQuota.Load()
@@ -213,8 +213,8 @@ func (c *Client) State() (state string, until time.Time, why error) {
 	return state, until, v
 }
 
-// Calls is how many list calls this client has made, those that failed
-// included: what counts down the day between two answers of Quota.
+// Calls returns how many list calls this client has made, failed ones included. It
+// estimates the use of the daily quota between two calls of Quota.
 func (c *Client) Calls() int64 { return c.made.Load() }
 
 func (c *Client) called(r Range, v *Error, took time.Duration) {
@@ -237,22 +237,22 @@ func (c *Client) refreshed(result string) {
 
 func (c *Client) throttled(v *Error, sent time.Time) {
 	c.overRate.Store(v)
-	if perSecond, first := c.pace.throttle(sent, c.host.theirs()); first {
-		c.log.Warn("throttled, going on slower in the next minute", "error", v, "calls_per_second", perSecond)
+	if perSecond, first := c.callRate.throttle(sent, c.host.apiNow()); first {
+		c.log.Warn("throttled by the API; continuing at a lower rate in the next minute", "error", v, "calls_per_second", perSecond)
 	}
 }
 
 func (c *Client) exhausted(v *Error) {
 	c.overQuota.Store(v)
-	if until, first := c.pace.exhaust(c.host.theirs()); first {
-		c.log.Warn("daily quota used up, pausing", "error", v, "until", until)
+	if until, first := c.callRate.exhaust(c.host.apiNow()); first {
+		c.log.Warn("daily quota used up; pausing until it resets", "error", v, "until", until)
 	}
 }
 
-// Queue is how long a list call made now would wait for the rate limit, because
-// of others that wait already.
-func (c *Client) Queue() time.Duration { return c.pace.queue() }
+// Queue returns how long a list call made now would wait for the rate limit, behind
+// calls that are waiting already.
+func (c *Client) Queue() time.Duration { return c.callRate.queue() }
 
-// Share makes a part, above 0 and up to 1, of the configured rate limit this
-// client's: other workers call for the same app ID and have the rest.
-func (c *Client) Share(part float64) { c.pace.share(part) }
+// Share sets this client's part of the configured rate limit, above 0 and up to 1.
+// Other workers that call for the same app ID use the rest.
+func (c *Client) Share(part float64) { c.callRate.share(part) }

@@ -239,7 +239,7 @@ func TestConfigurationThatCannotWork(t *testing.T) {
 		"no secret for the older call": {Auth: AuthToken, AppID: "wx1"},
 		"no cloud token":               {Auth: AuthCloudFile},
 		"no relay there":               {Auth: AuthCloudOpen, Host: &Host{URL: "http://gateway.test"}},
-		"nobody keeps the tokens":      {Auth: AuthComponent, AppID: "wx1"},
+		"no token keeper":              {Auth: AuthComponent, AppID: "wx1"},
 		"unknown auth":                 {AppID: "wx1", Secret: secret, Auth: "magic"},
 		"no scheme":                    {AppID: "wx1", Secret: secret, Host: &Host{URL: "api.weixin.qq.com"}},
 		"with a query":                 {AppID: "wx1", Secret: secret, Host: &Host{URL: "http://h/?access_token=SECRET"}},

@@ -39,7 +39,7 @@ func TestCloudTokenAtTheWire(t *testing.T) {
 		}
 		equal(t, "calls without a token", len(w.api.seen()), 2)
 
-		// It is refused, and the file is still the same.
+		// The API refuses the token, and the file still holds the same one.
 		value, err, w.api.lists = "cloud-3", nil, []reply{code(42001)}
 		_, got := w.List(t.Context(), anyQuery)
 		wantClass(t, got, Wait, 42001)
@@ -50,7 +50,7 @@ func TestCloudTokenAtTheWire(t *testing.T) {
 	})
 }
 
-// A mount of Kubernetes changes by the swap of a link to a folder.
+// Kubernetes updates a mounted volume by swapping a symbolic link to a folder.
 func TestCloudTokenBehindASwappedLink(t *testing.T) {
 	dir := t.TempDir()
 	swap := func(name, token string) {
@@ -79,7 +79,7 @@ func TestCloudTokenBehindASwappedLink(t *testing.T) {
 		}()
 		time.Sleep(time.Minute + time.Second)
 		swap("..1", "one")
-		if err := <-waited; err != nil || time.Since(began) > time.Minute+lookEvery {
+		if err := <-waited; err != nil || time.Since(began) > time.Minute+pollEvery {
 			t.Errorf("waited %v, %v", time.Since(began), err)
 		}
 		w.page(t)
@@ -107,7 +107,7 @@ func TestAwait(t *testing.T) {
 		if _, err := w.Await(ctx, time.Hour, given); !errors.Is(err, context.DeadlineExceeded) {
 			t.Error(err)
 		}
-		// A change between the refusal and the wait is not missed.
+		// A change between the refusal and the wait is noticed.
 		secret = "two"
 		if changed, err := w.Await(t.Context(), time.Hour, given); !changed || err != nil || time.Since(began) > 2*time.Minute {
 			t.Errorf("waited %v, %v, %v", time.Since(began), changed, err)
@@ -123,8 +123,8 @@ func TestAwait(t *testing.T) {
 
 var marked = http.Header{"X-Openapi-Seqid": {"1"}}
 
-// The default URL says https; without a token the calls go in plain http, past
-// any proxy. The wire has no TLS here, so https would fail.
+// The default URL says https. Calls without a token go in plain http and past any
+// proxy; the test's network has no TLS, so https would fail.
 func TestCloudOpenAtTheWire(t *testing.T) {
 	a := &api{lists: []reply{{body: okPage, header: marked}}}
 	inBubble(t, a, Config{Auth: AuthCloudOpen, Host: &Host{}}, func(t *testing.T, w *fixture) {
@@ -134,7 +134,7 @@ func TestCloudOpenAtTheWire(t *testing.T) {
 		equal(t, "query", calls[0].query, "")
 		equal(t, "warnings", w.lines("level=WARN"), 0)
 		for range 3 {
-			w.page(t) // nobody has marked these
+			w.page(t) // these lack the relay's mark
 		}
 		equal(t, "warnings", w.lines("x-openapi-seqid"), 1)
 	})
@@ -155,7 +155,7 @@ func TestCloudOpenWaitsForTheRelay(t *testing.T) {
 			}
 		}()
 		w.page(t)
-		a.lists = []reply{code(40001), code(42001)} // of the relay's token
+		a.lists = []reply{code(40001), code(42001)} // about the relay's token
 		w.page(t)
 		equal(t, "token calls", a.count(stableTokenPath), 0)
 		a.lists = []reply{code(48001)}
@@ -165,7 +165,7 @@ func TestCloudOpenWaitsForTheRelay(t *testing.T) {
 	})
 }
 
-// Everywhere else a call without a token is a bug, and stops the shop.
+// To any other host, a call without a token is a bug, and stops the shop.
 func TestMissingTokenStopsOtherWays(t *testing.T) {
 	inBubble(t, &api{lists: []reply{code(41001)}}, Config{}, func(t *testing.T, w *fixture) {
 		_, err := w.List(t.Context(), anyQuery)
@@ -213,7 +213,7 @@ func TestOnlyOtherCallsGoThroughAProxy(t *testing.T) {
 			t.Fatal(err)
 		}
 		asked := false
-		through := besideRelay(func(*http.Request) (*url.URL, error) { asked = true; return nil, nil })
+		through := proxyUnlessRelayed(func(*http.Request) (*url.URL, error) { asked = true; return nil, nil })
 		if _, err := through(request); err != nil || asked == direct {
 			t.Errorf("%s: the proxy was asked for: %v, %v", address, asked, err)
 		}

@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// Every code of the vendor's tables and of the clients that were read, with
-// what a shop owner would want to happen.
+// Every code of the vendor's tables and of the clients we read, with the class that a
+// shop owner would want.
 var wantClasses = map[Class][]int{
 	Retry:      {-1, 100003, 300000, 990010, 10020198},
 	Token:      {40001, 40014, 42001},
@@ -54,7 +54,7 @@ func TestStatusWithoutACode(t *testing.T) {
 		403: {Wait, "http_403"}, 412: {Stop, "http_412"}, 429: {Retry, "http_429"}, 500: {Retry, "http_500"},
 		599: {Retry, "http_599"}, 999: {Retry, "http_other"},
 	} {
-		v := noVerdict(ListOp, status, "x")
+		v := badAnswer(ListOp, status, "x")
 		equal(t, "class of "+v.Error(), v.Class, want.class)
 		equal(t, "result of "+v.Error(), v.result, want.result)
 	}
@@ -77,7 +77,7 @@ func TestCodeUnderAStatus(t *testing.T) {
 		{http.StatusBadRequest, 12345, Stop, true},
 		{http.StatusOK, 12345, Stop, true},
 	} {
-		v := refusal(ListOp, test.status, test.code, "", "")
+		v := errcodeError(ListOp, test.status, test.code, "", "")
 		equal(t, "class of "+v.Error(), v.Class, test.class)
 		equal(t, "unknown of "+v.Error(), v.unknown, test.unknown)
 	}

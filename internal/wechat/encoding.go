@@ -14,20 +14,20 @@ import (
 	"time"
 )
 
-// mostRetryAfter bounds what a Retry-After may ask for.
+// mostRetryAfter caps the wait that a Retry-After header can ask for.
 const mostRetryAfter = 10 * time.Minute
 
-var errEncoding = errors.New("the answer's Content-Encoding is not understood")
+var errEncoding = errors.New("unsupported Content-Encoding")
 
-// decode undoes a Content-Encoding. None is asked for, but a request without
-// Accept-Encoding takes any, and gateways compress of their own accord. The
-// reader of the result bounds it.
+// decode undoes a Content-Encoding. The client asks for none, but a request without
+// Accept-Encoding accepts any, and some gateways compress unasked. The caller limits
+// how much it reads.
 func decode(encoding string, body io.Reader) (io.Reader, error) {
 	switch coding := strings.ToLower(strings.TrimSpace(encoding)); coding {
 	case "", "identity":
 		return body, nil
 	case "gzip", "x-gzip":
-		// An answer without a body is no gzip, whatever its headers say.
+		// An empty body is not gzip, whatever its headers say.
 		b := bufio.NewReader(body)
 		if _, err := b.Peek(1); errors.Is(err, io.EOF) {
 			return b, nil
@@ -38,7 +38,8 @@ func decode(encoding string, body io.Reader) (io.Reader, error) {
 		}
 		return r, nil
 	case "deflate":
-		// A zlib stream by RFC 9110; some send the bare one.
+		// RFC 9110 defines deflate as a zlib stream; some servers send a raw deflate
+		// stream.
 		b := bufio.NewReader(body)
 		head, err := b.Peek(2)
 		switch {
@@ -49,11 +50,11 @@ func decode(encoding string, body io.Reader) (io.Reader, error) {
 		}
 		return flate.NewReader(b), nil
 	default:
-		return nil, fmt.Errorf("%w: %.40q; have proxies before the API leave it out", errEncoding, coding)
+		return nil, fmt.Errorf("%w %.40q; turn compression off in proxies before the API", errEncoding, coding)
 	}
 }
 
-// corrupt reports whether an answer is not what its Content-Encoding says.
+// corrupt reports whether the body does not match its Content-Encoding.
 func corrupt(err error) bool {
 	var flawed flate.CorruptInputError
 	for _, known := range []error{errEncoding, gzip.ErrHeader, gzip.ErrChecksum, zlib.ErrHeader, zlib.ErrChecksum, zlib.ErrDictionary} {
@@ -64,11 +65,11 @@ func corrupt(err error) bool {
 	return errors.As(err, &flawed)
 }
 
-// retryAfter is the time that a Retry-After asks for, in seconds or as a date of
-// the API's clock; 0 for none.
+// retryAfter parses a Retry-After header: seconds, or a date of the API's clock; 0 =
+// none.
 func retryAfter(text string, now time.Time) time.Duration {
 	text = strings.TrimSpace(text)
-	// What is out of range is the greatest number to ParseUint.
+	// ParseUint returns the greatest number for values out of range.
 	if seconds, err := strconv.ParseUint(text, 10, 32); err == nil || errors.Is(err, strconv.ErrRange) {
 		return min(time.Duration(seconds)*time.Second, mostRetryAfter)
 	}
@@ -78,18 +79,18 @@ func retryAfter(text string, now time.Time) time.Duration {
 	return 0
 }
 
-// after puts what the answer asks for into its verdict.
-func (e *Error) after(a answer) *Error {
+// withRetryAfter copies the answer's Retry-After into the error, unless it has one.
+func (e *Error) withRetryAfter(a answer) *Error {
 	if e.RetryAfter == 0 {
 		e.RetryAfter = a.retryAfter
 	}
 	return e
 }
 
-// unfitting marks the verdict on an answer that can be no record.
-func (e *Error) unfitting(err error) *Error {
+// markUnfit marks the error of an answer that cannot become a record.
+func (e *Error) markUnfit(err error) *Error {
 	if errors.Is(err, errUnfit) || errors.Is(err, errTooLarge) {
-		e.unfit, e.Hint = true, fmt.Sprintf("an order ID has at most %d bytes and no control characters, a page token at most %d bytes, an answer at most %d: see what answers at the API URL", maxID, maxKey, maxPage)
+		e.unfit, e.Hint = true, fmt.Sprintf("an order ID has at most %d bytes and no control characters, a page token at most %d bytes, an answer at most %d: check what answers at the API URL", maxID, maxKey, maxPage)
 	}
 	return e
 }

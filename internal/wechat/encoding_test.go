@@ -60,14 +60,15 @@ func TestCompressedAnswersAreRead(t *testing.T) {
 	})
 }
 
-// What cannot be decoded is tried again, says why, and takes bounded memory.
+// An answer that cannot be decoded is retried, logged with the reason, and takes
+// bounded memory.
 func TestAnswersThatCannotBeDecoded(t *testing.T) {
 	for name, c := range map[string]struct {
 		bad  reply
 		want string
 	}{
-		"br":        {encoded("br", "\x8b\x00"), `Content-Encoding is not understood: "br"`},
-		"two":       {encoded("gzip, gzip", "x"), `not understood: "gzip, gzip"`},
+		"br":        {encoded("br", "\x8b\x00"), `unsupported Content-Encoding "br"`},
+		"two":       {encoded("gzip, gzip", "x"), `unsupported Content-Encoding "gzip, gzip"`},
 		"no gzip":   {encoded("gzip", okPage), "gzip"},
 		"half gzip": {encoded("gzip", packed(t, okPage, toGzip)[:30]), "unexpected EOF"},
 		"bad flate": {encoded("deflate", "\xff\xff\xff\xff"), "flate"},
@@ -128,7 +129,7 @@ func TestRetryAfterIsObeyed(t *testing.T) {
 	}
 }
 
-// The vendor says how long it refuses an address.
+// The vendor documents how long it refuses an address.
 func TestRefusedAddressesAreLookedAtAgainLater(t *testing.T) {
 	for n, want := range map[int]time.Duration{89507: time.Hour, 89506: 24 * time.Hour, 89503: 0, 89501: 0, 40243: 0} {
 		inBubble(t, &api{tokens: []reply{code(n)}}, Config{}, func(t *testing.T, w *fixture) {

@@ -8,29 +8,31 @@ import (
 	"time"
 )
 
-// Class is what an answer asks of its caller. List deals with Retry, Token,
-// Throttled and Quota by itself, so its errors are of the other four; State
-// shows all of them.
+// Class says what a caller should do about an error. List handles Retry, Token,
+// Throttled and Quota itself, so its errors are of the other four classes; State shows
+// all of them.
 type Class int
 
 const (
-	// Retry passes by itself: the same call again, later.
+	// Retry: it passes by itself; repeat the same call later.
 	Retry Class = iota
-	// Token was refused or has expired: another token, then the same call.
+	// Token: the API refused the token, or it has expired; repeat the call with
+	// another.
 	Token
-	// Shrink means too many orders in the range (31042): ask for less time.
+	// Shrink: the range holds too many orders (31042); ask for a shorter one.
 	Shrink
-	// KeyRefused means that next_key does not fit the request (606006), also
-	// after two more tries: start the window again without one.
+	// KeyRefused: next_key does not match the request (606006), also after two more
+	// attempts; restart the window without one.
 	KeyRefused
-	// Throttled is the limit per minute (45011): slower, after the minute.
+	// Throttled: the limit per minute is used up (45011); continue after the minute,
+	// at a lower rate.
 	Throttled
-	// Quota is the daily limit (45009): after midnight in Shanghai.
+	// Quota: the daily limit is used up (45009); continue after midnight in Shanghai.
 	Quota
-	// Wait needs an operator at the vendor's side or a new token or secret:
-	// look again after 1 to 10 minutes.
+	// Wait: an operator must act at the vendor's side, or provide a new token or
+	// secret; try again after 1 to 10 minutes.
 	Wait
-	// Stop cannot succeed: wrong configuration, or a bug.
+	// Stop: it cannot succeed; the configuration is wrong, or there is a bug.
 	Stop
 )
 
@@ -56,41 +58,41 @@ func (c Class) String() string {
 	return "class " + strconv.Itoa(int(c))
 }
 
-// Error is an answer that is no page, or a call without an answer. It never
-// holds a token or a secret.
+// Error is an answer that is no page, or a call without an answer. It never contains a
+// token or a secret.
 type Error struct {
 	// Op is the call that failed, such as "list orders" or "get access token".
 	Op string
-	// Code is the API's errcode, 0 when there was none.
+	// Code is the API's errcode; 0 = the answer had none.
 	Code int
-	// Message is the API's errmsg without its rid, or what went wrong instead.
+	// Message is the API's errmsg without its rid, or a description of what failed.
 	Message string
-	// RID names the call to the vendor's support; empty when there was none.
+	// RID identifies the call to the vendor's support; may be empty.
 	RID string
-	// HTTPStatus is 0 when there was no answer.
+	// HTTPStatus is the status of the answer; 0 = no answer.
 	HTTPStatus int
 	Class      Class
-	// Hint tells an operator what to try; empty for what passes by itself.
+	// Hint tells the operator what to do; empty if it passes by itself.
 	Hint string
-	// Until is when the calls of the day come back, for Quota: 00:00
-	// Asia/Shanghai by the API's clock. Zero otherwise.
+	// Until is when the daily quota resets, for class Quota: 00:00 Asia/Shanghai by
+	// the API's clock. Zero otherwise.
 	Until time.Time
-	// RetryAfter is how long the vendor asks callers to wait before the next
-	// try; 0 = it does not.
+	// RetryAfter is how long the vendor asks callers to wait before the next attempt;
+	// 0 = not stated.
 	RetryAfter time.Duration
 	// Err is the cause, where Message has one with a name.
 	Err error
 
-	// result is the label of the call for metrics, from a bounded set.
+	// result is the call's metrics label, from a bounded set.
 	result string
-	// unknown marks an errcode that is in no table: a few tries before Stop.
+	// unknown marks an undocumented errcode: a few attempts before Stop.
 	unknown bool
-	// silence marks a success that leaves something out.
+	// silence is what a success leaves out.
 	silence silence
-	// unfit marks an answer that can be no record: a few tries before Stop.
+	// unfit marks an answer that cannot become a record: a few attempts before Stop.
 	unfit bool
-	// final ends a call whatever the class; await, if set, is the wait for the
-	// next try, which is no trouble to speak of.
+	// final ends the call, whatever the class. await, if set, waits for the next
+	// attempt; such a wait is not logged as a failure.
 	final bool
 	await func(context.Context) error
 }
@@ -142,20 +144,20 @@ func Result(err error) string {
 	return "error"
 }
 
-// at dates a verdict: the API's clock tells when its day ends.
-func (e *Error) at(theirs time.Time) *Error {
+// datedBy sets Until of a Quota error by the API's clock.
+func (e *Error) datedBy(theirs time.Time) *Error {
 	if e.Class == Quota {
 		e.Until = theirs.Add(untilMidnight(theirs)).Round(time.Second)
 	}
 	return e
 }
 
-// Interrupted is the error of a call whose context ended while it waited.
+// Interrupted is the error of a call whose context ended while the call waited.
 type Interrupted struct {
 	Op string
-	// Err is the context's.
+	// Err is the context's error.
 	Err error
-	// Last is what the call was waiting out; nil if nothing had failed.
+	// Last is the failure after which the call was waiting; nil = none.
 	Last *Error
 }
 

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// oneAnswer is a transport that gives one answer to everything.
+// oneAnswer is a transport that gives the same answer to every call.
 type oneAnswer struct {
 	status int
 	body   string
@@ -23,11 +23,11 @@ func (a oneAnswer) RoundTrip(*http.Request) (*http.Response, error) {
 	return &http.Response{StatusCode: a.status, Header: header, Body: io.NopCloser(strings.NewReader(a.body)), ContentLength: int64(len(a.body))}, nil
 }
 
-// statusOf makes an HTTP status of any number.
+// statusOf turns any number into an HTTP status.
 func statusOf(n uint16) int { return 200 + int(n%400) }
 
-// FuzzTokenAnswer: whatever the token call answers, it is a token, an errcode or
-// an error.
+// FuzzTokenAnswer: any answer of the token call yields a token, an errcode or an
+// error.
 func FuzzTokenAnswer(f *testing.F) {
 	f.Add(`{"access_token":"AT","expires_in":7200}`)
 	f.Add(`{"errcode":40125,"errmsg":"invalid appsecret rid: 1-2-3"}`)
@@ -46,8 +46,8 @@ func FuzzTokenAnswer(f *testing.F) {
 	})
 }
 
-// FuzzQuotaAnswer: whatever the quota call answers, it is an allowance of an
-// answer that holds one, or an error that says so.
+// FuzzQuotaAnswer: any answer of the quota call yields the allowance it contains, or
+// an error.
 func FuzzQuotaAnswer(f *testing.F) {
 	f.Add(`{"errcode":0,"errmsg":"ok","quota":{"daily_limit":1000,"used":5,"remain":995},"rate_limit":{"call_count":3000,"refresh_second":60}}`, uint16(0))
 	f.Add(`{"errcode":0,"quota":{"daily_limit":"1000","used":null,"remain":null},"component_rate_limit":{"call_count":-1,"refresh_second":9223372036854775807}}`, uint16(0))
@@ -67,8 +67,8 @@ func FuzzQuotaAnswer(f *testing.F) {
 	})
 }
 
-// FuzzPlatformAnswer: whatever the platform's calls answer, what they return is
-// whole or an error.
+// FuzzPlatformAnswer: any answer of the platform's calls yields a complete value or an
+// error.
 func FuzzPlatformAnswer(f *testing.F) {
 	f.Add(`{"component_access_token":"CT","expires_in":7200}`, uint16(0))
 	f.Add(`{"authorization_info":{"authorizer_appid":"wx1","authorizer_access_token":"AT","expires_in":7200,"authorizer_refresh_token":"RT","func_info":[{"funcscope_category":{"id":131}}]}}`, uint16(0))

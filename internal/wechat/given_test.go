@@ -12,12 +12,12 @@ import (
 	"time"
 )
 
-// keeper plays the part that keeps a shop's tokens of a platform.
+// keeper is a test implementation of Config.Tokens.
 type keeper struct {
 	mu      sync.Mutex
 	n       int
 	refused []string
-	errs    []error // to the next questions
+	errs    []error // of the next calls
 	busy    atomic.Int32
 }
 
@@ -52,7 +52,7 @@ func withKeeper(t *testing.T, a *api, story func(t *testing.T, w *fixture, k *ke
 func TestGivenTokenIsAskedForBeforeEachCall(t *testing.T) {
 	withKeeper(t, &api{}, func(t *testing.T, w *fixture, k *keeper) {
 		w.page(t)
-		k.n++ // another walker had it renewed
+		k.n++ // another walker has renewed it
 		w.page(t)
 		calls := w.api.seen()
 		equal(t, "calls", len(calls), 2)
@@ -129,7 +129,7 @@ func TestErrorsOfThePartThatKeepsTokens(t *testing.T) {
 			k.errs = []error{final}
 			_, err := w.List(t.Context(), anyQuery)
 			wantClass(t, err, final.Class, final.Code)
-			// The same while a token is being traded.
+			// The same while a token is being exchanged.
 			k.errs, w.api.lists = []error{nil, final}, []reply{code(40001)}
 			_, err = w.List(t.Context(), anyQuery)
 			wantClass(t, err, final.Class, final.Code)
@@ -140,7 +140,7 @@ func TestErrorsOfThePartThatKeepsTokens(t *testing.T) {
 		if !strings.Contains(err.Error(), "the ticket has not come, and [redacted]") {
 			t.Error(err)
 		}
-		w.page(t) // what is over leaves nothing behind
+		w.page(t) // earlier failures leave no state
 	})
 	withKeeper(t, &api{}, func(t *testing.T, w *fixture, k *keeper) {
 		k.errs = []error{context.Canceled}

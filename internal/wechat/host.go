@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// DefaultURL is the vendor's API, and vendorHost its host.
+// DefaultURL is the URL of the vendor's API.
 const (
 	DefaultURL = "https://" + vendorHost
 	vendorHost = "api.weixin.qq.com"
@@ -19,22 +19,21 @@ const (
 
 const defaultTimeout = 20 * time.Second
 
-// maxCalls is how many calls are under way at once; more wait. Each takes a
-// connection, and with it some 30 kB of memory. With answers after 100 ms it is
-// good for 5,000 calls a second.
+// maxCalls bounds the concurrent calls; more wait. Each takes a connection and about
+// 30 kB of memory. With answers after 100 ms, 512 calls give 5,000 calls a second.
 const maxCalls = 512
 
-// Host is the vendor's API host as this process sees it: one connection pool
-// and one reading of its clock for all shops. The zero value is ready; the
-// fields must not change after the first call. Safe for concurrent use.
+// Host is a connection to the vendor's API: one connection pool and one reading of its
+// clock for all shops. The zero value is ready; the fields must not change after the
+// first call. Safe for concurrent use.
 type Host struct {
-	// URL is where lists and tokens come from. Defaults to DefaultURL.
+	// URL is the API's base URL, for lists and tokens. Defaults to DefaultURL.
 	URL string
-	// Transport carries the calls; redirects are not followed, since the token
-	// would go along. Defaults to a keep-alive HTTP/1.1 transport without
-	// compression: a page is 2 kB, and a stuck connection holds one call only.
+	// Transport sends the calls. Redirects are not followed, because the token would
+	// go along. Defaults to a keep-alive HTTP/1.1 transport without compression: a
+	// page is 2 kB, and a stuck connection holds up one call only.
 	Transport http.RoundTripper
-	// Timeout ends one call, its body included. Defaults to 20 s.
+	// Timeout limits one call, its body included. Defaults to 20 s.
 	Timeout time.Duration
 
 	opened    sync.Once
@@ -42,29 +41,30 @@ type Host struct {
 	baseErr   error
 	transport http.RoundTripper
 	buffers   sync.Pool
-	calls     chan struct{} // a token for each that is under way
+	calls     chan struct{} // semaphore: holds a value for each call in progress
 
 	mu      sync.Mutex
-	heardAt time.Time // local clock, latest answer
-	date    time.Time // Date of the latest answer that had one
-	datedAt time.Time // local clock, that answer
+	heardAt time.Time // when the latest answer came, local clock
+	date    time.Time // Date header of the latest answer that had one
+	datedAt time.Time // when that answer came, local clock
 	skews   []time.Duration
 }
 
-// Now is the earlier of the local clock and the API's: the Date of the latest
-// answer that had one, of any kind, plus the monotonic time since. Before the
-// first Date it is the local clock; heard is false before the first answer.
+// Now returns the earlier of the local clock and the API's clock. The API's clock is
+// the Date of the latest answer that had one, plus the monotonic time since; before
+// the first Date, Now returns the local clock. heard reports whether any answer has
+// come.
 func (h *Host) Now() (now time.Time, heard bool) {
 	now = time.Now()
-	if theirs := h.theirs(); theirs.Before(now) {
+	if theirs := h.apiNow(); theirs.Before(now) {
 		now = theirs
 	}
 	return now, !h.LastHeard().IsZero()
 }
 
-// theirs is the API's clock: its minutes and days are what limits count by.
-// The local clock stands in before the first Date.
-func (h *Host) theirs() time.Time {
+// apiNow returns the API's clock, by which the vendor counts minutes and days. Before
+// the first Date it returns the local clock.
+func (h *Host) apiNow() time.Time {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	now := time.Now()
@@ -74,21 +74,20 @@ func (h *Host) theirs() time.Time {
 	return h.date.Add(now.Sub(h.datedAt))
 }
 
-// LastHeard is when the latest answer came, by the local clock; zero before
-// the first.
+// LastHeard returns when the latest answer came, by the local clock; zero = none yet.
 func (h *Host) LastHeard() time.Time {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.heardAt
 }
 
-// heardSkews is how many of the latest answers Skew goes by.
+// heardSkews is the number of latest answers that Skew considers.
 const heardSkews = 8
 
-// Skew is by how much the API's clock is ahead of the local one, negative if it
-// is behind: at least so much in two of the latest answers, so that one odd Date
-// does not count, and gateways of which one is wrong do. answers is how many had
-// a Date, up to heardSkews.
+// Skew returns how far the API's clock is ahead of the local one; negative = behind.
+// At least two of the latest answers differ by that much, so a single odd Date does
+// not count, while one wrong gateway among several does. answers is how many of these
+// answers had a Date, up to heardSkews.
 func (h *Host) Skew() (skew time.Duration, answers int) {
 	h.mu.Lock()
 	skews := slices.Clone(h.skews)
@@ -105,18 +104,18 @@ func (h *Host) Skew() (skew time.Duration, answers int) {
 	return ahead, n
 }
 
-// compare notes by how much a Date, cut to the second, must differ from the local
-// clock: it was written between the call and its answer.
-func (h *Host) compare(date, sent, now time.Time) {
+// noteSkew records by how much a Date, cut to the second, must differ from the local
+// clock: the API wrote it between the call and its answer.
+func (h *Host) noteSkew(date, sent, now time.Time) {
 	skew := max(0, date.Sub(now)) + min(0, date.Add(time.Second).Sub(sent))
 	if h.skews = append(h.skews, skew); len(h.skews) > heardSkews {
 		h.skews = slices.Delete(h.skews, 0, 1)
 	}
 }
 
-// Later is the later of the local clock and the API's: what lag is measured by.
+// Later returns the later of the local clock and the API's; lag is measured by it.
 func (h *Host) Later() time.Time {
-	now, theirs := time.Now(), h.theirs()
+	now, theirs := time.Now(), h.apiNow()
 	if theirs.After(now) {
 		return theirs
 	}
@@ -125,16 +124,15 @@ func (h *Host) Later() time.Time {
 
 // Close closes idle connections. Calls made later open new ones.
 func (h *Host) Close() {
-	_ = h.open() // what it makes is there even where the URL is wrong
+	_ = h.open() // it sets the transport also if the URL is wrong
 	if t, ok := h.transport.(interface{ CloseIdleConnections() }); ok {
 		t.CloseIdleConnections()
 	}
 }
 
-// hear takes the clock's reading off an answer. Date is cut to the second and
-// older than its arrival, so what Now makes of it is never ahead of the API.
-// sent is when the call began.
-func (h *Host) hear(header http.Header, sent time.Time) {
+// noteAnswer reads the API's clock from an answer. Date is cut to the second and older
+// than its arrival, so Now is never ahead of the API. sent is when the call began.
+func (h *Host) noteAnswer(header http.Header, sent time.Time) {
 	now := time.Now()
 	date, err := http.ParseTime(header.Get("Date"))
 	h.mu.Lock()
@@ -142,11 +140,11 @@ func (h *Host) hear(header http.Header, sent time.Time) {
 	h.heardAt = now
 	if err == nil {
 		h.date, h.datedAt = date, now
-		h.compare(date, sent, now)
+		h.noteSkew(date, sent, now)
 	}
 }
 
-// open settles the defaults once; its error is about URL.
+// open applies the defaults once and returns whether URL is valid.
 func (h *Host) open() error {
 	h.opened.Do(func() {
 		h.base, h.baseErr = parseBase(h.URL)
@@ -178,25 +176,25 @@ func parseBase(text string) (*url.URL, error) {
 	return u, nil
 }
 
-// openHost says that calls without a token may go to u, in plain http: to the
-// vendor's name, which the hosting environment relays, or to a loopback
-// address. Anybody else would learn what is asked and could make up orders.
-func openHost(u *url.URL) bool {
+// allowsOpenCalls reports whether calls without a token may go to u in plain http: to
+// the vendor's host, for which the hosting environment has a relay, or to a loopback
+// address. Any other host would see the requests and could forge orders.
+func allowsOpenCalls(u *url.URL) bool {
 	name := strings.ToLower(u.Hostname())
 	ip := net.ParseIP(name)
 	switch {
 	case name == "localhost", ip != nil && ip.IsLoopback():
 		return u.Scheme == "http"
 	case name == vendorHost:
-		// The default URL says https, for everybody else.
+		// The default URL says https, which the other ways to authorise use.
 		return u.Port() == "" && u.Path == ""
 	}
 	return false
 }
 
-// besideRelay asks for the proxy of a call, except of those to the vendor in
-// plain http, which go without a token: a proxy would take them past the relay.
-func besideRelay(proxy func(*http.Request) (*url.URL, error)) func(*http.Request) (*url.URL, error) {
+// proxyUnlessRelayed returns the proxy for a call, but none for plain http calls to
+// the vendor: these have no token, and a proxy would bypass the relay.
+func proxyUnlessRelayed(proxy func(*http.Request) (*url.URL, error)) func(*http.Request) (*url.URL, error) {
 	return func(request *http.Request) (*url.URL, error) {
 		if request.URL.Scheme == "http" && strings.EqualFold(request.URL.Host, vendorHost) {
 			return nil, nil
@@ -208,13 +206,13 @@ func besideRelay(proxy func(*http.Request) (*url.URL, error)) func(*http.Request
 func newTransport() *http.Transport {
 	dialer := &net.Dialer{Timeout: 10 * time.Second, KeepAlive: 15 * time.Second}
 	return &http.Transport{
-		Proxy:               besideRelay(http.ProxyFromEnvironment),
+		Proxy:               proxyUnlessRelayed(http.ProxyFromEnvironment),
 		DialContext:         dialer.DialContext,
 		TLSHandshakeTimeout: 10 * time.Second,
 		MaxIdleConns:        maxCalls,
 		MaxIdleConnsPerHost: maxCalls,
-		// Shorter than gateways keep a connection, so that few calls meet one
-		// that has just been closed.
+		// Shorter than the gateway's own idle timeout, so that few calls meet a
+		// connection that it has just closed.
 		IdleConnTimeout:        30 * time.Second,
 		MaxResponseHeaderBytes: 64 << 10,
 		DisableCompression:     true,

@@ -81,14 +81,14 @@ func TestPathOfTheURLIsKept(t *testing.T) {
 	}
 }
 
-// TestSkewIsWhatTwoAnswersShow: the least difference that the times of call and
-// answer leave, in two of the latest answers.
+// Skew is the least difference that the times of call and answer allow, in two of the
+// latest answers.
 func TestSkewIsWhatTwoAnswersShow(t *testing.T) {
 	second := time.Now().Truncate(time.Second)
 	answered := func(took time.Duration, offsets ...time.Duration) (time.Duration, int) {
 		h := &Host{}
 		for _, offset := range offsets {
-			h.compare(second.Add(offset).Truncate(time.Second), second.Add(-took), second)
+			h.noteSkew(second.Add(offset).Truncate(time.Second), second.Add(-took), second)
 		}
 		return h.Skew()
 	}

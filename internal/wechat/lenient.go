@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// number is a whole number of an answer, which may come as text; null and ""
-// are 0.
+// number is a whole number in an answer, as a JSON number or string; null and "" are
+// 0.
 type number int64
 
 func (n *number) UnmarshalJSON(text []byte) error {
@@ -26,13 +26,13 @@ func (n *number) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
-// life is the number as a token's, within what is plausible.
-func (n number) life() time.Duration {
+// tokenLife returns the number as a token's lifetime, clamped to plausible values.
+func (n number) tokenLife() time.Duration {
 	return time.Duration(min(max(int64(n), shortestLife), longestLife)) * time.Second
 }
 
-// plainly is an error of encoding/json that quotes nothing of the document.
-func plainly(err error) error {
+// withoutQuote replaces errors of encoding/json that quote the document.
+func withoutQuote(err error) error {
 	var kind *json.UnmarshalTypeError
 	var syntax *json.SyntaxError
 	switch {

@@ -6,36 +6,38 @@ import (
 	"time"
 )
 
-// mood is how far a list call goes to find out whether a silent answer is true.
-type mood int
+// effort is how far a list call goes to find out whether a silent answer is true.
+type effort int
 
 const (
-	// patient waits for as long as it takes: orders depend on it.
-	patient mood = iota
-	// brief gives up where only time could tell.
-	brief
-	// glancing takes every success, silent or not.
-	glancing
+	// untilSure waits as long as it takes; for lists whose orders are published.
+	untilSure effort = iota
+	// fewTries gives up where only more time could tell.
+	fewTries
+	// acceptSilent accepts every success, silent or not.
+	acceptSilent
 )
 
-// List blocks until it has a page or a verdict the caller must act on: an
-// *Error of class Shrink, KeyRefused, Wait or Stop. Everything that may pass
-// by itself is retried inside, without end; when ctx ends, the error is ctx's.
+// List blocks until it has a page or an *Error that the caller must handle, of class
+// Shrink, KeyRefused, Wait or Stop. It retries every other failure without limit; when
+// ctx ends, the error is ctx's.
 //
-// A success that leaves out what it must say is no page. After a page token it
-// ends as KeyRefused, so that the window starts again; of a whole range it is
-// taken for "no orders" once that has been shown another way (silence.go).
-func (c *Client) List(ctx context.Context, q Query) (Page, error) { return c.read(ctx, q, patient) }
+// A success that leaves out a required field is not a page. After a page token it ends
+// as KeyRefused, so that the caller restarts the window. For a whole range, List
+// returns "no orders" only once other lists confirm it (silence.go).
+func (c *Client) List(ctx context.Context, q Query) (Page, error) { return c.read(ctx, q, untilSure) }
 
-// Probe is List for estimates: an answer that stays silent, where only hours
-// could tell whether there are no orders, is an *Error of class Retry.
-func (c *Client) Probe(ctx context.Context, q Query) (Page, error) { return c.read(ctx, q, brief) }
+// Probe is List for estimates. If the answer stays silent and only hours could tell
+// whether there are orders, it returns an *Error of class Retry.
+func (c *Client) Probe(ctx context.Context, q Query) (Page, error) { return c.read(ctx, q, fewTries) }
 
-// Look is List for those who want to know whether calls succeed: it takes any
-// success, and Page.Silent says that this one does not say what it must.
-func (c *Client) Look(ctx context.Context, q Query) (Page, error) { return c.read(ctx, q, glancing) }
+// Look is List for checks of whether calls succeed. It accepts any success and sets
+// Page.Silent if the answer leaves out a required field.
+func (c *Client) Look(ctx context.Context, q Query) (Page, error) {
+	return c.read(ctx, q, acceptSilent)
+}
 
-func (c *Client) read(ctx context.Context, q Query, mood mood) (Page, error) {
+func (c *Client) read(ctx context.Context, q Query, mood effort) (Page, error) {
 	if c.refused != nil {
 		return Page{}, c.refused
 	}
@@ -44,9 +46,9 @@ func (c *Client) read(ctx context.Context, q Query, mood mood) (Page, error) {
 	}
 	r := c.retries(ListOp)
 	defer r.end()
-	doubt := doubt{mood: mood}
+	doubt := silentCall{mood: mood}
 	for refusals := 0; ; {
-		if err := c.pace.wait(ctx); err != nil {
+		if err := c.callRate.wait(ctx); err != nil {
 			return Page{}, interrupted(ListOp, err, r.last)
 		}
 		used, err := c.tokens.get(ctx)
@@ -55,7 +57,7 @@ func (c *Client) read(ctx context.Context, q Query, mood mood) (Page, error) {
 		}
 		sent := time.Now()
 		page, v := c.list(ctx, used, q)
-		if v != nil && v.silence != whole {
+		if v != nil && v.silence != complete {
 			page, v, err = c.resolve(ctx, used, q, page, v, &doubt)
 			if err != nil {
 				return Page{}, interrupted(ListOp, err, v)
@@ -67,7 +69,7 @@ func (c *Client) read(ctx context.Context, q Query, mood mood) (Page, error) {
 			r.passed = true
 			return page, nil
 		case v.Class == Token:
-			// The first refusal is how tokens end; the next ones are trouble.
+			// One refusal is how tokens usually end; further ones are failures.
 			if refusals++; refusals > 1 {
 				r.note(v)
 			}
@@ -78,15 +80,15 @@ func (c *Client) read(ctx context.Context, q Query, mood mood) (Page, error) {
 		if err != nil {
 			return Page{}, err
 		}
-		if !doubt.since.IsZero() && c.vacated(q, doubt.since) {
+		if !doubt.since.IsZero() && c.foundEmpty(q, doubt.since) {
 			r.passed = true
 			return doubt.page, nil
 		}
 	}
 }
 
-// list makes one list call. A success that is silent about something comes
-// with what it does say, and with a verdict.
+// list makes one list call. A silent success returns both the page, as far as the
+// answer goes, and an error.
 func (c *Client) list(ctx context.Context, used token, q Query) (page Page, v *Error) {
 	sent := time.Now()
 	defer func() {
@@ -97,37 +99,37 @@ func (c *Client) list(ctx context.Context, used token, q Query) (page Page, v *E
 	if v != nil {
 		return Page{}, v
 	}
-	a, err := c.host.send(ctx, outgoing{path: listPath, query: used.query(), body: body, plain: c.auth == AuthCloudOpen, most: maxPage})
+	a, err := c.host.send(ctx, outgoing{path: listPath, query: used.query(), body: body, plain: c.auth == AuthCloudOpen, maxBytes: maxPage})
 	if err != nil {
-		return Page{}, lost(ListOp, err, &c.redact).unfitting(err)
+		return Page{}, noAnswer(ListOp, err, &c.redact).markUnfit(err)
 	}
 	answer, err := parseListResponse(a.body, min(max(q.PageSize, 0), 100))
 	switch {
 	case err == nil && answer.code != 0:
 		message, rid := c.redact.message(answer.errmsg)
-		return Page{}, refusal(ListOp, a.status, answer.code, message, rid).by(c.auth).at(c.host.theirs()).after(a)
+		return Page{}, errcodeError(ListOp, a.status, answer.code, message, rid).forAuth(c.auth).datedBy(c.host.apiNow()).withRetryAfter(a)
 	case err != nil:
-		return Page{}, noVerdict(ListOp, a.status, unreadable(a, err)).unfitting(err).after(a)
+		return Page{}, badAnswer(ListOp, a.status, unreadable(a, err)).markUnfit(err).withRetryAfter(a)
 	case a.status < 200 || a.status > 299:
-		return Page{}, noVerdict(ListOp, a.status, "a page under an error's status").after(a)
+		return Page{}, badAnswer(ListOp, a.status, "a page under an error's status").withRetryAfter(a)
 	}
 	page = Page{IDs: answer.ids, Next: answer.next, More: answer.more, ReadAt: a.readAt}
-	if silence := answer.silence(q.PageSize); silence != whole {
-		v := noVerdict(ListOp, a.status, silence.String())
+	if silence := answer.silence(q.PageSize); silence != complete {
+		v := badAnswer(ListOp, a.status, silence.String())
 		v.silence, v.result, v.Hint = silence, "silent", hintSilent
 		return page, v
 	}
 	if c.auth == AuthCloudOpen && !a.relayed {
 		c.unrelayed.Do(func() {
-			c.log.Warn("the answer has no x-openapi-seqid: it did not come through the hosting's open-interface service; check what answers at the API URL")
+			c.log.Warn("the answer has no x-openapi-seqid header: it did not pass the hosting's open-interface service; check what answers at the API URL")
 		})
 	}
-	c.shown.note(q, page)
+	c.evidence.note(q, page)
 	return page, nil
 }
 
-// unreadable describes an answer that is not what was asked for. It quotes
-// nothing of it: gateways like to print the URL they were asked for.
+// unreadable describes an answer with unexpected content. It does not quote the body,
+// because gateways echo the requested URL.
 func unreadable(a answer, err error) string {
 	if a.body == "" {
 		return "the answer is empty"

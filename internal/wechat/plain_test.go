@@ -33,7 +33,7 @@ func TestPlainTokensWarnOnceThatOthersDie(t *testing.T) {
 			time.Sleep(time.Hour)
 		}
 		equal(t, "token calls", w.api.count(plainTokenPath), 12)
-		equal(t, "warnings", w.lines("tokens that other systems hold for this app ID die"), 1)
+		equal(t, "warnings", w.lines("each new token ends the previous one"), 1)
 		equal(t, "all warnings", w.lines("level=WARN"), 1)
 	})
 }
@@ -63,8 +63,8 @@ func TestEachCodeRenewsAPlainToken(t *testing.T) {
 	}
 }
 
-// Tokens that never work are asked for less and less often: there are 2000 a
-// day for all systems together.
+// Tokens that never work are fetched less and less often: all systems together have
+// 2000 a day.
 func TestPlainTokensThatDieAtOnceCauseNoStorm(t *testing.T) {
 	a := &api{alive: func(string) bool { return false }}
 	inBubble(t, a, Config{Auth: AuthToken, RateLimit: 5}, func(t *testing.T, w *fixture) {
@@ -94,15 +94,15 @@ func TestPlainTokensThatDieAtOnceCauseNoStorm(t *testing.T) {
 				t.Errorf("call %d comes after %v, want %v min", i+2, at[i+1].Sub(at[i]), want)
 			}
 		}
-		// Each caller tries a refused token about once a minute.
+		// Each caller retries a refused token about once a minute.
 		if n := a.count(listPath); n > 8*24*60*3 {
 			t.Errorf("%d list calls", n)
 		}
-		equal(t, "warnings of another system", w.lines("die before their time"), 1)
+		equal(t, "warnings of another system", w.lines("end early"), 1)
 	})
 }
 
-// Refusals that pass by themselves cost no token once some have been lost.
+// Once some tokens have ended early, refusals that pass by themselves cost no token.
 func TestRefusalsThatPassCostNoPlainToken(t *testing.T) {
 	a := &api{}
 	inBubble(t, a, plainAuth, func(t *testing.T, w *fixture) {
@@ -110,7 +110,7 @@ func TestRefusalsThatPassCostNoPlainToken(t *testing.T) {
 			a.lists = []reply{code(40001)}
 			w.page(t)
 		}
-		// The first at once, and the others within the minute that follows.
+		// The first is retried at once, the others within the following minute.
 		equal(t, "token calls", a.count(plainTokenPath), 2)
 		for range 20 {
 			time.Sleep(10 * time.Minute)
@@ -125,7 +125,7 @@ func TestRefusalsThatPassCostNoPlainToken(t *testing.T) {
 	})
 }
 
-// A token that lives to its end makes the next early death a first one.
+// After a token that lived to its end, the next early end counts as the first.
 func TestPeaceBringsThePlainTokensBack(t *testing.T) {
 	a := &api{}
 	inBubble(t, a, plainAuth, func(t *testing.T, w *fixture) {
@@ -160,7 +160,7 @@ func TestErrorsOfThePlainTokenEndpoint(t *testing.T) {
 			w.page(t)
 		})
 	}
-	// The day's 2000 are used up: until midnight.
+	// The day's 2000 tokens are used up: wait until midnight.
 	inBubble(t, &api{tokens: []reply{code(45009)}}, plainAuth, func(t *testing.T, w *fixture) {
 		began := time.Now()
 		w.page(t)

@@ -22,16 +22,16 @@ const (
 	authorizersPath     = "/cgi-bin/component/api_get_authorizer_list"
 	startTicketsPath    = "/cgi-bin/component/api_start_push_ticket"
 
-	authorizersPage = 500    // the most the API gives at once
-	mostAuthorizers = 200000 // a list that is longer has no end
-	mostLeave       = 100    // shops that may leave while the list is read
+	authorizersPage = 500    // the API's maximum
+	maxAuthorizers  = 200000 // a longer list is taken for endless
+	maxLeaving      = 100    // shops that may leave while the list is read
 )
 
-// Platform is a third-party platform, which reads shops that have authorised
-// it. Its methods are the vendor's calls and nothing else: each makes one
-// attempt, keeps nothing and retries nothing. An error of a call is an *Error
-// whose Class says what to do; Token means that the component token was
-// refused, which another ComponentToken mends.
+// Platform makes the calls of a third-party platform, which reads shops that have
+// authorised it. Each method is one of the vendor's calls: it makes one attempt,
+// stores nothing and retries nothing. Errors are of type *Error, and Class says what
+// to do. Token means that the API refused the component token; get another with
+// ComponentToken.
 //
 //	ticket (pushed every 10 minutes) ─► ComponentToken ─► component token, 2 h
 //	authorization code (pushed) ─► QueryAuth ─► the shop's access and refresh token
@@ -39,44 +39,45 @@ const (
 //
 // Safe for concurrent use.
 type Platform struct {
-	// Host is where the calls go; clients and platform share it.
+	// Host sends the calls; clients and platform share it.
 	Host *Host
-	// AppID is the platform's own.
+	// AppID is the platform's app ID.
 	AppID string
-	// Secret is the platform's app secret, read at each call that needs it.
+	// Secret returns the platform's app secret; called before each API call that needs
+	// it.
 	Secret func() (string, error)
 }
 
 // ComponentToken is the platform's own access token.
 type ComponentToken struct {
 	Value string
-	// Life is how long it works, from the answer on.
+	// Life is how long the token is valid, counted from the answer.
 	Life time.Duration
 }
 
-// Authorization is what a shop's authorisation gives.
+// Authorization holds the tokens that a shop's authorisation gives.
 type Authorization struct {
 	AppID string
-	// AccessToken works for Life. It and RefreshToken are empty if the shop
-	// has granted no permission set with an API in it.
+	// AccessToken is valid for Life. It and RefreshToken are empty if the shop has
+	// granted no permission set that contains an API.
 	AccessToken string
 	Life        time.Duration
-	// RefreshToken is the one to use from now on: it must be kept before the
-	// access token is used, since the one before may die with its first use.
+	// RefreshToken is the refresh token to use from now on. Store it before using the
+	// access token: the first use of that may end the previous refresh token.
 	RefreshToken string
-	// Sets are the permission sets that the shop has granted, as QueryAuth
-	// tells them; the order list is in 131.
+	// Sets are the permission sets that the shop has granted, as returned by
+	// QueryAuth; the order list is in 131.
 	Sets []int
 }
 
 // Authorizer is a shop that has authorised the platform.
 type Authorizer struct {
 	AppID, RefreshToken string
-	// AuthorizedAt is zero when the API does not say.
+	// AuthorizedAt is when the shop authorised the platform; zero = unknown.
 	AuthorizedAt time.Time
 }
 
-// ComponentToken asks for a component token with the latest verify ticket.
+// ComponentToken gets a component token for the latest verify ticket.
 func (p *Platform) ComponentToken(ctx context.Context, ticket string) (ComponentToken, error) {
 	secret, v := p.readSecret(componentTokenOp)
 	if v != nil {
@@ -92,10 +93,10 @@ func (p *Platform) ComponentToken(ctx context.Context, ticket string) (Component
 	if v != nil {
 		return ComponentToken{}, v.ofSecret()
 	}
-	return ComponentToken{Value: answer.Token, Life: answer.Life.life()}, nil
+	return ComponentToken{Value: answer.Token, Life: answer.Life.tokenLife()}, nil
 }
 
-// QueryAuth trades an authorization code, which works once and for an hour.
+// QueryAuth exchanges an authorization code, which is valid once and for an hour.
 func (p *Platform) QueryAuth(ctx context.Context, componentToken, code string) (Authorization, error) {
 	var answer struct {
 		Info struct {
@@ -121,8 +122,8 @@ func (p *Platform) QueryAuth(ctx context.Context, componentToken, code string) (
 	return got, nil
 }
 
-// AuthorizerToken asks for a shop's access token. What it returns as
-// RefreshToken replaces the one that was given, and may be the same.
+// AuthorizerToken gets a shop's access token. The returned RefreshToken replaces the
+// one passed in, and may be the same.
 func (p *Platform) AuthorizerToken(ctx context.Context, componentToken, appID, refreshToken string) (Authorization, error) {
 	var answer authorizerAnswer
 	v := p.call(ctx, platformCall{op: authorizerTokenOp, path: authorizerTokenPath, token: componentToken, hidden: []string{refreshToken}, body: map[string]any{
@@ -138,15 +139,15 @@ func (p *Platform) AuthorizerToken(ctx context.Context, componentToken, appID, r
 	return got, nil
 }
 
-// Authorizers lists all shops that have authorised the platform, by as many
-// calls as it takes, each shop once. An answer that leaves something out, or a
-// list that becomes shorter while it is read, is an error of class Retry: a shop
-// that is missing would count as one that has not authorised the platform.
+// Authorizers lists all shops that have authorised the platform, each once, by as many
+// calls as it takes. If an answer leaves something out, or the list gets shorter while
+// it is read, it returns an error of class Retry: the caller would take a missing shop
+// for one that has not authorised the platform.
 func (p *Platform) Authorizers(ctx context.Context, componentToken string) ([]Authorizer, error) {
 	var all []Authorizer
 	at := make(map[string]int)
 	total := int64(0)
-	for offset := 0; offset < mostAuthorizers; {
+	for offset := 0; offset < maxAuthorizers; {
 		var answer struct {
 			Total *number `json:"total_count"`
 			List  []struct {
@@ -162,7 +163,7 @@ func (p *Platform) Authorizers(ctx context.Context, componentToken string) ([]Au
 				return false
 			}
 			now, listed := int64(*answer.Total), int64(offset+len(answer.List))
-			if len(answer.List) == 0 && (now > listed || now < total) || now+mostLeave < listed {
+			if len(answer.List) == 0 && (now > listed || now < total) || now+maxLeaving < listed {
 				return false
 			}
 			for _, shop := range answer.List {
@@ -182,7 +183,7 @@ func (p *Platform) Authorizers(ctx context.Context, componentToken string) ([]Au
 			if shop.At > 0 {
 				one.AuthorizedAt = time.Unix(int64(shop.At), 0)
 			}
-			// Shops that come and go move the others from page to page.
+			// Shops that join or leave meanwhile shift the others between pages.
 			if i, seen := at[one.AppID]; seen {
 				all[i] = one
 				continue
@@ -194,14 +195,14 @@ func (p *Platform) Authorizers(ctx context.Context, componentToken string) ([]Au
 			return all, nil
 		}
 		if len(all) == known {
-			// Each call would bring the same: that many would be made.
-			return nil, noVerdict(authorizersOp, http.StatusOK, "a page of the list only repeats shops of the pages before")
+			// Every further call would return the same page.
+			return nil, badAnswer(authorizersOp, http.StatusOK, "a page of the list only repeats shops of previous pages")
 		}
 	}
 	return nil, &Error{Op: authorizersOp, Class: Stop, Message: "the list has no end", Hint: hintBug, result: "bad_body"}
 }
 
-// StartTicketPush has the vendor push verify tickets (again).
+// StartTicketPush makes the vendor push verify tickets (again).
 func (p *Platform) StartTicketPush(ctx context.Context) error {
 	secret, v := p.readSecret(startTicketsOp)
 	if v != nil {
@@ -216,7 +217,7 @@ func (p *Platform) StartTicketPush(ctx context.Context) error {
 	return nil
 }
 
-// authorizerAnswer is the part that two answers have in common.
+// authorizerAnswer is the common part of two answers.
 type authorizerAnswer struct {
 	Access  string `json:"authorizer_access_token"`
 	Life    number `json:"expires_in"`
@@ -224,12 +225,12 @@ type authorizerAnswer struct {
 }
 
 func (a authorizerAnswer) authorization(appID string) Authorization {
-	return Authorization{AppID: appID, AccessToken: strings.TrimSpace(a.Access), Life: a.Life.life(), RefreshToken: strings.TrimSpace(a.Refresh)}
+	return Authorization{AppID: appID, AccessToken: strings.TrimSpace(a.Access), Life: a.Life.tokenLife(), RefreshToken: strings.TrimSpace(a.Refresh)}
 }
 
 func (p *Platform) readSecret(op string) (string, *Error) {
 	if p.Host == nil || p.AppID == "" || p.Secret == nil {
-		return "", &Error{Op: op, Class: Stop, Message: "no host, no app ID or no app secret of the platform", Hint: "a platform needs all three"}
+		return "", &Error{Op: op, Class: Stop, Message: "no host, app ID or app secret of the platform", Hint: "a platform needs all three"}
 	}
 	secret, err := p.Secret()
 	secret = strings.TrimSpace(secret)
@@ -243,16 +244,16 @@ func (p *Platform) readSecret(op string) (string, *Error) {
 	return secret, nil
 }
 
-// platformCall is one of the calls above.
+// platformCall is one API call of a platform.
 type platformCall struct {
 	op, path string
-	token    string   // component token; "" = the call needs none
-	hidden   []string // what no error may show, besides the token
+	token    string   // component token; "" = not needed
+	hidden   []string // secrets to redact from errors, besides the token
 	body     map[string]any
 }
 
-// call makes it and reads the answer into answer; whole says whether that is
-// what was asked for.
+// call makes one API call and decodes the body into answer; whole reports whether the
+// answer then is complete.
 func (p *Platform) call(ctx context.Context, call platformCall, answer any, whole func() bool) *Error {
 	if p.Host == nil {
 		return &Error{Op: call.op, Class: Stop, Message: "no host", Hint: "a platform needs one"}
@@ -274,33 +275,33 @@ func (p *Platform) call(ctx context.Context, call platformCall, answer any, whol
 	}
 	a, err := p.Host.send(ctx, out)
 	if err != nil {
-		return lost(call.op, err, &clean)
+		return noAnswer(call.op, err, &clean)
 	}
 	var head struct {
 		Code    number `json:"errcode"`
 		Message string `json:"errmsg"`
 	}
 	if err := json.Unmarshal([]byte(a.body), &head); err != nil {
-		return noVerdict(call.op, a.status, unreadable(a, plainly(err))).after(a)
+		return badAnswer(call.op, a.status, unreadable(a, withoutQuote(err))).withRetryAfter(a)
 	}
 	if head.Code != 0 {
 		message, rid := clean.message(head.Message)
-		return refusal(call.op, a.status, int(head.Code), message, rid).by(ofPlatform).at(p.Host.theirs()).after(a)
+		return errcodeError(call.op, a.status, int(head.Code), message, rid).forAuth(platformAuth).datedBy(p.Host.apiNow()).withRetryAfter(a)
 	}
 	if err := json.Unmarshal([]byte(a.body), answer); err != nil {
-		return noVerdict(call.op, a.status, unreadable(a, plainly(err))).after(a)
+		return badAnswer(call.op, a.status, unreadable(a, withoutQuote(err))).withRetryAfter(a)
 	}
 	switch {
 	case a.status < 200 || a.status > 299:
-		return noVerdict(call.op, a.status, "an answer under an error's status").after(a)
+		return badAnswer(call.op, a.status, "an answer under an error's status").withRetryAfter(a)
 	case !whole():
-		return noVerdict(call.op, a.status, unreadable(a, errors.New("neither an errcode nor what was asked for"))).after(a)
+		return badAnswer(call.op, a.status, unreadable(a, errors.New("neither an errcode nor what was asked for"))).withRetryAfter(a)
 	}
 	return nil
 }
 
-// ofSecret is the verdict of a call that goes by the app secret, where 40001
-// is about that one.
+// ofSecret adapts the error of a call that sends the app secret: there 40001 means
+// that the secret is wrong.
 func (e *Error) ofSecret() *Error {
 	if e.Class == Token {
 		e.Class, e.Hint = Stop, hintPlatformSecret

@@ -10,14 +10,14 @@ import (
 	"orderwalk/simulator"
 )
 
-// memory is what a platform keeps of one shop.
+// memory is the stored state of one shop of a platform.
 type memory struct {
 	refresh string
-	ticket  func() string // the latest; "" = none has come
+	ticket  func() string // returns the latest ticket; "" = none yet
 }
 
-// keptShop keeps a shop's tokens of a platform, in memory: the part that a
-// program adds to this package's calls.
+// keptShop stores a shop's platform tokens in memory, as a program that uses this
+// package does.
 type keptShop struct {
 	v        *vendor
 	platform *Platform
@@ -25,11 +25,11 @@ type keptShop struct {
 
 	mu          sync.Mutex
 	component   ComponentToken
-	componentBy time.Time // when it ends
+	componentBy time.Time // when it expires
 	access      Authorization
 	accessBy    time.Time
-	// asked counts the calls, forget has the next answers lost before they are
-	// kept.
+	// asked counts the calls; forget makes the next answers get lost before they are
+	// stored.
 	asked, forget int
 }
 
@@ -51,7 +51,7 @@ func (k *keptShop) tokens(ctx context.Context, refused string) (string, error) {
 	got, err := k.ask(ctx)
 	var v *Error
 	if errors.As(err, &v) && v.Code == 61023 {
-		// What is kept is old, or gone: look what the vendor has.
+		// The stored token is old or gone: ask the vendor.
 		if err := k.look(ctx); err != nil {
 			return "", err
 		}
@@ -80,7 +80,7 @@ func (k *keptShop) ask(ctx context.Context) (Authorization, error) {
 	return k.platform.AuthorizerToken(ctx, k.component.Value, "wx1", k.memory.refresh)
 }
 
-// own gets the platform's own token, if it has none.
+// own fetches the platform's own token unless it has one.
 func (k *keptShop) own(ctx context.Context) error {
 	if k.component.Value != "" && time.Now().Before(k.componentBy) {
 		return nil
@@ -111,8 +111,8 @@ func onAPlatform(faults simulator.Faults) simulator.Config {
 	return world
 }
 
-// A day of authorizer tokens, whatever the vendor does with refresh tokens, over
-// restarts, and with answers that were lost before they were kept.
+// A day of authorizer tokens, with every way the vendor may treat refresh tokens,
+// across restarts, and with answers lost before they are stored.
 func TestDayOnAPlatform(t *testing.T) {
 	for _, rotate := range []string{"off", "on", "at_use"} {
 		t.Run(rotate, func(t *testing.T) {
@@ -137,7 +137,7 @@ func TestDayOnAPlatform(t *testing.T) {
 	}
 }
 
-// What the shop's owner does, and what the operator forgets.
+// What a shop's owner can do, and what an operator can forget.
 func TestTroubleOnAPlatform(t *testing.T) {
 	inVendor(t, onAPlatform(simulator.Faults{}), func(t *testing.T, v *vendor) {
 		kept := &memory{refresh: "refresh-0"}
@@ -155,7 +155,7 @@ func TestTroubleOnAPlatform(t *testing.T) {
 		k.access = Authorization{}
 		equal(t, "hint", b.wants(Wait, 61023).Hint, hintAuthorise)
 
-		// The owner authorises again: the code comes by push, and once.
+		// The owner authorises again: the code comes by push, once.
 		a, err := v.api.Authorize("wx1")
 		if err != nil {
 			t.Fatal(err)
@@ -172,7 +172,7 @@ func TestTroubleOnAPlatform(t *testing.T) {
 			t.Error(err)
 		}
 
-		// No ticket for longer than one lives, and then none at all.
+		// No ticket for longer than its lifetime, and then none at all.
 		old := v.api.VerifyTicket(time.Now())
 		kept.ticket = func() string { return old }
 		b.poll(5*time.Minute, 11*time.Hour)
@@ -187,7 +187,7 @@ func TestTroubleOnAPlatform(t *testing.T) {
 		kept.ticket = func() string { return v.api.VerifyTicket(time.Now()) }
 		b.poll(time.Minute, time.Hour)
 
-		// The platform's own troubles.
+		// Failures of the platform's own calls.
 		v.set("platform_error=61011")
 		k.access = Authorization{}
 		equal(t, "hint", b.wants(Stop, 61011).Hint, hintPlatformID)

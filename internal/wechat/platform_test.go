@@ -19,7 +19,7 @@ const (
 	platformToken  = "hush-4+/component="
 )
 
-// onPlatform runs story with a platform whose API answers with these.
+// onPlatform runs story with a platform whose API gives these answers.
 func onPlatform(t *testing.T, answers []reply, story func(t *testing.T, p *Platform, w *fixture)) {
 	t.Helper()
 	inBubble(t, &api{others: answers}, Config{}, func(t *testing.T, w *fixture) {
@@ -126,14 +126,14 @@ func TestAuthorizersOfManyPages(t *testing.T) {
 			equal(t, "body", c.body, fmt.Sprintf(`{"component_appid":"wxplatform","count":500,"offset":%d}`, i*500))
 		}
 	})
-	// A list that only repeats itself is not asked for to its end.
+	// A list whose pages only repeat is not read to its end.
 	onPlatform(t, []reply{page(600, 0, 100), page(600, 100, 200), page(600, 0, 200), page(600, 0, 200)}, func(t *testing.T, p *Platform, w *fixture) {
 		_, err := p.Authorizers(t.Context(), platformToken)
 		wantClass(t, err, Retry, 0)
 		equal(t, "calls", len(w.api.seen()), 3)
 	})
-	// A page that holds nothing although there is more is no end of the list, nor
-	// is one that has lost most of it, or says too little.
+	// An empty page although there is more does not end the list, nor does a page that
+	// has lost most shops or lacks fields.
 	for _, second := range []reply{page(600, 0, 0), page(0, 0, 0), page(0, 500, 510), {body: `{"total_count":500}`}, {body: `{"errcode":0,"errmsg":"ok"}`},
 		{body: `{"total_count":500,"list":null}`}, {body: `{"total_count":501,"list":[{"authorizer_appid":"wx500"}]}`}, {body: `{"total_count":501,"list":[{"refresh_token":"RT"}]}`}} {
 		onPlatform(t, []reply{page(600, 0, 500), second}, func(t *testing.T, p *Platform, w *fixture) {
@@ -146,7 +146,7 @@ func TestAuthorizersOfManyPages(t *testing.T) {
 	}
 }
 
-// platformCalls are all calls of a platform, and whether they go by its secret.
+// platformCalls lists all calls of a platform, and whether they send its secret.
 var platformCalls = map[string]struct {
 	bySecret bool
 	call     func(t *testing.T, p *Platform) error

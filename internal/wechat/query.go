@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Range is the time of an order that a list call selects by.
+// Range selects which time of an order a list call filters by.
 type Range string
 
 const (
@@ -14,39 +14,40 @@ const (
 	UpdateTime Range = "update_time"
 )
 
-// Query is one list call: orders of one range of time, a page of them.
+// Query describes one list call: a page of the orders of one range of time.
 type Query struct {
 	Range      Range
 	Start, End int64  // unix seconds, at most 7 days apart
 	Status     int    // 0 = any
 	OpenID     string // "" = any buyer
 	PageSize   int    // 1–100, 0 = the API's default
-	// Edge says that the second of Start counts as much as the others; it is that of
-	// the range before otherwise. It is not sent: it says what an answer that leaves
-	// things out must be confirmed for.
+	// Edge reports that the query needs the second of Start too; usually that belongs
+	// to the range before. It is not sent. It says for which seconds a silent answer
+	// must be confirmed.
 	Edge bool
-	// Key is Next of the page before, which must have been asked with the same
-	// query otherwise; "" = first page.
+	// Key is Next of the previous page, which must have been requested with otherwise
+	// the same query; "" = first page.
 	Key string
 }
 
-// Page is one answer. The IDs are parts of one string, the answer's text.
+// Page is one answer. The IDs are substrings of the answer's text.
 type Page struct {
 	IDs []string
-	// Next is the Key of the next page. The API may send one with the last
-	// page, or none although there is More: More alone tells whether to go on.
+	// Next is the Key of the next page. The API may send one with the last page, and
+	// may send none although there is another page: only More says whether to
+	// continue.
 	Next string
 	More bool
-	// ReadAt is when the answer was read, by the local clock, Took how long that
-	// took from the begin of the call, without what it waited for before.
+	// ReadAt is when the answer was read, by the local clock. Took is how long the
+	// call took, without the waits before it.
 	ReadAt time.Time
 	Took   time.Duration
-	// Silent is set by Look alone: the answer leaves out what it must say.
+	// Silent is set by Look only: the answer leaves out a required field.
 	Silent bool
 }
 
-// body leaves out what is not set: null is refused for some fields, and
-// whether "" is the first page for next_key is nowhere stated.
+// body leaves out unset fields: the API refuses null for some, and does not document
+// whether "" is the first page for next_key.
 func (q Query) body() ([]byte, *Error) {
 	type times struct {
 		Start int64 `json:"start_time"`
@@ -66,7 +67,7 @@ func (q Query) body() ([]byte, *Error) {
 	case UpdateTime:
 		request.UpdateTime = &times{q.Start, q.End}
 	default:
-		return nil, &Error{Op: ListOp, Class: Stop, Message: fmt.Sprintf("time range %q is not known", q.Range), Hint: "use create_time or update_time"}
+		return nil, &Error{Op: ListOp, Class: Stop, Message: fmt.Sprintf("unknown time range %q", q.Range), Hint: "use create_time or update_time"}
 	}
 	request.Status, request.OpenID, request.PageSize, request.Key = q.Status, q.OpenID, q.PageSize, q.Key
 	body, err := json.Marshal(request)

@@ -12,40 +12,39 @@ import (
 const (
 	quotaOp   = "get quota"
 	quotaPath = "/cgi-bin/openapi/quota/get"
-	// quotaTries is how often a quota call is made: who asks asks again in an
-	// hour, and waits for the answer at his start.
+	// quotaTries bounds the attempts of a quota call: callers repeat it every hour,
+	// and wait for it when they start.
 	quotaTries = 3
 )
 
-// ErrNoQuota is the error of Quota where nobody can tell: the vendor's quota
-// call does not work by cloud call.
-var ErrNoQuota = errors.New("get quota: not possible by cloud call")
+// ErrNoQuota is the error of Quota if the auth is a cloud call, for which the vendor's
+// quota call does not work.
+var ErrNoQuota = errors.New("get quota: not available for cloud calls")
 
 // Allowance is how many list calls the app ID has in a day of Asia/Shanghai, by the
-// vendor's count, which is a percent off at times. A third-party platform uses
-// up the shop's own.
+// vendor's count, which at times is off by a percent. Calls of a third-party platform
+// use up the shop's allowance.
 type Allowance struct {
-	// All three are 0 where the answer does not say what remains.
+	// All three are 0 if the answer does not say how many calls remain.
 	Limit, Used, Remain int64
-	// Rate is how many calls are allowed in how much time; zero where the API
-	// does not say. PlatformRate is the same of a third-party platform's calls.
+	// Rate is the allowed call rate, PlatformRate that of a third-party platform; zero
+	// = not stated.
 	Rate, PlatformRate Rate
-	// At is when this was true, by the API's clock.
+	// At is when the API answered, by its clock.
 	At time.Time
 }
 
-// Left is the time from At to the end of the day, when the calls come back.
+// Left returns the time from At to the end of the day, when the quota resets.
 func (a Allowance) Left() time.Duration { return untilMidnight(a.At) }
 
-// Rate is a number of calls within a time.
+// Rate is a number of calls within a duration.
 type Rate struct {
 	Calls  int64
 	Within time.Duration
 }
 
-// Quota asks what is left of the day's list calls. It tries a few times and
-// waits neither for the minute nor for the day; an error is ErrNoQuota, ctx's
-// or an *Error.
+// Quota asks how many of the day's list calls remain. It makes a few attempts and does
+// not wait for the next minute or day. The error is ErrNoQuota, ctx's or an *Error.
 func (c *Client) Quota(ctx context.Context) (Allowance, error) {
 	if c.refused != nil {
 		return Allowance{}, c.refused
@@ -85,7 +84,7 @@ func (c *Client) Quota(ctx context.Context) (Allowance, error) {
 func (c *Client) quota(ctx context.Context, used token) (Allowance, *Error) {
 	a, err := c.host.send(ctx, outgoing{path: quotaPath, query: used.query(), body: []byte(`{"cgi_path":"` + listPath + `"}`)})
 	if err != nil {
-		return Allowance{}, lost(quotaOp, err, &c.redact)
+		return Allowance{}, noAnswer(quotaOp, err, &c.redact)
 	}
 	type rate struct {
 		Calls   number `json:"call_count"`
@@ -97,26 +96,26 @@ func (c *Client) quota(ctx context.Context, used token) (Allowance, *Error) {
 		Quota   *struct {
 			Limit number `json:"daily_limit"`
 			Used  number `json:"used"`
-			// Null is not 0: a day without calls would be waited out.
+			// Null is not 0: the client would pause for the rest of the day.
 			Remain *number `json:"remain"`
 		} `json:"quota"`
 		Rate     rate `json:"rate_limit"`
 		Platform rate `json:"component_rate_limit"`
 	}
-	err = plainly(json.Unmarshal([]byte(a.body), &answer))
+	err = withoutQuote(json.Unmarshal([]byte(a.body), &answer))
 	switch {
 	case answer.Code != 0:
 		message, rid := c.redact.message(answer.Message)
-		return Allowance{}, refusal(quotaOp, a.status, int(answer.Code), message, rid).by(c.auth).at(c.host.theirs()).after(a)
+		return Allowance{}, errcodeError(quotaOp, a.status, int(answer.Code), message, rid).forAuth(c.auth).datedBy(c.host.apiNow()).withRetryAfter(a)
 	case err != nil:
-		return Allowance{}, noVerdict(quotaOp, a.status, unreadable(a, err)).after(a)
+		return Allowance{}, badAnswer(quotaOp, a.status, unreadable(a, err)).withRetryAfter(a)
 	case a.status < 200 || a.status > 299:
-		return Allowance{}, noVerdict(quotaOp, a.status, "a quota under an error's status").after(a)
+		return Allowance{}, badAnswer(quotaOp, a.status, "a quota under an error's status").withRetryAfter(a)
 	case answer.Quota == nil:
-		return Allowance{}, noVerdict(quotaOp, a.status, unreadable(a, errors.New("neither an errcode nor a quota"))).after(a)
+		return Allowance{}, badAnswer(quotaOp, a.status, unreadable(a, errors.New("neither an errcode nor a quota"))).withRetryAfter(a)
 	}
 	toRate := func(r rate) Rate { return Rate{int64(r.Calls), time.Duration(r.Seconds) * time.Second} }
-	told := Allowance{Rate: toRate(answer.Rate), PlatformRate: toRate(answer.Platform), At: c.host.theirs()}
+	told := Allowance{Rate: toRate(answer.Rate), PlatformRate: toRate(answer.Platform), At: c.host.apiNow()}
 	if q := answer.Quota; q.Remain != nil {
 		told.Limit, told.Used, told.Remain = int64(q.Limit), int64(q.Used), int64(*q.Remain)
 	}

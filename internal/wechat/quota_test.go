@@ -23,7 +23,7 @@ func TestQuotaAtTheWire(t *testing.T) {
 			if err != nil || got != want || got.At.IsZero() {
 				t.Errorf("%s:\ngot  %+v, %v\nwant %+v", body, got, err, want)
 			}
-			// Bubbles begin at 08:00 in Shanghai.
+			// A bubble's clock starts at 08:00 in Shanghai.
 			if left := got.Left(); left > 16*time.Hour || left < 15*time.Hour {
 				t.Errorf("%v left of the day at %v", left, got.At)
 			}
@@ -64,7 +64,7 @@ func TestQuotaTriesAFewTimes(t *testing.T) {
 		inBubble(t, &api{others: []reply{code(n)}}, Config{}, func(t *testing.T, w *fixture) {
 			_, err := w.Quota(t.Context())
 			wantClass(t, err, class, n)
-			// The quota call has a quota of its own.
+			// The quota call counts against its own quota.
 			state, _, _ := w.State()
 			equal(t, "state", state, "")
 			w.page(t)

@@ -13,43 +13,43 @@ import (
 
 const (
 	defaultRate = 50.0
-	lowestRate  = 0.2 // calls a second, however often the API throttles
-	// What a minute without a refusal gives back, as a share of the full rate.
+	lowestRate  = 0.2 // calls a second, the lowest rate that throttling leads to
+	// Share of the full rate that a minute without a refusal restores.
 	recovery = 0.1
-	// Right after midnight the counters may still be yesterday's: then the
-	// next look is soon, not a day later.
+	// Right after midnight the vendor's counters may not have been reset yet: then the
+	// next attempt comes soon, not a day later.
 	resetGrace = 30 * time.Minute
 	resetRetry = 5 * time.Minute
 )
 
-// Zone is the zone the vendor counts days in. It has had no daylight
-// saving since 1991, so no zone database is needed.
+// Zone is the time zone in which the vendor counts days. It has had no daylight saving
+// time since 1991, so no zone database is needed.
 var Zone = time.FixedZone("Asia/Shanghai", 8*60*60)
 
-// callRate says when the next call may go out: not before the minute of a 45011 or
+// callRate decides when the next call may go out: not before the minute of a 45011 or
 // the day of a 45009 is over, and within the rate.
 type callRate struct {
-	configured float64 // calls a second, for all workers together
+	configured float64 // calls a second, all workers together
 	limiter    *rate.Limiter
 
 	mu        sync.Mutex
 	full      float64   // calls a second, this worker's share
 	lowered   float64   // the rate after the latest refusal
 	loweredAt time.Time // when it was lowered; zero = never
-	minute    time.Time // no call before, after 45011
-	day       time.Time // no call before, after 45009
-	later     time.Time // no call before, after a Retry-After
+	minute    time.Time // no call before this time, after 45011
+	day       time.Time // no call before this time, after 45009
+	later     time.Time // no call before this time, after a Retry-After
 }
 
-func newPace(perSecond float64) *callRate {
+func newCallRate(perSecond float64) *callRate {
 	if perSecond <= 0 {
 		perSecond = defaultRate
 	}
 	return &callRate{configured: perSecond, full: perSecond, lowered: perSecond, limiter: rate.NewLimiter(rate.Limit(perSecond), 1)}
 }
 
-// share makes a part of the configured rate this worker's. What a refusal has
-// lowered is lowered in proportion.
+// share sets this worker's part of the configured rate, and scales a lowered rate in
+// proportion.
 func (p *callRate) share(part float64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -63,7 +63,7 @@ func (p *callRate) share(part float64) {
 	p.limiter.SetLimit(p.limiter.Limit() * rate.Limit(ratio))
 }
 
-// wait returns when one list call may go out.
+// wait blocks until one list call may go out.
 func (p *callRate) wait(ctx context.Context) error {
 	for {
 		if err := p.gate(ctx); err != nil {
@@ -74,19 +74,20 @@ func (p *callRate) wait(ctx context.Context) error {
 		p.mu.Unlock()
 		if err := p.limiter.Wait(ctx); err != nil {
 			if ctx.Err() == nil {
-				// The limiter gives up ahead of a deadline it would miss.
+				// The limiter returns early if it would miss the deadline.
 				return context.DeadlineExceeded
 			}
 			return ctx.Err()
 		}
-		// The gate may have closed while this call stood in line.
+		// The minute or the day may have closed while this call waited for the
+		// limiter.
 		if _, until := p.closed(time.Now()); until.IsZero() {
 			return nil
 		}
 	}
 }
 
-// queue is how long a call made now would wait for the rate.
+// queue returns how long a call made now would wait for the rate.
 func (p *callRate) queue() time.Duration {
 	ahead := 1 - p.limiter.Tokens()
 	if ahead <= 0 {
@@ -95,7 +96,7 @@ func (p *callRate) queue() time.Duration {
 	return time.Duration(ahead / float64(p.limiter.Limit()) * float64(time.Second))
 }
 
-// gate returns when neither the minute nor the day forbids a call.
+// gate blocks until neither the minute nor the day forbids a call.
 func (p *callRate) gate(ctx context.Context) error {
 	for {
 		now := time.Now()
@@ -109,7 +110,7 @@ func (p *callRate) gate(ctx context.Context) error {
 	}
 }
 
-// closed names what forbids a call now, and until when; zero when nothing does.
+// closed returns what forbids a call now, and until when; zero = nothing.
 func (p *callRate) closed(now time.Time) (state string, until time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -124,7 +125,7 @@ func (p *callRate) closed(now time.Time) (state string, until time.Time) {
 	return "", time.Time{}
 }
 
-// postpone takes in that an answer asked for no call for so long.
+// postpone delays the next call by d, as a Retry-After header asks.
 func (p *callRate) postpone(d time.Duration) {
 	if d <= 0 {
 		return
@@ -136,9 +137,9 @@ func (p *callRate) postpone(d time.Duration) {
 	}
 }
 
-// throttle takes in a 45011 to a call sent at sent. Calls that were under way
-// together are refused together and count once. api is the API's clock, whose
-// minutes count.
+// throttle records a 45011 to a call made at sent. Calls that were in progress
+// together are refused together and lower the rate once. api is the API's clock, by
+// which minutes count.
 func (p *callRate) throttle(sent, api time.Time) (perSecond float64, first bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -155,8 +156,8 @@ func (p *callRate) throttle(sent, api time.Time) (perSecond float64, first bool)
 	return p.lowered, true
 }
 
-// restore gives the rate back, a step for each whole minute since the end of
-// the throttled one. The caller holds mu.
+// restore raises the rate by a step for each whole minute since the end of the
+// throttled one. The caller holds mu.
 func (p *callRate) restore(now time.Time) {
 	if p.loweredAt.IsZero() || now.Before(p.minute) {
 		return
@@ -168,8 +169,8 @@ func (p *callRate) restore(now time.Time) {
 	}
 }
 
-// exhaust takes in a 45009: no call before midnight in Shanghai by the API's
-// clock. first is true for the answer that began the pause.
+// exhaust records a 45009: no call before midnight in Shanghai, by the API's clock.
+// first reports whether this answer began the pause.
 func (p *callRate) exhaust(api time.Time) (until time.Time, first bool) {
 	now := time.Now()
 	wait := untilMidnight(api) + rand.N(30*time.Second)
@@ -185,7 +186,7 @@ func (p *callRate) exhaust(api time.Time) (until time.Time, first bool) {
 	return p.day, true
 }
 
-// untilMidnight is the time left of the day in Shanghai, never 0.
+// untilMidnight returns the time left of the day in Shanghai, never 0.
 func untilMidnight(now time.Time) time.Duration {
 	year, month, day := now.In(Zone).Date()
 	return time.Date(year, month, day+1, 0, 0, 0, 0, Zone).Sub(now)

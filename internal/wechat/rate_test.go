@@ -38,7 +38,7 @@ func TestThrottledCallsWaitForTheNextMinute(t *testing.T) {
 		}()
 		began := time.Now()
 		w.page(t)
-		// The clock of a bubble starts on the minute.
+		// A bubble's clock starts on the minute.
 		if took := time.Since(began); took < 39*time.Second || took > 44*time.Second {
 			t.Errorf("waited %v, want to the next minute", took)
 		}
@@ -56,12 +56,12 @@ func TestCallsThrottledTogetherLowerTheRateOnce(t *testing.T) {
 			a.lists = append(a.lists, slow(code(45011)))
 		}
 		w.pages(t, 8)
-		equal(t, "rate", float64(w.pace.limiter.Limit()), 8)
+		equal(t, "rate", float64(w.callRate.limiter.Limit()), 8)
 		equal(t, "calls", a.count(listPath), 1+8+8)
 		equal(t, "warnings", w.lines("level=WARN"), 1)
 		a.lists = []reply{code(45011)}
 		w.page(t)
-		equal(t, "rate after another", float64(w.pace.limiter.Limit()), 4)
+		equal(t, "rate after another", float64(w.callRate.limiter.Limit()), 4)
 	})
 }
 
@@ -83,11 +83,11 @@ func TestCallsInLineWaitForTheMinuteToo(t *testing.T) {
 }
 
 func TestRateComesBackSlowly(t *testing.T) {
-	p := newPace(50)
+	p := newCallRate(50)
 	now := time.Now()
 	for range 20 {
 		p.throttle(now, now)
-		now = time.Now().Add(time.Hour) // sent after the refusal before
+		now = time.Now().Add(time.Hour) // sent after the previous refusal
 		p.minute = time.Now().Add(time.Hour)
 	}
 	equal(t, "lowest", float64(p.limiter.Limit()), lowestRate)
@@ -100,7 +100,7 @@ func TestRateComesBackSlowly(t *testing.T) {
 	p.restore(p.minute.Add(time.Hour))
 	equal(t, "full", float64(p.limiter.Limit()), 50)
 
-	p = newPace(0.1)
+	p = newCallRate(0.1)
 	p.throttle(now, now)
 	equal(t, "a rate below the lowest stays", float64(p.limiter.Limit()), 0.1)
 }
@@ -119,7 +119,7 @@ func TestRateStaysWithinItsDeadline(t *testing.T) {
 func TestQuotaPausesAllCallsUntilMidnightInShanghai(t *testing.T) {
 	a := &api{}
 	inBubble(t, a, Config{}, func(t *testing.T, w *fixture) {
-		// The bubble starts at midnight UTC, 8:00 in Shanghai.
+		// A bubble's clock starts at midnight UTC, 8:00 in Shanghai.
 		midnight := time.Now().Add(16 * time.Hour)
 		w.page(t)
 		a.lists = []reply{slow(code(45009)), slow(code(45009)), slow(code(45009))}

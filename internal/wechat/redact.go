@@ -11,20 +11,20 @@ import (
 )
 
 const (
-	maxMessage = 300     // bytes of an errmsg that are kept
-	maxRaw     = 4 << 10 // bytes of it that are looked at
+	maxMessage = 300     // most bytes of an errmsg in an error
+	maxRaw     = 4 << 10 // most bytes of an errmsg that are examined
 	maxRID     = 64
 	maxHidden  = 8
 )
 
-// redactor takes tokens and secrets out of texts of foreign origin. It knows
-// the latest few in use, since an answer may come after a token has changed.
+// redactor removes tokens and secrets from texts of foreign origin. It keeps the
+// latest few, because an answer may come after a token has changed.
 type redactor struct {
 	mu     sync.Mutex
 	hidden []string // latest last
 }
 
-// hide adds a word that no text may show from now on.
+// hide adds a word to redact from now on.
 func (r *redactor) hide(word string) {
 	if word == "" {
 		return
@@ -42,8 +42,8 @@ func (r *redactor) hide(word string) {
 	r.hidden = append(r.hidden, word)
 }
 
-// text cuts s to a sane length, cleans it of all hidden words, of their parts and
-// of what encodings make of them, and drops control characters.
+// text bounds the length of s, redacts all hidden words, their parts and their
+// encodings, and drops control characters.
 func (r *redactor) text(s string) string {
 	r.mu.Lock()
 	hidden := slices.Clone(r.hidden)
@@ -62,7 +62,7 @@ func (r *redactor) text(s string) string {
 // message splits an errmsg into its text and the rid at its end.
 func (r *redactor) message(errmsg string) (message, rid string) {
 	message = r.text(errmsg)
-	// The rid stands last and would be lost if the text were cut first.
+	// The rid is at the end and would be lost if the text were cut first.
 	if at := strings.LastIndex(errmsg, "rid:"); at >= 0 {
 		rid = cut(r.text(errmsg[at+len("rid:"):]), maxRID)
 		message = r.text(errmsg[:at])

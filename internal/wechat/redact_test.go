@@ -6,8 +6,7 @@ import (
 	"testing"
 )
 
-// An API that echoes a token in part, or in another encoding, does not bring it
-// into an error.
+// If the API echoes part of a token, or encodes it, the error does not show it.
 func TestPartsOfSecretsAreRedacted(t *testing.T) {
 	const token = "89_ZkW3-yTq0vLrB7sHd_x5NcG2mPfA1uEoJ8iKtR6"
 	var r redactor

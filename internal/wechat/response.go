@@ -9,33 +9,35 @@ import (
 	"unicode/utf8"
 )
 
-// listResponse is the answer of the list call, and the errcode of any other.
+// listResponse is the answer of the list call; of other calls, code and errmsg.
 type listResponse struct {
 	code   int
 	errmsg string
 	ids    []string
 	next   string
 	more   bool
-	// hasList and hasMore say that the answer holds an order_id_list that is a
+	// hasList and hasMore report whether the answer has an order_id_list that is a
 	// list, and a has_more that is a boolean.
 	hasList, hasMore bool
 }
 
-// parseListResponse reads an answer in one pass; encoding/json takes as long
-// for a page as the whole rest of a call. It takes what clients have met:
-// IDs as strings or numbers (never through a float), null or missing lists,
-// errcode as a number or a numeric string, has_more as a boolean or what other
-// languages make of one. An empty object for the list is what some make of an
-// empty one: it counts as left out. Where has_more is missing or null, the next_key
-// says whether there is more. It refuses everything that could make an order vanish:
-// an ID that is neither, and an answer that holds neither an errcode nor any
-// field of a list; and what fits no record: see maxID and maxKey. What a success
-// leaves out is for silence to judge. capacity is the number of IDs to make room
-// for.
+// parseListResponse decodes an answer in one pass; encoding/json takes as long for a
+// page as the rest of the call.
+//
+// It accepts the variants that clients have met: IDs as strings or numbers (never
+// through a float), null or missing lists, errcode as a number or a numeric string,
+// has_more as a boolean, a number or text. It counts an empty object as a missing
+// list, because some servers encode an empty list so. If has_more is missing or null,
+// next_key says whether there is more.
+//
+// It rejects everything that could make an order vanish: an ID that is neither a
+// string nor a whole number, and an answer with neither an errcode nor any field of a
+// list. It also rejects what exceeds maxID and maxKey. silence decides about a success
+// that leaves fields out. capacity is the number of IDs to make room for.
 func parseListResponse(body string, capacity int) (listResponse, error) {
 	var r listResponse
-	// A field that is wrong counts only when the answer is a success, and of a
-	// repeated field the last one counts, as in encoding/json.
+	// A wrong field counts only if the answer is a success. Of a repeated field the
+	// last one counts, as in encoding/json.
 	var codeErr, idsErr, nextErr, moreErr error
 	var hasCode, some bool
 	s := newScanner(body)
@@ -89,7 +91,7 @@ type tokenResponse struct {
 	code    int
 	errmsg  string
 	token   string
-	seconds int64 // left to live; 0 when not said
+	seconds int64 // remaining lifetime; 0 = not stated
 }
 
 func parseTokenResponse(body string) (tokenResponse, error) {
@@ -107,7 +109,7 @@ func parseTokenResponse(body string) (tokenResponse, error) {
 		case "expires_in":
 			var text string
 			text, _, err = s.text()
-			// What is no whole number is as good as not said.
+			// A value that is not a whole number counts as missing.
 			if r.seconds = 0; err == nil {
 				if n, bad := strconv.ParseInt(text, 10, 64); bad == nil {
 					r.seconds = n
@@ -133,8 +135,8 @@ func parseTokenResponse(body string) (tokenResponse, error) {
 	return r, nil
 }
 
-// The readers below return two errors: wrong is about this field, err about
-// the document.
+// The readers below return two errors: wrong is about this field, err about the
+// document.
 
 // code reads an errcode; has is false for null.
 func (s *scanner) code() (code int, has bool, wrong, err error) {
@@ -223,7 +225,8 @@ func (s *scanner) ids(ids []string, capacity int) (_ []string, has bool, wrong, 
 var (
 	errNoArray = errors.New("not an array")
 	errID      = errors.New("an ID is neither a string nor a whole number, or is empty")
-	// errUnfit is what can be no part of a record, however often it is said.
+	// errUnfit marks values that cannot become a record; a few repeats do not change
+	// them.
 	errUnfit     = errors.New("does not fit")
 	errIDLong    = fmt.Errorf("an ID of more than %d bytes %w", maxID, errUnfit)
 	errIDControl = fmt.Errorf("an ID with a control character %w", errUnfit)

@@ -121,7 +121,7 @@ func TestNestingLimitIsTheLibrarys(t *testing.T) {
 	}
 }
 
-// FuzzListResponse holds the decoder against encoding/json.
+// FuzzListResponse compares the decoder with encoding/json.
 func FuzzListResponse(f *testing.F) {
 	for body := range goodResponses {
 		f.Add(body)
@@ -142,7 +142,7 @@ func FuzzListResponse(f *testing.F) {
 	})
 }
 
-// referenceListResponse is parseListResponse by way of encoding/json.
+// referenceListResponse implements parseListResponse with encoding/json.
 func referenceListResponse(body string) (r listResponse, err error) {
 	var fields map[string]json.RawMessage
 	if err := json.Unmarshal([]byte(strings.TrimPrefix(body, "\ufeff")), &fields); err != nil {
@@ -253,7 +253,7 @@ func TestTokenResponse(t *testing.T) {
 	}
 }
 
-// fullPage is a page of n IDs as the vendor writes them.
+// fullPage returns a page of n IDs in the vendor's form.
 func fullPage(n int) string {
 	var b strings.Builder
 	b.WriteString(`{"errcode":0,"errmsg":"ok","order_id_list":[`)

@@ -10,28 +10,29 @@ import (
 )
 
 const (
-	keyTries     = 3 // of one request whose next_key is refused
-	unknownTries = 5 // of one request whose errcode is in no table
-	unfitTries   = 5 // of one request whose answer fits no record
-	// A client that fails on and off is warned of this often at most.
+	keyTries     = 3 // attempts of one request whose next_key is refused
+	unknownTries = 5 // attempts of one request whose errcode is undocumented
+	unfitTries   = 5 // attempts of one request whose answer cannot become a record
+	// warnEvery is the shortest time between two warnings of a client whose calls fail
+	// on and off.
 	warnEvery = time.Minute
 )
 
-// trouble is what the calls of one client that are failing have in common, so
-// that an outage is one warning and not one for each of them.
-type trouble struct {
+// newBackoff grows from first to most with jitter and without end; the library's
+// default stops after 15 minutes.
+type failureLog struct {
 	log *slog.Logger
 
 	mu       sync.Mutex
-	calls    int // that are being retried
+	calls    int // calls being retried
 	last     *Error
 	since    time.Time
 	warnedAt time.Time
-	warned   bool // of the present trouble
+	warned   bool // about the current failures
 }
 
-// failed takes in a failure of a call; first marks the call's first one.
-func (t *trouble) failed(v *Error, first bool) {
+// failed records a failure of a call; first reports whether it is the call's first.
+func (t *failureLog) failed(v *Error, first bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.last = v
@@ -45,11 +46,11 @@ func (t *trouble) failed(v *Error, first bool) {
 		return
 	}
 	t.warned, t.warnedAt = true, now
-	t.log.Warn("call failed, trying again", "error", v, "class", v.Class.String())
+	t.log.Warn("call failed; retrying", "error", v, "class", v.Class.String())
 }
 
-// over is told of the end of a call that failed before.
-func (t *trouble) over(passed bool) {
+// over records the end of a call that failed before.
+func (t *failureLog) over(passed bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.calls--; t.calls > 0 {
@@ -61,21 +62,21 @@ func (t *trouble) over(passed bool) {
 	t.warned, t.last = false, nil
 }
 
-// lastError is nil when no call is being retried.
-func (t *trouble) lastError() *Error {
+// lastError returns the latest failure, nil if no call is being retried.
+func (t *failureLog) lastError() *Error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.last
 }
 
-// retries is the course of one call over its attempts. Its owner calls end.
+// retries keeps the state of one call over its attempts. The caller must call end.
 type retries struct {
 	client  *Client
 	op      string
 	delays  *backoff.Backoff
-	refused int // next_key
-	unknown int // errcode
-	unfit   int // answers
+	refused int // attempts whose next_key was refused
+	unknown int // attempts with an undocumented errcode
+	unfit   int // attempts whose answer was unfit
 	last    *Error
 	failing bool
 	passed  bool
@@ -83,15 +84,15 @@ type retries struct {
 
 func (c *Client) retries(op string) *retries { return &retries{client: c, op: op} }
 
-// failed takes in a verdict on the attempt sent at sent. It returns nil when
-// the call should be made again now, and the error to end with otherwise.
+// failed handles the error v of the attempt made at sent. It returns nil if the call
+// should be repeated now, and otherwise the error that ends it.
 func (r *retries) failed(ctx context.Context, v *Error, sent time.Time) error {
 	if err := ctx.Err(); err != nil {
 		return interrupted(r.op, err, r.last)
 	}
 	first := 100 * time.Millisecond
 	if v.Class != Wait {
-		r.client.pace.postpone(v.RetryAfter)
+		r.client.callRate.postpone(v.RetryAfter)
 	}
 	switch {
 	case v.final:
@@ -139,15 +140,15 @@ func (r *retries) failed(ctx context.Context, v *Error, sent time.Time) error {
 	return nil
 }
 
-// note makes the failure visible in logs and state until the call ends.
+// note shows the failure in logs and state until the call ends.
 func (r *retries) note(v *Error) {
 	r.last = v
-	r.client.trouble.failed(v, !r.failing)
+	r.client.failures.failed(v, !r.failing)
 	r.failing = true
 }
 
 func (r *retries) end() {
 	if r.failing {
-		r.client.trouble.over(r.passed)
+		r.client.failures.over(r.passed)
 	}
 }

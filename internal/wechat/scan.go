@@ -11,14 +11,14 @@ import (
 const maxDepth = 10000
 
 var (
-	errSyntax   = errors.New("broken syntax")
-	errCutShort = errors.New("it is cut short")
-	errTooDeep  = errors.New("it is nested too deep")
+	errSyntax   = errors.New("invalid syntax")
+	errCutShort = errors.New("truncated")
+	errTooDeep  = errors.New("nested too deep")
 )
 
-// scanner walks one JSON document. The strings it hands out are parts of the
-// document, so they keep it in memory. It accepts exactly what encoding/json
-// accepts, and a byte order mark before it.
+// scanner decodes one JSON document. The strings it returns are substrings of the
+// document and keep it in memory. It accepts exactly what encoding/json accepts, and a
+// byte order mark in front.
 type scanner struct {
 	s string
 	i int
@@ -28,8 +28,8 @@ func newScanner(document string) *scanner {
 	return &scanner{s: strings.TrimPrefix(document, "\ufeff")}
 }
 
-// document calls field for each member of the one object the document is;
-// field must read the member's value.
+// document calls field for each member of the top-level object; field must read the
+// member's value.
 func (s *scanner) document(field func(key string) error) error {
 	if s.peek() != '{' {
 		return s.broken()
@@ -44,7 +44,7 @@ func (s *scanner) document(field func(key string) error) error {
 	return nil
 }
 
-// peek skips white space and shows the next byte, 0 at the end.
+// peek skips white space and returns the next byte, 0 at the end.
 func (s *scanner) peek() byte {
 	for s.i < len(s.s) {
 		switch c := s.s[s.i]; c {
@@ -127,8 +127,8 @@ func (s *scanner) array(depth int, element func() error) error {
 	}
 }
 
-// skip reads any value; depth is how deep a container in its place stands, the
-// document's object being 1.
+// skip reads any value. depth is the nesting of a container in its place; the
+// top-level object has 1.
 func (s *scanner) skip(depth int) error {
 	switch c := s.peek(); {
 	case c == '"':
@@ -162,8 +162,8 @@ func (s *scanner) word(word string) error {
 	return nil
 }
 
-// str reads a string whose '"' is next. Bytes that are not UTF-8 stay as they
-// are, for the caller to judge.
+// str reads a string whose '"' is next. Invalid UTF-8 is returned unchanged; the
+// caller checks.
 func (s *scanner) str() (string, error) {
 	start := s.i + 1
 	for i := start; i < len(s.s); i++ {
@@ -180,7 +180,7 @@ func (s *scanner) str() (string, error) {
 	return "", errCutShort
 }
 
-// escaped reads a string that starts after start and has its first escape at i.
+// escaped reads a string that begins at start and has its first escape at i.
 func (s *scanner) escaped(start, i int) (string, error) {
 	for ; i < len(s.s) && s.s[i] != '"'; i++ {
 		if s.s[i] == '\\' {
@@ -201,7 +201,7 @@ func (s *scanner) escaped(start, i int) (string, error) {
 	return text, nil
 }
 
-// number reads a number as its own text.
+// number returns a number as text.
 func (s *scanner) number() (string, error) {
 	start := s.i
 	if s.s[s.i] == '-' {
@@ -230,7 +230,7 @@ func (s *scanner) number() (string, error) {
 	return s.s[start:s.i], nil
 }
 
-// digits skips digits and tells whether there was one.
+// digits skips digits and reports whether it found one.
 func (s *scanner) digits() bool {
 	start := s.i
 	for s.i < len(s.s) && s.s[s.i] >= '0' && s.s[s.i] <= '9' {

@@ -18,14 +18,14 @@ import (
 	"time"
 )
 
-// leaky is an API and a network that print what they were given wherever they
-// can: the words they know, and the request.
+// leaky is an API and a network that print what they receive wherever they can: the
+// secrets they know, and the request.
 type leaky struct {
 	secrets []string
 	token   string
-	tokens  int // calls for one
+	tokens  int // token calls so far
 	others  int
-	most    int // ways to leak that are tried
+	most    int // number of leaks to try
 }
 
 func (l *leaky) RoundTrip(request *http.Request) (*http.Response, error) {
@@ -48,7 +48,7 @@ func (l *leaky) words(request *http.Request, body []byte) string {
 	text := fmt.Sprintf("%s %s %s", request.URL, request.URL.RawQuery, body)
 	known := l.secrets
 	if request.URL.Path == listPath || request.URL.Path == quotaPath {
-		known = append(slices.Clone(known), l.token) // a token call comes before the token
+		known = append(slices.Clone(known), l.token) // before a token call there is no token
 	}
 	for _, secret := range known {
 		text += " " + secret + " " + url.QueryEscape(secret)
@@ -60,8 +60,8 @@ func answering(status int, body string) (*http.Response, error) {
 	return &http.Response{StatusCode: status, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body))}, nil
 }
 
-// leaks are the ways in which an answer, or a lost call, can tell too much. All
-// but the last pass by themselves.
+// leaks are the ways in which an answer, or a lost call, can reveal too much. All but
+// the last are retried.
 var leaks = []func(request *http.Request, words string) (*http.Response, error){
 	func(request *http.Request, words string) (*http.Response, error) {
 		return nil, &url.Error{Op: "Post", URL: request.URL.String(), Err: errors.New("given was " + words)}
@@ -88,7 +88,7 @@ var leaks = []func(request *http.Request, words string) (*http.Response, error){
 	},
 }
 
-// told looks for any of the secrets in what was said.
+// told reports every secret that appears in the logs and errors.
 func told(t *testing.T, said string, secrets ...string) {
 	t.Helper()
 	for _, secret := range secrets {
@@ -143,23 +143,23 @@ func noSecretInErrorsLogsAndStates(t *testing.T, l *leaky, cfg Config) {
 	}
 	list := func() error { _, err := c.List(t.Context(), anyQuery); return err }
 	if l.secrets != nil {
-		try(list) // ends in the last leak of the token call
+		try(list) // ends with the last leak of the token call
 	}
 	try(list)
 	equal(t, "list calls", l.others, len(leaks))
 	for i := range leaks {
-		l.others, l.most = i, i+1 // each leak three times, but for what ends it
+		l.others, l.most = i, i+1 // each leak three times, unless it ends the call
 		_, err := c.Quota(t.Context())
 		fmt.Fprintf(&said, "%v %+v %#v\n", err, err, err)
 	}
 	said.WriteString(log.String())
 	told(t, said.String(), append(l.secrets, l.token)...)
 	if !strings.Contains(said.String(), "[redacted]") || log.Len() == 0 {
-		t.Errorf("nothing was told at all:\n%s", said.String())
+		t.Errorf("no log and no error at all:\n%s", said.String())
 	}
 }
 
-// The platform's calls carry more kinds of secrets than any other.
+// The platform's calls carry more kinds of secrets than the others.
 func TestNoSecretInErrorsOfPlatformCalls(t *testing.T) {
 	for name, c := range platformCalls {
 		t.Run(name, func(t *testing.T) {
@@ -173,7 +173,7 @@ func TestNoSecretInErrorsOfPlatformCalls(t *testing.T) {
 				var v *Error
 				if !errors.As(err, &v) {
 					if name == "tickets" && i == 6 {
-						continue // an errcode of 0 is all that this call is to answer
+						continue // an errcode of 0 is this call's whole answer
 					}
 					t.Fatalf("leak %d: %v", i, err)
 				}
@@ -182,7 +182,7 @@ func TestNoSecretInErrorsOfPlatformCalls(t *testing.T) {
 			}
 			told(t, said.String(), platformSecret, ticket, authCode, refreshToken, platformToken)
 			if redacted == 0 {
-				t.Errorf("nothing was told at all:\n%s", said.String())
+				t.Errorf("no log and no error at all:\n%s", said.String())
 			}
 		})
 	}

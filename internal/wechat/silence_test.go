@@ -10,32 +10,32 @@ import (
 	"time"
 )
 
-// TestSilence: which answers say what they must.
+// TestSilence: which answers are complete.
 func TestSilence(t *testing.T) {
 	for body, want := range map[string]silence{
-		`{"errcode":0,"order_id_list":[],"has_more":false}`:                              whole,
-		`{"errcode":0,"order_id_list":[],"has_more":true,"next_key":"K"}`:                whole,
-		`{"errcode":0,"order_id_list":[],"next_key":"K"}`:                                whole,
-		`{"errcode":0,"order_id_list":["1"]}`:                                            whole,
-		`{"errcode":0,"order_id_list":["1","2"],"has_more":false}`:                       whole,
-		`{"errcode":0,"order_id_list":["1","2"],"next_key":"K"}`:                         whole,
-		`{"errcode":0,"order_id_list":["1","2"]}`:                                        endless,
-		`{"errcode":0,"order_id_list":["1","2","3"],"has_more":null}`:                    endless,
-		`{"errcode":0,"errmsg":"ok"}`:                                                    nothing,
-		`{"errcode":0,"data":{}}`:                                                        nothing,
-		`{"errcode":0,"order_id_list":[]}`:                                               nothing,
-		`{"errcode":0,"order_id_list":[],"next_key":""}`:                                 nothing,
-		`{"errcode":0,"order_id_list":[],"has_more":null}`:                               nothing,
-		`{"errcode":0,"order_id_list":null,"has_more":false}`:                            nothing,
-		`{"errcode":0,"order_id_list":{},"has_more":false}`:                              nothing,
-		`{"errcode":0,"order_id_list":null,"next_key":"K","has_more":false}`:             nothing,
-		`{"errcode":0,"has_more":false}`:                                                 nothing,
-		`{"has_more":0}`:                                                                 nothing,
-		`{"errcode":0,"errmsg":"ok","order_id_list":null,"next_key":"","has_more":null}`: nothing,
-		`{"errcode":0,"has_more":true,"next_key":"K"}`:                                   listless,
-		`{"errcode":0,"has_more":true}`:                                                  listless,
-		`{"errcode":0,"next_key":"K"}`:                                                   listless,
-		`{"errcode":0,"order_id_list":null,"next_key":"K"}`:                              listless,
+		`{"errcode":0,"order_id_list":[],"has_more":false}`:                              complete,
+		`{"errcode":0,"order_id_list":[],"has_more":true,"next_key":"K"}`:                complete,
+		`{"errcode":0,"order_id_list":[],"next_key":"K"}`:                                complete,
+		`{"errcode":0,"order_id_list":["1"]}`:                                            complete,
+		`{"errcode":0,"order_id_list":["1","2"],"has_more":false}`:                       complete,
+		`{"errcode":0,"order_id_list":["1","2"],"next_key":"K"}`:                         complete,
+		`{"errcode":0,"order_id_list":["1","2"]}`:                                        lacksEnd,
+		`{"errcode":0,"order_id_list":["1","2","3"],"has_more":null}`:                    lacksEnd,
+		`{"errcode":0,"errmsg":"ok"}`:                                                    saysNothing,
+		`{"errcode":0,"data":{}}`:                                                        saysNothing,
+		`{"errcode":0,"order_id_list":[]}`:                                               saysNothing,
+		`{"errcode":0,"order_id_list":[],"next_key":""}`:                                 saysNothing,
+		`{"errcode":0,"order_id_list":[],"has_more":null}`:                               saysNothing,
+		`{"errcode":0,"order_id_list":null,"has_more":false}`:                            saysNothing,
+		`{"errcode":0,"order_id_list":{},"has_more":false}`:                              saysNothing,
+		`{"errcode":0,"order_id_list":null,"next_key":"K","has_more":false}`:             saysNothing,
+		`{"errcode":0,"has_more":false}`:                                                 saysNothing,
+		`{"has_more":0}`:                                                                 saysNothing,
+		`{"errcode":0,"errmsg":"ok","order_id_list":null,"next_key":"","has_more":null}`: saysNothing,
+		`{"errcode":0,"has_more":true,"next_key":"K"}`:                                   lacksList,
+		`{"errcode":0,"has_more":true}`:                                                  lacksList,
+		`{"errcode":0,"next_key":"K"}`:                                                   lacksList,
+		`{"errcode":0,"order_id_list":null,"next_key":"K"}`:                              lacksList,
 	} {
 		r, err := parseListResponse(body, 2)
 		if got := r.silence(2); err != nil || got != want {
@@ -44,8 +44,8 @@ func TestSilence(t *testing.T) {
 	}
 }
 
-// After a page token nothing silent is the end: the window is to start again.
-// Whether calls succeed can be seen all the same.
+// After a page token no silent answer ends the list: the window must restart. Look
+// still reports that calls succeed.
 func TestASilentPageAfterATokenStartsTheWindowAgain(t *testing.T) {
 	for _, body := range []string{`{"errcode":0,"errmsg":"ok"}`, `{"errcode":0,"order_id_list":null,"has_more":false}`, `{"errcode":0,"has_more":true,"next_key":"K"}`} {
 		silent := make([]reply, 3*silentTries)
@@ -71,9 +71,9 @@ func TestASilentPageAfterATokenStartsTheWindowAgain(t *testing.T) {
 	}
 }
 
-// Where a checkpoint knows of orders that the API does not list, its silence is
-// not believed, although it refuses what it must; nor where it takes a call for
-// right that is wrong.
+// If a checkpoint knows of orders that the API does not list, its silence is not
+// accepted although it refuses wrong requests; nor is the silence of an API that
+// accepts a wrong request.
 func TestSilenceAboutKnownOrdersIsNotBelieved(t *testing.T) {
 	for _, c := range []struct{ known, careless bool }{{true, false}, {false, true}, {false, false}} {
 		a := &api{}
@@ -106,33 +106,33 @@ func TestSilenceAboutKnownOrdersIsNotBelieved(t *testing.T) {
 	}
 }
 
-// A poll of an idle shop waits for the examination that another one began; when
-// that one has found its orders some other way, the poll examines its own range.
+// A poll of an idle shop waits for the examination that another call began. When that
+// call finds its orders some other way, the poll examines its own range.
 func TestAnExaminationWithoutACallIsNotWaitedFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		x := new(exhibit)
+		x := new(filterEvidence)
 		poll := func() Query {
 			now := time.Now().Unix()
 			return Query{Range: CreateTime, Start: now - 20, End: now}
 		}
-		x.vacancyOf(poll(), time.Now())
+		x.silentRangeOf(poll(), time.Now())
 		time.Sleep(10 * time.Second)
 		q := poll()
-		if x.vacancyOf(q, time.Now()).holds(q) {
+		if x.silentRangeOf(q, time.Now()).holds(q) {
 			t.Error("the second poll does not wait")
 		}
 		for range 3 {
 			time.Sleep(patience)
-			x.vacancyOf(q, time.Now())
+			x.silentRangeOf(q, time.Now())
 		}
-		if !x.vacancyOf(q, time.Now()).holds(q) {
+		if !x.silentRangeOf(q, time.Now()).holds(q) {
 			t.Error("the second poll waits for an examination that no call makes")
 		}
 	})
 }
 
-// A full page that does not say that it is the last is listed again by pages of
-// another size.
+// A full page that does not say whether it is the last is listed again with other page
+// sizes.
 func TestAFullPageWithoutAnEndIsCountedAgain(t *testing.T) {
 	full := `{"errcode":0,"order_id_list":["1","2"]}`
 	inBubble(t, &api{lists: []reply{{body: full}, {body: `{"errcode":0,"order_id_list":["1","2","3"]}`}}}, Config{}, func(t *testing.T, w *fixture) {

@@ -16,8 +16,8 @@ import (
 
 const week = 7 * 24 * time.Hour
 
-// Two of our own on /cgi-bin/token end each other's tokens all week. Neither
-// stands still, and the day's tokens are not used up.
+// Two orderwalk processes on /cgi-bin/token end each other's tokens all week. Neither
+// stops, and the day's tokens suffice.
 func TestWeekOfPlainTokensAgainstEachOther(t *testing.T) {
 	inVendor(t, oneShop(simulator.Faults{}), func(t *testing.T, v *vendor) {
 		var both sync.WaitGroup
@@ -36,14 +36,14 @@ func TestWeekOfPlainTokensAgainstEachOther(t *testing.T) {
 			if b.longest > 10*time.Second || b.listed < 5000 {
 				t.Errorf("%d calls, the longest took %v", b.listed, b.longest)
 			}
-			equal(t, "warnings that others' tokens die", b.log.Count("auth token is in use"), 1)
-			equal(t, "warnings of another system", b.log.Count("die before their time"), 1)
+			equal(t, "warnings that others' tokens die", b.log.Count("auth is token"), 1)
+			equal(t, "warnings of another system", b.log.Count("end early"), 1)
 		}
 	})
 }
 
-// Somebody else asks for a token every minute, come what may: ours ask for one
-// in ten minutes at most, and have an hour of work in three all the same.
+// Another system fetches a token every minute. Ours fetches one in ten minutes at
+// most, and still works one hour in three.
 func TestDayOfPlainTokensAgainstARudeSystem(t *testing.T) {
 	inVendor(t, oneShop(simulator.Faults{}), func(t *testing.T, v *vendor) {
 		rude, done := v.client(Config{Auth: AuthStatic, Token: func() (string, error) { return "x", nil }}), make(chan struct{})
@@ -65,11 +65,11 @@ func TestDayOfPlainTokensAgainstARudeSystem(t *testing.T) {
 		if b.listed < 24*360/3 || b.longest > 11*time.Minute {
 			t.Errorf("%d calls, the longest took %v", b.listed, b.longest)
 		}
-		equal(t, "warnings of another system", b.log.Count("die before their time"), 1)
+		equal(t, "warnings of another system", b.log.Count("end early"), 1)
 	})
 }
 
-// In stable_token's normal mode nobody costs anybody anything.
+// In stable_token's normal mode no system ends another's token.
 func TestWeekOfStableTokensSideBySide(t *testing.T) {
 	inVendor(t, oneShop(simulator.Faults{}), func(t *testing.T, v *vendor) {
 		var both sync.WaitGroup
@@ -90,8 +90,8 @@ func TestWeekOfStableTokensSideBySide(t *testing.T) {
 	})
 }
 
-// The hosting's file, behind a link that is swapped as Kubernetes does, is
-// read at each call for a day; then nobody writes it any more, and then again.
+// The hosting's file, behind a link that is swapped as Kubernetes does, is read before
+// each call for a day. Then the hosting stops writing it, and later resumes.
 func TestDayOfACloudFile(t *testing.T) {
 	dir := t.TempDir()
 	inVendor(t, oneShop(simulator.Faults{}), func(t *testing.T, v *vendor) {
@@ -134,7 +134,7 @@ func TestDayOfACloudFile(t *testing.T) {
 		}()
 		time.Sleep(90 * time.Second)
 		swap()
-		if err := <-waited; err != nil || time.Since(began) > 90*time.Second+lookEvery {
+		if err := <-waited; err != nil || time.Since(began) > 90*time.Second+pollEvery {
 			t.Errorf("waited %v, %v", time.Since(began), err)
 		}
 		b.poll(30*time.Second, 10*time.Minute)
@@ -147,8 +147,8 @@ func TestDayOfACloudFile(t *testing.T) {
 	})
 }
 
-// The relay of the hosting is not up when we are. The API URL is the default
-// one, whose https would fail here.
+// The hosting's relay starts later than we do. The API URL is the default one, whose
+// https would fail here.
 func TestRelayThatComesUpLate(t *testing.T) {
 	world := oneShop(simulator.Faults{WayFaults: simulator.WayFaults{RelayDelay: 5 * time.Minute}})
 	world.Cloud.Open = true
@@ -170,8 +170,7 @@ func TestRelayThatComesUpLate(t *testing.T) {
 	})
 }
 
-// What keeps a call from getting through at all is told with what to do, in
-// every way of calling.
+// If no call can get through, the error says what to do, for every auth.
 func TestWhitelistInEveryWay(t *testing.T) {
 	world := onAPlatform(simulator.Faults{})
 	world.Cloud.Open = true
@@ -209,7 +208,7 @@ func TestWhitelistInEveryWay(t *testing.T) {
 	})
 }
 
-// The rate halves when the minute is used up, and comes back.
+// The rate halves when the minute is used up, and recovers.
 func TestRateHalvesAndRecovers(t *testing.T) {
 	inVendor(t, oneShop(simulator.Faults{PerMinuteLimit: 300}), func(t *testing.T, v *vendor) {
 		b := v.client(Config{RateLimit: 20})
@@ -217,7 +216,7 @@ func TestRateHalvesAndRecovers(t *testing.T) {
 		if n := v.api.Stats().Calls[listPath]["45011"]; n < 2 || n > 20 {
 			t.Errorf("%d calls were refused", n)
 		}
-		// 300 a minute are 5 a second, out of the 20 that are allowed.
+		// 300 a minute are 5 a second, of the 20 allowed.
 		if b.listed < 10*300*7/10 || b.listed > 11*300 {
 			t.Errorf("%d calls in ten minutes", b.listed)
 		}
@@ -231,7 +230,7 @@ func TestRateHalvesAndRecovers(t *testing.T) {
 	})
 }
 
-// The day's calls end, and come back at midnight in Shanghai.
+// The daily quota is used up, and resets at midnight in Shanghai.
 func TestQuotaOfADay(t *testing.T) {
 	inVendor(t, oneShop(simulator.Faults{PerDayLimit: 500}), func(t *testing.T, v *vendor) {
 		b := v.client(Config{})

@@ -13,26 +13,26 @@ import (
 const (
 	tokenOp = "get access token"
 
-	// stable_token hands out the next token within the last five minutes of one
-	// that still works, and the other call leaves the old one as long to live:
-	// asking then costs nobody his token. Tokens with little time left are
+	// Within a token's last five minutes stable_token hands out the next one while the
+	// old one still works, and the older call leaves the old token five more minutes.
+	// So renewing then costs other systems nothing. Tokens with a short lifetime are
 	// renewed when a third of it remains.
 	renewAhead = 200 * time.Second
-	// Bounds for what expires_in says: a token of 0 s would be asked for
-	// before each call, and no token is documented to live beyond 2 h.
+	// Bounds for expires_in: a token of 0 s would be renewed before each call, and the
+	// vendor documents no token that lives longer than 2 h.
 	shortestLife, longestLife = 10, 7200 // seconds
-	// A renewal ahead of time that failed is tried again after this.
+	// earlyRetry is the wait after a failed early renewal.
 	earlyRetry = 30 * time.Second
 )
 
-// token is one access token; serial tells whether it is still the latest.
+// token is one access token. serial identifies it among the tokens of its source.
 type token struct {
-	param  string // its name in the query; "" = the call goes without one
+	param  string // query parameter; "" = the call has no token
 	value  string
 	serial uint64
 }
 
-// query is what the URL of a call with this token ends in.
+// query returns the token as a URL query.
 func (t token) query() string {
 	if t.param == "" {
 		return ""
@@ -40,48 +40,49 @@ func (t token) query() string {
 	return t.param + "=" + url.QueryEscape(t.value)
 }
 
-// tokenSource is where a client's access tokens come from: one kind for each
-// way of authorising.
+// tokenSource provides a client's access tokens; one implementation for each kind of
+// auth.
 type tokenSource interface {
 	// get returns the token to use now.
 	get(ctx context.Context) (token, error)
-	// renew is told that the API refused used, and returns nil when it makes
-	// sense to call get and try again.
+	// renew handles a refused token. It returns nil if the caller should call get and
+	// try again.
 	renew(ctx context.Context, used token, refusal *Error) error
-	// accepted is told that the API took used.
+	// accepted records that the API accepted the token.
 	accepted(used token)
 }
 
-// fetchedTokens asks for a token and keeps it for its life. All callers share one
-// call.
+// fetchedTokens fetches a token and keeps it for its lifetime. Concurrent callers
+// share one token call.
 type fetchedTokens struct {
 	client *Client
-	// ask makes one call for a token.
+	// ask makes one token call.
 	ask func(ctx context.Context) (tokenResponse, *Error)
-	// sparing: each new token ends the one before, whoever holds it, so that
-	// two systems can end each other's for ever; see spare.
-	sparing bool
+	// revoking: each new token ends the one before, also one that another system
+	// holds, so that two systems could end each other's without limit; see
+	// renewalDelay.
+	revoking bool
 
 	mu      sync.Mutex
-	now     token // value "" = none
+	now     token // current token; value "" = none
 	bornAt  time.Time
 	renewAt time.Time
 	deadAt  time.Time
 	flight  *flight
-	// refusals counts tokens in a row that the API handed out and then
-	// refused; it paces the next call.
+	// refusals counts consecutive tokens that the API issued and then refused; it
+	// delays the next token call.
 	refusals int
-	// early counts tokens in a row that died before their time, of a sparing
-	// source; againAt is when one that was refused is tried again.
+	// early counts consecutive tokens that ended before their time, of a revoking
+	// source; retryAt is when a refused one is tried again.
 	early   int
-	againAt time.Time
+	retryAt time.Time
 }
 
 // flight is one token call that several callers wait for.
 type flight struct {
 	done      chan struct{} // closed when err and abandoned are set
 	err       error
-	abandoned bool // its caller's context ended: another one must call
+	abandoned bool // the context of the calling goroutine ended: another must call
 }
 
 func (s *fetchedTokens) get(ctx context.Context) (token, error) {
@@ -115,8 +116,8 @@ func (s *fetchedTokens) get(ctx context.Context) (token, error) {
 	}
 }
 
-// fly makes the token call that s.flight stands for. A token that is still
-// usable is renewed ahead of time: one try, and its failure is no error yet.
+// fly makes the token call of s.flight. For a token that is still usable it makes one
+// attempt, whose failure is not an error yet.
 func (s *fetchedTokens) fly(ctx context.Context, usable bool, refusals int) error {
 	answer, err := s.fetch(ctx, usable, refusals)
 	s.mu.Lock()
@@ -136,7 +137,7 @@ func (s *fetchedTokens) fly(ctx context.Context, usable bool, refusals int) erro
 		}
 	case ctx.Err() != nil:
 		f.abandoned = true
-		if f.err = err; !errors.As(err, new(*Interrupted)) { // which knows what was waited for
+		if f.err = err; !errors.As(err, new(*Interrupted)) { // Interrupted keeps the last failure
 			f.err = interrupted(tokenOp, ctx.Err(), nil)
 		}
 	case usable:
@@ -156,7 +157,7 @@ func (s *fetchedTokens) fetch(ctx context.Context, once bool, refusals int) (tok
 	r := s.client.retries(tokenOp)
 	defer r.end()
 	for {
-		if err := s.client.pace.gate(ctx); err != nil {
+		if err := s.client.callRate.gate(ctx); err != nil {
 			return tokenResponse{}, interrupted(tokenOp, err, r.last)
 		}
 		sent := time.Now()
@@ -176,8 +177,8 @@ func (s *fetchedTokens) fetch(ctx context.Context, once bool, refusals int) (tok
 	}
 }
 
-// refusalDelay is how long to wait after so many refusals in a row: about a
-// second after the second one, a minute at most.
+// refusalDelay returns the wait after that many consecutive refusals: about a second
+// after the second one, at most a minute.
 func refusalDelay(refusals int) time.Duration {
 	delays := backoff.New(time.Second, time.Minute)
 	delay := delays.Next()
@@ -190,18 +191,18 @@ func refusalDelay(refusals int) time.Duration {
 func (s *fetchedTokens) renew(ctx context.Context, used token, _ *Error) error {
 	s.mu.Lock()
 	if s.now.serial == used.serial && s.now.value != "" {
-		if wait := s.spare(time.Now()); wait > 0 {
+		if wait := s.renewalDelay(time.Now()); wait > 0 {
 			s.mu.Unlock()
 			if err := backoff.Sleep(ctx, wait); err != nil {
 				return interrupted(tokenOp, err, nil)
 			}
 			return nil
 		}
-		// Normal mode may well return the same token again: refusals are known
-		// to come and go.
+		// Normal mode may return the same token again; refusals are known to come and
+		// go.
 		s.now.value = ""
-		if s.refusals++; s.sparing {
-			s.refusals = 0 // spare has waited already
+		if s.refusals++; s.revoking {
+			s.refusals = 0 // renewalDelay has waited already
 		}
 	}
 	s.mu.Unlock()
@@ -210,24 +211,25 @@ func (s *fetchedTokens) renew(ctx context.Context, used token, _ *Error) error {
 }
 
 const (
-	// A sparing source asks for tokens that keep dying early so far apart.
+	// A revoking source fetches tokens that keep ending early this far apart.
 	firstApart, mostApart = time.Minute, 10 * time.Minute
 )
 
-// spare says how long to wait before a refused token is tried again, since it
-// is too soon to ask for another one; 0 = ask now. Whoever ended it holds a
-// token that asking would end in turn, and there are 2000 a day for all. The
-// first refusal is answered at once; then the calls go 1, 2, 4, 8, 10 minutes
-// apart until a token lives to its end. Two systems of the same mind end each
-// other's token every five minutes, and neither stands still. Meanwhile, and
-// once before each call but the first, the refused token is tried again:
-// refusals are known to pass. The caller holds mu.
-func (s *fetchedTokens) spare(now time.Time) time.Duration {
-	if !s.sparing {
+// renewalDelay returns how long to wait before a refused token is tried again, because
+// it is too early to fetch another; 0 = fetch now. The system that ended our token
+// holds one that fetching would end in turn, and all systems share 2000 tokens a day.
+//
+// After the first refusal the client fetches at once; then 1, 2, 4, 8 and 10 minutes
+// apart, until a token lives to its end. Two systems that both do so end each other's
+// token every five minutes, and neither stops. Meanwhile, and once before each fetch
+// but the first, the refused token is tried again, because refusals are known to pass.
+// The caller holds mu.
+func (s *fetchedTokens) renewalDelay(now time.Time) time.Duration {
+	if !s.revoking {
 		return 0
 	}
-	if now.Before(s.againAt) {
-		return s.againAt.Sub(now)
+	if now.Before(s.retryAt) {
+		return s.retryAt.Sub(now)
 	}
 	var apart time.Duration
 	if s.early > 0 {
@@ -237,11 +239,11 @@ func (s *fetchedTokens) spare(now time.Time) time.Duration {
 	if left > 0 || s.early > 0 && s.refusals == 0 {
 		s.refusals++
 		wait := min(refusalDelay(s.refusals+1), max(left, time.Second))
-		s.againAt = now.Add(wait)
+		s.retryAt = now.Add(wait)
 		return wait
 	}
 	if s.early++; s.early == 2 {
-		s.client.log.Warn("tokens of this app ID die before their time: another system asks for them too, and each ends the other's; have one system ask, or use stable_token in all of them")
+		s.client.log.Warn("tokens of this app ID end early: another system fetches them too, and each fetch ends the other's token; let one system fetch them, or use stable_token in all")
 	}
 	return 0
 }

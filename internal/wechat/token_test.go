@@ -180,7 +180,7 @@ func TestShortLivedTokens(t *testing.T) {
 			}
 		})
 	}
-	// No number at all is as little as it can be.
+	// A missing lifetime counts as the shortest one.
 	a := &api{tokens: []reply{{body: `{"access_token":"T","expires_in":"soon"}`}}}
 	inBubble(t, a, Config{}, func(t *testing.T, w *fixture) {
 		w.pages(t, 100)
@@ -198,7 +198,7 @@ func TestErrorsOfTheTokenEndpoint(t *testing.T) {
 			_, err := w.List(t.Context(), anyQuery)
 			wantClass(t, err, class, n)
 			equal(t, "list calls", a.count(listPath), 0)
-			w.page(t) // the next try is a new one
+			w.page(t) // the next attempt starts from the beginning
 		})
 	}
 	for name, bad := range map[string]reply{
@@ -217,7 +217,7 @@ func TestErrorsOfTheTokenEndpoint(t *testing.T) {
 	}
 }
 
-// A secret in a file may be mended: who has a wrong one waits for that.
+// A wrong secret in a file may be corrected: callers wait for that.
 func TestAWrongSecretInAFileIsWaitedFor(t *testing.T) {
 	for _, auth := range []string{AuthStableToken, AuthToken} {
 		for n, class := range map[int]Class{40125: Wait, 41004: Wait, 40001: Wait, 40013: Stop, 41002: Stop, 48004: Stop} {
@@ -244,7 +244,7 @@ func TestVerdictOfTheTokenEndpointIsShared(t *testing.T) {
 			})
 		}
 		callers.Wait()
-		// Who comes after the answer asks again and is served.
+		// A caller that comes after the answer fetches again and succeeds.
 		if n := refused.Load(); n == 0 || a.count(stableTokenPath) > 2 {
 			t.Errorf("%d callers refused, %d token calls", n, a.count(stableTokenPath))
 		}
@@ -312,7 +312,7 @@ func TestStaticToken(t *testing.T) {
 		wantClass(t, got, Wait, 0)
 		equal(t, "calls without a token", a.count(listPath), 2)
 
-		// The file changes while the call with the old one is under way.
+		// The file changes while the call with the old token is in progress.
 		value = "dead"
 		a.alive = func(token string) bool {
 			if token == "dead" {
@@ -326,7 +326,7 @@ func TestStaticToken(t *testing.T) {
 	})
 }
 
-// Who gives up waiting for a token is told what it waited for.
+// A caller that stops waiting for a token gets the last failure in its error.
 func TestAnInterruptedTokenCallSaysWhatWentWrong(t *testing.T) {
 	for _, auth := range []string{AuthStableToken, AuthToken} {
 		inBubble(t, &api{tokens: []reply{{status: 503}, {status: 503}, {status: 503}, {status: 503}, {status: 503}, {status: 503}, {status: 503}, {status: 503}}}, Config{Auth: auth}, func(t *testing.T, w *fixture) {

@@ -13,7 +13,7 @@ const (
 	plainTokenPath  = "/cgi-bin/token"
 )
 
-// tokenCalls asks for a shop's tokens with its app ID and secret.
+// tokenCalls fetches a shop's tokens with its app ID and secret.
 type tokenCalls struct {
 	client *Client
 	appID  string
@@ -22,8 +22,8 @@ type tokenCalls struct {
 	warned sync.Once
 }
 
-// stable asks stable_token in its normal mode, which returns the valid token
-// to every asker and takes none from anyone.
+// stable calls stable_token in its normal mode, which returns the same valid token to
+// every caller.
 func (t *tokenCalls) stable(ctx context.Context) (tokenResponse, *Error) {
 	secret, v := t.readSecret()
 	if v != nil {
@@ -41,7 +41,7 @@ func (t *tokenCalls) stable(ctx context.Context) (tokenResponse, *Error) {
 	return t.ask(ctx, outgoing{path: stableTokenPath, body: body})
 }
 
-// plain asks for a new token, which ends the one before within five minutes.
+// plain fetches a new token, which ends the previous one within five minutes.
 func (t *tokenCalls) plain(ctx context.Context) (tokenResponse, *Error) {
 	secret, v := t.readSecret()
 	if v != nil {
@@ -51,7 +51,7 @@ func (t *tokenCalls) plain(ctx context.Context) (tokenResponse, *Error) {
 	answer, v := t.ask(ctx, outgoing{path: plainTokenPath, query: query.Encode()})
 	if v == nil {
 		t.warned.Do(func() {
-			t.client.log.Warn("auth token is in use: each new token ends the one before, so tokens that other systems hold for this app ID die; stable_token takes none from anybody")
+			t.client.log.Warn("auth is token: each new token ends the previous one, also in other systems that use this app ID; stable_token avoids this")
 		})
 	}
 	return answer, v
@@ -77,21 +77,21 @@ func (t *tokenCalls) ask(ctx context.Context, out outgoing) (tokenResponse, *Err
 	redact := &t.client.redact
 	a, err := t.client.host.send(ctx, out)
 	if err != nil {
-		return tokenResponse{}, lost(tokenOp, err, redact)
+		return tokenResponse{}, noAnswer(tokenOp, err, redact)
 	}
 	answer, err := parseTokenResponse(a.body)
 	switch {
 	case err == nil && answer.code != 0:
 		message, rid := redact.message(answer.errmsg)
-		v := tokenRefusal(tokenOp, a.status, answer.code, message, rid).at(t.client.host.theirs()).after(a)
+		v := tokenErrcodeError(tokenOp, a.status, answer.code, message, rid).datedBy(t.client.host.apiNow()).withRetryAfter(a)
 		if t.inFile && v.aboutSecret() {
 			v.Class = Wait
 		}
 		return tokenResponse{}, v
 	case err != nil:
-		return tokenResponse{}, noVerdict(tokenOp, a.status, unreadable(a, err)).after(a)
+		return tokenResponse{}, badAnswer(tokenOp, a.status, unreadable(a, err)).withRetryAfter(a)
 	case a.status < 200 || a.status > 299:
-		return tokenResponse{}, noVerdict(tokenOp, a.status, "a token under an error's status").after(a)
+		return tokenResponse{}, badAnswer(tokenOp, a.status, "a token under an error's status").withRetryAfter(a)
 	}
 	answer.token = strings.TrimSpace(answer.token)
 	redact.hide(answer.token)

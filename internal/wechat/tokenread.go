@@ -10,12 +10,12 @@ import (
 	"orderwalk/internal/backoff"
 )
 
-// fileTokens reads the token anew at each call: someone else renews it.
+// fileTokens reads the token before each call; another system renews it.
 type fileTokens struct {
 	param  string
 	what   string // "access token"
-	absent string // hint for one that cannot be read
-	dead   string // hint for one that was refused
+	absent string // hint if it cannot be read
+	dead   string // hint if the API refused it
 	read   func() (string, error)
 	redact *redactor
 }
@@ -49,7 +49,7 @@ func (s *fileTokens) renew(ctx context.Context, used token, refusal *Error) erro
 
 func (s *fileTokens) accepted(token) {}
 
-// noTokens is for calls that somebody else adds the token to.
+// noTokens is for calls to which the hosting's relay adds the token.
 type noTokens struct{}
 
 func (noTokens) get(context.Context) (token, error) { return token{}, nil }
@@ -58,53 +58,53 @@ func (noTokens) renew(_ context.Context, _ token, refusal *Error) error { return
 
 func (noTokens) accepted(token) {}
 
-// externalTokens asks Config.Tokens, which keeps them; one question at a time, so
-// that callers who were refused together cost one new token.
+// externalTokens gets tokens from Config.Tokens. It makes one request at a time, so
+// that callers whose token was refused together cause one new token.
 type externalTokens struct {
 	client *Client
 	ask    func(ctx context.Context, refused string) (string, error)
-	// turn holds a word while a question is being asked.
-	turn chan struct{}
+	// sem is a semaphore: it holds a value during a request.
+	sem chan struct{}
 
 	mu sync.Mutex
-	// serial counts the tokens that were refused; refusals those in a row, which
-	// pace the next question.
+	// serial counts the refused tokens. refusals counts consecutive ones and delays
+	// the next request.
 	serial   uint64
 	refusals int
 }
 
 func (s *externalTokens) get(ctx context.Context) (token, error) {
-	if err := s.take(ctx); err != nil {
+	if err := s.acquire(ctx); err != nil {
 		return token{}, err
 	}
-	defer s.leave()
-	return s.question(ctx, "")
+	defer s.release()
+	return s.fetch(ctx, "")
 }
 
-func (s *externalTokens) take(ctx context.Context) error {
+func (s *externalTokens) acquire(ctx context.Context) error {
 	select {
-	case s.turn <- struct{}{}:
+	case s.sem <- struct{}{}:
 		return nil
 	case <-ctx.Done():
 		return interrupted(tokenOp, ctx.Err(), nil)
 	}
 }
 
-func (s *externalTokens) leave() { <-s.turn }
+func (s *externalTokens) release() { <-s.sem }
 
-// question asks until there is a token or an error that does not pass. The
-// caller has the turn.
-func (s *externalTokens) question(ctx context.Context, refused string) (token, error) {
+// fetch calls Config.Tokens until it returns a token or an error that does not pass.
+// The caller holds sem.
+func (s *externalTokens) fetch(ctx context.Context, refused string) (token, error) {
 	r := s.client.retries(tokenOp)
 	defer r.end()
 	for {
-		if err := s.client.pace.gate(ctx); err != nil {
+		if err := s.client.callRate.gate(ctx); err != nil {
 			return token{}, interrupted(tokenOp, err, r.last)
 		}
 		sent := time.Now()
 		text, err := s.ask(ctx, refused)
 		if text = strings.TrimSpace(text); err == nil && text == "" {
-			err = errors.New("no access token was given")
+			err = errors.New("Config.Tokens returned an empty access token")
 		}
 		if err == nil {
 			s.client.redact.hide(text)
@@ -113,33 +113,34 @@ func (s *externalTokens) question(ctx context.Context, refused string) (token, e
 			defer s.mu.Unlock()
 			return token{param: "access_token", value: text, serial: s.serial}, nil
 		}
-		if err := r.failed(ctx, s.verdict(err), sent); err != nil {
+		if err := r.failed(ctx, s.classify(err), sent); err != nil {
 			return token{}, err
 		}
 	}
 }
 
-// verdict is what an error of Tokens asks of the list call: what it says when
-// it is one of this package, a wait otherwise.
-func (s *externalTokens) verdict(err error) *Error {
+// classify turns an error of Config.Tokens into one for the list call: an *Error keeps
+// its class, other errors get class Wait.
+func (s *externalTokens) classify(err error) *Error {
 	var v *Error
 	if !errors.As(err, &v) {
 		return &Error{Op: tokenOp, Class: Wait, Message: s.client.redact.text(bare(err).Error()),
-			Hint: "see how this shop is authorised to the platform", result: "unreadable"}
+			Hint: "check the shop's authorisation of the platform", result: "unreadable"}
 	}
 	own := *v
 	if own.Class == Token {
-		// The platform's token, not the shop's: the next question gets another.
+		// The platform's token was refused, not the shop's: the next request gets
+		// another.
 		own.Class = Retry
 	}
 	return &own
 }
 
 func (s *externalTokens) renew(ctx context.Context, used token, _ *Error) error {
-	if err := s.take(ctx); err != nil {
+	if err := s.acquire(ctx); err != nil {
 		return err
 	}
-	defer s.leave()
+	defer s.release()
 	s.mu.Lock()
 	late := used.serial != s.serial
 	if !late {
@@ -148,14 +149,14 @@ func (s *externalTokens) renew(ctx context.Context, used token, _ *Error) error 
 	refusals := s.refusals
 	s.mu.Unlock()
 	if late {
-		return nil // another caller had it renewed
+		return nil // another caller has renewed it
 	}
 	if refusals > 1 {
 		if err := backoff.Sleep(ctx, refusalDelay(refusals)); err != nil {
 			return interrupted(tokenOp, err, nil)
 		}
 	}
-	if _, err := s.question(ctx, used.value); err != nil {
+	if _, err := s.fetch(ctx, used.value); err != nil {
 		return err
 	}
 	s.mu.Lock()

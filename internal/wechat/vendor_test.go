@@ -14,8 +14,8 @@ import (
 	"orderwalk/test/logtest"
 )
 
-// vendor is the simulated service at the end of an in-memory network, for
-// stories in virtual time.
+// vendor is the simulated service on an in-memory network, for stories in virtual
+// time.
 type vendor struct {
 	*testing.T
 	api  *simulator.Server
@@ -25,7 +25,7 @@ type vendor struct {
 	buyers []*buyer
 }
 
-// inVendor runs story in a bubble with the world of cfg.
+// inVendor runs story in a bubble with a simulator made from cfg.
 func inVendor(t *testing.T, cfg simulator.Config, story func(t *testing.T, v *vendor)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -49,7 +49,7 @@ func inVendor(t *testing.T, cfg simulator.Config, story func(t *testing.T, v *ve
 	})
 }
 
-// set switches these faults on and all others off.
+// set enables these faults and disables all others.
 func (v *vendor) set(texts ...string) {
 	v.Helper()
 	var f simulator.Faults
@@ -63,7 +63,7 @@ func (v *vendor) set(texts ...string) {
 	v.api.SetFaults(f)
 }
 
-// buyer is a client with its log, as one process has it.
+// buyer is the client of one process, with its log.
 type buyer struct {
 	*Client
 	v   *vendor
@@ -107,7 +107,7 @@ func (b *buyer) list() error {
 	return err
 }
 
-// poll lists every so often for a time; any error ends the story.
+// poll makes list calls at an interval for a time; any error ends the story.
 func (b *buyer) poll(every, span time.Duration) {
 	b.v.Helper()
 	for end := time.Now().Add(span); time.Now().Before(end); {
@@ -119,7 +119,7 @@ func (b *buyer) poll(every, span time.Duration) {
 	}
 }
 
-// wants lists once and wants an error of this class and errcode.
+// wants makes a list call and expects an error of this class and errcode.
 func (b *buyer) wants(class Class, code int) *Error {
 	b.v.Helper()
 	err := b.list()
@@ -133,7 +133,7 @@ func (b *buyer) wants(class Class, code int) *Error {
 	return v
 }
 
-// oneShop is a world of one shop with an order every few seconds.
+// oneShop configures one shop with an order every few seconds.
 func oneShop(faults simulator.Faults) simulator.Config {
 	return simulator.Config{Seed: 7, Faults: faults, Shops: []simulator.Shop{{AppID: "wx1", Secret: "s3cret-of-wx1", RefreshToken: "refresh-0", Live: simulator.Live{Rate: 0.2}}}}
 }

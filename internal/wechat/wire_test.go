@@ -24,13 +24,13 @@ const (
 	okPage     = `{"errcode":0,"errmsg":"ok","order_id_list":["3704612354559743232","3704849110714209536"],"next_key":"NEXT","has_more":true}`
 )
 
-// reply is one answer at the wire; the zero value is a good page or token.
+// reply is one HTTP answer; the zero value is a good page or token.
 type reply struct {
 	status int
 	body   string
 	header http.Header
 	reset  bool // close the connection without an answer
-	hang   bool // until the caller gives up
+	hang   bool // do not answer until the caller gives up
 	delay  time.Duration
 }
 
@@ -38,15 +38,16 @@ func code(n int) reply {
 	return reply{body: fmt.Sprintf(`{"errcode":%d,"errmsg":"what went wrong rid: 6566bde8-1cb6f4b9-2a1f0000"}`, n)}
 }
 
-// api is the vendor at the wire: it plays a script, then answers well.
+// api is an HTTP server in place of the vendor: it follows a script, then answers
+// well.
 type api struct {
 	mu     sync.Mutex
 	lists  []reply // to the next list calls
 	tokens []reply // to the next token calls
 	others []reply // to the next calls of any other path
-	// answer, if set, is what list calls without a script get.
+	// answer, if set, answers list calls without a script.
 	answer func(body string) string
-	// alive decides over a token that the script says nothing of.
+	// alive reports whether a token that the script does not mention is valid.
 	alive func(token string) bool
 	// life is the expires_in of tokens.
 	life int
@@ -119,7 +120,7 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	io.WriteString(w, answer.body)
 }
 
-// slow is r after a second: long enough for other calls to go out meanwhile.
+// slow returns r after a second, so that other calls go out meanwhile.
 func slow(r reply) reply { r.delay = time.Second; return r }
 
 func tokenName(n int) string { return fmt.Sprintf("TOKEN_%d+/=", n) }
@@ -141,8 +142,8 @@ func (a *api) seen() []call {
 	return slices.Clone(a.calls)
 }
 
-// listener hands out connections that live in memory, so that a bubble's time
-// moves while both ends wait.
+// listener provides connections in memory, so that a bubble's time advances while both
+// ends wait.
 type listener struct {
 	conns chan net.Conn
 	done  chan struct{}
@@ -188,7 +189,7 @@ type fixture struct {
 	leaks   leaktest.Search
 }
 
-// inBubble runs story with a client made from cfg, whose API plays a.
+// inBubble runs story with a client made from cfg and the API a.
 func inBubble(t *testing.T, a *api, cfg Config, story func(t *testing.T, w *fixture)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -235,7 +236,7 @@ func inBubble(t *testing.T, a *api, cfg Config, story func(t *testing.T, w *fixt
 
 var anyQuery = Query{Range: CreateTime, Start: 1658505600, End: 1658509200, PageSize: 100}
 
-// page lists and wants the good page.
+// page makes a list call and expects the good page.
 func (w *fixture) page(t *testing.T) {
 	t.Helper()
 	page, err := w.List(t.Context(), anyQuery)
@@ -247,7 +248,7 @@ func (w *fixture) page(t *testing.T) {
 	}
 }
 
-// pages lists n pages at once and returns when all are there.
+// pages makes n list calls at once and returns when all have pages.
 func (w *fixture) pages(t *testing.T, n int) {
 	t.Helper()
 	var all sync.WaitGroup
@@ -261,7 +262,7 @@ func (w *fixture) pages(t *testing.T, n int) {
 	all.Wait()
 }
 
-// lines counts log lines that hold text.
+// lines counts log lines that contain text.
 func (w *fixture) lines(text string) int {
 	n := 0
 	for line := range strings.Lines(w.log.String()) {

@@ -20,30 +20,29 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// Options say what Launch starts. The zero value is one plain broker.
+// Options configure Launch. The zero value is one plain broker.
 type Options struct {
 	// Version is Version or Older. Defaults to Version.
 	Version string
-	// Brokers is 1 or 3. With 3, topics have replication factor 3 and need 2
-	// replicas in sync; with 1 they have one replica. Defaults to 1.
+	// Brokers is 1 or 3. With 3, topics have replication factor 3 and need 2 replicas
+	// in sync; with 1 they have one replica. Defaults to 1.
 	Brokers int
-	// Listeners are security protocols, such as "SASL_SSL", for each of which
-	// every broker gets one more listener of that name, see Cluster.At. What it
-	// needs comes with Properties ("listener.name.sasl_ssl.…").
+	// Listeners are security protocols, such as "SASL_SSL". Every broker gets an
+	// additional listener for each, see Cluster.At. Properties configure them
+	// ("listener.name.sasl_ssl.…").
 	Listeners []string
-	// Properties are more lines for every server.properties, "name=value"; they
-	// come last and so override what Launch sets.
+	// Properties are additional lines for every server.properties, "name=value"; they
+	// come last and so override those of Launch.
 	Properties []string
-	// JVM are options for the brokers' JVM. Defaults to -XX:TieredStopAtLevel=1,
-	// which starts with half the work; who measures speed asks for none of that
-	// with an empty slice.
+	// JVM are options for the brokers' JVM. Defaults to -XX:TieredStopAtLevel=1, which
+	// starts with half the work; benchmarks pass an empty slice instead.
 	JVM []string
-	// Proxies are each put in front of every broker by a listener of its own:
-	// clients that start from a proxy's ProxyBrokers are sent through it for good,
-	// those that start from Brokers go past all of them. The caller closes them.
+	// Proxies are each put in front of every broker with a separate listener: clients
+	// that bootstrap from a proxy's ProxyBrokers use that proxy for all connections,
+	// those that bootstrap from Brokers bypass all of them. The caller closes them.
 	Proxies []*Proxy
-	// StartTimeout bounds how long the brokers may take until they serve.
-	// Defaults to 2 minutes, which is for machines under load.
+	// StartTimeout bounds the time until the brokers serve. Defaults to 2 minutes, for
+	// machines under load.
 	StartTimeout time.Duration
 }
 
@@ -60,11 +59,11 @@ type Cluster struct {
 	mu sync.Mutex // one change of a broker at a time
 }
 
-// errPortTaken makes Launch try again with other ports.
+// errPortTaken makes Launch retry with other ports.
 var errPortTaken = errors.New("a port was taken meanwhile")
 
-// Launch fetches Kafka if need be, starts it and returns when every broker
-// knows every other. The cluster lives until Stop, or until this process ends.
+// Launch fetches Kafka if needed, starts it and returns when every broker knows every
+// other. The cluster runs until Stop, or until this process ends.
 func Launch(ctx context.Context, o Options) (*Cluster, error) {
 	switch o.Brokers {
 	case 0:
@@ -97,14 +96,14 @@ func Launch(ctx context.Context, o Options) (*Cluster, error) {
 func launch(ctx context.Context, cache string, o Options) (_ *Cluster, err error) {
 	id := make([]byte, 16)
 	rand.Read(id)
-	id[0] &= 0x7f // an id that begins with a dash would be read as an option
+	id[0] &= 0x7f // an ID with a leading dash would be parsed as an option
 	dir, err := os.MkdirTemp(filepath.Join(cache, "run"), strconv.Itoa(os.Getpid())+"-")
 	if err != nil {
 		return nil, err
 	}
 	defer func() {
 		if err != nil {
-			_ = os.RemoveAll(dir) // as Stop would; the first error counts
+			_ = os.RemoveAll(dir) // as Stop does; the first error counts
 		}
 	}()
 	c := &Cluster{id: base64.RawURLEncoding.EncodeToString(id), dir: dir, timeout: o.StartTimeout, more: map[string][]string{}}
@@ -114,7 +113,7 @@ func launch(ctx context.Context, cache string, o Options) (_ *Cluster, err error
 		return nil, err
 	}
 	c.proxied = make([][]string, len(o.Proxies))
-	var portsOf [][]int // by broker: for clients, for controllers, for each proxy, for each listener
+	var portsOf [][]int // by broker: ports for clients, controllers, each proxy, each listener
 	for i := range o.Brokers {
 		n := &node{
 			cache: cache,
@@ -164,7 +163,7 @@ func launch(ctx context.Context, cache string, o Options) (_ *Cluster, err error
 	return c, nil
 }
 
-// serverProperties is the configuration of broker i.
+// serverProperties returns the configuration of broker i.
 func (c *Cluster) serverProperties(i int, ports [][]int, o Options) string {
 	replicas, inSync := 1, 1
 	if o.Brokers == 3 {
@@ -211,8 +210,8 @@ func (c *Cluster) serverProperties(i int, ports [][]int, o Options) string {
 	return strings.Join(append(lines, o.Properties...), "\n") + "\n"
 }
 
-// ready waits until broker i answers, belongs to this cluster and knows all
-// brokers that run.
+// ready waits until broker i answers, belongs to this cluster and knows all running
+// brokers.
 func (c *Cluster) ready(ctx context.Context, i int) error {
 	proc := c.nodes[i].running()
 	if proc == nil {
@@ -227,7 +226,7 @@ func (c *Cluster) ready(ctx context.Context, i int) error {
 	defer tick.Stop()
 	for {
 		asked, cancel := context.WithTimeout(ctx, time.Second)
-		// To this broker and no other, and past the client's cache.
+		// Ask this broker only, bypassing the client's cache.
 		meta, err := kmsg.NewPtrMetadataRequest().RequestWith(asked, client.SeedBrokers()[0])
 		cancel()
 		if err == nil && meta.ClusterID != nil && *meta.ClusterID == c.id && len(meta.Brokers) >= c.up() {
@@ -248,7 +247,7 @@ func (c *Cluster) ready(ctx context.Context, i int) error {
 	}
 }
 
-// up counts the brokers that run.
+// up returns the number of running brokers.
 func (c *Cluster) up() int {
 	count := 0
 	for _, n := range c.nodes {
@@ -259,7 +258,7 @@ func (c *Cluster) up() int {
 	return count
 }
 
-// each runs do for all nodes at once and waits for all.
+// each calls do for all nodes concurrently and waits.
 func (c *Cluster) each(do func(int, *node) error) error {
 	errs := make([]error, len(c.nodes))
 	var wg sync.WaitGroup
@@ -272,9 +271,9 @@ func (c *Cluster) each(do func(int, *node) error) error {
 
 func loopback(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }
 
-// freePorts finds ports nobody listens on, below those the kernel gives to
-// outgoing connections: a client that keeps dialling a broker that is down must
-// neither take its port nor connect to itself.
+// freePorts finds unused ports below those that the kernel gives to outgoing
+// connections: a client that keeps dialling a stopped broker must neither take its
+// port nor connect to itself.
 func freePorts(n int) ([]int, error) {
 	const low, high, tries = 20000, 32000, 1000
 	var ports []int

@@ -21,8 +21,8 @@ import (
 	"orderwalk/test/kafkatest"
 )
 
-// childVariable makes the test binary a process that starts a broker, tells its
-// process id and waits to be killed.
+// childVariable makes the test binary start a broker, print its process ID and wait to
+// be killed.
 const childVariable = "KAFKATEST_CHILD"
 
 func TestMain(m *testing.M) {
@@ -183,7 +183,7 @@ func TestThreeBrokersBehindAProxy(t *testing.T) {
 	}
 }
 
-// Two that need the jars at once get them once.
+// Two concurrent fetches download the jars once.
 func TestFetchTwiceAtOnce(t *testing.T) {
 	dir := t.TempDir()
 	t.Chdir(dir)
@@ -214,7 +214,7 @@ func TestFetchTwiceAtOnce(t *testing.T) {
 	}
 }
 
-// javaOnly is a PATH with java and nothing else.
+// javaOnly returns a PATH with java only.
 func javaOnly(t *testing.T) string {
 	java, err := exec.LookPath("java")
 	if err != nil {

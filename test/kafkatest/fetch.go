@@ -13,9 +13,8 @@ import (
 	"github.com/rogpeppe/go-internal/lockedfile"
 )
 
-// Version is the Apache Kafka that tests run on; pom.xml names the same. Older is
-// the last before Kafka 4, for tests of what the two do in different ways; see
-// Options.Version.
+// Version is the Apache Kafka version that tests use; pom.xml names the same. Older is
+// the last version before Kafka 4, for tests of differences; see Options.Version.
 const (
 	Version = "4.3.1"
 	Older   = "3.9.1"
@@ -27,13 +26,12 @@ var pom []byte
 //go:embed log4j2.properties
 var log4j2 []byte
 
-// ErrNoJava says that java, or mvn while there is something to fetch, is not on
-// the PATH, and what to install.
+// ErrNoJava means that java, or mvn if it is needed, is not in the PATH; it says what
+// to install.
 var ErrNoJava = errors.New("install JDK 17+ and Maven (Debian: apt-get install openjdk-17-jre-headless maven)")
 
-// Fetch makes sure that the jars are there and returns the cache folder that
-// holds them. It is idempotent, and safe when several processes call it at
-// once: one fetches, the others wait.
+// Fetch downloads the jars if they are missing and returns their cache folder. It is
+// idempotent, and safe for concurrent processes: one downloads, the others wait.
 func Fetch(ctx context.Context) (string, error) { return fetch(ctx, Version) }
 
 // fetch is Fetch for one of the versions.
@@ -60,7 +58,8 @@ func fetch(ctx context.Context, version string) (string, error) {
 	if err := os.WriteFile(filepath.Join(dir, "log4j2.properties"), log4j2, 0o644); err != nil {
 		return "", fmt.Errorf("write log4j2.properties: %w", err)
 	}
-	// A changed pom.xml means other jars, so the one they came from is kept beside them.
+	// A changed pom.xml means other jars, so the pom.xml of the download is kept
+	// beside them.
 	have, err := os.ReadFile(filepath.Join(dir, "lib", "pom.xml"))
 	if err == nil && bytes.Equal(have, pom) {
 		return dir, nil
@@ -74,8 +73,8 @@ func fetch(ctx context.Context, version string) (string, error) {
 	return dir, nil
 }
 
-// download fills dir/lib by way of a second folder, so that an interrupted
-// download is never taken for a finished one.
+// download fills dir/lib through a second folder, so that an interrupted download
+// never counts as complete.
 func download(ctx context.Context, dir string, pom []byte) error {
 	part, lib := filepath.Join(dir, "lib.part"), filepath.Join(dir, "lib")
 	if err := os.RemoveAll(part); err != nil {

@@ -7,23 +7,22 @@ import (
 	"time"
 )
 
-// link is one client connection of a Proxy and the one to the broker it is
-// passed on to.
+// link is one client connection of a Proxy and its connection to the broker.
 type link struct {
 	client, broker net.Conn
 
 	mu      sync.Mutex
-	answers map[int32]Action // by correlation id: what to do when the answer comes
+	answers map[int32]Action // action on each answer, by correlation ID
 	late    bool             // a delayed request still needs the broker's connection
 }
 
-// serve passes frames both ways until either side closes or a rule does.
+// serve passes frames in both directions until either side or a rule closes.
 func (p *Proxy) serve(client net.Conn, target string) {
 	defer client.Close()
 	var d net.Dialer
 	broker, err := d.DialContext(p.ctx, "tcp", target)
 	if err != nil {
-		return // to the client it looks like a broker that is down
+		return // the client sees a broker that is down
 	}
 	defer broker.Close()
 	l := &link{client: client, broker: broker, answers: map[int32]Action{}}
@@ -37,7 +36,7 @@ func (p *Proxy) serve(client net.Conn, target string) {
 		p.mu.Unlock()
 	}()
 	if unplugged || p.ctx.Err() != nil {
-		return // Cut and Close may have looked at the links before this one was among them
+		return // Cut or Close may have run before this link was registered
 	}
 	done := make(chan struct{})
 	go func() {
@@ -50,8 +49,8 @@ func (p *Proxy) serve(client net.Conn, target string) {
 	<-done
 }
 
-// passRequests ends with true if the broker's connection has to stay open until
-// the answer to a delayed request.
+// passRequests returns true if the broker's connection must stay open until the answer
+// to a delayed request.
 func (p *Proxy) passRequests(l *link) bool {
 	defer l.client.Close()
 	for {
@@ -88,7 +87,7 @@ func (p *Proxy) passRequests(l *link) bool {
 	}
 }
 
-// passAnswers ends when the broker's connection does.
+// passAnswers returns when the broker's connection ends.
 func (p *Proxy) passAnswers(l *link) {
 	defer l.client.Close()
 	defer l.broker.Close()
@@ -102,8 +101,8 @@ func (p *Proxy) passAnswers(l *link) {
 		case CutAnswer, DelayRequest:
 			return
 		default:
-			// A client that has gone is noticed by passRequests; the broker's
-			// connection may have to outlive it.
+			// passRequests notices a closed client; the broker's connection may have
+			// to outlive it.
 			_, _ = l.client.Write(frame)
 		}
 	}
@@ -124,7 +123,7 @@ func (l *link) verdict(id int32) Action {
 	return do
 }
 
-// cut closes the link, except for what a delayed request needs.
+// cut closes the link, except what a delayed request needs.
 func (l *link) cut() {
 	l.mu.Lock()
 	defer l.mu.Unlock()

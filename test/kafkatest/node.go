@@ -15,8 +15,8 @@ import (
 	"time"
 )
 
-// node is one broker: a folder with its configuration and data, which stays the
-// same from start to start, and the process that runs on it now and then.
+// node is one broker: a folder with its configuration and data, which persists across
+// starts, and its process while it runs.
 type node struct {
 	cache string // the folder Fetch returned
 	jvm   []string
@@ -27,15 +27,15 @@ type node struct {
 	proc *process // nil while the broker is down
 }
 
-// process is one life of a broker.
+// process is one run of a broker.
 type process struct {
 	cmd   *exec.Cmd
 	watch *exec.Cmd
-	hold  io.Closer     // keeps watch waiting
+	hold  io.Closer     // watch waits until this closes
 	ended chan struct{} // closed when the broker's process has ended
 }
 
-// format gives the node an empty data folder that belongs to the cluster id.
+// format creates an empty data folder for the cluster ID.
 func (n *node) format(ctx context.Context, clusterID string) error {
 	cmd := n.java(ctx, "-Xmx128m", "-XX:TieredStopAtLevel=1", "kafka.tools.StorageTool",
 		"format", "-t", clusterID, "-c", n.properties())
@@ -47,7 +47,8 @@ func (n *node) format(ctx context.Context, clusterID string) error {
 
 func (n *node) properties() string { return filepath.Join(n.dir, "server.properties") }
 
-// java is a JVM with Kafka's class path; args are JVM options, class, arguments.
+// java returns a command with Kafka's class path; args are JVM options, class,
+// arguments.
 func (n *node) java(ctx context.Context, args ...string) *exec.Cmd {
 	return exec.CommandContext(ctx, "java", append([]string{
 		"-cp", filepath.Join(n.cache, "lib", "*"),
@@ -55,7 +56,7 @@ func (n *node) java(ctx context.Context, args ...string) *exec.Cmd {
 	}, args...)...)
 }
 
-// start begins a new life of the broker; it does not wait until it serves.
+// start starts the broker; it does not wait until the broker serves.
 func (n *node) start() error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -67,7 +68,7 @@ func (n *node) start() error {
 		return fmt.Errorf("open the broker's log: %w", err)
 	}
 	defer log.Close()
-	// Not bound to a context: the cluster decides when a broker ends.
+	// Independent of a context: the cluster decides when a broker ends.
 	args := append([]string{"-Xmx512m", "-Xms256m", "-XX:+UseSerialGC"}, n.jvm...)
 	cmd := n.java(context.Background(), append(args, "kafka.Kafka", n.properties())...)
 	cmd.Stdout, cmd.Stderr = log, log
@@ -76,7 +77,7 @@ func (n *node) start() error {
 	}
 	p := &process{cmd: cmd, ended: make(chan struct{})}
 	go func() {
-		_ = cmd.Wait() // how it ended is in its log
+		_ = cmd.Wait() // its log has the reason
 		close(p.ended)
 	}()
 	if err := p.guard(n.dir); err != nil {
@@ -87,10 +88,10 @@ func (n *node) start() error {
 	return nil
 }
 
-// guard starts the shell that kills the broker and removes its data when this
-// process is gone. A pipe from here is the shell's standard input: the kernel
-// closes it at our end, also after kill −9, and read returns. The shell ignores
-// Ctrl-C, which reaches the whole process group.
+// guard starts the shell that kills the broker and removes its data when this process
+// ends. A pipe from this process is the shell's standard input: the kernel closes it,
+// also after kill −9, and read returns. The shell ignores Ctrl-C, which reaches the
+// whole process group.
 func (p *process) guard(dir string) error {
 	p.watch = exec.Command("sh", "-c",
 		`trap "" INT TERM HUP; read -r _; kill -9 "$1"; rm -rf "$2"; rmdir "${2%/*}"`,
@@ -106,7 +107,7 @@ func (p *process) guard(dir string) error {
 	return nil
 }
 
-// dismiss ends the guard without letting it act.
+// dismiss ends the guard without a kill.
 func (p *process) dismiss() {
 	if p.hold == nil {
 		return
@@ -122,7 +123,7 @@ func (p *process) kill() {
 	<-p.ended
 }
 
-// stop ends the broker: at once, or in good order with up to grace for it.
+// stop ends the broker: at once, or cleanly within grace.
 func (n *node) stop(grace time.Duration) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -139,14 +140,14 @@ func (n *node) stop(grace time.Duration) {
 	n.proc = nil
 }
 
-// running returns the present process, or nil.
+// running returns the current process, or nil.
 func (n *node) running() *process {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return n.proc
 }
 
-// tail is the end of the broker's log, for error messages.
+// tail returns the end of the broker's log, for error messages.
 func (n *node) tail() string {
 	data, err := os.ReadFile(n.log)
 	if err != nil {

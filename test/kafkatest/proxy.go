@@ -13,21 +13,22 @@ import (
 	"orderwalk/internal/backoff"
 )
 
-// Action is something bad that can happen to one request or its answer.
+// Action is a fault of one request or its answer.
 type Action int
 
 const (
 	// DropRequest closes the connection instead of delivering the request.
 	DropRequest Action = iota + 1
 	// DelayRequest closes the connection to the client at once and delivers the
-	// request to the broker Rule.Delay later; nobody hears the answer. That is
-	// a request still travelling when its sender has long gone on.
+	// request to the broker Rule.Delay later, without returning the answer. It
+	// simulates a request that is still in the network when its sender has continued
+	// elsewhere.
 	DelayRequest
 	// SwallowAnswer delivers the request, drops the answer and keeps the
 	// connection, so that the client waits until its own timeout.
 	SwallowAnswer
-	// HoldRequest keeps the request, and all that follows on its connection, until
-	// the rules are set again: to the brokers, a client that is frozen.
+	// HoldRequest holds the request, and all that follow on its connection, until the
+	// rules are set again: the brokers see a frozen client.
 	HoldRequest
 	// CutAnswer delivers the request and closes the connection when the answer
 	// comes.
@@ -37,22 +38,21 @@ const (
 // EndTxn is the API key of the request that commits or aborts a transaction.
 const EndTxn = 26
 
-// Rule says how often an action hits requests of one API.
+// Rule says how often an action affects requests of one API.
 type Rule struct {
 	API         int16         // Kafka's number for the kind of request, such as EndTxn
 	Do          Action        //
-	Probability float64       // 0 to 1, of each request
+	Probability float64       // 0 to 1, for each request
 	Delay       time.Duration // for DelayRequest
-	Limit       int           // after so many hits the rule rests; 0 means never
+	Limit       int           // most hits of the rule; 0 = unlimited
 }
 
-// Proxy stands between Kafka clients and brokers and loses, delays and cuts
-// what its rules say; the bytes it does pass on it leaves as they are. Requests
-// that were under way on a connection when it closed are lost with their
-// answers, as they would be on a network. The brokers have to advertise the
-// proxy's addresses, see Options.Proxies.
+// Proxy sits between Kafka clients and brokers and loses, delays and cuts requests by
+// its rules; it does not change the bytes that it passes. Requests in progress on a
+// connection that closes are lost with their answers, as on a network. The brokers
+// must advertise the proxy's addresses, see Options.Proxies.
 type Proxy struct {
-	ctx  context.Context // ends at Close
+	ctx  context.Context // done at Close
 	stop context.CancelFunc
 	wg   sync.WaitGroup
 
@@ -60,8 +60,8 @@ type Proxy struct {
 	rand      *rand.Rand
 	rules     []*rule
 	released  chan struct{} // closed when the rules are set again
-	stalled   time.Time     // nothing moves before this
-	unplugged time.Time     // nobody is let in before this
+	stalled   time.Time     // no bytes pass before this time
+	unplugged time.Time     // no connection is accepted before this time
 	listeners []net.Listener
 	links     map[*link]bool
 	requests  map[int16]int
@@ -78,8 +78,7 @@ type hit struct {
 	do  Action
 }
 
-// NewProxy makes a proxy that throws its dice from seed and passes everything
-// on until SetRules.
+// NewProxy returns a proxy that draws from seed and passes everything until SetRules.
 func NewProxy(seed uint64) *Proxy {
 	ctx, stop := context.WithCancel(context.Background())
 	return &Proxy{
@@ -92,8 +91,8 @@ func NewProxy(seed uint64) *Proxy {
 	}
 }
 
-// SetRules replaces the rules; none passes everything on. Of several rules for
-// one API the first whose dice fall hits.
+// SetRules replaces the rules; without rules everything passes. Of several rules for
+// one API the first that is drawn applies.
 func (p *Proxy) SetRules(rules ...Rule) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -105,22 +104,22 @@ func (p *Proxy) SetRules(rules ...Rule) {
 	}
 }
 
-// Requests counts the requests of an API that have come in so far.
+// Requests returns the number of requests of an API so far.
 func (p *Proxy) Requests(api int16) int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.requests[api]
 }
 
-// Hits counts how often an action was chosen for requests of an API so far.
+// Hits returns how often an action was drawn for requests of an API so far.
 func (p *Proxy) Hits(api int16, do Action) int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.hits[hit{api, do}]
 }
 
-// Forward opens one more address and sends what comes there to target. It does
-// not matter whether anybody listens at target yet.
+// Forward listens on one more address and forwards to target, which need not be
+// listening yet.
 func (p *Proxy) Forward(target string) (addr string, err error) {
 	ports, err := freePorts(1)
 	if err != nil {
@@ -145,8 +144,8 @@ func (p *Proxy) Forward(target string) (addr string, err error) {
 	return l.Addr().String(), nil
 }
 
-// Cut closes all connections. New ones are welcome, and delayed requests are
-// still delivered.
+// Cut closes all connections. New ones are accepted, and delayed requests are still
+// delivered.
 func (p *Proxy) Cut() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -155,8 +154,8 @@ func (p *Proxy) Cut() {
 	}
 }
 
-// Unplug closes all connections, and every new one until d from now. It
-// replaces an earlier one, so Unplug(0) ends it.
+// Unplug closes all connections, and every new one for d. It replaces an earlier call,
+// so Unplug(0) ends it.
 func (p *Proxy) Unplug(d time.Duration) {
 	p.mu.Lock()
 	p.unplugged = time.Now().Add(d)
@@ -164,16 +163,16 @@ func (p *Proxy) Unplug(d time.Duration) {
 	p.Cut()
 }
 
-// Stall holds back everything, both ways, until d from now; connections stay.
-// It replaces an earlier stall, so Stall(0) ends one.
+// Stall holds back all bytes, in both directions, for d; connections stay open. It
+// replaces an earlier call, so Stall(0) ends it.
 func (p *Proxy) Stall(d time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.stalled = time.Now().Add(d)
 }
 
-// Close closes everything, drops delayed requests, and returns when nothing of
-// the proxy runs any more.
+// Close closes everything, drops delayed requests, and returns when all of the proxy's
+// goroutines have ended.
 func (p *Proxy) Close() {
 	p.stop()
 	p.mu.Lock()
@@ -188,8 +187,8 @@ func (p *Proxy) Close() {
 	p.wg.Wait()
 }
 
-// choose throws the dice for one request; 0 lets it pass. What is held is so until
-// released is closed.
+// choose draws the action for one request; 0 = pass. Held requests wait until released
+// is closed.
 func (p *Proxy) choose(api int16) (do Action, delay time.Duration, released <-chan struct{}) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -205,7 +204,7 @@ func (p *Proxy) choose(api int16) (do Action, delay time.Duration, released <-ch
 	return 0, 0, nil
 }
 
-// patience returns when no stall is on; false means the proxy is closing.
+// patience returns when no stall is active; false = the proxy is closing.
 func (p *Proxy) patience() bool {
 	for {
 		p.mu.Lock()
@@ -214,7 +213,7 @@ func (p *Proxy) patience() bool {
 		if left <= 0 {
 			return p.ctx.Err() == nil
 		}
-		if !p.sleep(min(left, 20*time.Millisecond)) { // another Stall may have come
+		if !p.sleep(min(left, 20*time.Millisecond)) { // Stall may have been called again
 			return false
 		}
 	}
@@ -222,7 +221,7 @@ func (p *Proxy) patience() bool {
 
 func (p *Proxy) sleep(d time.Duration) bool { return backoff.Sleep(p.ctx, d) == nil }
 
-// maxFrame is above what brokers take by default (socket.request.max.bytes).
+// maxFrame is above the brokers' default limit (socket.request.max.bytes).
 const maxFrame = 128 << 20
 
 // readFrame reads a request or an answer: four bytes of length and the rest.

@@ -10,8 +10,8 @@ import (
 	"orderwalk/test/kafkatest"
 )
 
-// broker answers every frame with the correlation id and the same payload, and
-// tells what it got.
+// broker answers every frame with the correlation ID and the same payload, and reports
+// what it received.
 func broker(t *testing.T) (addr string, got chan string) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -101,8 +101,8 @@ func TestProxyActions(t *testing.T) {
 	tests := []struct {
 		name    string
 		do      kafkatest.Action
-		reaches bool // the hit request reaches the broker
-		stays   bool // the connection outlives it
+		reaches bool // the affected request reaches the broker
+		stays   bool // the connection stays open
 	}{
 		{"drop request", kafkatest.DropRequest, false, false},
 		{"delay request", kafkatest.DelayRequest, true, false},
@@ -138,7 +138,7 @@ func TestProxyActions(t *testing.T) {
 			} else {
 				c.want("closed")
 			}
-			// The limit is used up: a new connection passes.
+			// The limit is reached: a new connection passes.
 			c = dial(t, addr)
 			c.ask(kafkatest.EndTxn, "again")
 			c.want("again")
@@ -155,8 +155,8 @@ func TestProxyActions(t *testing.T) {
 	}
 }
 
-// A delayed request arrives after requests that were sent later on another
-// connection, and a cut in between does not stop it.
+// A delayed request arrives after requests sent later on another connection, and a cut
+// in between does not stop it.
 func TestProxyDelayedRequestArrivesLate(t *testing.T) {
 	target, got := broker(t)
 	p := kafkatest.NewProxy(1)
@@ -246,7 +246,7 @@ func TestProxyStall(t *testing.T) {
 	}
 }
 
-// The same seed lets the same requests through.
+// With the same seed the same requests pass.
 func TestProxySeed(t *testing.T) {
 	target, got := broker(t)
 	run := func(seed uint64) (fates string) {

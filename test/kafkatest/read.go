@@ -10,18 +10,18 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// ReadCommitted returns what a read_committed consumer sees of topic, up to the
-// topic's end as of the call, by partition and offset. It uses franz-go, so
-// that a test of our own reader and writer has an independent witness. It waits
-// for transactions that are open at the call; ctx bounds that. The options are
-// for what the way to the brokers needs, such as a dialer.
+// ReadCommitted returns the records that a read_committed consumer sees in topic, up
+// to its end at the time of the call, by partition and offset. It uses franz-go, so
+// that tests of our reader and writer have an independent check. It waits for
+// transactions that are open at the call; ctx bounds the wait. The options configure
+// the connection, such as a dialer.
 func ReadCommitted(ctx context.Context, brokers []string, topic string, opts ...kgo.Opt) ([]*kgo.Record, error) {
 	all, err := read(ctx, brokers, topic, kgo.ReadCommitted(), opts)
 	return slices.DeleteFunc(all, func(r *kgo.Record) bool { return r.Attrs.IsControl() }), err
 }
 
-// ReadEverything returns all that is in a topic, aborted records and markers
-// too: what to look at when something is not there that should be.
+// ReadEverything returns everything in a topic, aborted records and markers too, to
+// diagnose missing records.
 func ReadEverything(ctx context.Context, brokers []string, topic string, opts ...kgo.Opt) ([]*kgo.Record, error) {
 	return read(ctx, brokers, topic, kgo.ReadUncommitted(), opts)
 }
@@ -39,8 +39,8 @@ func read(ctx context.Context, brokers []string, topic string, level kgo.Isolati
 		return nil, nil
 	}
 	// The last record before a partition's end may be a marker, or belong to an
-	// aborted transaction whose marker comes after it. So markers are asked for
-	// as well: whoever has got past the end sees a record that proves it.
+	// aborted transaction whose marker comes after it. So the reader requests markers
+	// as well: a record beyond the end proves that all before was read.
 	client, err := kgo.NewClient(append(opts,
 		kgo.SeedBrokers(brokers...),
 		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: from}),
@@ -80,8 +80,7 @@ func read(ctx context.Context, brokers []string, topic string, level kgo.Isolati
 	return records, nil
 }
 
-// endOffsets returns the high watermark of every partition of topic that holds
-// anything.
+// endOffsets returns the high watermark of every non-empty partition of topic.
 func endOffsets(ctx context.Context, brokers []string, topic string, opts []kgo.Opt) (map[int32]int64, error) {
 	client, err := kgo.NewClient(append(opts, kgo.SeedBrokers(brokers...))...)
 	if err != nil {

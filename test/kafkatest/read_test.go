@@ -83,7 +83,7 @@ func testReadCommitted(t *testing.T, brokers []string) {
 	produce("a", "b", "c")
 	end(kgo.TryCommit)
 	want("0/a", "0/c", "1/b")
-	produce("dropped", "dropped") // now an aborted transaction is the last thing in the log
+	produce("dropped", "dropped") // now the log ends with an aborted transaction
 	end(kgo.TryAbort)
 	want("0/a", "0/c", "1/b")
 	produce("d")

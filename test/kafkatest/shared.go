@@ -7,10 +7,9 @@ import (
 	"time"
 )
 
-// shared is the broker of this test process. It is the one variable of the
-// package: tests run one after the other or side by side without knowing of
-// each other, a broker takes seconds to start, and package testing has no other
-// place that outlives a test. Nobody stops it; its guard does when the process
+// shared is the broker of this test process. It is the package's only variable: tests
+// run in any order and in parallel, a broker takes seconds to start, and package
+// testing has no other place that outlives a test. Its guard stops it when the process
 // ends.
 var shared struct {
 	once    sync.Once
@@ -18,11 +17,10 @@ var shared struct {
 	err     error
 }
 
-// Start returns the address of a broker that all tests of this process share,
-// starting it at the first call; a test therefore uses topics, groups and
-// transactional ids of its own name. Without Java, Maven or a broker that
-// serves it fails the test; when the test fails for another reason it logs the
-// end of the broker's log.
+// Start returns the address of a broker shared by all tests of this process, and
+// starts it at the first call; so each test uses unique names for topics, groups and
+// transactional IDs. It fails the test without Java, Maven or a serving broker; if the
+// test fails for another reason it logs the end of the broker's log.
 func Start(t testing.TB) []string {
 	t.Helper()
 	shared.once.Do(func() {

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// Environment learns the secrets of our variables among NAME=value pairs, and
+// Environment adds the secrets of ORDERWALK_ variables among NAME=value pairs, and
 // those in the files that they name.
 func (s *Search) Environment(pairs []string) {
 	for _, pair := range pairs {
@@ -24,7 +24,7 @@ func (s *Search) Environment(pairs []string) {
 			if path {
 				data, err := os.ReadFile(value)
 				if err != nil {
-					break // it is named to be missed
+					break // the test names a missing file on purpose
 				}
 				for _, line := range strings.Fields(string(data)) {
 					if len(line) >= shortest && !strings.HasPrefix(line, "-----") {
@@ -39,11 +39,11 @@ func (s *Search) Environment(pairs []string) {
 	}
 }
 
-// simulated is what secrets look like that the simulator makes up.
+// simulated matches the secrets that the simulator generates.
 var simulated = regexp.MustCompile(`99_[A-Za-z0-9_-]{12}|(ticket|queryauthcode|refreshtoken)@@@|simulated-secret`)
 
-// FindSimulated is Find in a text of a process whose API is the simulator in
-// another process: it finds what that one hands out too, by its looks.
+// FindSimulated is Find for the output of a process whose simulator runs in another
+// process: it also finds generated secrets, by their form.
 func (s *Search) FindSimulated(text string) string {
 	if at := simulated.FindStringIndex(text); at != nil {
 		return "what the simulator has made up: …" + text[max(0, at[0]-120):at[0]] + "█"

@@ -1,11 +1,9 @@
-// Package leaktest looks for secrets in what comes out of the program: log
-// lines, errors, metrics, pages, answers, records. Every world in which tests
-// play has a [Search] that learns the secrets in use, those that come and go
-// over the wire too, and searches all it has when the story ends.
+// Package leaktest searches the program's output for secrets: log lines, errors,
+// metrics, pages, answers, records. Each test fixture has a [Search] that learns the
+// secrets in use, those sent over the wire too, and searches all output at the end.
 //
-// It is for tests, and nothing of it is in the program. What it cannot find is a
-// secret that nobody told it of, and one that was changed beyond the forms
-// below.
+// It is for tests only. It does not find secrets that it has not learned, nor those
+// changed beyond the forms below.
 package leaktest
 
 import (
@@ -22,15 +20,14 @@ import (
 )
 
 const (
-	// shortest is how many bytes a secret must have: shorter ones are found
-	// everywhere.
+	// shortest is the minimum length of a secret; shorter ones would match everywhere.
 	shortest = 8
-	// longest is how much of a form is looked for: a secret that was cut off has
-	// leaked too.
+	// longest is the part of a form that is searched for: a truncated secret is a leak
+	// too.
 	longest = 16
 )
 
-// Search is what is looked for. The zero value knows of no secret. Safe for
+// Search is a set of secrets to search for. The zero value is empty. Safe for
 // concurrent use.
 type Search struct {
 	mu    sync.Mutex
@@ -67,14 +64,14 @@ func (s *Search) Hide(kind string, secrets ...string) {
 	}
 }
 
-// Known is how many secrets there are to look for.
+// Known returns the number of secrets.
 func (s *Search) Known() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return len(s.known)
 }
 
-// spellings are the ways in which a secret may be written.
+// spellings returns the forms in which a secret may be written.
 func spellings(secret string) []string {
 	all := []string{secret, url.QueryEscape(secret), url.PathEscape(secret), hex.EncodeToString([]byte(secret)),
 		strings.ToUpper(hex.EncodeToString([]byte(secret))), strings.Trim(strconv.Quote(secret), `"`)}
@@ -82,11 +79,11 @@ func spellings(secret string) []string {
 		var b strings.Builder
 		encoder := json.NewEncoder(&b)
 		encoder.SetEscapeHTML(escapeHTML)
-		_ = encoder.Encode(secret) // a string always encodes
+		_ = encoder.Encode(secret) // cannot fail for a string
 		all = append(all, strings.Trim(strings.TrimSpace(b.String()), `"`))
 	}
-	// Base64 depends on how many bytes go before, as a user name does; the first
-	// and last characters depend on the neighbours' bytes as well.
+	// Base64 depends on the number of preceding bytes, such as a user name; the first
+	// and last characters depend on the neighbouring bytes as well.
 	for before, skip := range []int{0, 2, 3} {
 		bytes := append(make([]byte, before), secret...)
 		whole := len(bytes) * 8 / 6
@@ -95,9 +92,9 @@ func spellings(secret string) []string {
 	return all
 }
 
-// Find tells of the first secret in a text, with what goes before it; "" if
-// there is none. One pass looks for all of them: a long trial has thousands of
-// tokens and hundreds of megabytes of text.
+// Find returns the first secret in a text with its context; "" if there is none. It
+// searches for all in one pass, because a long trial has thousands of tokens and
+// hundreds of megabytes of text.
 func (s *Search) Find(text string) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -116,7 +113,7 @@ func (s *Search) Find(text string) string {
 	return ""
 }
 
-// Check fails the test if there is a secret in a text; where says what that is.
+// Check fails the test if a text contains a secret; where names the text.
 func (s *Search) Check(t testing.TB, where, text string) {
 	t.Helper()
 	if found := s.Find(text); found != "" {

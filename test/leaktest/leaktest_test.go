@@ -17,7 +17,7 @@ import (
 	"orderwalk/simulator"
 )
 
-// Each way in which a secret may be written is found, wherever it stands.
+// Every form of a secret is found, at any position.
 func TestFind(t *testing.T) {
 	const secret = "s3cret/+=%&<x>\"\n and a long rest of it"
 	asJSON, _ := json.Marshal(secret)
@@ -41,8 +41,8 @@ func TestFind(t *testing.T) {
 	}
 }
 
-// What goes over the wire is learnt, also from an answer that is cut off, and
-// arrives as it was.
+// Secrets on the wire are learned, also from a truncated answer, and requests and
+// answers pass unchanged.
 func TestWatch(t *testing.T) {
 	var s Search
 	vendor := httptest.NewServer(s.Watch(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -71,8 +71,8 @@ func TestWatch(t *testing.T) {
 	}
 }
 
-// Variables and the files they name are learnt, and what the simulator makes up
-// is known by its looks.
+// Secrets in variables and in the files they name are learned; generated secrets are
+// recognised by their form.
 func TestEnvironment(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "keys")
 	if err := os.WriteFile(path, []byte("first-key-of-two\nsecond-key-of-two\n"), 0o600); err != nil {

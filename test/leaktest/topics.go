@@ -12,9 +12,8 @@ import (
 	"orderwalk/test/kafkatest"
 )
 
-// CheckTopics searches all records of the topics whose names begin like that, of
-// aborted transactions too: keys, values and headers. It reports how many
-// records there were.
+// CheckTopics searches all records of the topics with a prefix, aborted ones too:
+// keys, values and headers. It returns the number of records.
 func (s *Search) CheckTopics(ctx context.Context, t testing.TB, prefix string, brokers []string, opts ...kgo.Opt) (records int, err error) {
 	t.Helper()
 	client, err := kgo.NewClient(append([]kgo.Opt{kgo.SeedBrokers(brokers...)}, opts...)...)

@@ -8,8 +8,7 @@ import (
 	"strings"
 )
 
-// fields are those of the vendor's calls and answers that hold secrets, in
-// queries, bodies and answers alike.
+// fields are the names of secrets in the vendor's queries, bodies and answers.
 var fields = map[string]string{
 	"secret":                   "an app secret",
 	"appsecret":                "an app secret",
@@ -25,14 +24,14 @@ var fields = map[string]string{
 	"authorization_code":       "an authorization code",
 }
 
-// Watch learns the secrets that callers send to next, the vendor, and are given
-// by it.
+// Watch returns a handler that learns the secrets in requests to next, the vendor, and
+// in its answers.
 func (s *Search) Watch(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		for name, values := range r.URL.Query() {
 			s.learn(name, values...)
 		}
-		if r.Body != nil && !strings.HasPrefix(r.URL.Path, "/channels/") { // the list call's has none
+		if r.Body != nil && !strings.HasPrefix(r.URL.Path, "/channels/") { // the list call's body has none
 			body, err := io.ReadAll(r.Body)
 			r.Body = struct {
 				io.Reader
@@ -44,7 +43,7 @@ func (s *Search) Watch(next http.Handler) http.Handler {
 	})
 }
 
-// failing ends a body as the original did.
+// failing ends a body with the error of the original.
 type failing struct{ err error }
 
 func (f failing) Read([]byte) (int, error) {
@@ -54,8 +53,8 @@ func (f failing) Read([]byte) (int, error) {
 	return 0, f.err
 }
 
-// listener hears what is answered, before the caller does. Answers of the
-// vendor are written in one piece.
+// listener reads an answer before the caller does. The vendor writes each answer at
+// once.
 type listener struct {
 	http.ResponseWriter
 	search *Search
@@ -78,11 +77,11 @@ func (s *Search) learn(name string, values ...string) {
 	}
 }
 
-// read learns from JSON; an answer that a fault has cut off has its tokens too.
+// read learns from JSON, also from a truncated answer.
 func (s *Search) read(body []byte) {
 	if !bytes.Contains(body, []byte(`token"`)) && !bytes.Contains(body, []byte(`secret"`)) &&
 		!bytes.Contains(body, []byte(`ticket"`)) && !bytes.Contains(body, []byte(`code"`)) {
-		return // most answers
+		return // most answers have no secrets
 	}
 	decoder := json.NewDecoder(bytes.NewReader(body))
 	name := ""
@@ -97,6 +96,6 @@ func (s *Search) read(body []byte) {
 			name = ""
 			continue
 		}
-		name = text // perhaps; a value that is called like a field does no harm
+		name = text // a value that equals a field's name does no harm
 	}
 }

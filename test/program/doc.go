@@ -1,4 +1,3 @@
-// Package program tests the program as a user has it: built, run by its command
-// line, killed, read by its output and its ports. The scripts of its commands are in
-// testdata/script.
+// Package program tests the built program: its command line, output, ports, and
+// behaviour when killed. The scripts of its commands are in testdata/script.
 package program

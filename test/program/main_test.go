@@ -14,7 +14,7 @@ import (
 	"orderwalk/simulator"
 )
 
-// TestMain builds the program and puts it first in PATH.
+// TestMain builds the program and puts it first in the PATH.
 func TestMain(m *testing.M) {
 	os.Exit(withProgram(m.Run))
 }
@@ -38,9 +38,8 @@ func withProgram(run func() int) int {
 	return run()
 }
 
-// TestScripts runs the program as a user does: by its command line, in
-// processes of its own. Each script has a simulated API at $SIMULATED_API,
-// and a Kafka at $KAFKA.
+// TestScripts runs scripts of command lines, with a simulated API at $SIMULATED_API
+// for each script.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{Dir: "testdata/script", Setup: func(env *testscript.Env) error {
 		api := httptest.NewServer(simulator.New(simulator.Config{Seed: 1, Shops: []simulator.Shop{{

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// A worker that looks for Kafka is alive, and not ready.
+// A worker that waits for Kafka is alive, and not ready.
 func TestAWorkerWithoutKafkaIsAlive(t *testing.T) {
 	t.Parallel()
 	p := start(t, []string{"ORDERWALK_KAFKA_BROKERS=127.0.0.1:1", "ORDERWALK_APP_ID=wx1", "ORDERWALK_ACCESS_TOKEN=a-token-of-a-shop", "ORDERWALK_LISTEN=127.0.0.1:0"}, "run")

@@ -17,10 +17,10 @@ import (
 	"orderwalk/test/logtest"
 )
 
-// patience bounds each single wait of a test; it is never measured.
+// patience bounds each wait of a test; tests do not measure it.
 const patience = 3 * time.Minute
 
-// process is orderwalk, running.
+// process is a running orderwalk process.
 type process struct {
 	t      *testing.T
 	cmd    *exec.Cmd
@@ -30,9 +30,9 @@ type process struct {
 	leaks  leaktest.Search
 }
 
-// start runs orderwalk with the variables on top of an environment that has
-// none of ours. It is killed at the end of the test if it still runs, and what it
-// has said is searched for secrets; simulate is there to print some.
+// start starts orderwalk with the variables, in an environment without other
+// ORDERWALK_ variables. The process is killed at the end of the test if it still runs,
+// and its output is searched for secrets, except that of simulate, which prints some.
 func start(t *testing.T, env []string, args ...string) *process {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -63,23 +63,23 @@ func start(t *testing.T, env []string, args ...string) *process {
 	return p
 }
 
-// patiently kills the process if what is begun here takes longer than patience:
-// its outputs end then, and whoever reads them fails.
+// patiently kills the process if the caller's step takes longer than patience: its
+// outputs end then, and readers of them fail.
 func (p *process) patiently() (over func() bool) {
 	return time.AfterFunc(patience, func() {
 		fmt.Fprintf(&p.stderr, "the test has killed it after waiting for %v\n", patience)
-		_ = p.cmd.Process.Kill() // it may just have ended
+		_ = p.cmd.Process.Kill() // it may have ended
 	}).Stop
 }
 
-// readLine is the next line of its output.
+// readLine returns the next line of the output.
 func (p *process) readLine() (string, error) {
 	defer p.patiently()()
 	return p.stdout.ReadString('\n')
 }
 
-// line returns what follows the word in the first line of the output that
-// begins with it.
+// line returns the text after word in the first line of the output that begins with
+// it.
 func (p *process) line(word string) string {
 	p.t.Helper()
 	for {
@@ -100,7 +100,7 @@ func (p *process) end() int {
 	if _, err := io.Copy(io.Discard, p.stdout); err != nil {
 		p.t.Fatal(err)
 	}
-	_ = p.cmd.Wait() // the exit code says it
+	_ = p.cmd.Wait() // the exit code tells
 	return p.cmd.ProcessState.ExitCode()
 }
 
@@ -123,7 +123,7 @@ func run(t *testing.T, env []string, args ...string) (code int, stdout, stderr s
 	return p.end(), string(out), p.stderr.String()
 }
 
-// eventually asks again and again, until the answer is yes or patience ends.
+// eventually repeats ask until it returns true or patience ends.
 func eventually(t *testing.T, what string, ask func() bool) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
@@ -153,7 +153,7 @@ func get(t *testing.T, url string) (int, string) {
 	return answer.StatusCode, string(body)
 }
 
-// published is how many orders a worker says it has published, all shops.
+// published returns the number of orders that a worker has published, all shops.
 func published(t *testing.T, page string) (sum float64) {
 	t.Helper()
 	_, body := get(t, page+"/metrics")
@@ -175,7 +175,7 @@ func TestTailFollows(t *testing.T) {
 	brokers, page := dev.line("Kafka"), dev.line("Connector")
 	env := []string{"ORDERWALK_KAFKA_BROKERS=" + brokers}
 
-	// The topic is made when the connector starts.
+	// The topic is created when the connector starts.
 	eventually(t, "readiness", func() bool { code, _ := get(t, page+"/readyz"); return code == 200 })
 	eventually(t, "orders", func() bool { return published(t, page) >= 50 })
 	if code, _, stderr := run(t, env, "tail", "--topic", "nosuch"); code != 1 || !strings.Contains(stderr, "look at topic nosuch: there is none") {
@@ -208,7 +208,7 @@ func TestTailFollows(t *testing.T) {
 	}
 }
 
-// What simulate prints makes run work as it is: here against the Kafka of dev.
+// run works with the settings that simulate prints, here with the Kafka of dev.
 func TestSimulateIsReadByRun(t *testing.T) {
 	t.Parallel()
 	dev := start(t, nil, "dev", "--data", t.TempDir(), "--orders", "1")

@@ -27,13 +27,12 @@ const (
 	addedShop  = "wx00000000000000a3"
 	platformID = "wx00000000000000f0"
 	stateKey   = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
-	// farPoll is when an order would be found that nobody tells of: what a test
-	// waits for has come by then or never does.
+	// farPoll is the poll interval: pushed orders must arrive long before.
 	farPoll = time.Hour
 )
 
-// logged is an attribute of the first line of a worker's log with the message;
-// it is waited for.
+// logged waits for a line of a worker's log with the message and returns an attribute
+// of it.
 func (p *process) logged(message, attribute string) string {
 	p.t.Helper()
 	var found string
@@ -53,9 +52,8 @@ func (p *process) logged(message, attribute string) string {
 	return found
 }
 
-// pushed starts run with a listener for pushes, against the Kafka of a dev and
-// a simulated API inside the test. Its poll interval is too long for anything
-// to be found by.
+// pushed starts run with a push listener, the Kafka of a dev process and a simulated
+// API inside the test. Its poll interval is too long to find any order.
 func pushed(t *testing.T, api *simulator.Server, env ...string) (p *process, page, pushes, brokers string) {
 	t.Helper()
 	brokers = start(t, nil, "dev", "--data", t.TempDir(), "--orders", "1").line("Kafka")
@@ -78,7 +76,7 @@ func pushed(t *testing.T, api *simulator.Server, env ...string) (p *process, pag
 	return p, page, pushes, brokers
 }
 
-// metric is the value of a series of a worker; 0 if it has none.
+// metric returns the value of a worker's series; 0 if it has none.
 func metric(t *testing.T, page, series string) (value float64) {
 	t.Helper()
 	_, body := get(t, page+"/metrics")
@@ -92,7 +90,7 @@ func metric(t *testing.T, page, series string) (value float64) {
 	return value
 }
 
-// postman runs a pusher until the test ends, and keeps what it is told.
+// postman runs a pusher until the test ends, and records its pushes.
 type postman struct {
 	*simulator.Pusher
 	mu   sync.Mutex
@@ -133,7 +131,7 @@ func (m *postman) work(t *testing.T) (stop func()) {
 	})
 }
 
-// answered counts the pushes that got a status.
+// answered returns the number of pushes answered with a status.
 func (m *postman) answered(status int) (n int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -151,8 +149,8 @@ func follow(t *testing.T, brokers string) *process {
 	return start(t, []string{"ORDERWALK_KAFKA_BROKERS=" + brokers}, "tail", "--follow", "--from-beginning", "--topic", "pushed.orders")
 }
 
-// waits says that the log tells of a shop that it waits for somebody's act, for
-// this reason.
+// waits reports whether the log says that a shop waits for an operator, for this
+// reason.
 func (p *process) waits(shop, reason string) bool {
 	for line := range strings.Lines(p.stderr.String()) {
 		if strings.Contains(line, `"msg":"shop waits"`) && strings.Contains(line, shop) && strings.Contains(line, reason) {
@@ -162,7 +160,7 @@ func (p *process) waits(shop, reason string) bool {
 	return false
 }
 
-// next is the next order that a consumer sees: its shop and ID.
+// next returns the shop and ID of the next order that a consumer sees.
 func (p *process) next() (shop, id string) {
 	p.t.Helper()
 	line, err := p.readLine()
@@ -173,8 +171,8 @@ func (p *process) next() (shop, id string) {
 	return fields[1], fields[3]
 }
 
-// An order that the vendor tells of is in the topic long before the next poll;
-// what is forged is refused and counted.
+// A pushed order is on the topic long before the next poll; forged pushes are refused
+// and counted.
 func TestAPushedOrderDoesNotWaitForThePoll(t *testing.T) {
 	t.Parallel()
 	api := simulator.New(simulator.Config{Seed: 41, Shops: []simulator.Shop{{AppID: pushedShop, Secret: "secret-of-it"}}})
@@ -217,7 +215,7 @@ func TestAPushedOrderDoesNotWaitForThePoll(t *testing.T) {
 		}
 	}
 	stop()
-	stopForger() // whose last push may have been answered all the same
+	stopForger() // its last push may have been answered
 	if bad, refused := count("bad_signature"), forger.answered(403); refused < 3 || bad < float64(1+refused) || forger.answered(200) != 0 {
 		t.Errorf("%v counted as forged, %d were refused and %d taken", bad, refused, forger.answered(200))
 	}
@@ -238,7 +236,7 @@ func TestAPushedOrderDoesNotWaitForThePoll(t *testing.T) {
 	}
 }
 
-// A platform gets its ticket, its shops and their orders by pushes alone.
+// A platform gets its ticket, its shops and their orders by pushes only.
 func TestAPlatformLivesByPushes(t *testing.T) {
 	t.Parallel()
 	var vendor *postman
@@ -294,7 +292,7 @@ func TestAPlatformLivesByPushes(t *testing.T) {
 		}
 	}
 
-	// A check calls with the tokens that the worker keeps, and gets none itself.
+	// check uses the tokens that the worker keeps, and fetches none.
 	refreshes := api.Stats().Calls["/cgi-bin/component/api_authorizer_token"]["0"]
 	if code, found, stderr := run(t, worker.cmd.Env, "check"); code != 0 || strings.Count(found, "by component, as run keeps it") != 2 ||
 		strings.Count(found, "ok      list call of") != 2 || strings.Contains(found, "not tried") || !strings.Contains(found, "its token is kept by the group") {
@@ -313,7 +311,7 @@ func TestAPlatformLivesByPushes(t *testing.T) {
 		}
 	}
 
-	// A shop that is added to the file is taken on without a restart.
+	// A shop that is added to the file is read without a restart.
 	asked = time.Now()
 	file, err := os.OpenFile(shops, os.O_APPEND|os.O_WRONLY, 0)
 	if err != nil {
@@ -330,8 +328,7 @@ func TestAPlatformLivesByPushes(t *testing.T) {
 	if err := api.Revoke(laterShop); err != nil {
 		t.Fatal(err)
 	}
-	// It may have waited for its authorisation more than once, but for another
-	// reason than this.
+	// It may have waited for its authorisation before, for another reason.
 	eventually(t, "the shop waits again", func() bool {
 		return worker.waits(laterShop, "errcode 61003 the shop has taken its authorisation of the platform back")
 	})

@@ -2,5 +2,5 @@
 
 package program
 
-// The program looks for races where its tests do.
+// The program is built with the race detector if the tests are.
 var buildFlags = []string{"-race"}

@@ -12,7 +12,7 @@ import (
 	"testing"
 )
 
-// noSecret fails if a text shows a secret that is in use.
+// noSecret fails the test if a text contains a secret in use.
 func (p *process) noSecret(where, text string) {
 	p.t.Helper()
 	if found := p.leaks.FindSimulated(text); found != "" {
@@ -20,7 +20,7 @@ func (p *process) noSecret(where, text string) {
 	}
 }
 
-// searched looks for secrets in all pages of a worker.
+// searched searches all pages of a worker for secrets.
 func (p *process) searched(page string) {
 	p.t.Helper()
 	for _, path := range []string{"/metrics", "/", "/readyz", "/livez", "/health", "/connectors"} {
@@ -32,8 +32,8 @@ func (p *process) searched(page string) {
 	}
 }
 
-// What an API sends beyond the length it has given is printed by net/http, on
-// the standard logger. It may be a token.
+// net/http prints bytes beyond an answer's Content-Length to the standard logger. They
+// may be a token.
 func TestNothingSentUnaskedIsPrinted(t *testing.T) {
 	const token = "27_a-token-behind-its-answer"
 	api, err := net.Listen("tcp", "127.0.0.1:0")

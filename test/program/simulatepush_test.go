@@ -10,9 +10,9 @@ import (
 	"orderwalk/internal/push"
 )
 
-// TestSimulatePushes: with the token and key that simulate prints, its live
-// orders are taken, of a shop of its own and of a platform's; the platform's
-// tickets are too.
+// TestSimulatePushes: run accepts the pushes of simulate with the token and key that
+// it prints: a shop's own orders, a platform's shops' orders, and the platform's
+// tickets.
 func TestSimulatePushes(t *testing.T) {
 	for _, auth := range []string{"stable_token", "component"} {
 		t.Run(auth, func(t *testing.T) {

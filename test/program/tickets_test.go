@@ -15,7 +15,7 @@ import (
 
 const restToken = "the-token-for-calls-that-change-something"
 
-// give makes the operator's call with a verify ticket.
+// give sends a verify ticket to a worker.
 func give(t *testing.T, page, component, ticket, token string) (status int) {
 	t.Helper()
 	r, err := http.NewRequest(http.MethodPut, page+"/components/"+component+"/verify-ticket", strings.NewReader(fmt.Sprintf(`{"component_verify_ticket":%q}`, ticket)))
@@ -34,8 +34,8 @@ func give(t *testing.T, page, component, ticket, token string) (status int) {
 	return answer.StatusCode
 }
 
-// A platform that nobody pushes anything to begins with the ticket that an
-// operator gives, and a restart knows it. The file's old one does not come back.
+// A platform without pushes starts with a ticket that an operator sends, and a restart
+// keeps it. The older ticket in the file does not replace it.
 func TestAPlatformLivesByATicketGivenByHand(t *testing.T) {
 	t.Parallel()
 	api := simulator.New(simulator.Config{Seed: 43, Platform: simulator.Platform{AppID: platformID, Secret: "secret-of-the-platform"},
@@ -81,7 +81,7 @@ func TestAPlatformLivesByATicketGivenByHand(t *testing.T) {
 	eventually(t, "the shop is live", live(page))
 	t.Logf("live %v after the ticket was given", time.Since(asked).Round(10*time.Millisecond))
 
-	// Tokens end every few seconds here: each time the ticket is needed again.
+	// Tokens expire every few seconds here: each renewal needs the ticket.
 	refused := tickets("61006")
 	had := tickets("0")
 	eventually(t, "more platform tokens", func() bool { return tickets("0") >= had+2 })

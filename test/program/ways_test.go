@@ -10,10 +10,10 @@ import (
 	"testing"
 )
 
-// ways are those to be authorised that need nothing to be kept.
+// ways are the values of auth that store nothing.
 var ways = []string{"stable_token", "token", "static", "cloud_file", "cloud_open"}
 
-// In every way, what simulate prints makes check and run work as it is.
+// For each auth, check and run work with the settings that simulate prints.
 func TestEveryWayIsReadByRun(t *testing.T) {
 	t.Parallel()
 	dev := start(t, nil, "dev", "--data", t.TempDir(), "--orders", "1")
@@ -63,7 +63,7 @@ func TestEveryWayIsReadByRun(t *testing.T) {
 	}
 }
 
-// In every way, dev starts, publishes, stops and goes on.
+// For each auth, dev starts, publishes, stops and resumes.
 func TestEveryWayInDev(t *testing.T) {
 	t.Parallel()
 	for _, way := range ways {

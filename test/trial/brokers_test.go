@@ -16,19 +16,18 @@ import (
 	"orderwalk/test/kafkatest"
 )
 
-// What the log says of a Kafka that does not answer, once each.
+// Log lines about a Kafka that does not answer, each logged once.
 const (
 	waitsForKafka = "waiting for Kafka, the walk goes on when it answers"
 	kafkaIsBack   = "no longer waiting for Kafka"
 )
 
-// TestBrokersFail has two workers walk live shops over three brokers, one after
-// the other of which fails in every way there is. The workers wait and go on,
-// and neither exits.
+// TestBrokersFail lets two workers read live shops over three brokers while one broker
+// after another fails in every way. The workers wait and resume, and neither exits.
 func TestBrokersFail(t *testing.T) {
 	t.Parallel()
 	cluster, err := kafkatest.Launch(t.Context(), kafkatest.Options{Brokers: 3,
-		// One that is killed is missed sooner than by default, after 9 s.
+		// A killed broker is detected sooner than by default, after 9 s.
 		Properties: []string{"broker.session.timeout.ms=3000", "broker.heartbeat.interval.ms=500"}})
 	if err != nil {
 		t.Fatal(err)
@@ -56,8 +55,8 @@ func TestBrokersFail(t *testing.T) {
 	for _, trouble := range []struct {
 		name string
 		make func()
-		// waits says that no worker can do anything meanwhile, so all of them
-		// must say what they wait for.
+		// waits: no worker can make progress meanwhile, so all must report what they
+		// wait for.
 		waits bool
 	}{
 		{"leaders and coordinators move", b.moveLeaders, false},
@@ -76,7 +75,7 @@ func TestBrokersFail(t *testing.T) {
 		w.whole()
 		for i, p := range b.workers {
 			var told int
-			// What was done to the replicas last may make it wait once more.
+			// The preceding change of the replicas may cause another wait.
 			w.eventually("an end of each wait", p, func() bool {
 				text := p.stderr.String()
 				told = strings.Count(text, waitsForKafka) - waits[i]
@@ -97,16 +96,16 @@ func TestBrokersFail(t *testing.T) {
 	t.Logf("%d orders, each once", w.eachOnce())
 }
 
-// brokers is a cluster and the workers that depend on it.
+// brokers is a cluster and its workers.
 type brokers struct {
 	w       *fixture
 	cluster *kafkatest.Cluster
 	workers []*process
-	seen    []map[string]bool // what each worker's metric said it waits for
+	seen    []map[string]bool // waits that each worker's metric has shown
 }
 
-// goOn waits until every worker has published more than it has now, twice: what
-// was under way when it was asked may have been committed before.
+// goOn waits until every worker has published more than it has now, twice: a
+// transaction in progress may have been committed before.
 func (b *brokers) goOn() {
 	b.w.Helper()
 	for range 2 {
@@ -125,7 +124,7 @@ func (b *brokers) goOn() {
 	}
 }
 
-// look notes what a worker's metric says it waits for.
+// look records the waits in a worker's metric.
 func (b *brokers) look(i int) (waiting int) {
 	for line := range strings.Lines(b.workers[i].get("/metrics")) {
 		if rest, ok := strings.CutPrefix(line, "orderwalk_kafka_waiting"); ok && !strings.HasSuffix(rest, " 0\n") {
@@ -141,7 +140,7 @@ func (b *brokers) look(i int) (waiting int) {
 	return waiting
 }
 
-// said is how often each worker's log holds a text.
+// said returns how often each worker's log contains a text.
 func (b *brokers) said(text string) (n []int) {
 	for _, p := range b.workers {
 		n = append(n, strings.Count(p.stderr.String(), text))
@@ -149,7 +148,7 @@ func (b *brokers) said(text string) (n []int) {
 	return n
 }
 
-// spend lets time pass, watching.
+// spend sleeps and calls look.
 func (b *brokers) spend(d time.Duration) {
 	for until := time.Now().Add(d); time.Now().Before(until); time.Sleep(100 * time.Millisecond) {
 		for i, p := range b.workers {
@@ -161,8 +160,8 @@ func (b *brokers) spend(d time.Duration) {
 	}
 }
 
-// moveLeaders makes another broker the preferred leader of every partition, and
-// then the leader.
+// moveLeaders makes another broker the preferred leader of every partition, and then
+// the leader.
 func (b *brokers) moveLeaders() {
 	b.w.Helper()
 	topics := b.w.topics()
@@ -207,7 +206,7 @@ func (b *brokers) start(i int) {
 	}
 }
 
-// txnCoordinator is the broker that keeps most of the lanes' transactions.
+// txnCoordinator returns the broker that coordinates most of the lanes' transactions.
 func (b *brokers) txnCoordinator() int {
 	b.w.Helper()
 	found := admin(b.w, func(ctx context.Context, c *kadm.Client) (kadm.FindCoordinatorResponses, error) {
@@ -236,7 +235,8 @@ func (b *brokers) groupCoordinator() int {
 	})[b.w.group].NodeID) - 1
 }
 
-// belowMinISR asks for three replicas of the offsets topic when there are two.
+// belowMinISR requires three in-sync replicas of the offsets topic while there are
+// two.
 func (b *brokers) belowMinISR() {
 	b.w.Helper()
 	wanted := func(replicas string) {
@@ -268,7 +268,8 @@ func (b *brokers) twoDown() {
 	b.start(1)
 }
 
-// topics are all there are, Kafka's own too: their leaders are the coordinators.
+// topics returns all topics, Kafka's internal ones too: their leaders are the
+// coordinators.
 func (w *fixture) topics() kadm.TopicDetails {
 	w.Helper()
 	return admin(w, func(ctx context.Context, c *kadm.Client) (kadm.TopicDetails, error) {
@@ -276,11 +277,11 @@ func (w *fixture) topics() kadm.TopicDetails {
 	})
 }
 
-// missed waits until others lead all that a broker led that has gone. One that
-// is killed and comes back before that still takes itself for the coordinator,
-// believes what its log has and no other's, and tells the partitions so: a
-// transaction is then committed in some and aborted in others. Kafka 4.3.1 does
-// that now and then (internal/txn/doc.go), and no client can help it.
+// missed waits until other brokers lead all partitions of a stopped broker. A killed
+// broker that restarts before that still considers itself the coordinator, trusts only
+// its own log, and tells the partitions so: a transaction is then committed in some
+// and aborted in others. Kafka 4.3.1 does that at times (internal/txn/doc.go), and no
+// client can prevent it.
 func (w *fixture) missed(broker int) {
 	w.Helper()
 	w.soon(fmt.Sprintf("others in the place of broker %d", broker), func() bool {
@@ -294,8 +295,8 @@ func (w *fixture) missed(broker int) {
 	})
 }
 
-// whole waits until every replica has caught up: the next broker to go would be
-// one too many before that.
+// whole waits until every replica has caught up; stopping another broker before that
+// would be one too many.
 func (w *fixture) whole() {
 	w.Helper()
 	w.soon("all replicas in sync", func() bool {
@@ -309,7 +310,7 @@ func (w *fixture) whole() {
 	})
 }
 
-// soon asks again and again until the answer is yes.
+// soon repeats a check until it returns true.
 func (w *fixture) soon(what string, ask func() bool) {
 	w.Helper()
 	for deadline := time.Now().Add(patience); !ask(); time.Sleep(100 * time.Millisecond) {

@@ -10,11 +10,11 @@ import (
 	"orderwalk/test/kafkatest"
 )
 
-// TestKillMinusNineOfAPlatform kills the worker that refreshes a platform's
-// tokens, above all between an answer with another refresh token and its commit,
-// and between that and the first use, while each refresh token dies with the
-// first use of what its successor brought. Whoever used one before it was kept
-// would find the one that is kept dead: the API counts that as a violation.
+// TestKillMinusNineOfAPlatform kills the worker that refreshes a platform's tokens,
+// above all between an answer with another refresh token and its commit, and between
+// that and the first use. Each refresh token ends with the first use of its
+// successor's access token. A worker that used an access token before its refresh
+// token was stored would find the stored one dead: the API counts that as a violation.
 // Meanwhile the network loses commits and the state keys change twice.
 func TestKillMinusNineOfAPlatform(t *testing.T) {
 	kills := number(t, "TRIAL_REFRESHES", 8)
@@ -39,20 +39,20 @@ func TestKillMinusNineOfAPlatform(t *testing.T) {
 
 	for p.killed() < kills {
 		select {
-		case <-p.answered: // of before
+		case <-p.answered: // from before
 		default:
 		}
 		desk := p.desk(workers)
-		// Every other time Kafka is out of reach from before the answer on: the
-		// walkers go on meanwhile, and whoever let them have what is not kept has
-		// them use it.
+		// Every other time Kafka is unreachable from before the answer on. The walkers
+		// continue meanwhile; if the worker handed them a token that is not stored,
+		// they would use it.
 		p.cut.Store(p.killed()%2 == 0)
 		select {
 		case <-p.answered:
 		case <-time.After(patience):
 			t.Fatalf("nobody refreshes\n%s", workers[desk].tail())
 		}
-		// At once, while it is kept, or while it is used.
+		// At once, while the token is being stored, or while it is used.
 		longest := []time.Duration{0, 20 * time.Millisecond, 300 * time.Millisecond}[p.dice.IntN(3)]
 		if p.killed()%2 == 0 {
 			longest = 3 * time.Second
@@ -85,7 +85,8 @@ func TestKillMinusNineOfAPlatform(t *testing.T) {
 	}
 	proxy.SetRules()
 
-	// All is sealed anew before long; then the older keys may go.
+	// All records are soon encrypted with the new key; then the older keys can be
+	// removed.
 	p.eventually("all is sealed under the first key", workers["a"], func() bool { return p.sealedUnder(keys[0]) })
 	p.writeKeys(keys[:1])
 	for name, worker := range workers {

@@ -14,10 +14,10 @@ import (
 	"orderwalk/test/kafkatest"
 )
 
-// TestQuietMonthsThenABusyDay reads a shop that has had no order for five months,
-// so that windows have grown to a week, and then 250,000 a day (TRIAL_DAYS of
-// them), with the memory that the chart gives by default. Killed again and again,
-// the program stays within it, and every order is there once.
+// TestQuietMonthsThenABusyDay reads a shop without orders for five months, so that
+// windows have grown to a week, and then with 250,000 orders a day (for TRIAL_DAYS
+// days), with the memory of the chart's default. The program is killed repeatedly,
+// stays within that memory, and publishes every order once.
 func TestQuietMonthsThenABusyDay(t *testing.T) {
 	const day, aDay, mostKB = 86400, 250_000, 200 << 10
 	days := number(t, "TRIAL_DAYS", 1)
@@ -55,7 +55,7 @@ func TestQuietMonthsThenABusyDay(t *testing.T) {
 	}
 }
 
-// peakKB is the most that a process has had resident until now, by Linux.
+// peakKB returns a process's peak resident memory so far, from Linux.
 func peakKB(t *testing.T, pid int) int {
 	t.Helper()
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))

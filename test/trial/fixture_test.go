@@ -22,7 +22,7 @@ import (
 	"orderwalk/test/leaktest"
 )
 
-// patience bounds what a trial waits for; it is never measured.
+// patience bounds each wait of a trial; trials do not measure it.
 const patience = 6 * time.Minute
 
 const (
@@ -33,10 +33,10 @@ const (
 // source is a line of the shops file: a shop and one of its two ranges.
 type source struct {
 	name, appID, kind string
-	start, end        int64 // unix seconds; an end of 0 is none
+	start, end        int64 // unix seconds; end 0 = none
 }
 
-// fixture is one trial's API and the names it uses in Kafka.
+// fixture is one trial's API and its names in Kafka.
 type fixture struct {
 	testing.TB
 	seed    uint64
@@ -49,20 +49,20 @@ type fixture struct {
 	leaks   leaktest.Search
 	api     *simulator.Server
 	url     string
-	file    string // of the shops
+	file    string // shops file
 	guard   *guard
 
 	mu       sync.Mutex
-	requests int                  // of any kind
-	calls    []simulator.ListCall // all of them, in order
+	requests int                  // number of requests of all kinds
+	calls    []simulator.ListCall // all list calls, in order
 	served   map[string]bool      // source and ID of every order that was listed
 	tokens   map[string]bool      // every access token that was used
 	changed  chan struct{}        // closed and renewed with each request
 	lives    []*process
-	faults   []string // what made the trial fail
+	faults   []string // failures of the trial
 }
 
-// seedOf is the seed given, or one of this moment; the log says which.
+// seedOf returns the given seed, or one from the clock, and logs it.
 func seedOf(t testing.TB) uint64 {
 	t.Helper()
 	seed := uint64(time.Now().UnixNano())
@@ -76,8 +76,8 @@ func seedOf(t testing.TB) uint64 {
 	return seed
 }
 
-// newWorld serves the shops that build makes, given its dice, and writes the
-// shops file. When the trial fails it says all that is needed to look into it.
+// newWorld serves the shops that build returns, given a random source, and writes the
+// shops file. If the trial fails, it logs everything needed to diagnose it.
 func newWorld(t testing.TB, brokers []string, build func(w *fixture) simulator.Config) *fixture {
 	t.Helper()
 	seed := seedOf(t)
@@ -90,7 +90,7 @@ func newWorld(t testing.TB, brokers []string, build func(w *fixture) simulator.C
 	cfg := build(w)
 	cfg.Seed, cfg.OnList = seed, w.listed
 	for i := range cfg.Shops {
-		// With characters that a URL, a form and JSON write in their own ways.
+		// With characters that URLs, forms and JSON escape differently.
 		cfg.Shops[i].Secret = fmt.Sprintf("s3cret/+=%%&<%x>", w.dice.Uint64())
 		w.secrets[cfg.Shops[i].AppID] = cfg.Shops[i].Secret
 		w.leaks.Hide("an app secret", cfg.Shops[i].Secret)
@@ -110,19 +110,19 @@ func newWorld(t testing.TB, brokers []string, build func(w *fixture) simulator.C
 	return w
 }
 
-// serve serves on loopback until the trial is over.
+// serve serves on loopback until the trial ends.
 func (w *fixture) serve(handler http.Handler) (url string) {
 	server := httptest.NewServer(handler)
 	w.Cleanup(server.Close)
 	return server.URL
 }
 
-// add makes a source part of the world.
+// add adds a source.
 func (w *fixture) add(appID, kind string, start, end int64) {
 	w.sources = append(w.sources, source{name: appID + "-" + kind, appID: appID, kind: kind, start: start, end: end})
 }
 
-// closedShops are shops of days ago, with so many orders each and a tenth more
+// closedShops returns shops of days ago with this many orders each, plus a tenth
 // before and after the range that is read.
 func closedShops(w *fixture, shops, orders int) (cfg simulator.Config) {
 	now := time.Now().Unix()
@@ -137,7 +137,7 @@ func closedShops(w *fixture, shops, orders int) (cfg simulator.Config) {
 	return cfg
 }
 
-// writeShops makes the shops file list these sources.
+// writeShops writes these sources to the shops file.
 func (w *fixture) writeShops(sources []source) {
 	w.Helper()
 	type shop struct {
@@ -159,7 +159,7 @@ func (w *fixture) writeShops(sources []source) {
 		}
 		one := shop{s.appID, s.name, w.secrets[s.appID], w.refresh[s.appID], s.kind, strconv.FormatInt(s.start, 10), end}
 		if one.Refresh != "" {
-			one.AppSecret = "" // it is not the platform's to know
+			one.AppSecret = "" // a platform does not know it
 		}
 		file.Shops = append(file.Shops, one)
 	}
@@ -167,7 +167,7 @@ func (w *fixture) writeShops(sources []source) {
 	if err != nil {
 		w.Fatal(err)
 	}
-	// The way whatever writes such files should: nobody ever finds half of it.
+	// By rename, so that no reader sees half a file.
 	next := w.file + ".next"
 	if err := os.WriteFile(next, data, 0o600); err != nil {
 		w.Fatal(err)
@@ -177,8 +177,8 @@ func (w *fixture) writeShops(sources []source) {
 	}
 }
 
-// finish gives every source an end, so far from now: whoever walks it takes that
-// up from the shops file and comes to its end by itself.
+// finish gives every source an end this far from now: workers load it from the shops
+// file and finish by themselves.
 func (w *fixture) finish(in time.Duration) {
 	w.Helper()
 	end := time.Now().Add(in).Unix()
@@ -191,7 +191,7 @@ func (w *fixture) finish(in time.Duration) {
 func (w *fixture) orders() string  { return w.group + ".orders" }
 func (w *fixture) offsets() string { return w.group + ".offsets" }
 
-// arrived notes a request of any kind.
+// arrived records a request of any kind.
 func (w *fixture) arrived(r *http.Request) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -203,7 +203,7 @@ func (w *fixture) arrived(r *http.Request) {
 	w.changed = make(chan struct{})
 }
 
-// listed notes a list call.
+// listed records a list call.
 func (w *fixture) listed(c simulator.ListCall) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -217,24 +217,22 @@ func (w *fixture) listed(c simulator.ListCall) {
 	}
 }
 
-// progress is how many requests have come, and how many different orders they
-// were given.
+// progress returns the number of requests and of different listed orders.
 func (w *fixture) progress() (requests, served int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.requests, len(w.served)
 }
 
-// journal is every list call from the n-th on.
+// journal returns every list call from the n-th on.
 func (w *fixture) journal(n int) []simulator.ListCall {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return slices.Clone(w.calls[n:])
 }
 
-// await waits until the requests that came have brought about what is asked
-// for, the process has ended, or the time is over (0 = patience), and reports
-// whether it was the first.
+// await waits until a condition on the requests holds, the process has ended, or the
+// time is over (0 = patience), and reports whether the condition holds.
 func (w *fixture) await(p *process, limit time.Duration, happened func() bool) bool {
 	deadline := time.After(cmp.Or(limit, patience))
 	for {
@@ -254,8 +252,8 @@ func (w *fixture) await(p *process, limit time.Duration, happened func() bool) b
 	}
 }
 
-// listedMore waits until n more different orders have been listed; the process
-// must not end before.
+// listedMore waits until n more different orders have been listed; the process must
+// not end before.
 func (w *fixture) listedMore(p *process, n int) {
 	w.Helper()
 	_, before := w.progress()
@@ -264,8 +262,8 @@ func (w *fixture) listedMore(p *process, n int) {
 	}
 }
 
-// truth is every order that a source must bring, with its second: of creation,
-// or of its last change. The world must be at rest for the latter.
+// truth returns every order that a source must publish, with its second: of creation,
+// or of its last change. For the latter the orders must no longer change.
 func (w *fixture) truth(s source) map[string]int64 {
 	all := map[string]int64{}
 	for _, o := range w.api.Orders(s.appID, time.Time{}) {
@@ -280,28 +278,27 @@ func (w *fixture) truth(s source) map[string]int64 {
 	return all
 }
 
-// Errorf keeps what is wrong, so that it can be said again after all that is
-// told of a failed trial.
+// Errorf records the failure, so that epilogue can repeat it after the diagnostics.
 func (w *fixture) Errorf(format string, args ...any) {
 	w.Helper()
 	w.fault(fmt.Sprintf(format, args...))
 	w.TB.Errorf(format, args...)
 }
 
-// Fatalf does so too.
+// Fatalf does the same.
 func (w *fixture) Fatalf(format string, args ...any) {
 	w.Helper()
 	w.fault(fmt.Sprintf(format, args...))
 	w.TB.Fatalf(format, args...)
 }
 
-// Error does so too.
+// Error does the same.
 func (w *fixture) Error(args ...any) {
 	w.Helper()
 	w.Errorf("%s", fmt.Sprint(args...))
 }
 
-// Fatal does so too.
+// Fatal does the same.
 func (w *fixture) Fatal(args ...any) {
 	w.Helper()
 	w.Fatalf("%s", fmt.Sprint(args...))
@@ -313,7 +310,8 @@ func (w *fixture) fault(text string) {
 	w.faults = append(w.faults, text[:min(len(text), 2000)])
 }
 
-// epilogue is what holds after every trial, and what is told of a failed one.
+// epilogue checks what must hold after every trial, and logs the diagnostics of a
+// failed one.
 func (w *fixture) epilogue() {
 	for _, p := range w.lives {
 		p.kill()

@@ -13,11 +13,11 @@ import (
 	"orderwalk/test/kafkatest"
 )
 
-// TestForgottenProcessIsFenced freezes the owner before a request of a commit
-// for so long that another takes its lanes, commits, and goes, and Kafka forgets
-// the lanes' transactional IDs. The first wakes as the only member of its group,
-// and goes on from where the other stopped. In between it is idle now and then
-// for longer than these brokers remember it.
+// TestForgottenProcessIsFenced freezes the owner before a request of a commit for so
+// long that another process takes its lanes, commits and leaves, and Kafka forgets the
+// lanes' transactional IDs. The first resumes as the only member of its group, and
+// continues from where the other stopped. In between, the other is idle at times for
+// longer than these brokers remember a transactional ID.
 func TestForgottenProcessIsFenced(t *testing.T) {
 	for _, version := range []string{kafkatest.Version, kafkatest.Older} {
 		t.Run(version, func(t *testing.T) {
@@ -34,7 +34,7 @@ func TestForgottenProcessIsFenced(t *testing.T) {
 			t.Cleanup(cluster.Stop)
 			w := newWorld(t, cluster.Brokers(), func(w *fixture) simulator.Config {
 				cfg := fiveShops(w, 2000)
-				w.sources[len(w.sources)-1].end = 0 // until finish
+				w.sources[len(w.sources)-1].end = 0 // no end until finish
 				cfg.Shops[len(cfg.Shops)-1].Live.Until = 0
 				return cfg
 			})
@@ -73,8 +73,8 @@ func TestForgottenProcessIsFenced(t *testing.T) {
 			if code := owner.exit(); code != 0 {
 				t.Errorf("the owner ended with %d\n%s", code, owner.tail())
 			}
-			// Whether a lane hears it from the transaction coordinator, or is stopped by
-			// the group before that, is a race; internal/txn has a test of the former.
+			// Whether the transaction coordinator rejects the lane, or the group stops
+			// it before that, is a race; internal/txn tests the former.
 			fenced := strings.Count(owner.stderr.String(), "forgotten the transactional ID")
 			t.Logf("%d times told that Kafka has forgotten; %d orders", fenced, w.eachOnce())
 		})

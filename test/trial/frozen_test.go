@@ -13,23 +13,24 @@ import (
 	"orderwalk/test/kafkatest"
 )
 
-// TestFrozenProcessIsFenced freezes the owner in the middle of its work, and
-// another takes over. The first wakes, commits nothing of what it had, and is a
-// member like any other until it is told to stop. Then it is the other's turn
-// to freeze. In every second round the first sleeps for longer than its session
-// and its transaction last; in the others it wakes before that.
+// TestFrozenProcessIsFenced freezes the owner in the middle of its work, and another
+// process takes over. The first resumes, commits nothing of its old work, and is a
+// normal member until it is stopped. Then the other one freezes. In every second round
+// the freeze is longer than session and transaction timeout; in the others it is
+// shorter.
 func TestFrozenProcessIsFenced(t *testing.T) {
 	brokers := kafkatest.Start(t)
 	rounds := number(t, "TRIAL_ROUNDS", 6)
 	w := newWorld(t, brokers, func(w *fixture) simulator.Config {
 		cfg := fiveShops(w, 1500*(rounds+1))
-		// One has no end yet: there is always more to read, however long a round is.
+		// One source has no end yet: there is always more to read, however long a
+		// round takes.
 		w.sources[len(w.sources)-1].end = 0
 		cfg.Shops[len(cfg.Shops)-1].Live.Until = 0
 		return cfg
 	})
 	w.api.SetFaults(simulator.Chaos(0.2))
-	// Slowly, in small pages: there must be work left for the last owner, and
+	// Slowly, in small pages: the last owner must have work left, and there must be
 	// many transactions to freeze in.
 	settings := func(worker int, more ...string) []string {
 		return append([]string{"WORKER_ID=worker-" + strconv.Itoa(worker), "SESSION_TIMEOUT=6s", "TRANSACTION_TIMEOUT=5s",
@@ -51,7 +52,7 @@ func TestFrozenProcessIsFenced(t *testing.T) {
 			hit++
 		}
 		if round%2 == 0 {
-			// Every lane is the next one's only when the session is over.
+			// The next process gets every lane only after the session timeout.
 			before := next.metric("orderwalk_orders_published_total")
 			w.await(next, 7*time.Second, func() bool { return false })
 			w.eventually("the orders of the frozen one", next, func() bool { return next.metric("orderwalk_orders_published_total") > before })
@@ -80,13 +81,13 @@ func TestFrozenProcessIsFenced(t *testing.T) {
 	t.Logf("%d rounds, %d frozen with transactions open; %d orders", rounds, hit, w.eachOnce())
 }
 
-// freeze stops a process at a moment when it has a transaction open, as far as
-// such a moment can be caught, and reports whether it was.
+// freeze stops a process while it has a transaction open, if it can catch such a
+// moment, and reports whether it did.
 func (w *fixture) freeze(p, other *process) bool {
 	w.Helper()
 	for range 30 {
 		p.signal(syscall.SIGSTOP)
-		// Those of the other one come and go; those of the frozen one stay.
+		// Transactions of the other process come and go; those of the frozen one stay.
 		before := w.openTransactions()
 		if len(before) > 0 {
 			w.await(other, 100*time.Millisecond, func() bool { return false })

@@ -12,7 +12,7 @@ import (
 	"orderwalk/test/kafkatest"
 )
 
-// number is a count from the environment.
+// number returns a count from the environment.
 func number(t testing.TB, variable string, otherwise int) int {
 	t.Helper()
 	text := os.Getenv(variable)
@@ -26,10 +26,10 @@ func number(t testing.TB, variable string, otherwise int) int {
 	return n
 }
 
-// TestKillMinusNine kills the program again and again while it reads the orders
-// of five shops from an API that misbehaves in every way it can, each time with
-// other settings; one shop is live, one is read by both of its times. Then it
-// may run to its end. Nothing is lost, nothing is there twice.
+// TestKillMinusNine kills the program repeatedly while it reads the orders of five
+// shops from an API with every fault, each time with other settings. One shop is live,
+// one is read by both times. Then the program runs to its end. Nothing is lost or
+// published twice.
 func TestKillMinusNine(t *testing.T) {
 	brokers := kafkatest.Start(t)
 	kills := number(t, "TRIAL_KILLS", 50)
@@ -39,10 +39,10 @@ func TestKillMinusNine(t *testing.T) {
 		orders += len(w.truth(s))
 	}
 
-	// An API has its opinion of a range's first and last second, and keeps it.
+	// Whether an API includes a range's first and last second does not change.
 	exclusive, startExclusive := w.dice.IntN(2) == 0, w.dice.IntN(2) == 0
 	var report killReport
-	firstRequest := time.Second // from the start of a process on, as seen so far
+	firstRequest := time.Second // time from the start of a process to its first request, as seen so far
 	for done := 0; done < kills; {
 		mood, faults, mayEnd := w.mood()
 		faults.EndExclusive, faults.StartExclusive = exclusive, startExclusive
@@ -52,17 +52,17 @@ func TestKillMinusNine(t *testing.T) {
 		p := w.run(w.anySettings()...)
 		switch {
 		case w.dice.IntN(4) == 0:
-			// While it starts, reaches Kafka, fences, reads its checkpoints.
+			// During the start: connecting to Kafka, fencing, reading its checkpoints.
 			report.starting++
 			w.await(p, time.Duration(w.dice.Int64N(int64(firstRequest)*6/5)), func() bool { return false })
 		case w.await(p, 0, func() bool { now, _ := w.progress(); return now > requests }):
 			firstRequest = (3*firstRequest + time.Since(started)) / 4
-			// In the middle of its work, when it has done its share of it; at
-			// some moment, when the API lets it do nothing.
+			// In the middle of its work, after its share; or at a random moment if the
+			// API lets it do nothing.
 			share := max(0, orders-served) / (kills - done + kills/2)
 			share = share/4 + w.dice.IntN(share*3/2+1)
 			w.await(p, 3*time.Second, func() bool { _, now := w.progress(); return now >= served+share })
-			if share > 200 { // what is left is soon read otherwise
+			if share > 200 { // otherwise the rest is read too soon
 				w.await(p, time.Duration(w.dice.Int64N(int64(30*time.Millisecond))), func() bool { return false })
 			}
 		}
@@ -102,14 +102,14 @@ func TestKillMinusNine(t *testing.T) {
 	t.Logf("%d orders, %d list calls, faults met: %v", found, len(w.journal(0)), w.api.Stats().Faults)
 }
 
-// killReport counts what the kills hit.
+// killReport counts the kills by stage.
 type killReport struct{ starting, open, advanced, gaveUp int }
 
-// liveSeconds is how long the live shop lives.
+// liveSeconds is the duration of the live shop.
 const liveSeconds = 45
 
-// fiveShops is a world of five shops with so many orders each: three are
-// closed, one has changes and is read by both times, one is live.
+// fiveShops returns five shops with this many orders each: three are closed, one has
+// changes and is read by both times, one is live.
 func fiveShops(w *fixture, orders int) simulator.Config {
 	now := time.Now().Unix()
 	cfg := closedShops(w, 3, orders)
@@ -126,7 +126,7 @@ func fiveShops(w *fixture, orders int) simulator.Config {
 	return cfg
 }
 
-// anySettings are what an operator may change from start to start.
+// anySettings returns settings that an operator may change between starts.
 func (w *fixture) anySettings() []string {
 	pick := func(name string, values ...string) string { return name + "=" + values[w.dice.IntN(len(values))] }
 	return []string{
@@ -139,8 +139,8 @@ func (w *fixture) anySettings() []string {
 	}
 }
 
-// mood is how the API misbehaves during one life, and whether a process may
-// rightly give up under it.
+// mood returns the API's faults during one process, and whether the process may
+// rightly exit under them.
 func (w *fixture) mood() (name string, f simulator.Faults, mayEnd bool) {
 	f = simulator.Chaos(0.2 + 0.8*w.dice.Float64())
 	switch w.dice.IntN(20) {

@@ -15,10 +15,10 @@ import (
 	"orderwalk/test/kafkatest"
 )
 
-// TestALoneBrokerIsRestarted stops the only broker in good order and starts it
-// again, under a worker that lives on or is killed meanwhile. A broker that stops
-// may confirm commits whose markers it never writes, which then hold back every
-// reader. The walk goes on, and nothing is open when it ends.
+// TestALoneBrokerIsRestarted stops the only broker cleanly and restarts it, under a
+// worker that keeps running or is killed meanwhile. A stopping broker may confirm
+// commits whose markers it never writes; these transactions then hold back every
+// reader. Reading resumes, and no transaction is open at the end.
 func TestALoneBrokerIsRestarted(t *testing.T) {
 	t.Parallel()
 	cluster, err := kafkatest.Launch(t.Context(), kafkatest.Options{Brokers: 1})

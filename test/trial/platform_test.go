@@ -35,14 +35,13 @@ const (
 	refreshPath    = "/cgi-bin/component/api_authorizer_token"
 )
 
-// platform is a world whose shops are read by a third-party platform.
+// platform is a fixture whose shops a third-party platform reads.
 type platform struct {
 	*fixture
-	proxy    *kafkatest.Proxy // on the way to Kafka
-	keys     string           // the file of state keys
+	proxy    *kafkatest.Proxy // between the worker and Kafka
+	keys     string           // state key file
 	answered chan struct{}
-	// cut has the next answer to a refresh token come when Kafka cannot be reached
-	// any more.
+	// cut makes Kafka unreachable before the next answer to a refresh token.
 	cut atomic.Bool
 
 	mu        sync.Mutex
@@ -54,17 +53,17 @@ type platform struct {
 // refresh is one answer to a refresh token.
 type refresh struct {
 	sent, came, access string
-	kills              int // before it
+	kills              int // kills before it
 }
 
-// newPlatform makes so many shops that have authorised the platform. They are
-// all live.
+// newPlatform returns this many shops that have authorised the platform. They are all
+// live.
 func newPlatform(t *testing.T, proxy *kafkatest.Proxy, brokers []string, shops int) *platform {
 	p := &platform{proxy: proxy, answered: make(chan struct{}, 1), refreshes: map[string][]refresh{}, used: map[string]int{}}
 	now := time.Now().Unix()
 	p.fixture = newWorld(t, brokers, func(w *fixture) simulator.Config {
 		cfg := simulator.Config{Platform: simulator.Platform{AppID: platformID, Secret: platformSecret},
-			// A life is short, so that some token is always about to end.
+			// Tokens are short-lived, so that one is always about to expire.
 			Faults: simulator.Faults{TokenTTL: 10 * time.Second, WayFaults: simulator.WayFaults{RotateRefreshToken: "at_use"}}}
 		for i := range shops {
 			appID := fmt.Sprintf("wxshop%d", i)
@@ -83,12 +82,12 @@ func newPlatform(t *testing.T, proxy *kafkatest.Proxy, brokers []string, shops i
 		t.Fatal(err)
 	}
 	behind := httputil.NewSingleHostReverseProxy(vendor)
-	behind.ErrorLog = log.New(io.Discard, "", 0) // the dead wait for no answers
+	behind.ErrorLog = log.New(io.Discard, "", 0) // killed workers abandon their calls
 	p.url = p.serve(p.hear(behind))
 	return p
 }
 
-// hear notes what comes of refresh tokens, before the caller knows.
+// hear records answers to refresh tokens, before the caller gets them.
 func (p *platform) hear(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		if token := r.URL.Query().Get("access_token"); token != "" {
@@ -104,7 +103,7 @@ func (p *platform) hear(next http.Handler) http.Handler {
 		}
 		body, err := io.ReadAll(r.Body)
 		if err != nil {
-			return // it was killed before it could ask
+			return // it was killed before its request
 		}
 		r.Body = io.NopCloser(bytes.NewReader(body))
 		kept := httptest.NewRecorder()
@@ -133,7 +132,7 @@ func (p *platform) hear(next http.Handler) http.Handler {
 			rw.Header()[name] = values
 		}
 		rw.WriteHeader(kept.Code)
-		_, _ = rw.Write(kept.Body.Bytes()) // the caller may be dead
+		_, _ = rw.Write(kept.Body.Bytes()) // the caller may have been killed
 	})
 }
 
@@ -149,9 +148,9 @@ func (p *platform) oneMoreKill() {
 	p.kills++
 }
 
-// hits counts the kills that have lost tokens, and the tokens: before they were
-// kept, which the next request shows, since it comes with the same refresh
-// token; or kept, but not used before the kill.
+// hits returns the kills that lost tokens, and the tokens: lost before they were
+// stored, which the next request with the same refresh token shows; or stored, but not
+// used before the kill.
 func (p *platform) hits() (kills, unkept, unused, all int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -182,8 +181,7 @@ func (p *platform) work(name string) *process {
 		"SETTLE_DELAY=1s", "POLL_INTERVAL=1s", "LOOKBACK=5s", "SESSION_TIMEOUT=6s", "TRANSACTION_TIMEOUT=5s")
 }
 
-// said is what an attribute was, and when, in the last line of its log with a
-// message.
+// said returns an attribute, and the time, of the last line of a log with a message.
 func (p *process) said(message, attribute string) (value string, at time.Time) {
 	for line := range strings.Lines(p.stderr.String()) {
 		var all map[string]any
@@ -196,7 +194,7 @@ func (p *process) said(message, attribute string) (value string, at time.Time) {
 	return value, at
 }
 
-// desk is the worker that refreshes, or did last.
+// desk returns the worker that refreshes tokens, or did last.
 func (p *platform) desk(workers map[string]*process) (name string) {
 	p.eventually("somebody keeps the tokens", workers["a"], func() bool {
 		var last time.Time
@@ -210,7 +208,8 @@ func (p *platform) desk(workers map[string]*process) (name string) {
 	return name
 }
 
-// deliver has the vendor push the platform's verify ticket to whoever takes it.
+// deliver makes the vendor push the platform's verify ticket to any worker that
+// accepts it.
 func (p *platform) deliver() {
 	p.Helper()
 	inbox := p.serve(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
@@ -249,7 +248,7 @@ func (p *platform) deliver() {
 	group.Wait()
 }
 
-// newKey makes a state key.
+// newKey returns a state key.
 func (p *platform) newKey() string {
 	key := make([]byte, 32)
 	for i := range key {
@@ -260,7 +259,7 @@ func (p *platform) newKey() string {
 	return text
 }
 
-// writeKeys makes the file of state keys list these.
+// writeKeys writes the state key file.
 func (p *platform) writeKeys(keys []string) {
 	p.Helper()
 	next := p.keys + ".next"
@@ -272,8 +271,8 @@ func (p *platform) writeKeys(keys []string) {
 	}
 }
 
-// sealedUnder tells whether all that is sealed on the topic, and not replaced,
-// is sealed under a key: its ID comes after the first byte.
+// sealedUnder reports whether all current encrypted records on the topic use a key:
+// its ID comes after the first byte.
 func (p *platform) sealedUnder(key string) bool {
 	p.Helper()
 	raw, err := base64.StdEncoding.DecodeString(key)
@@ -293,5 +292,5 @@ func (p *platform) sealedUnder(key string) bool {
 			return false
 		}
 	}
-	return len(latest) > len(p.sources) // tokens of each, the platform's, its ticket
+	return len(latest) > len(p.sources) // each shop's tokens, the platform's token, its ticket
 }

@@ -19,8 +19,8 @@ import (
 	"orderwalk/test/logtest"
 )
 
-// TestMain builds the program, plain and with the race detector, and puts both
-// on the PATH.
+// TestMain builds the program, with and without the race detector, and puts both in
+// the PATH.
 func TestMain(m *testing.M) {
 	os.Exit(func() int {
 		dir, err := os.MkdirTemp("", "orderwalk-trial-")
@@ -44,7 +44,7 @@ func TestMain(m *testing.M) {
 	}())
 }
 
-// process is one life of `orderwalk run`.
+// process is one process of `orderwalk run`.
 type process struct {
 	w              *fixture
 	number         int
@@ -54,8 +54,8 @@ type process struct {
 	ended          chan struct{} // closed when the process has ended
 }
 
-// run starts `orderwalk run` over the world's shops, with settings such as
-// "PAGE_SIZE=7" on top of an environment that has none of ours.
+// run starts `orderwalk run` with the fixture's shops, with settings such as
+// "PAGE_SIZE=7", in an environment without other ORDERWALK_ variables.
 func (w *fixture) run(settings ...string) *process { return w.runWith("orderwalk", settings...) }
 
 func (w *fixture) runWith(program string, settings ...string) *process {
@@ -70,7 +70,7 @@ func (w *fixture) runWith(program string, settings ...string) *process {
 		"KAFKA_BROKERS=" + strings.Join(w.brokers, ","), "GROUP=" + w.group, "TOPIC=" + w.orders(), "OFFSETS_TOPIC=" + w.offsets(),
 		// Fewer lanes than sources, so that some share one.
 		"OFFSETS_PARTITIONS=4", "API_URL=" + w.url, "SHOPS_FILE=" + w.file,
-		// One name for all lives, as a container has that is started again in its pod.
+		// One worker ID for all processes, like a container that restarts in its pod.
 		"WORKER_ID=worker", "LISTEN=127.0.0.1:0", "LOG_LEVEL=debug", "RATE_LIMIT=10000",
 	}, settings...) {
 		p.cmd.Env = append(p.cmd.Env, "ORDERWALK_"+pair)
@@ -82,14 +82,14 @@ func (w *fixture) runWith(program string, settings ...string) *process {
 	w.lives = append(w.lives, p)
 	w.guard.watch(p.cmd.Process.Pid)
 	go func() {
-		_ = p.cmd.Wait() // its state says how it ended
+		_ = p.cmd.Wait() // its state has the result
 		w.guard.forget(p.cmd.Process.Pid)
 		close(p.ended)
 	}()
 	return p
 }
 
-// running says that the process has not ended.
+// running reports whether the process is running.
 func (p *process) running() bool {
 	select {
 	case <-p.ended:
@@ -106,14 +106,14 @@ func (p *process) signal(s os.Signal) {
 	}
 }
 
-// kill ends it as kill −9 does and reports whether it was still running.
+// kill kills the process with SIGKILL and reports whether it was still running.
 func (p *process) kill() bool {
 	err := p.cmd.Process.Kill()
 	<-p.ended
 	return err == nil && p.cmd.ProcessState.ExitCode() == -1
 }
 
-// exit waits for it to end by itself and returns its exit code.
+// exit waits until it ends by itself and returns its exit code.
 func (p *process) exit() int {
 	p.w.Helper()
 	select {
@@ -124,7 +124,7 @@ func (p *process) exit() int {
 	return p.cmd.ProcessState.ExitCode()
 }
 
-// listen is where it serves HTTP: its first line says so.
+// listen returns its HTTP address, from its first log line.
 func (p *process) listen() string {
 	p.w.Helper()
 	var address string
@@ -139,7 +139,7 @@ func (p *process) listen() string {
 	return "http://" + address
 }
 
-// get reads one of its pages.
+// get returns one of its pages.
 func (p *process) get(path string) string {
 	p.w.Helper()
 	body, err := p.page(path)
@@ -149,8 +149,8 @@ func (p *process) get(path string) string {
 	return body
 }
 
-// glance reads one of its pages and reports whether it was there to show it: it
-// may end by itself.
+// glance returns one of its pages, and whether the process was running: it may end by
+// itself.
 func (p *process) glance(path string) bool {
 	p.w.Helper()
 	if _, err := p.page(path); err != nil {
@@ -176,7 +176,7 @@ func (p *process) page(path string) (string, error) {
 	return string(body), err
 }
 
-// ready says whether the group has given it its lanes.
+// ready reports whether the group has assigned its lanes.
 func (p *process) ready() bool {
 	p.w.Helper()
 	answer, err := http.Get(p.listen() + "/readyz")
@@ -187,7 +187,7 @@ func (p *process) ready() bool {
 	return answer.StatusCode == http.StatusOK
 }
 
-// metric is the sum of a metric's series.
+// metric returns the sum of a metric's series.
 func (p *process) metric(name string) (sum float64) {
 	p.w.Helper()
 	for line := range strings.Lines(p.get("/metrics")) {
@@ -208,8 +208,7 @@ func (p *process) published(n int) {
 	p.w.eventually(fmt.Sprintf("%d orders", n), p, func() bool { return p.metric("orderwalk_orders_published_total") >= float64(n) })
 }
 
-// eventually asks again and again until the answer is yes; the process must
-// not end before.
+// eventually repeats a check until it returns true; the process must not end before.
 func (w *fixture) eventually(what string, p *process, ask func() bool) {
 	w.Helper()
 	deadline := time.After(patience)
@@ -226,16 +225,15 @@ func (w *fixture) eventually(what string, p *process, ask func() bool) {
 	}
 }
 
-// tail is the end of what it said.
+// tail returns the end of its output.
 func (p *process) tail() string {
 	lines := strings.Split(strings.TrimRight(p.stderr.String(), "\n"), "\n")
 	return strings.Join(lines[max(0, len(lines)-25):], "\n")
 }
 
-// guard is a shell that kills the processes that are left when this one dies
-// in a way that runs no clean-up: a frozen process would stay for ever. It
-// reads a line with all process IDs whenever one comes or goes; the kernel
-// closes its input when we are gone.
+// guard is a shell that kills the remaining processes if this one ends without
+// clean-up: a frozen process would stay forever. It reads a line with all process IDs
+// whenever one starts or ends; the kernel closes its input when this process ends.
 type guard struct {
 	mu    sync.Mutex
 	cmd   *exec.Cmd
@@ -275,6 +273,6 @@ func (g *guard) tell(change func()) {
 func (g *guard) dismiss() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	_ = g.in.Close() // with nobody alive there is nothing for it to do
+	_ = g.in.Close() // no process is running, so it has nothing to kill
 	_ = g.cmd.Wait()
 }

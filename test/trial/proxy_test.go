@@ -13,7 +13,7 @@ import (
 	"orderwalk/test/kafkatest"
 )
 
-// Kafka's numbers for the requests that are hit.
+// Kafka's API keys of the affected requests.
 const (
 	produce         = 0
 	findCoordinator = 10
@@ -21,16 +21,15 @@ const (
 	addPartitions   = 24
 )
 
-// TestProxyThatSwallowsAnswers reads a backlog through a proxy that loses,
-// cuts and delays what goes between the program and Kafka: above all the
-// requests that commit, and their answers. A process that gives up is started
-// again, and counted.
+// TestProxyThatSwallowsAnswers reads a backlog through a proxy that loses, cuts and
+// delays traffic between the program and Kafka, above all the requests that commit and
+// their answers. A process that exits is restarted, and counted.
 func TestProxyThatSwallowsAnswers(t *testing.T) {
 	rule := func(api int16, do kafkatest.Action, probability float64) kafkatest.Rule {
 		return kafkatest.Rule{API: api, Do: do, Probability: probability, Delay: time.Second}
 	}
-	// A late request may meet the next transaction at any stage, and the one
-	// after it, or the next owner.
+	// A late request may arrive at any stage of the next transaction, of the one after
+	// it, or of the next owner.
 	late := func(api int16, probability float64) (rules []kafkatest.Rule) {
 		for _, delay := range []time.Duration{5 * time.Millisecond, 50 * time.Millisecond, 300 * time.Millisecond, 2 * time.Second} {
 			rules = append(rules, kafkatest.Rule{API: api, Do: kafkatest.DelayRequest, Probability: probability / 4, Delay: delay})
@@ -40,14 +39,13 @@ func TestProxyThatSwallowsAnswers(t *testing.T) {
 	networks := []struct {
 		name  string
 		rules []kafkatest.Rule
-		// upset does something to all connections from time to time.
+		// upset disturbs all connections from time to time.
 		upset func(p *kafkatest.Proxy, n int)
-		// succeed kills the process from time to time, or lets another relieve it.
+		// succeed kills the process from time to time, or lets another replace it.
 		succeed bool
 	}{
-		// A commit that arrives late does harm while the next transaction is
-		// half-filled: so there are three leaders to fill, and one of them may
-		// take its time.
+		// A late commit does harm while the next transaction is half-written: so there
+		// are three leaders to write to, and one of them may be slow.
 		{"commits", append(late(kafkatest.EndTxn, 0.4),
 			rule(produce, kafkatest.SwallowAnswer, 0.05),
 			rule(produce, kafkatest.DropRequest, 0.1),
@@ -70,15 +68,15 @@ func TestProxyThatSwallowsAnswers(t *testing.T) {
 				p.Cut()
 			}
 		}, false},
-		// The late commit of a process that was killed, or that hands its lanes
-		// over to another, meets its successor.
+		// The late commit of a killed process, or of one that hands over its lanes,
+		// arrives at its successor.
 		{"successors", slices.Concat(late(kafkatest.EndTxn, 0.2), late(produce, 0.1), late(initProducerID, 0.1), []kafkatest.Rule{
 			rule(kafkatest.EndTxn, kafkatest.CutAnswer, 0.1),
 			rule(initProducerID, kafkatest.CutAnswer, 0.1),
 		}), nil, true},
 	}
-	// One cluster for all: a request that is late for its network belongs to a
-	// transactional ID that nobody uses any more.
+	// One cluster for all cases: a late request belongs to a transactional ID that no
+	// process uses any more.
 	proxy := kafkatest.NewProxy(seedOf(t))
 	t.Cleanup(proxy.Close)
 	cluster, err := kafkatest.Launch(t.Context(), kafkatest.Options{Brokers: 3, Proxies: []*kafkatest.Proxy{proxy}})
@@ -95,8 +93,8 @@ func TestProxyThatSwallowsAnswers(t *testing.T) {
 			proxy.SetRules(network.rules...)
 			defer proxy.SetRules()
 
-			// Many lanes, and pages that come one by one: as many transactions as
-			// can be had.
+			// Many lanes, and pages that come one by one, for as many transactions as
+			// possible.
 			settings := []string{"OFFSETS_PARTITIONS=16", "PAGE_SIZE=5", "RATE_LIMIT=30", "LOOKBACK=0", "TRANSACTION_TIMEOUT=4s"}
 			gaveUp, killed, relieved := 0, 0, 0
 			p := w.run(settings...)
@@ -135,7 +133,7 @@ func TestProxyThatSwallowsAnswers(t *testing.T) {
 			for what, n := range before {
 				after[what] -= n
 			}
-			if lost := after["26/2"] + after["26/4"]; lost < 3 { // of as many commits as the machine makes of the pages
+			if lost := after["26/2"] + after["26/4"]; lost < 3 { // the number of commits depends on the machine
 				t.Errorf("only %d commits were hit", lost)
 			}
 			t.Logf("%d orders; lives that gave up: %d, killed: %d, relieved: %d; hits by API/action: %v", orders, gaveUp, killed, relieved, after)
@@ -143,7 +141,7 @@ func TestProxyThatSwallowsAnswers(t *testing.T) {
 	}
 }
 
-// hits is how often each rule's action has hit its API so far.
+// hits returns how often each rule's action was applied so far.
 func hits(p *kafkatest.Proxy, rules []kafkatest.Rule) map[string]int {
 	all := map[string]int{}
 	for _, r := range rules {

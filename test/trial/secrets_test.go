@@ -11,15 +11,14 @@ import (
 	"orderwalk/test/kafkatest"
 )
 
-// TestSecretsAppearNowhere lets everything go wrong that can make a request's
-// URL or body, which hold the secrets, part of an error, and searches all that
-// comes out: both outputs at the most talkative level (as after every trial),
-// the pages, and both topics.
+// TestSecretsAppearNowhere provokes every failure that can put a request's URL or
+// body, which contain the secrets, into an error, and searches all output: stdout and
+// stderr at debug level (as after every trial), the pages, and both topics.
 func TestSecretsAppearNowhere(t *testing.T) {
 	w := newWorld(t, kafkatest.Start(t), func(w *fixture) simulator.Config { return closedShops(w, 2, 8000) })
 	settings := []string{"PAGE_SIZE=10", "RATE_LIMIT=50", "LOOKBACK=0"}
-	// A worker whose shops are all done, or wait for the vendor, ends by itself,
-	// whoever is looking.
+	// A worker whose shops are all done, or wait for the vendor, exits by itself at
+	// any time.
 	looks := 0
 	look := func(p *process) {
 		for _, path := range []string{"/metrics", "/", "/readyz", "/livez", "/health"} {
@@ -43,8 +42,8 @@ func TestSecretsAppearNowhere(t *testing.T) {
 		{"unauthorised", simulator.Faults{Unauthorised: true}},
 	}
 	for _, early := range []bool{true, false} {
-		// Early, the calls for tokens fail, which have the secret in their body;
-		// later the list calls, which have the token in their URL.
+		// First the token calls fail, which have the secret in their body; later the
+		// list calls, which have the token in their URL.
 		for _, m := range misery {
 			enough := len(w.secrets)
 			w.api.SetFaults(m.faults)

@@ -9,9 +9,9 @@ import (
 	"orderwalk/simulator"
 )
 
-// throw is what the dice say of one event: which worker, which broker, how long,
-// which of several ways. All of it is thrown for every event, so that what
-// happens follows from the seed alone.
+// throw holds the random draws for one event: which worker, which broker, how long,
+// which of several ways. All are drawn for every event, so that events follow from the
+// seed alone.
 type throw struct {
 	hand   *hand
 	broker int
@@ -20,7 +20,7 @@ type throw struct {
 	level  float64       // 0 to 1
 }
 
-// soakEvents are all there are.
+// soakEvents lists all events.
 var soakEvents = []struct {
 	name string
 	do   func(s *soak, t throw)
@@ -36,7 +36,7 @@ var soakEvents = []struct {
 	{"the API misbehaves in another way", func(s *soak, t throw) { s.mood(soakMood(t)) }},
 }
 
-// step lets a while pass, then something happen.
+// step waits and then triggers an event.
 func (s *soak) step() {
 	s.w.Helper()
 	dice := s.w.dice
@@ -68,13 +68,13 @@ func (s *soak) freeze(t throw) {
 	s.note("freeze %s for %s", t.hand.name, t.long)
 	life := t.hand.life
 	life.signal(syscall.SIGSTOP)
-	// It may be gone by then: then there is nobody to wake.
+	// It may have ended before it is resumed.
 	t.hand.wake = time.AfterFunc(t.long, func() { _ = life.cmd.Process.Signal(syscall.SIGCONT) })
 }
 
-// cut takes a worker's way to Kafka away: either whatever it sends is refused,
-// or all of it stays on the way and arrives when the way is there again.
-// It has found Kafka before: one that does not when it starts gives up.
+// cut disconnects a worker from Kafka: either its connections are refused, or all
+// traffic is held and arrives when the connection is back. The worker has reached
+// Kafka before; one that does not at its start exits.
 func (s *soak) cut(t throw) {
 	t.hand.awake()
 	s.w.eventually("its first assignment", t.hand.life, t.hand.life.ready)
@@ -95,16 +95,16 @@ func (s *soak) fourth(throw) {
 	}
 }
 
-// change leaves some of the shops out of the file, or none.
+// change removes some of the shops from the file, or none.
 func (s *soak) change(t throw) {
 	listed := len(s.w.sources) - t.way%4
 	s.note("the shops file has %d shops", listed)
 	s.w.writeShops(s.w.sources[:listed])
 }
 
-// rolling restarts every worker, the next when the one before has been given its
-// lanes. Before that the API refuses in a way that stops a worker's shops for
-// good, or for hours: its next life knows nothing of that.
+// rolling restarts every worker, each after the previous one has its lanes. Before
+// that the API refuses in a way that stops a worker's shops permanently, or for hours:
+// the restarted worker has no memory of it.
 func (s *soak) rolling(t throw) {
 	refusal := []string{"per_day_limit=1", "token_error=40125", "unauthorised", "http_403", "require_https", "whitelist=61004", "unknown_errcode=987654"}[t.way%7]
 	change, err := simulator.ParseFault(refusal)
@@ -129,10 +129,10 @@ func (s *soak) rolling(t throw) {
 	}
 }
 
-// broker ends a broker, in good order or not, and starts it again a while later,
-// one at a time: the next when all replicas are in sync. Where it is the only
-// one, nothing else happens meanwhile, and every worker has found it before: one
-// that does not find Kafka when it starts gives up.
+// broker stops or kills a broker and restarts it later, one at a time: the next when
+// all replicas are in sync. If it is the only one, no other event happens meanwhile,
+// and every worker has reached it before: one that does not reach Kafka at its start
+// exits.
 func (s *soak) broker(t throw) {
 	s.mending.Wait()
 	end, how := s.cluster.KillBroker, "kill"
@@ -165,16 +165,16 @@ func (s *soak) broker(t throw) {
 	s.note("broker %d is back", t.broker)
 }
 
-// mood is how the API misbehaves from now on.
+// mood changes the API's faults.
 func (s *soak) mood(f simulator.Faults) {
 	f.EndExclusive, f.StartExclusive = s.exclusive, s.startExclusive
 	s.w.api.SetFaults(f)
 }
 
-// soakMood is a way to misbehave that loses no data and stops nothing for good.
-// With rolling and kill −9 that is every switch there is but offset_keys, which
-// loses data, clock_skew, which moves the orders, and null_range and both_ranges,
-// which nobody asks for.
+// soakMood returns faults that lose no data and stop nothing permanently. Together
+// with rolling and kill −9 that covers every switch except offset_keys, which loses
+// data, clock_skew, which moves the orders, and null_range and both_ranges, which
+// orderwalk never requests.
 func soakMood(t throw) simulator.Faults {
 	f := simulator.Chaos(0.2 + 0.8*t.level)
 	switch t.way {

@@ -18,14 +18,13 @@ import (
 	"orderwalk/test/kafkatest"
 )
 
-// TestSoak has three workers share many shops while everything happens that can
-// happen to them, to their network, to Kafka and to the API, over and over. All
-// shops are live until that is over, so that there is always something to lose.
-// Then the shops get an end, and every worker comes to it by itself, with 0.
+// TestSoak lets three workers share many shops under random failures of the workers,
+// their network, Kafka and the API. All shops are live until the failures end, so that
+// there is always work in progress. Then the shops get an end, and every worker exits
+// by itself, with 0.
 func TestSoak(t *testing.T) {
 	t.Parallel()
-	// A short one is part of every run of the tests: one broker is all there is
-	// time for.
+	// A short soak is part of every test run: there is time for one broker only.
 	length, shops, backlog, brokers := 40*time.Second, 40, 300, 1
 	if os.Getenv("TRIAL_SOAK") != "" {
 		length, brokers = time.Duration(number(t, "TRIAL_SOAK", 0))*time.Second, 3
@@ -36,7 +35,7 @@ func TestSoak(t *testing.T) {
 	s := newSoak(t, shops, backlog, brokers)
 	t.Cleanup(s.epilogue)
 	began := time.Now()
-	for time.Since(began) < length || s.events() < len(soakEvents) { // each of them once at least
+	for time.Since(began) < length || s.events() < len(soakEvents) { // each event at least once
 		s.step()
 		s.weigh()
 	}
@@ -64,8 +63,8 @@ func TestSoak(t *testing.T) {
 	}
 }
 
-// liveShops is a world of shops that have a backlog of so many orders each, and
-// get new ones for ever.
+// liveShops returns shops with a backlog of this many orders each, and new ones
+// without end.
 func liveShops(w *fixture, shops, backlog int) (cfg simulator.Config) {
 	now := time.Now().Unix()
 	for i := range shops {
@@ -79,30 +78,31 @@ func liveShops(w *fixture, shops, backlog int) (cfg simulator.Config) {
 	return cfg
 }
 
-// soak is the workers and what has happened to them so far.
+// soak is the state of the workers and the events so far.
 type soak struct {
 	w       *fixture
 	cluster *kafkatest.Cluster
 	brokers int
 	lanes   int
-	hands   [4]*hand // the last is the fourth, who comes and goes
-	deck    []int    // events to come: each comes up as often as any other
+	hands   [4]*hand // the last one joins and leaves
+	deck    []int    // shuffled events to come, each equally often
 	mending sync.WaitGroup
 	counts  map[string]int
 	since   time.Time
-	log     []string // what was done, and when
-	peak    int64    // bytes of memory, of the worker that had most
+	log     []string // events with their times
+	peak    int64    // greatest memory of a worker, bytes
 
-	// exclusive and startExclusive are the API's opinion of a range's ends, which it keeps.
+	// exclusive and startExclusive say whether the API excludes a range's ends, which
+	// does not change.
 	exclusive, startExclusive bool
 }
 
-// hand is a worker: a name and a network, with one life at a time.
+// hand is a worker: a name and a network, with one process at a time.
 type hand struct {
 	name    string
 	proxy   *kafkatest.Proxy
 	brokers []string    // behind the proxy
-	life    *process    // nil when it is away
+	life    *process    // nil = not running
 	wake    *time.Timer // ends the last freeze
 }
 
@@ -135,8 +135,8 @@ func newSoak(t *testing.T, shops, backlog, brokers int) *soak {
 	return s
 }
 
-// start begins a life of a worker. Pages are small and come slowly, so that
-// what happens finds transactions open and windows half-read.
+// start starts a worker. Pages are small and slow, so that events find transactions
+// open and windows half-read.
 func (s *soak) start(h *hand) {
 	h.life = s.w.run("WORKER_ID="+h.name, "KAFKA_BROKERS="+strings.Join(h.brokers, ","), "OFFSETS_PARTITIONS="+strconv.Itoa(s.lanes),
 		"SESSION_TIMEOUT=6s", "TRANSACTION_TIMEOUT=5s", "LOG_LEVEL=info",
@@ -148,7 +148,7 @@ func (s *soak) note(format string, args ...any) {
 	s.log = append(s.log, fmt.Sprintf("%s +%6.2f ", time.Now().UTC().Format("15:04:05.000"), time.Since(s.since).Seconds())+fmt.Sprintf(format, args...))
 }
 
-// alive fails the soak when a worker has ended by itself.
+// alive fails the soak if a worker has ended by itself.
 func (s *soak) alive() {
 	s.w.Helper()
 	for _, h := range s.hands {
@@ -158,7 +158,7 @@ func (s *soak) alive() {
 	}
 }
 
-// stop is a planned one.
+// stop stops a worker as planned.
 func (s *soak) stop(h *hand) {
 	s.w.Helper()
 	h.awake()
@@ -171,14 +171,14 @@ func (s *soak) stop(h *hand) {
 	h.life = nil
 }
 
-// awake ends a freeze before its time.
+// awake ends a freeze early.
 func (h *hand) awake() {
 	if h.wake != nil && h.wake.Stop() {
-		_ = h.life.cmd.Process.Signal(syscall.SIGCONT) // to one that is killed meanwhile it means nothing
+		_ = h.life.cmd.Process.Signal(syscall.SIGCONT) // no effect on a killed process
 	}
 }
 
-// calm ends all trouble.
+// calm ends all failures.
 func (s *soak) calm() {
 	s.mending.Wait()
 	for _, h := range s.hands {
@@ -197,9 +197,8 @@ func (s *soak) events() (n int) {
 	return n
 }
 
-// weigh looks at how much memory each worker has had at most so far. What the
-// system says of a process that has ended will not do: a child begins with the
-// peak of the one that forked it.
+// weigh records each worker's peak memory so far. The system's figure for an ended
+// process is unusable: a child begins with the peak of the process that forked it.
 func (s *soak) weigh() {
 	for _, h := range s.hands {
 		if h.life == nil {
@@ -207,17 +206,17 @@ func (s *soak) weigh() {
 		}
 		status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", h.life.cmd.Process.Pid))
 		if err != nil {
-			continue // it has ended, or this is no Linux
+			continue // it has ended, or the system is not Linux
 		}
 		_, rest, _ := strings.Cut(string(status), "VmHWM:")
 		line, _, _ := strings.Cut(rest, "kB")
-		kib, _ := strconv.ParseInt(strings.TrimSpace(line), 10, 64) // absent in a process that is ending
+		kib, _ := strconv.ParseInt(strings.TrimSpace(line), 10, 64) // absent for a process that is ending
 		s.peak = max(s.peak, kib<<10)
 	}
 }
 
-// epilogue tells of a soak that failed: what was done, the end of what each
-// worker said, and where all of it is.
+// epilogue logs a failed soak: the events, the end of each worker's output, and the
+// paths of the full logs.
 func (s *soak) epilogue() {
 	if !s.w.Failed() {
 		return

@@ -12,15 +12,15 @@ import (
 	"orderwalk/test/kafkatest"
 )
 
-// question is what identifies a page.
+// question identifies a page.
 type question struct {
 	appID      string
 	start, end int64
 	key        string
 }
 
-// asked is the page a call asked for; the zero value when the caller was gone
-// before that was looked at.
+// asked returns the page that a call requested; zero if the caller disconnected before
+// the call was evaluated.
 func asked(c simulator.ListCall) question {
 	if c.Create == nil {
 		return question{}
@@ -28,10 +28,10 @@ func asked(c simulator.ListCall) question {
 	return question{c.AppID, c.Create.Start, c.Create.End, c.NextKey}
 }
 
-// TestPlannedStop stops the program with SIGTERM in the middle of its walk. It
-// stops reading, ends with 0, and the next start goes on with the very page
-// tokens that were stored, under the page size they were issued for, and reads
-// no page again. The program is built with the race detector.
+// TestPlannedStop stops the program with SIGTERM in the middle of its work. The
+// program stops reading and exits with 0; the next start uses the stored page tokens,
+// with the page size they were issued for, and reads no page again. The program is
+// built with the race detector.
 func TestPlannedStop(t *testing.T) {
 	w := newWorld(t, kafkatest.Start(t), func(w *fixture) simulator.Config {
 		cfg := closedShops(w, 3, 16_000)
@@ -53,9 +53,9 @@ func TestPlannedStop(t *testing.T) {
 		t.Errorf("%d pages of the %d that were left were asked for after SIGTERM", after, left)
 	}
 
-	// The windows as they are stored.
-	stored := map[question]bool{} // what is to be asked next in each window
-	sizes := map[question]int{}   // for how many orders, by window
+	// The stored windows.
+	stored := map[question]bool{} // the next page of each window
+	sizes := map[question]int{}   // page size, by window
 	inTheMiddle := 0
 	loader := offsets.Loader{Group: w.group}
 	for _, r := range w.read(w.offsets()) {
@@ -81,7 +81,7 @@ func TestPlannedStop(t *testing.T) {
 	if code := second.exit(); code != 0 {
 		t.Fatalf("the second life = %d\n%s", code, second.tail())
 	}
-	old := map[question]bool{} // pages that the first life read and committed
+	old := map[question]bool{} // pages that the first process read and committed
 	for _, c := range read {
 		if q := asked(c); !stored[q] {
 			old[q] = true

@@ -20,7 +20,7 @@ import (
 	"orderwalk/test/kafkatest"
 )
 
-// orderValue is an order record's value, as the contract has it.
+// orderValue is an order record's value, by the documented format.
 type orderValue struct {
 	OrderID     string    `json:"order_id"`
 	Shop        string    `json:"shop"`
@@ -32,7 +32,7 @@ type orderValue struct {
 
 const week = 7 * 24 * 3600
 
-// read is a topic as a read_committed consumer of another make sees it.
+// read returns a topic as an independent read_committed consumer sees it.
 func (w *fixture) read(topic string) []*kgo.Record {
 	w.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
@@ -44,7 +44,7 @@ func (w *fixture) read(topic string) []*kgo.Record {
 	return records
 }
 
-// admin asks Kafka something.
+// admin makes a request with an admin client and returns its result.
 func admin[T any](w *fixture, ask func(context.Context, *kadm.Client) (T, error)) T {
 	w.Helper()
 	client, err := kgo.NewClient(kgo.SeedBrokers(w.brokers...))
@@ -61,7 +61,7 @@ func admin[T any](w *fixture, ask func(context.Context, *kadm.Client) (T, error)
 	return answer
 }
 
-// partitions is how many partitions a topic has.
+// partitions returns the number of partitions of a topic.
 func (w *fixture) partitions(topic string) int {
 	w.Helper()
 	return len(admin(w, func(ctx context.Context, c *kadm.Client) (kadm.TopicDetails, error) {
@@ -69,8 +69,8 @@ func (w *fixture) partitions(topic string) int {
 	})[topic].Partitions)
 }
 
-// openTransactions are the transactions of this world that are open now: when
-// they began, by transactional ID.
+// openTransactions returns the open transactions of this fixture: when they began, by
+// transactional ID.
 func (w *fixture) openTransactions() map[string]int64 {
 	w.Helper()
 	return admin(w, func(ctx context.Context, c *kadm.Client) (map[string]int64, error) {
@@ -98,9 +98,9 @@ func (w *fixture) openTransactions() map[string]int64 {
 	})
 }
 
-// eachOnce compares the topics with the truth: every order of every source
-// once, each record as promised, every range at its end. It returns how many
-// orders there are.
+// eachOnce compares the topics with the actual orders: every order of every source
+// once, each record in the documented format, every range at its end. It returns the
+// number of orders.
 func (w *fixture) eachOnce() (orders int) {
 	w.Helper()
 	found := map[source]map[string][]*kgo.Record{}
@@ -152,7 +152,7 @@ func (w *fixture) eachOnce() (orders int) {
 	return orders
 }
 
-// compare counts what is lost, repeated or out of place in one source.
+// compare counts lost, repeated and misplaced orders of one source.
 func (w *fixture) compare(s source, found map[string][]*kgo.Record) (orders int) {
 	w.Helper()
 	truth := w.truth(s)
@@ -181,7 +181,7 @@ func (w *fixture) compare(s source, found map[string][]*kgo.Record) (orders int)
 		}
 		for _, r := range records {
 			var v orderValue
-			_ = json.Unmarshal(r.Value, &v) // it was read before
+			_ = json.Unmarshal(r.Value, &v) // decoded before
 			if at < v.WindowStart || at > v.WindowEnd {
 				example(&stray, "%s of %s second %d in the window %d to %d", id, s.kind, at, v.WindowStart, v.WindowEnd)
 			}
@@ -199,7 +199,7 @@ func (w *fixture) compare(s source, found map[string][]*kgo.Record) (orders int)
 	return orders
 }
 
-// asPromised decodes a record of the orders topic and checks its form.
+// asPromised decodes a record of the orders topic and checks its format.
 func (w *fixture) asPromised(r *kgo.Record) (v orderValue, err error) {
 	decoder := json.NewDecoder(bytes.NewReader(r.Value))
 	decoder.DisallowUnknownFields()
@@ -224,8 +224,8 @@ func (w *fixture) asPromised(r *kgo.Record) (v orderValue, err error) {
 	return v, err
 }
 
-// checkpoints reads the offsets topic: every source's range is at its end, and
-// its watermark never went back.
+// checkpoints reads the offsets topic and checks that every source's range is at its
+// end, and its watermark never went back.
 func (w *fixture) checkpoints() {
 	w.Helper()
 	loader := offsets.Loader{Group: w.group}
@@ -262,14 +262,14 @@ func (w *fixture) checkpoints() {
 	}
 }
 
-// noSecret fails when a text holds a secret that is in use in this world.
+// noSecret fails the trial if a text contains a secret of this fixture.
 func (w *fixture) noSecret(where, text string) {
 	w.Helper()
 	w.leaks.Check(w, where, text)
 }
 
-// autopsy writes down all that is in the topics, aborted records and markers
-// too, and every list call.
+// autopsy writes all records of the topics, aborted ones and markers too, and every
+// list call to files.
 func (w *fixture) autopsy() {
 	w.Helper()
 	dir := w.ArtifactDir()

@@ -14,8 +14,8 @@ import (
 	"time"
 )
 
-// A message that was kept is not handed on again: not as it was, nor signed and
-// encrypted anew, nor written to another account.
+// A stored message is not delivered again: not the same push, not the message signed
+// and encrypted again. Sent to another account, it is another push.
 func TestRepeats(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDesk(t)
@@ -45,8 +45,8 @@ func TestRepeats(t *testing.T) {
 	})
 }
 
-// A push that could not be kept is not remembered: the vendor's next try is
-// handed on, and only the one after it is a repeat.
+// A push that could not be stored is not remembered: the vendor's next attempt is
+// delivered, and only the one after it is a repeat.
 func TestSinkThatFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDesk(t)
@@ -73,13 +73,13 @@ func TestSinkThatFails(t *testing.T) {
 	})
 }
 
-// Whatever the sink does, the vendor has its answer within 5 s.
+// Whatever the receiving function does, the vendor gets an answer within 5 s.
 func TestSinkThatHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDesk(t)
 		s := shopPush(orderJSON("1", time.Now()))
 		release := make(chan struct{})
-		d.handing(func(ctx context.Context) error { // deaf to its context
+		d.handing(func(ctx context.Context) error { // ignores its context
 			<-release
 			return nil
 		})
@@ -109,7 +109,7 @@ func TestSinkThatHangs(t *testing.T) {
 	})
 }
 
-// A vendor that has hung up does not end the keeping of its push.
+// A push is stored even if the vendor has closed the connection.
 func TestVendorThatHasGone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDesk(t)
@@ -128,8 +128,8 @@ func TestVendorThatHasGone(t *testing.T) {
 	})
 }
 
-// The vendor that hears nothing tries again at once: the tries wait for each
-// other, and one of them is handed on.
+// A vendor without an answer sends again at once: the attempts wait for each other,
+// and one is delivered.
 func TestTriesAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, fails := range []int{0, 1, 3, 9} {
@@ -137,7 +137,7 @@ func TestTriesAtOnce(t *testing.T) {
 			s := shopPush(orderJSON("1", time.Now()))
 			handed := 0
 			d.handing(func(context.Context) error {
-				handed++ // one at a time, or the race detector says so
+				handed++ // one at a time; the race detector checks
 				time.Sleep(100 * time.Millisecond)
 				if handed <= fails {
 					return errors.New("kafka is away")
@@ -156,7 +156,7 @@ func TestTriesAtOnce(t *testing.T) {
 	})
 }
 
-// Pushes that pile up are refused before they take up room.
+// Pushes beyond the limit are refused before they take memory.
 func TestTooManyUnderWay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDesk(t)
@@ -174,7 +174,7 @@ func TestTooManyUnderWay(t *testing.T) {
 	})
 }
 
-// posts sends pushes at once and gives the answers' codes.
+// posts sends pushes concurrently and returns the status codes.
 func posts(d *desk, n int, push func(i int) sheet) <-chan int {
 	codes := make(chan int, n)
 	var all sync.WaitGroup
@@ -191,9 +191,9 @@ func posts(d *desk, n int, push func(i int) sheet) <-chan int {
 	return codes
 }
 
-// What is remembered is bounded: at least the latest 65,536, never twice as many.
+// The memory is bounded: at least the latest 65,536 pushes, never twice as many.
 func TestMemoryIsBounded(t *testing.T) {
-	var m memory
+	var m seenPushes
 	of := func(i int) (d digest) {
 		binary.BigEndian.PutUint32(d[:], uint32(i))
 		return d
@@ -218,7 +218,7 @@ func TestMemoryIsBounded(t *testing.T) {
 	}
 }
 
-// Parts of an account and a message cannot be moved from one to the other.
+// Moving bytes between account and message changes the digest.
 func TestDigestsDiffer(t *testing.T) {
 	seen := map[digest]string{}
 	for _, c := range []struct {

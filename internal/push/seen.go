@@ -6,14 +6,14 @@ import (
 )
 
 const (
-	// remembered is how many kept pushes are remembered at least; at most it is
+	// remembered is the number of stored pushes remembered at least; at most it is
 	// twice as many, in about 5 MB.
 	remembered = 1 << 16
-	// maxUnderWay is how many pushes are handed on at once.
+	// maxUnderWay bounds the pushes being delivered at once.
 	maxUnderWay = 256
 )
 
-// digest stands for an account and a message.
+// digest identifies an account and a message.
 type digest [16]byte
 
 func digestOf(a account, message []byte) digest {
@@ -25,22 +25,22 @@ func digestOf(a account, message []byte) digest {
 	return digest(h.Sum(nil))
 }
 
-// memory knows which pushes have been kept, and which are being handed on. The
+// seenPushes remembers which pushes were stored, and which are being delivered. The
 // zero value is ready.
-type memory struct {
+type seenPushes struct {
 	mu sync.Mutex
-	// recent is what was kept of late. When it is full it becomes older, and
-	// what was older is forgotten.
+	// recent holds the latest stored pushes. When it is full it becomes older, and the
+	// previous older is dropped.
 	recent, older map[digest]struct{}
-	// underWay has a channel for each push that is being handed on. It is closed
-	// when that has come to an end.
+	// underWay has a channel for each push being delivered, closed when the delivery
+	// ends.
 	underWay map[digest]chan struct{}
 }
 
-// begin says what to do with a push: nothing, as it was kept before; wait, as
-// it is being handed on already; hand it on, to be followed by end; or refuse
-// it, as too many are under way.
-func (m *memory) begin(d digest) (kept bool, wait <-chan struct{}, free bool) {
+// begin returns what to do with a push. kept: it was stored before. wait: it is being
+// delivered; wait for the channel. free: deliver it, then call end. None of these: too
+// many deliveries are in progress.
+func (m *seenPushes) begin(d digest) (kept bool, wait <-chan struct{}, free bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if _, kept = m.recent[d]; kept {
@@ -62,8 +62,8 @@ func (m *memory) begin(d digest) (kept bool, wait <-chan struct{}, free bool) {
 	return false, nil, true
 }
 
-// end says how the handing on of a push has ended.
-func (m *memory) end(d digest, kept bool) {
+// end records the end of a delivery.
+func (m *seenPushes) end(d digest, kept bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	close(m.underWay[d])

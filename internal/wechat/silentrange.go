@@ -1,0 +1,260 @@
+package wechat
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"orderwalk/internal/backoff"
+)
+
+const (
+	// weeksBack is how many weeks are searched for an order.
+	weeksBack = 8
+	// How often, and how far apart, the API must be silent about a range while it
+	// lists orders of another time. recent is for the last week of an idle shop.
+	// narrow is for a range with orders around it; each wait is twice the one before,
+	// because the shop waits in the middle of a busy time.
+	recentRounds, recentApart = 3, 20 * time.Second
+	narrowRounds, narrowApart = 5, time.Second
+	// While the API lists no orders at all it is asked every deadApart, and its answer
+	// is accepted after patience or blindPatience.
+	deadApart               = 30 * time.Second
+	patience, blindPatience = time.Minute, 2 * time.Hour
+	// forgetAfter is when a range that no call asks about is forgotten.
+	forgetAfter = 10 * time.Minute
+	// leftAfter is when a range has no examining call left: each looks at least once
+	// within patience.
+	leftAfter = 2 * patience
+)
+
+// silentRange is a range about which the API is silent, without any listed orders
+// nearby. One call examines it on behalf of all calls whose ranges it contains.
+type silentRange struct {
+	span   span
+	recent bool      // it is the last week
+	since  time.Time // when the API was first silent
+	rounds int
+	next   time.Time // when to look again
+	used   time.Time // when a call whose range it contains last asked
+	busy   bool      // a call is examining it
+	// emptyAt is when it was found to hold no orders; zero = not found yet.
+	emptyAt time.Time
+}
+
+func (v *silentRange) holds(q Query) bool { return v.span.start <= q.Start && q.End <= v.span.end }
+
+// concerns reports whether examining this range, which is not found empty yet, answers
+// q or decides when q is looked at. The polls of an idle shop take turns, so that each
+// turn answers all polls that have come meanwhile.
+func (v *silentRange) concerns(q Query) bool {
+	return v.emptyAt.IsZero() && (v.holds(q) || v.recent && q.Start >= v.span.start)
+}
+
+// foundEmpty reports whether a range was found to hold no orders after since, when it
+// was first silent.
+func (c *Client) foundEmpty(q Query, since time.Time) (yes bool) {
+	if q.Key != "" {
+		return false
+	}
+	c.evidence.with(q, func(x *filterEvidence) {
+		yes = slices.ContainsFunc(x.silentRanges, func(v *silentRange) bool { return v.holds(q) && v.emptyAt.After(since) })
+	})
+	return yes
+}
+
+// await waits for d, or until the silent range that concerns q is found empty or given
+// up, or there is another range to compare with.
+func (c *Client) await(ctx context.Context, q Query, d time.Duration) error {
+	var few span
+	c.evidence.with(q, func(x *filterEvidence) { few = x.withFew })
+	for end := time.Now().Add(d); ; {
+		left := time.Until(end)
+		if left <= 0 {
+			return nil
+		}
+		if err := backoff.Sleep(ctx, min(left, time.Second)); err != nil {
+			return err
+		}
+		open := false
+		c.evidence.with(q, func(x *filterEvidence) {
+			open = x.withFew == few && slices.ContainsFunc(x.silentRanges, func(v *silentRange) bool { return v.concerns(q) })
+		})
+		if !open {
+			return nil
+		}
+	}
+}
+
+// silentRangeOf returns the range under examination that concerns q; a new one if
+// there is none, or no call examines it any more.
+func (x *filterEvidence) silentRangeOf(q Query, theirs time.Time) *silentRange {
+	now := time.Now()
+	x.silentRanges = slices.DeleteFunc(x.silentRanges, func(v *silentRange) bool { return !v.busy && now.Sub(v.used) > forgetAfter })
+	for _, v := range x.silentRanges {
+		switch {
+		case v.emptyAt.IsZero() && v.holds(q):
+			v.used = now
+			return v
+		case v.concerns(q) && (v.busy || now.Sub(v.used) < leftAfter):
+			return v
+		}
+	}
+	v := &silentRange{since: now, used: now}
+	v.span, v.recent = around(q, theirs)
+	x.silentRanges = append(x.silentRanges, v)
+	return v
+}
+
+// examine looks at a range without orders nearby, or at a longer one that contains it.
+// If the result is unknown, pause is when to ask again; 0 = as after a failure.
+func (i *silenceCheck) examine(q Query, d *silentCall) (h holding, pause time.Duration) {
+	if i.client.foundEmpty(q, d.since) {
+		return holdsNone, 0
+	}
+	now := time.Now()
+	theirs, _ := i.client.host.Now()
+	var v *silentRange
+	mine, known := false, false
+	i.client.evidence.with(q, func(x *filterEvidence) {
+		v, known = x.silentRangeOf(q, theirs), x.withOrders != span{}
+		if mine = !v.busy && v.holds(q) && !v.next.After(now); mine {
+			v.busy = true
+		}
+	})
+	if !mine {
+		return unknown, patience
+	}
+	apart := narrowApart << v.rounds
+	if v.recent {
+		apart = recentApart
+	}
+	if d.mood == fewTries {
+		apart = time.Second
+	}
+	looked := *v
+	h, pause = i.look(q, &looked, known, apart)
+	looked.busy = false
+	i.client.evidence.with(q, func(*filterEvidence) { looked.used = v.used; *v = looked })
+	return h, pause
+}
+
+// around returns the longest range to examine for q: for q in the last week that week,
+// so that one examination answers all polls of an idle shop.
+func around(q Query, now time.Time) (s span, recent bool) {
+	last := span{now.Unix() - maxRange, now.Unix()}
+	switch {
+	case q.Start >= last.start && q.End <= last.end:
+		return last, true
+	case q.End < last.end:
+		return span{q.Start, max(q.End, min(q.Start+maxRange, now.Unix()))}, false
+	}
+	return span{q.Start, q.End}, false
+}
+
+// look asks about the range once.
+func (i *silenceCheck) look(q Query, v *silentRange, known bool, apart time.Duration) (holding, time.Duration) {
+	settle := func() (holding, time.Duration) {
+		v.emptyAt = time.Now()
+		return holdsNone, 0
+	}
+	first := q.over(v.span)
+	if v.rounds%2 == 1 {
+		first.PageSize = 50
+	}
+	all := i.list(first)
+	switch {
+	case !i.canAsk():
+		return unknown, 0
+	case all.whole && len(all.ids) == 0:
+		return settle() // the API says so
+	case all.silence != saysNothing:
+		return i.narrow(q, v)
+	}
+	spoke, at := i.elsewhere(q)
+	switch {
+	case spoke && v.span.start <= at.start && at.end <= v.span.end:
+		return i.narrow(q, v) // its silence was wrong
+	case spoke:
+		if v.rounds++; v.rounds >= narrowRounds || v.recent && v.rounds >= recentRounds {
+			return settle()
+		}
+		v.next = time.Now().Add(apart)
+		return unknown, apart
+	}
+	if !i.canAsk() {
+		return unknown, 0 // the round was incomplete
+	}
+	v.rounds, v.next = 0, time.Now().Add(deadApart)
+	switch age := time.Since(v.since); {
+	case i.sawNoList:
+		return unknown, 0
+	case age > blindPatience,
+		age > patience && !known && i.refuses(q) && i.searched(q) && !i.listsOne(q, v.span) && !i.sawNoList && i.canAsk():
+		return settle()
+	case known:
+		return unknown, 0
+	}
+	return unknown, deadApart
+}
+
+// narrow replaces a range that holds orders by q's own: orders nearby can be found
+// now, or the range was too long.
+func (i *silenceCheck) narrow(q Query, v *silentRange) (holding, time.Duration) {
+	i.client.evidence.with(q, func(x *filterEvidence) { x.nearSearch = searchTimer{} })
+	*v = silentRange{span: span{q.Start, q.End}, since: time.Now()}
+	return unknown, 0
+}
+
+// elsewhere reports whether the API lists an order of another time right now, and of
+// which time.
+func (i *silenceCheck) elsewhere(q Query) (spoke bool, at span) {
+	var due bool
+	i.client.evidence.with(q, func(x *filterEvidence) { at = x.withOrders })
+	if at != (span{}) {
+		if i.listsOne(q, at) || !i.canAsk() {
+			return i.listedOrders, at
+		}
+	}
+	i.client.evidence.with(q, func(x *filterEvidence) { due = x.farSearch.due(time.Now()) })
+	if due && i.search(q) {
+		i.client.evidence.with(q, func(x *filterEvidence) { at = x.withOrders })
+		return true, at
+	}
+	return false, span{}
+}
+
+// searched reports whether the last weeks have been searched recently without a
+// result.
+func (i *silenceCheck) searched(q Query) (yes bool) {
+	i.client.evidence.with(q, func(x *filterEvidence) { yes = time.Since(x.searched) < maxSearch })
+	return yes || !i.search(q) && i.canAsk() && !i.sawNoList
+}
+
+// search looks for an order in the last weeks.
+func (i *silenceCheck) search(q Query) bool {
+	now, _ := i.client.host.Now()
+	for back := range int64(weeksBack) {
+		end := now.Unix() - back*maxRange
+		if end-maxRange < 1 || i.sawNoList || !i.canAsk() {
+			break
+		}
+		if week := (span{end - maxRange, end}); i.listsOne(q, week) {
+			i.client.evidence.with(q, func(x *filterEvidence) { x.withOrders, x.farSearch = week, searchTimer{} })
+			return true
+		}
+	}
+	if i.canAsk() && !i.sawNoList {
+		i.client.evidence.with(q, func(x *filterEvidence) { x.searched = time.Now() })
+	}
+	return false
+}
+
+// listsOne requests one order of a range and reports whether the API listed one.
+func (i *silenceCheck) listsOne(q Query, s span) bool {
+	q = q.over(s)
+	q.PageSize = 1
+	i.listedOrders = false
+	i.list(q)
+	return i.listedOrders
+}
