@@ -25,7 +25,7 @@ var (
 // Causes that an [Error] names beside Kafka's code.
 var (
 	// ErrForgotten is a producer ID that Kafka does not know any more.
-	ErrForgotten = errors.New("Kafka has forgotten the transactional ID")
+	ErrForgotten = errors.New("the transactional ID is forgotten by Kafka")
 	// ErrTimedOut is a transaction that the broker ended.
 	ErrTimedOut = errors.New("the transaction was open for longer than its timeout")
 	// ErrBeyondEnd is an offset that a partition has not come to yet.

@@ -75,7 +75,7 @@ func TestForgottenProcessIsFenced(t *testing.T) {
 			}
 			// Whether the transaction coordinator rejects the lane, or the group stops
 			// it before that, is a race; internal/txn tests the former.
-			fenced := strings.Count(owner.stderr.String(), "forgotten the transactional ID")
+			fenced := strings.Count(owner.stderr.String(), "is forgotten by Kafka")
 			t.Logf("%d times told that Kafka has forgotten; %d orders", fenced, w.eachOnce())
 		})
 	}
