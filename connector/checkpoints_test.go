@@ -101,7 +101,7 @@ func (a *testbed) writeCheckpoints(n, windows int, of func(shop, window int) *of
 // A worker keeps nothing of the checkpoints it reads from other lanes: neither to find
 // misplaced ones, nor to see whether shops are done.
 func TestCheckpointReaderKeepsNoCheckpoints(t *testing.T) {
-	inBubble(t, func(a *testbed) {
+	alone(t, func(a *testbed) {
 		a.simulate(simulator.Config{Seed: 1})
 		a.createOffsetsTopic()
 		const shops, windows, begin = 300, 60, 1_700_000_000

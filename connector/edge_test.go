@@ -103,25 +103,27 @@ func TestResolveEdgeIgnoresAnswersWithoutAList(t *testing.T) {
 	for _, length := range []time.Duration{2 * time.Second, time.Minute, 10 * time.Minute} {
 		for i, form := range successes {
 			for j, updated := range []int64{shared, shared + 50} {
-				inBubble(t, func(a *testbed) {
-					a.simulate(simulator.Config{Shops: []simulator.Shop{{AppID: "wx1", Token: "token"}}, Faults: []simulator.Faults{{}, terse}[i%2]})
-					if err := a.api.Add("wx1", simulator.Order{ID: "7", Created: shared - 10, Updated: updated}); err != nil {
-						t.Fatal(err)
-					}
-					time.Sleep(time.Until(time.Unix(end+100, 0)))
-					g := &glitch{length: length, form: form, begins: func(n int, _ asked) bool { return n > 1 }}
-					g.play(a)
-					cfg, transport, web := a.config(&plug{dial: a.dial}, discard(), newGatherer(), shop{appID: "wx1", static: func() (string, error) { return "token", nil }})
-					w := &offsets.Window{Start: shared, End: end, PageSize: 100}
-					if _, err := cfg.Shops[0].Client.List(context.Background(), query(w, wechat.UpdateTime, "")); err != nil {
-						t.Error(err) // this call makes the ID ambiguous
-					}
-					got, _, err := resolveEdge(context.Background(), cfg.Shops[0].Client, w, []window.Ambiguous{{ID: "7", Edge: shared}})
-					if change, resolved := got[window.Ambiguous{ID: "7", Edge: shared}]; err != nil || !resolved || change != (j == 1) {
-						t.Errorf("%v of %s: resolved %v (%v), %v", length, form, change, resolved, err)
-					}
-					web.CloseIdleConnections()
-					transport.CloseIdleConnections()
+				t.Run(fmt.Sprint(length, i, j), func(t *testing.T) {
+					inBubble(t, func(a *testbed) {
+						a.simulate(simulator.Config{Shops: []simulator.Shop{{AppID: "wx1", Token: "token"}}, Faults: []simulator.Faults{{}, terse}[i%2]})
+						if err := a.api.Add("wx1", simulator.Order{ID: "7", Created: shared - 10, Updated: updated}); err != nil {
+							t.Fatal(err)
+						}
+						time.Sleep(time.Until(time.Unix(end+100, 0)))
+						g := &glitch{length: length, form: form, begins: func(n int, _ asked) bool { return n > 1 }}
+						g.play(a)
+						cfg, transport, web := a.config(&plug{dial: a.dial}, discard(), newGatherer(), shop{appID: "wx1", static: func() (string, error) { return "token", nil }})
+						w := &offsets.Window{Start: shared, End: end, PageSize: 100}
+						if _, err := cfg.Shops[0].Client.List(context.Background(), query(w, wechat.UpdateTime, "")); err != nil {
+							t.Error(err) // this call makes the ID ambiguous
+						}
+						got, _, err := resolveEdge(context.Background(), cfg.Shops[0].Client, w, []window.Ambiguous{{ID: "7", Edge: shared}})
+						if change, resolved := got[window.Ambiguous{ID: "7", Edge: shared}]; err != nil || !resolved || change != (j == 1) {
+							t.Errorf("%v of %s: resolved %v (%v), %v", length, form, change, resolved, err)
+						}
+						web.CloseIdleConnections()
+						transport.CloseIdleConnections()
+					})
 				})
 			}
 		}

@@ -153,26 +153,28 @@ func TestLiveCallsAreWhatRunMakes(t *testing.T) {
 // TestMeasuringAShopThatMisbehaves: the measurement ends soon, with an estimate.
 func TestMeasuringAShopThatMisbehaves(t *testing.T) {
 	for seed := range uint64(5) {
-		inBubble(t, func(a *testbed) {
-			to := time.Now().Unix() - 3600
-			from := to - 7*86400
-			a.simulate(simulator.Config{Seed: seed, Faults: simulator.Chaos(0.5), Shops: []simulator.Shop{{AppID: "wx1", Secret: "secret-wx1", Backlog: simulator.Backlog{Orders: 10000, From: from, To: to}}}})
-			p := testPolicy()
-			p.Start, p.End = from, to
-			run := a.prepare(shop{appID: "wx1", policy: p, rate: 50})
-			ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
-			defer cancel()
-			sample, err := forecast.Measure(ctx, run.cfg.Shops[0].Client, p, 20, 20)
-			run.host.CloseIdleConnections()
-			if err != nil {
-				t.Fatal(err)
-			}
-			if n := len(a.listed()); n > 40 || sample.Calls > 20 {
-				t.Errorf("%d list calls, retries included, %d told of", n, sample.Calls)
-			}
-			if sample.Orders < 5000 || sample.Orders > 20000 {
-				t.Errorf("about %d orders, of 10000", sample.Orders)
-			}
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			inBubble(t, func(a *testbed) {
+				to := time.Now().Unix() - 3600
+				from := to - 7*86400
+				a.simulate(simulator.Config{Seed: seed, Faults: simulator.Chaos(0.5), Shops: []simulator.Shop{{AppID: "wx1", Secret: "secret-wx1", Backlog: simulator.Backlog{Orders: 10000, From: from, To: to}}}})
+				p := testPolicy()
+				p.Start, p.End = from, to
+				run := a.prepare(shop{appID: "wx1", policy: p, rate: 50})
+				ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+				defer cancel()
+				sample, err := forecast.Measure(ctx, run.cfg.Shops[0].Client, p, 20, 20)
+				run.host.CloseIdleConnections()
+				if err != nil {
+					t.Fatal(err)
+				}
+				if n := len(a.listed()); n > 40 || sample.Calls > 20 {
+					t.Errorf("%d list calls, retries included, %d told of", n, sample.Calls)
+				}
+				if sample.Orders < 5000 || sample.Orders > 20000 {
+					t.Errorf("about %d orders, of 10000", sample.Orders)
+				}
+			})
 		})
 	}
 }

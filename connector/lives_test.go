@@ -29,7 +29,6 @@ func TestLives(t *testing.T) {
 	}
 	for i := range uint64(lives) {
 		t.Run(fmt.Sprint(seed+i), func(t *testing.T) {
-			t.Parallel()
 			inBubble(t, func(a *testbed) { live(t, a, seed+i, lives == 1) })
 		})
 	}

@@ -284,26 +284,28 @@ func TestASilentSuccessHidesNoLiveOrder(t *testing.T) {
 // TestAQuotaWithoutNumbersIsNoUnlimitedDay: the numbers known before still hold.
 func TestAQuotaWithoutNumbersIsNoUnlimitedDay(t *testing.T) {
 	for _, body := range []string{`{"errcode":0,"errmsg":"ok"}`, `{"errcode":0,"quota":{}}`, `{"errcode":0,"quota":null}`, `{"errcode":0,"quota":{"daily_limit":0,"used":0,"remain":0}}`, `{"errcode":0,"quota":{"daily_limit":1000}}`} {
-		inBubble(t, func(a *testbed) {
-			a.heartbeat = time.Minute
-			a.simulate(simulator.Config{Seed: 1, Faults: simulator.Faults{PerDayLimit: 50000}, Shops: []simulator.Shop{{AppID: "wx1", Secret: "secret-wx1"}}})
-			var untold atomic.Bool
-			a.gateway = func(w http.ResponseWriter, r *http.Request) bool {
-				bad := untold.Load() && r.URL.Path == quotaPath
-				if bad {
-					fmt.Fprint(w, body)
+		t.Run(body, func(t *testing.T) {
+			inBubble(t, func(a *testbed) {
+				a.heartbeat = time.Minute
+				a.simulate(simulator.Config{Seed: 1, Faults: simulator.Faults{PerDayLimit: 50000}, Shops: []simulator.Shop{{AppID: "wx1", Secret: "secret-wx1"}}})
+				var untold atomic.Bool
+				a.gateway = func(w http.ResponseWriter, r *http.Request) bool {
+					bad := untold.Load() && r.URL.Path == quotaPath
+					if bad {
+						fmt.Fprint(w, body)
+					}
+					return bad
 				}
-				return bad
-			}
-			run := a.start(shop{appID: "wx1", policy: a.policy()})
-			time.Sleep(30 * time.Minute)
-			run.expectGauge("remaining", "wx1", 45000, 49999)
-			untold.Store(true)
-			time.Sleep(2 * time.Hour)
-			run.expectGauge("remaining", "wx1", 25000, 40000)
-			if err := run.stop(); err != nil {
-				t.Error(err)
-			}
+				run := a.start(shop{appID: "wx1", policy: a.policy()})
+				time.Sleep(30 * time.Minute)
+				run.expectGauge("remaining", "wx1", 45000, 49999)
+				untold.Store(true)
+				time.Sleep(2 * time.Hour)
+				run.expectGauge("remaining", "wx1", 25000, 40000)
+				if err := run.stop(); err != nil {
+					t.Error(err)
+				}
+			})
 		})
 	}
 }

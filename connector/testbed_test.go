@@ -65,8 +65,15 @@ type testbed struct {
 	processes []*process
 }
 
-// inBubble plays a story with kfake on a virtual network.
+// inBubble plays a story beside those of other tests.
 func inBubble(t *testing.T, story func(a *testbed)) {
+	t.Helper()
+	t.Parallel()
+	alone(t, story)
+}
+
+// alone plays a story with kfake on a virtual network.
+func alone(t *testing.T, story func(a *testbed)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		network := new(kfake.VirtualNetwork)
