@@ -165,7 +165,7 @@ func (w *worker) run(ctx context.Context) error {
 		TransactionTimeout: cfg.TransactionTimeout,
 		Compression:        compression(cfg.Compression),
 		QuotaLiveShare:     cfg.QuotaLiveShare,
-		Format:             record.JSON(),
+		Format:             record.Named(cfg.Format),
 		Host:               host, Shops: book.shops(cfg), Metrics: metrics, Log: log, Hint: hintFor,
 		Sidecar: beside.connector(cfg, metrics, log),
 	}, registry)

@@ -19,6 +19,8 @@ import (
 	"time"
 
 	"github.com/kelseyhightower/envconfig"
+
+	"orderwalk/internal/record"
 )
 
 // Config is a complete and checked configuration.
@@ -186,7 +188,7 @@ func convert(env *environment, withShops bool) (*Config, faults) {
 
 		SessionTimeout:     f.duration("SESSION_TIMEOUT", env.SessionTimeout, time.Second, 30*time.Minute),
 		TransactionTimeout: f.duration("TRANSACTION_TIMEOUT", env.TransactionTimeout, time.Second, 15*time.Minute),
-		Format:             f.choice("FORMAT", env.Format, []string{"json"}, laterFormats),
+		Format:             f.choice("FORMAT", env.Format, record.Names(), laterFormats),
 		Compression:        f.choice("COMPRESSION", env.Compression, []string{"none", "gzip", "snappy", "lz4", "zstd"}, nil),
 		RESTToken:          f.secret("", "", variable("REST_TOKEN_FILE"), env.RestTokenFile),
 		LogLevel:           f.level("LOG_LEVEL", env.LogLevel),

@@ -2,6 +2,7 @@ package record
 
 import (
 	"context"
+	"slices"
 	"time"
 )
 
@@ -50,3 +51,17 @@ type Format struct {
 
 // Formats lists all formats, the default first.
 func Formats() []Format { return []Format{JSON()} }
+
+// Names lists the names of all formats.
+func Names() (names []string) {
+	for _, f := range Formats() {
+		names = append(names, f.Name)
+	}
+	return names
+}
+
+// Named returns the format of a name, which must be one of Names.
+func Named(name string) Format {
+	formats := Formats()
+	return formats[slices.IndexFunc(formats, func(f Format) bool { return f.Name == name })]
+}
