@@ -82,7 +82,7 @@ func TestImageHoldsTheProgramAlone(t *testing.T) {
 
 	files := e.files(name)
 	const program, sbom = "usr/local/bin/orderwalk", "usr/share/doc/orderwalk/sbom.cdx.json"
-	want := []string{"etc/ssl/certs/ca-certificates.crt", program, sbom}
+	want := []string{"etc/ssl/certs/ca-certificates.crt", program, "usr/share/doc/orderwalk/LICENSE", "usr/share/doc/orderwalk/NOTICE", sbom}
 	if got := slices.Sorted(maps.Keys(files)); !slices.Equal(got, want) {
 		t.Errorf("holds %q", got)
 	}
