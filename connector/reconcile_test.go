@@ -83,7 +83,7 @@ func TestShopsComeAndGoAndTheirNeighboursDoNotNotice(t *testing.T) {
 		set()      // removed
 		quiet("removed")
 		set(guest) // added again
-		if !run.Pause("guest") || run.Pause("nobody") {
+		if !run.Pause("guest") || run.Pause("unknown") {
 			t.Error("pause")
 		}
 		settled()

@@ -1,6 +1,6 @@
-// Package backoff is how this program waits between two tries: for how long, and
-// until whoever waits is stopped. It decides nothing about what is tried. Every
-// package that tries things again uses it.
+// Package backoff holds the waits between two attempts: how long each lasts, and that
+// a context ends it. The caller decides what is tried, and how often. Every package
+// that retries uses it.
 package backoff
 
 import (

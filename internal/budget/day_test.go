@@ -100,7 +100,7 @@ func TestDayLeavesTheShare(t *testing.T) {
 			used++
 		}
 		if left := float64(limit - used); left > kept+1 {
-			t.Fatalf("share %.2f of %d: %.0f were used by nobody", share, limit, left-kept)
+			t.Fatalf("share %.2f of %d: %.0f were left unused", share, limit, left-kept)
 		}
 	}
 }
@@ -152,7 +152,7 @@ func TestDayForecast(t *testing.T) {
 		"just not":           {day{left: 14399, part: 1, ends: ends}, 1, now.Add(14399 * time.Second)},
 		"half an hour":       {day{left: 1000, made: 100, part: 1, ends: ends}, 0.5, now.Add(1800 * time.Second)},
 		"of half the calls":  {day{left: 2000, made: 100, part: 0.5, ends: ends}, 0.5, now.Add(1800 * time.Second)},
-		"nobody calls":       {day{left: 10, part: 1, ends: ends}, 0, time.Time{}},
+		"no calls":           {day{left: 10, part: 1, ends: ends}, 0, time.Time{}},
 		"used up already":    {day{left: 10, made: 11, part: 1, ends: ends}, 1, now},
 		"used up, and quiet": {day{left: 0, part: 1, ends: ends}, 0, now},
 	} {
@@ -191,8 +191,8 @@ func TestRate(t *testing.T) {
 	}
 }
 
-// TestByCloudCallNobodyIsAsked: the vendor's quota call does not work there.
-func TestByCloudCallNobodyIsAsked(t *testing.T) {
+// TestCloudCallsAskForNoQuota: the vendor's quota call does not work there.
+func TestCloudCallsAskForNoQuota(t *testing.T) {
 	qs := New(0.2, slog.New(slog.DiscardHandler))
 	qs.Enlist([]Caller{{Name: "wx1", AppID: "wx1", Client: wechat.New(wechat.Config{Host: &wechat.Host{URL: "http://127.0.0.1:1"}, Auth: wechat.AuthCloudOpen})}})
 	qs.Resize("wx1", 1)
