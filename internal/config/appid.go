@@ -6,7 +6,8 @@ import (
 	"strings"
 )
 
-// checkAppID refuses what is taken for an app ID by mistake; of says whose.
+// checkAppID rejects values that are often mistaken for an app ID; of names the
+// owner, "shop" or "platform".
 func (f *faults) checkAppID(where, given, of string) {
 	allowed := "give the " + of + "'s app ID, such as wx0123456789abcdef"
 	hex := !strings.ContainsFunc(given, func(r rune) bool { return !strings.ContainsRune("0123456789abcdefABCDEF", r) })
@@ -26,7 +27,7 @@ func (f *faults) checkAppID(where, given, of string) {
 	}
 }
 
-// appID quotes an app ID, or a name, that is not at fault by itself.
+// appID quotes an app ID or a name in a fault of another value.
 func appID(given string) string {
 	if !strings.HasPrefix(given, "wx") { // a name
 		return shown(given)
@@ -34,9 +35,9 @@ func appID(given string) string {
 	return strconv.Quote(given[:min(len(given), longestShown)])
 }
 
-// unquote refuses the quotes that `docker run --env-file` keeps around values,
-// and takes them away, so that what is between them is looked at too. Secrets are
-// for secret and password to judge.
+// unquote rejects the quotes that `docker run --env-file` keeps around values. It
+// removes them, so that the value itself is checked too. secret and password check
+// the quotes of secrets.
 func (f *faults) unquote(env *environment) {
 	fields := reflect.ValueOf(env).Elem()
 	for i, v := range Variables() {

@@ -1,12 +1,13 @@
 // Package config reads the settings of orderwalk: the ORDERWALK_ variables of
 // the environment and the shops file they may name. It applies the defaults,
-// checks everything at once and reports all faults together, each with the
-// variable or the field of the file it belongs to.
+// checks all values and reports every fault in one error, each with its variable
+// or its field of the file.
 //
-// It knows nothing of Kafka, of walking, or of the API but the zone that its days
-// are in: it returns plain values, and only internal/cli imports it and hands them
-// on. Secrets leave it as functions that read their file again at each call, so
-// that a rotated secret is picked up, and never as text that could be logged.
+// The package does not depend on Kafka, the connector or the API (except for the
+// API's time zone). It returns plain values; only internal/cli imports it and
+// passes them on. A secret is returned as a function that reads its file at each
+// call, so that a rotated secret takes effect; it is never text that could be
+// logged.
 package config
 
 import (
@@ -31,27 +32,27 @@ type Config struct {
 	Group string
 	// OffsetsTopic holds the checkpoints.
 	OffsetsTopic string
-	// Topic is where the orders of shops go that name no topic of their own.
+	// Topic receives the orders of the shops that set no topic.
 	Topic string
-	// OrdersTopics are the topics the shops write to, each once, in the order
-	// of the shops.
+	// OrdersTopics are the topics the shops write to, without duplicates, in the
+	// order of the shops.
 	OrdersTopics []string
 	// TopicPartitions, OffsetsPartitions and ReplicationFactor are used only
-	// when a topic is created. ReplicationFactor 0 leaves it to the broker.
+	// when a topic is created. ReplicationFactor 0 means the broker's default.
 	TopicPartitions, OffsetsPartitions, ReplicationFactor int
 
-	// APIURL is where lists and tokens come from, without a trailing slash.
+	// APIURL is the base URL of list and token calls, without a trailing slash.
 	APIURL string
-	// Shops are the shops to walk, at least one; ShopsFile, if any, lists them
-	// and may change.
+	// Shops are the shops to walk, at least one. ShopsFile is the file they come
+	// from, which may change later; empty = the variables configure one shop.
 	Shops     []Shop
 	ShopsFile string
 
-	// Component is the third-party platform, StateKeys what encrypts the tokens
-	// that are kept of it.
+	// Component is the third-party platform. StateKeys encrypt its tokens in the
+	// offsets topic.
 	Component Component
 	StateKeys Keys
-	// StateKeyFile is where StateKeys are; empty = there are none.
+	// StateKeyFile is the file of StateKeys; empty = no keys.
 	StateKeyFile string
 	// Push is the listener for the vendor's pushes.
 	Push Push
@@ -63,41 +64,42 @@ type Config struct {
 	PageSize int
 	// MaxWindow and MinWindow bound the length of a window; whole seconds.
 	MaxWindow, MinWindow time.Duration
-	// PollInterval is the wait between two looks when caught up.
+	// PollInterval is the wait between two polls of a shop that has caught up.
 	PollInterval time.Duration
 	// SettleDelay is how far behind now the first pass stays.
 	SettleDelay time.Duration
 	// Lookback is the age at which a window is read a second time; 0 = never.
 	Lookback time.Duration
-	// Concurrency is how many windows of one shop are in flight in a backfill.
+	// Concurrency is the number of windows of one shop in flight in a backfill.
 	Concurrency int
 
-	// WorkerID names this process; empty when the port of Listen is 0 and no
-	// name was given.
+	// WorkerID names this process; empty when the port of Listen is 0 and
+	// WORKER_ID is not set.
 	WorkerID string
-	// SessionTimeout is how long a worker may be unheard of.
+	// SessionTimeout is how long a worker keeps its lanes without a heartbeat.
 	SessionTimeout time.Duration
-	// TransactionTimeout is after what time the broker aborts a transaction.
+	// TransactionTimeout is the age at which the broker aborts an open
+	// transaction.
 	TransactionTimeout time.Duration
-	// Format is the form of the order records: "json".
+	// Format is the encoding of the order records: "json".
 	Format string
 	// Compression is "none", "gzip", "snappy", "lz4" or "zstd".
 	Compression string
 
 	// Listen is the address of the HTTP listener.
 	Listen string
-	// RESTToken is what HTTP calls need that change something; nil = they are
-	// for callers on this machine.
+	// RESTToken is the bearer token required for HTTP calls that change state;
+	// nil = only callers on this machine may make them.
 	RESTToken Secret
-	// LogLevel is the least level that is logged.
+	// LogLevel is the lowest level that is logged.
 	LogLevel slog.Level
 	// LogFormat is "json" or "text".
 	LogFormat string
 }
 
-// Kafka says how to reach the brokers.
+// Kafka configures the connections to the brokers.
 type Kafka struct {
-	// Brokers are the host:port pairs to start from.
+	// Brokers are the host:port pairs of the bootstrap brokers.
 	Brokers []string
 	TLS     TLS
 	SASL    SASL
@@ -106,9 +108,9 @@ type Kafka struct {
 // TLS is the encryption of the connections to Kafka.
 type TLS struct {
 	Enable bool
-	// CAFile holds the authorities to trust; empty = the system's.
+	// CAFile holds the trusted certificate authorities; empty = the system's.
 	CAFile string
-	// CertFile and KeyFile are the client's own certificate; both or none.
+	// CertFile and KeyFile hold the client's certificate and key; both or neither.
 	CertFile, KeyFile string
 	// ServerName is the name expected in the broker's certificate; empty = the
 	// host that is dialled.
@@ -123,27 +125,27 @@ type SASL struct {
 	// Username and Password are set with PLAIN and SCRAM.
 	Username string
 	Password Secret
-	// Token is set with OAUTHBEARER when the token comes from a file, the next
-	// four when it comes from TokenURL. Scope may be empty.
+	// Token is set with OAUTHBEARER when the token comes from a file; the next
+	// four fields are set when it comes from TokenURL. Scope may be empty.
 	Token        Secret
 	TokenURL     string
 	ClientID     string
 	ClientSecret Secret
 	Scope        string
-	// Extensions go along with the token; may be empty.
+	// Extensions are sent with the token; may be empty.
 	Extensions map[string]string
 }
 
 // Load reads the environment and the shops file. The defaults, keyed by full
-// variable names, stand in for variables that are not set and go before the
-// built-in defaults; a command that brings its own broker names it this way.
+// variable names, apply to unset variables and take precedence over the built-in
+// defaults; `orderwalk dev` passes the address of its own broker this way.
 //
-// A variable that is set to nothing counts as not set. What is wrong is
-// returned as an *Error that holds every fault.
+// An empty variable counts as unset. A configuration with faults is returned as an
+// *Error that holds all of them.
 func Load(defaults map[string]string) (*Config, error) { return load(defaults, true) }
 
-// LoadWithoutShops is Load for commands that only talk to Kafka: a shop need
-// not be configured, and Shops and OrdersTopics are left empty.
+// LoadWithoutShops is Load for commands that only use Kafka. No shop need be
+// configured; Shops and OrdersTopics are empty.
 func LoadWithoutShops(defaults map[string]string) (*Config, error) { return load(defaults, false) }
 
 func load(defaults map[string]string, withShops bool) (*Config, error) {
@@ -159,8 +161,8 @@ func load(defaults map[string]string, withShops bool) (*Config, error) {
 	return c, nil
 }
 
-// convert returns what the values say, and every fault in them. Quotes around
-// values are a fault, and taken away in env.
+// convert returns the configuration and every fault in the values. Quotes around
+// a value are a fault; convert removes them from env.
 func convert(env *environment, withShops bool) (*Config, faults) {
 	var f faults
 	f.unknown(os.Environ())
@@ -216,10 +218,10 @@ func convert(env *environment, withShops bool) (*Config, faults) {
 	return c, f
 }
 
-// Listen is the address of the HTTP listener and nothing else, for whoever asks
-// a worker that runs already: what else is set may name files that are away just
-// now. A port that the worker was free to choose cannot be known. The defaults are
-// as in Load.
+// Listen returns the address of the HTTP listener, for commands that call a
+// running worker. It checks no other variable, since files they name may be
+// missing at the moment. Port 0 is a fault: the worker's actual port is not known.
+// The defaults are as in Load.
 func Listen(defaults map[string]string) (string, error) {
 	var env environment
 	if err := envconfig.Process(prefix, &env); err != nil {
@@ -237,13 +239,13 @@ func Listen(defaults map[string]string) (string, error) {
 	return address, nil
 }
 
-// fillDefaults trims the values and sets those that are not given.
+// fillDefaults trims the values and sets the unset ones to their defaults.
 func fillDefaults(env *environment, defaults map[string]string) {
 	fields := reflect.ValueOf(env).Elem()
 	for i, v := range Variables() {
 		value := strings.TrimSpace(fields.Field(i).String())
-		// envconfig has put in the built-in default already where nothing is
-		// set; what the caller brings goes before it.
+		// envconfig has already filled in the built-in defaults; those of the
+		// caller take precedence.
 		if strings.TrimSpace(os.Getenv(v.Name)) == "" {
 			value = v.builtIn
 			if d, ok := defaults[v.Name]; ok {
@@ -254,8 +256,8 @@ func fillDefaults(env *environment, defaults map[string]string) {
 	}
 }
 
-// workerID is the given name, or the host name and the port of the listener:
-// stable across restarts of a pod of a StatefulSet or of a process on a host.
+// workerID returns the given name or, by default, the host name and the port of
+// the listener, which stay the same when a StatefulSet's pod or a process restarts.
 func workerID(given, port string, f *faults) string {
 	if given != "" {
 		return given
@@ -271,8 +273,8 @@ func workerID(given, port string, f *faults) string {
 	return net.JoinHostPort(host, port)
 }
 
-// LogValue shows what an operator wants to see once at the start. There is no
-// secret in it.
+// LogValue returns the settings that are logged once at the start. It holds no
+// secret.
 func (c *Config) LogValue() slog.Value {
 	return slog.GroupValue(
 		slog.String("brokers", strings.Join(c.Kafka.Brokers, ",")),
@@ -289,5 +291,5 @@ func (c *Config) LogValue() slog.Value {
 	)
 }
 
-// String is the text of LogValue.
+// String returns LogValue as text.
 func (c *Config) String() string { return c.LogValue().String() }

@@ -11,20 +11,20 @@ import (
 	"github.com/kelseyhightower/envconfig"
 )
 
-// Setting is a variable and what is in force of it.
+// Setting is a variable with its effective value.
 type Setting struct {
 	Name string
-	// Given reports that the environment sets it, to more than nothing.
+	// Given reports whether the environment sets it to a non-empty value.
 	Given bool
-	// Value is what is in force, as it may be shown: "set" or "unset" for a
-	// secret, words in parentheses where the default is no fixed value, a dash
-	// where there is none.
+	// Value is the effective value in a form that may be printed: "set" or "unset"
+	// for a secret, words in parentheses for a default that is not fixed, a dash
+	// for no value.
 	Value string
 }
 
-// Effective returns what is in force of every variable, and the shops. A
-// configuration with faults is an *Error; the settings are returned all the
-// same, and so are the shops unless they are at fault.
+// Effective returns the effective value of every variable, and the shops. A
+// configuration with faults returns an *Error together with the settings, and with
+// the shops unless these have faults.
 func Effective() ([]Setting, []Shop, error) {
 	var env environment
 	if err := envconfig.Process(prefix, &env); err != nil {
@@ -39,7 +39,7 @@ func Effective() ([]Setting, []Shop, error) {
 		wrong[fault.Where] = true
 		wrongShops = wrongShops || strings.HasPrefix(fault.Where, "shops") || fault.Where == variable("SHOPS_FILE")
 	}
-	// What follows from other variables where these are not set.
+	// Values that derive from other variables if these are unset.
 	derived := map[string]string{variable("WORKER_ID"): c.WorkerID, variable("AUTH"): derivedAuth(&env)}
 	var all []Setting
 	fields := reflect.ValueOf(env)
@@ -47,7 +47,7 @@ func Effective() ([]Setting, []Shop, error) {
 		s := Setting{Name: v.Name, Given: strings.TrimSpace(os.Getenv(v.Name)) != ""}
 		s.Value = inForce(v, cmp.Or(fields.Field(i).String(), derived[v.Name]))
 		if s.Given && wrong[v.Name] {
-			s.Value = "not valid" // it could be a secret of another place
+			s.Value = "not valid" // it could be a misplaced secret
 		}
 		all = append(all, s)
 	}
@@ -61,7 +61,7 @@ func Effective() ([]Setting, []Shop, error) {
 	return all, c.Shops, err
 }
 
-// inForce is the value of a variable as it may be shown.
+// inForce returns the value of a variable in a form that may be printed.
 func inForce(v Variable, value string) string {
 	switch {
 	case v.Type == "secret" && value != "":
@@ -80,7 +80,7 @@ func inForce(v Variable, value string) string {
 	return value
 }
 
-// derivedAuth is the way that shops go which name none.
+// derivedAuth returns the auth of shops that set none.
 func derivedAuth(env *environment) string {
 	var given []string
 	for field, value := range map[string]string{

@@ -5,35 +5,34 @@ import (
 	"strings"
 )
 
-// prefix is what every variable of ours begins with.
+// prefix begins the name of every variable.
 const prefix = "ORDERWALK"
 
-// environment has one field for each variable; its tags are the documentation
-// that `orderwalk config` and the README show, and that is read from here and
-// nowhere else.
+// environment has one field for each variable. Its tags are the only source of the
+// documentation that `orderwalk config` and the README show.
 //
-// Every field is text: envconfig stops at the first value it cannot convert,
-// and quotes it, a secret too. The conversion is done by faults, which goes on
-// and knows what must not be quoted. The names of the variables come from the
-// names of the fields (split_words); a tag that names a variable is not used,
-// because envconfig then reads the variable without the prefix as well, and
-// GROUP, LISTEN or STATUS may well be set to something else.
+// Every field is text, because envconfig stops at the first value it cannot
+// convert and quotes it, even a secret. The methods of faults convert the values:
+// they report all faults and quote no secret. The names of the variables derive
+// from the names of the fields (split_words). No tag names a variable, because
+// envconfig would then also read the variable without the prefix, and GROUP,
+// LISTEN or STATUS may be set for another program.
 //
-// Tags: default = built-in value; shown = what the table says where the default
-// is no fixed value; type and desc = type and meaning for the reader, where a
-// path is a file that need not be there.
+// Tags: default = built-in value; shown = the default in words, where it is not a
+// fixed value; type and desc = type and meaning in the table. Type path is a file
+// that need not exist.
 type environment struct {
-	KafkaBrokers string `split_words:"true" type:"host:port,…" shown:"required" desc:"brokers to start from, separated by commas"`
+	KafkaBrokers string `split_words:"true" type:"host:port,…" shown:"required" desc:"bootstrap brokers, separated by commas"`
 
 	Topic             string `split_words:"true" type:"text" default:"wechat.orders" desc:"topic of the order records; created if missing and allowed"`
 	OffsetsTopic      string `split_words:"true" type:"text" default:"orderwalk.offsets" desc:"topic of the checkpoints, compacted; created if missing and allowed, refused if not compacted"`
 	Group             string `split_words:"true" type:"text" default:"orderwalk" desc:"worker group; also the prefix of the transactional IDs"`
 	TopicPartitions   string `split_words:"true" type:"number" default:"6" desc:"partitions of the orders topic, used only when it is created"`
-	OffsetsPartitions string `split_words:"true" type:"number" default:"16" desc:"partitions of the offsets topic, which is how many lanes workers can share, used only when it is created"`
+	OffsetsPartitions string `split_words:"true" type:"number" default:"16" desc:"partitions of the offsets topic, each one lane that a worker can own; used only when it is created"`
 	ReplicationFactor string `split_words:"true" type:"number" shown:"the broker's" desc:"replicas of both topics, used only when they are created"`
 
 	KafkaTLSEnable     string `split_words:"true" type:"true, false" default:"false" desc:"encrypt the connections to Kafka"`
-	KafkaTLSCaFile     string `split_words:"true" type:"file" shown:"the system's" desc:"PEM file of the authorities to trust; read again when it changes"`
+	KafkaTLSCaFile     string `split_words:"true" type:"file" shown:"the system's" desc:"PEM file of the trusted certificate authorities; read again when it changes"`
 	KafkaTLSCertFile   string `split_words:"true" type:"file" desc:"PEM file of the client's certificate; read again when it changes"`
 	KafkaTLSKeyFile    string `split_words:"true" type:"file" desc:"PEM file of the client's key; read again when it changes"`
 	KafkaTLSServerName string `split_words:"true" type:"text" shown:"the broker's host" desc:"name to expect in the broker's certificate"`
@@ -43,30 +42,30 @@ type environment struct {
 	KafkaSASLPassword         string `split_words:"true" type:"secret" desc:"password, for PLAIN and SCRAM"`
 	KafkaSASLPasswordFile     string `split_words:"true" type:"file" desc:"file with the password, read at each new connection"`
 	KafkaSASLTokenFile        string `split_words:"true" type:"file" desc:"file with the token for OAUTHBEARER, read at each new connection"`
-	KafkaSASLTokenURL         string `split_words:"true" type:"URL" desc:"where to get the token for OAUTHBEARER instead, with the client credentials below"`
+	KafkaSASLTokenURL         string `split_words:"true" type:"URL" desc:"address of the token endpoint for OAUTHBEARER, used with the client credentials below instead of a token file"`
 	KafkaSASLClientID         string `split_words:"true" type:"text" desc:"client ID for that URL"`
 	KafkaSASLClientSecret     string `split_words:"true" type:"secret" desc:"client secret for that URL"`
 	KafkaSASLClientSecretFile string `split_words:"true" type:"file" desc:"file with the client secret, read at each token call"`
 	KafkaSASLScope            string `split_words:"true" type:"text" desc:"scope to ask that URL for"`
 	KafkaSASLExtensions       string `split_words:"true" type:"name=value,…" desc:"SASL extensions to send along with the token, such as logicalCluster=lkc-1,identityPoolId=pool-1"`
 
-	ShopsFile       string `split_words:"true" type:"file" desc:"YAML or JSON file with a list of shops: app_id, name, auth, app_secret or app_secret_file, access_token or access_token_file, cloud_token_file, authorizer_refresh_token or authorizer_refresh_token_file, push_token, push_aes_key, topic, time_range, start_time, end_time, status, openid, rate_limit; what a shop leaves out comes from the variables below"`
-	AppID           string `split_words:"true" type:"text" desc:"app ID of the shop, where one shop is enough"`
+	ShopsFile       string `split_words:"true" type:"file" desc:"YAML or JSON file with a list of shops: app_id, name, auth, app_secret or app_secret_file, access_token or access_token_file, cloud_token_file, authorizer_refresh_token or authorizer_refresh_token_file, push_token, push_aes_key, topic, time_range, start_time, end_time, status, openid, rate_limit; the variables below are the defaults for fields a shop does not set"`
+	AppID           string `split_words:"true" type:"text" desc:"app ID of the shop, if only one is read"`
 	AppSecret       string `split_words:"true" type:"secret" desc:"app secret of the shop"`
 	AppSecretFile   string `split_words:"true" type:"file" desc:"file with the app secret, read at each token call"`
-	AccessToken     string `split_words:"true" type:"secret" desc:"access token that something else keeps fresh (auth static)"`
+	AccessToken     string `split_words:"true" type:"secret" desc:"access token that another program keeps fresh (auth static)"`
 	AccessTokenFile string `split_words:"true" type:"file" desc:"file with that access token, read again when it changes"`
-	APIUrl          string `split_words:"true" type:"URL" default:"https://api.weixin.qq.com" desc:"where the order lists and the tokens come from; auth cloud_open calls the default in plain http"`
-	Auth            string `split_words:"true" type:"text" shown:"stable_token" desc:"stable_token (app ID and secret), token (the same by the older call, which ends tokens that others hold), static (a given access token; the default when there is one), cloud_file or cloud_open (cloud call from the vendor's hosting: its token file, or its open-interface service), component (third-party platform)"`
+	APIUrl          string `split_words:"true" type:"URL" default:"https://api.weixin.qq.com" desc:"base URL of the order list and token calls; auth cloud_open calls the default in plain http"`
+	Auth            string `split_words:"true" type:"text" shown:"stable_token" desc:"stable_token (app ID and secret), token (the same by the older call, which invalidates tokens that other programs hold), static (an access token you provide; the default if one is set), cloud_file or cloud_open (cloud call from the vendor's hosting: its token file, or its open-interface service), component (third-party platform)"`
 	CloudTokenFile  string `split_words:"true" type:"path" default:"/.tencentcloudbase/wx/cloudbase_access_token" desc:"the hosting's token file, read at each call (auth cloud_file)"`
 
 	ComponentAppID            string `split_words:"true" type:"text" desc:"app ID of the third-party platform (auth component)"`
 	ComponentAppSecret        string `split_words:"true" type:"secret" desc:"app secret of the platform"`
 	ComponentAppSecretFile    string `split_words:"true" type:"file" desc:"file with the platform's app secret, read at each call that needs it"`
 	ComponentVerifyTicketFile string `split_words:"true" type:"path" desc:"file with the platform's latest verify ticket, read again when it changes; the ticket also comes by push, or over HTTP"`
-	StateKeyFile              string `split_words:"true" type:"file" desc:"keys of 32 bytes in base64, one a line: the first encrypts the platform's tokens that are kept in the offsets topic, all of them decrypt (auth component)"`
+	StateKeyFile              string `split_words:"true" type:"file" desc:"keys of 32 bytes in base64, one a line: the first encrypts the platform's tokens in the offsets topic, all of them decrypt (auth component)"`
 
-	PushListen     string `split_words:"true" type:"address" shown:"off" desc:"address of a listener of its own for the vendor's pushes, the only one that may face the internet"`
+	PushListen     string `split_words:"true" type:"address" shown:"off" desc:"address of a separate listener for the vendor's pushes, the only one that may face the internet"`
 	PushToken      string `split_words:"true" type:"secret" desc:"message token of the pushes"`
 	PushTokenFile  string `split_words:"true" type:"file" desc:"file with the message token, read again when it changes"`
 	PushAESKey     string `split_words:"true" type:"secret" desc:"EncodingAESKey of the pushes, 43 characters"`
@@ -83,39 +82,39 @@ type environment struct {
 	PageSize     string `split_words:"true" type:"number" default:"100" desc:"orders asked for in one list call, 1–100"`
 	MaxWindow    string `split_words:"true" type:"duration" default:"168h" desc:"longest window, at most 168h; windows adapt between the two"`
 	MinWindow    string `split_words:"true" type:"duration" default:"1s" desc:"shortest window, at least 1s"`
-	PollInterval string `split_words:"true" type:"duration" default:"10s" desc:"wait between two looks when caught up"`
+	PollInterval string `split_words:"true" type:"duration" default:"10s" desc:"wait between two polls of a shop that has caught up"`
 	SettleDelay  string `split_words:"true" type:"duration" default:"15s" desc:"how far behind now the first pass stays"`
 	Lookback     string `split_words:"true" type:"duration" default:"10m" desc:"age at which a window is read a second time for late orders; 0 = never"`
 	Concurrency  string `split_words:"true" type:"number" default:"8" desc:"windows of one shop in flight while backfilling"`
 	RateLimit    string `split_words:"true" type:"number" default:"50" desc:"list calls a second for each app ID; halved when the API asks for it, recovering"`
 
-	WorkerID           string `split_words:"true" type:"text" shown:"host name and port of ORDERWALK_LISTEN" desc:"names this worker in logs and in the group; a worker that starts removes a dead member of its own name from the group; none when the port is 0"`
-	SessionTimeout     string `split_words:"true" type:"duration" default:"10s" desc:"a worker unheard of for so long loses its lanes; brokers take 6s to 30m unless told otherwise"`
+	WorkerID           string `split_words:"true" type:"text" shown:"host name and port of ORDERWALK_LISTEN" desc:"names this worker in logs and in the group; a starting worker removes a dead member with its name from the group; none when the port is 0"`
+	SessionTimeout     string `split_words:"true" type:"duration" default:"10s" desc:"a worker without an accepted heartbeat for this long loses its lanes; brokers allow 6s to 30m by default"`
 	TransactionTimeout string `split_words:"true" type:"duration" default:"30s" desc:"the broker aborts a transaction open for longer; also how long a dead worker can hold back read_committed readers"`
-	Format             string `split_words:"true" type:"text" default:"json" desc:"form of the order records: json"`
+	Format             string `split_words:"true" type:"text" default:"json" desc:"encoding of the order records: json"`
 	Compression        string `split_words:"true" type:"text" default:"none" desc:"none, gzip, snappy, lz4 or zstd"`
 
 	Listen        string `split_words:"true" type:"address" default:":8083" desc:"address of the HTTP listener: health, metrics"`
-	RestTokenFile string `split_words:"true" type:"file" desc:"file with the bearer token that HTTP calls need which change something, read at each of them; without it they are for callers on the same machine"`
+	RestTokenFile string `split_words:"true" type:"file" desc:"file with the bearer token required for HTTP calls that change state, read at each call; if unset, only local callers are allowed"`
 
 	LogLevel  string `split_words:"true" type:"text" default:"info" desc:"debug, info, warn or error"`
 	LogFormat string `split_words:"true" type:"text" default:"json" desc:"json or text; when it is not set and stderr is a terminal, run logs text and shows a status line"`
 }
 
-// Names that the contract knows and this version cannot do yet: they get an
-// answer of their own.
+// laterFormats are planned formats that this version does not support; they get
+// their own fault text.
 var laterFormats = []string{"json_envelope", "avro", "json_schema", "protobuf", "cloudevents"}
 
 // Variable is one row of the documentation.
 type Variable struct {
-	// Name is the whole name, ORDERWALK_ included.
+	// Name is the full name, including ORDERWALK_.
 	Name string
-	// Type says what kind of value it takes; "secret" must never be shown.
+	// Type is the type in words; values of type "secret" must never be shown.
 	Type string
-	// Default is the value when it is not set, or in words where that value is
+	// Default is the value when the variable is unset, in words if that value is
 	// not fixed; empty = none.
 	Default string
-	// Meaning is half a sentence.
+	// Meaning is a phrase without a full stop.
 	Meaning string
 
 	builtIn string
@@ -142,7 +141,7 @@ func Variables() []Variable {
 	return all
 }
 
-// variable is the whole name of a variable.
+// variable returns the full name of a variable.
 func variable(name string) string { return prefix + "_" + name }
 
 // upperWords turns KafkaTLSCaFile into KAFKA_TLS_CA_FILE, as envconfig's

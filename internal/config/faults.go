@@ -13,17 +13,17 @@ import (
 	"time"
 )
 
-// Fault is one thing that is wrong.
+// Fault is one fault of the configuration.
 type Fault struct {
 	// Where is the variable, or the field of the shops file: shops[3].app_id.
 	Where string
-	// Problem says what is wrong; it quotes what was given, never a secret.
+	// Problem describes the fault. It quotes the value, but never a secret.
 	Problem string
-	// Allowed says what to give instead.
+	// Allowed describes a valid value.
 	Allowed string
 }
 
-// String is the fault in one line.
+// String returns the fault in one line.
 func (f Fault) String() string {
 	between := " "
 	if strings.HasPrefix(f.Problem, `"`) || strings.HasPrefix(f.Problem, "[") {
@@ -32,7 +32,7 @@ func (f Fault) String() string {
 	return f.Where + between + f.Problem + "; " + f.Allowed
 }
 
-// Error is a configuration with faults: all that could be found in one go.
+// Error is a configuration with faults. It holds all that one pass could find.
 type Error struct{ Faults []Fault }
 
 // Error lists the faults, a line each.
@@ -52,12 +52,11 @@ func (e *Error) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-// faults collects what is wrong while values are converted. A conversion that
-// fails adds a fault and returns the zero value, so that the rest is looked at
-// too.
+// faults collects the faults while values are converted. A failed conversion adds
+// a fault and returns the zero value, so that the other values are checked too.
 type faults []Fault
 
-// maxFaults are enough: a file whose shops are all wrong is wrong in one way.
+// maxFaults bounds the report: in a file with more faults, most are the same one.
 const maxFaults = 200
 
 func (f *faults) add(where, problem, allowed string) {
@@ -69,8 +68,8 @@ func (f *faults) add(where, problem, allowed string) {
 
 func quote(given string) string { return shown(given) + notValid }
 
-// unknown refuses variables with our prefix that are not ours: they would be
-// ignored without a word.
+// unknown rejects variables with our prefix that do not exist: they would be
+// ignored silently.
 func (f *faults) unknown(environ []string) {
 	known := map[string]bool{}
 	var names []string
@@ -121,7 +120,8 @@ func (f *faults) duration(name, given string, lowest, highest time.Duration) tim
 	return d
 }
 
-// wholeSeconds is for what is sent to the API, whose times are seconds.
+// wholeSeconds converts durations that are sent to the API, whose times are
+// seconds.
 func (f *faults) wholeSeconds(name, given string, lowest, highest time.Duration) time.Duration {
 	d, err := time.ParseDuration(given)
 	if err != nil || d < lowest || d > highest || d%time.Second != 0 {
@@ -132,7 +132,7 @@ func (f *faults) wholeSeconds(name, given string, lowest, highest time.Duration)
 	return d
 }
 
-// short is the duration as one would write it: 168h and not 168h0m0s.
+// short formats a duration without zero units: 168h and not 168h0m0s.
 func short(d time.Duration) string {
 	s := d.String()
 	if strings.HasSuffix(s, "m0s") {
@@ -152,7 +152,8 @@ func (f *faults) boolean(name, given string) bool {
 	return b
 }
 
-// choice takes one of the allowed words; later ones are known and not done yet.
+// choice accepts one of the allowed words. The later ones are reported as not
+// supported by this version.
 func (f *faults) choice(name, given string, allowed, later []string) string {
 	return f.choiceAt(variable(name), given, allowed, later)
 }
@@ -192,7 +193,7 @@ func (f *faults) level(name, given string) slog.Level {
 	return l
 }
 
-// topicName takes what Kafka takes as the name of a topic.
+// topicName accepts the names that Kafka allows for a topic.
 func (f *faults) topicName(name, given string) string { return f.topicNameAt(variable(name), given) }
 
 func (f *faults) topicNameAt(where, given string) string {
@@ -240,7 +241,7 @@ func (f *faults) apiURL(name, given string) string {
 	u, err := url.Parse(given)
 	switch {
 	case err == nil && u.User != nil:
-		// Not quoted: what stands before the @ may be a password.
+		// Not quoted: the text before the @ may be a password.
 		f.add(variable(name), "has a user name in it", "give scheme and host only")
 	case err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.RawQuery != "" || u.Fragment != "":
 		f.add(variable(name), shownAddress(given)+" is not valid", "give an address such as https://api.weixin.qq.com")
@@ -250,7 +251,7 @@ func (f *faults) apiURL(name, given string) string {
 	return ""
 }
 
-// tokenURL takes the address of an authorisation server.
+// tokenURL accepts the address of an authorization server.
 func (f *faults) tokenURL(name, given string) string {
 	u, err := url.Parse(given)
 	switch {
@@ -258,7 +259,7 @@ func (f *faults) tokenURL(name, given string) string {
 		f.add(variable(name), "has a user name in it", "give client ID and secret by their variables")
 	case err == nil && u.RawQuery != "":
 		// Not quoted: it may hold a key.
-		f.add(variable(name), "has a query", "give the address without what follows the question mark")
+		f.add(variable(name), "has a query", "give the address without the question mark and the text after it")
 	case err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.Fragment != "":
 		f.add(variable(name), shownAddress(given)+" is not valid", "give an address such as https://login.example.com/oauth2/token")
 	default:
@@ -267,7 +268,7 @@ func (f *faults) tokenURL(name, given string) string {
 	return ""
 }
 
-// readable takes the path of a file that can be opened; none is fine.
+// readable accepts the path of a file that can be opened, or no path.
 func (f *faults) readable(name, path string) string {
 	if path == "" {
 		return ""
@@ -277,11 +278,11 @@ func (f *faults) readable(name, path string) string {
 		f.add(variable(name), fileFault(path, err).Error(), "give a file that can be read")
 		return ""
 	}
-	_ = file.Close() // opened only to see that it can be
+	_ = file.Close() // opened only to check that it is readable
 	return path
 }
 
-// rateAt takes a number of calls a second.
+// rateAt accepts a number of calls a second.
 func (f *faults) rateAt(where, given string) float64 {
 	r, err := strconv.ParseFloat(given, 64)
 	if err != nil || !(r > 0) || math.IsInf(r, 0) || r > 10000 {
@@ -291,7 +292,7 @@ func (f *faults) rateAt(where, given string) float64 {
 	return r
 }
 
-// share takes a part of a whole.
+// share accepts a fraction from 0 to 1.
 func (f *faults) share(name, given string) float64 {
 	r, err := strconv.ParseFloat(given, 64)
 	if err != nil || !(r >= 0 && r <= 1) {

@@ -17,8 +17,8 @@ func readKafka(env *environment, f *faults) Kafka {
 		},
 		SASL: readSASL(env, f),
 	}
-	// Settings that would be ignored are refused: a connection in clear text
-	// must not be what somebody gets who configured certificates.
+	// Reject TLS settings that would be ignored: an operator who configured
+	// certificates must not get an unencrypted connection.
 	if on, err := strconv.ParseBool(env.KafkaTLSEnable); err == nil && !on && (env.KafkaTLSCaFile+env.KafkaTLSCertFile+env.KafkaTLSKeyFile+env.KafkaTLSServerName) != "" {
 		f.add(variable("KAFKA_TLS_ENABLE"), "is not on, but other TLS variables are set", "give true, or remove them")
 	}
@@ -89,7 +89,7 @@ func readSASL(env *environment, f *faults) SASL {
 	return s
 }
 
-// needsToken wants one place for the token, and all that this place needs.
+// needsToken requires exactly one source of the token and that source's settings.
 func (f *faults) needsToken(env *environment) {
 	file, url := variable("KAFKA_SASL_TOKEN_FILE"), variable("KAFKA_SASL_TOKEN_URL")
 	client := env.KafkaSASLClientID + env.KafkaSASLClientSecret + env.KafkaSASLClientSecretFile + env.KafkaSASLScope

@@ -8,11 +8,11 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// shopPlace is how faults name a shop of the file, or a field of it.
+// shopPlace matches the place of a shop of the file, or of one of its fields.
 var shopPlace = regexp.MustCompile(`shops\[(\d+)\](?:\.(\w+))?( \(line)?`)
 
-// locate adds to what faults say of shops the line of the file that it stands
-// in. A field that is not given has the line of its shop.
+// locate adds the line of the file to the places of shops in faults. A missing
+// field gets the line of its shop.
 func (f faults) locate(root *yaml.Node) {
 	if len(f) == 0 || root == nil || root.Kind != yaml.MappingNode {
 		return
@@ -29,7 +29,7 @@ func (f faults) locate(root *yaml.Node) {
 	locate := func(text string) string {
 		return shopPlace.ReplaceAllStringFunc(text, func(place string) string {
 			m := shopPlace.FindStringSubmatch(place)
-			number, _ := strconv.Atoi(m[1]) // the pattern has digits there
+			number, _ := strconv.Atoi(m[1]) // m[1] is digits only
 			line := shopLine(list, number, m[2])
 			if line == 0 || m[3] != "" {
 				return place
@@ -44,11 +44,11 @@ func (f faults) locate(root *yaml.Node) {
 	}
 }
 
-// hasLine matches what is told of the file's form, which has its line.
+// hasLine matches faults of the file's syntax, which name their line already.
 var hasLine = regexp.MustCompile(`\(line \d+\)$`)
 
-// shopLine is the line of a field of a shop, or of the shop itself if it has no
-// such field; 0 if there is no such shop.
+// shopLine returns the line of a field of a shop, the line of the shop if it lacks
+// the field, or 0 if the shop does not exist.
 func shopLine(list *yaml.Node, number int, field string) int {
 	if number >= len(list.Content) {
 		return 0

@@ -7,14 +7,13 @@ import (
 	"github.com/kelseyhightower/envconfig"
 )
 
-// Named is a configured shop as commands may call it: by its name, which means
-// one of its ranges, or by its app ID.
+// Named is a configured shop with the names that commands accept: its name, which
+// selects one time range, or its app ID.
 type Named struct{ Name, AppID, TimeRange string }
 
-// NamedShops lists the configured shops for a command that reads topics: what
-// else is configured of them, and whether it is at fault, does not matter. It is
-// empty where no shop is configured, or none can be read. The defaults are as in
-// Load.
+// NamedShops returns the configured shops for commands that only read topics. It
+// ignores all other settings and their faults. The result is empty if no shop is
+// configured or the file cannot be read. The defaults are as in Load.
 func NamedShops(defaults map[string]string) []Named {
 	var env environment
 	if err := envconfig.Process(prefix, &env); err != nil {

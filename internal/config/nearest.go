@@ -2,9 +2,9 @@ package config
 
 import "strings"
 
-// Nearest returns the candidate a mistyped word most probably meant, or
-// nothing when none is near enough. It serves the names of variables here and
-// those of commands in internal/cli.
+// Nearest returns the candidate that a mistyped word most probably meant, or ""
+// if none is close enough. This package uses it for variables, internal/cli for
+// commands.
 func Nearest(word string, candidates []string) string {
 	best, bestDistance := "", len(word)/4+2
 	for _, c := range candidates {
@@ -15,7 +15,7 @@ func Nearest(word string, candidates []string) string {
 	return best
 }
 
-// distance is the number of letters to insert, remove or change.
+// distance returns the number of letters to insert, remove or change.
 func distance(a, b string) int {
 	row := make([]int, len(b)+1)
 	for j := range row {
@@ -36,11 +36,11 @@ func distance(a, b string) int {
 	return row[len(b)]
 }
 
-// misspelt refuses the name of a variable of ours with one or two wrong letters
-// in the prefix, or none but in the case: it would not be read.
+// misspelt rejects a variable whose prefix has one or two wrong letters or differs
+// in case: it would be ignored silently.
 func (f *faults) misspelt(name string, names []string) {
 	if distance(strings.ToUpper(name[:min(len(name), len(prefix))]), prefix) > 3 {
-		return // most of an environment
+		return // an unrelated variable
 	}
 	for _, n := range names {
 		if distance(strings.ToUpper(name), variable(n)) <= 2 && strings.HasSuffix(strings.ToUpper(name), n) {

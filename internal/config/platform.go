@@ -11,11 +11,11 @@ import (
 
 // Component is a third-party platform.
 type Component struct {
-	// AppID is the platform's own; empty = there is no platform.
+	// AppID is the platform's app ID; empty = no platform.
 	AppID     string
 	AppSecret Secret
-	// VerifyTicket reads the latest ticket from its file; nil = no file. The
-	// file need not be there.
+	// VerifyTicket reads the latest ticket from its file, which need not exist;
+	// nil = no file is configured.
 	VerifyTicket Secret
 }
 
@@ -23,13 +23,13 @@ type Component struct {
 type Push struct {
 	// Listen is its address; empty = none.
 	Listen string
-	// Token and AESKey are set together, and hold for whatever has none of its
-	// own: the platform, and the shops that name none.
+	// Token and AESKey are set together. They apply to the platform and to the
+	// shops that set neither.
 	Token, AESKey Secret
 }
 
-// Keys returns the keys for what is kept of a platform, read again at each
-// call: the first encrypts, all decrypt. Nil Keys means that none were given.
+// Keys returns the keys of the platform's stored tokens, reading the file at each
+// call: the first key encrypts, all decrypt. Nil means that no keys are configured.
 type Keys func() ([][]byte, error)
 
 // String hides the keys.
@@ -46,8 +46,8 @@ func (Keys) LogValue() slog.Value { return slog.StringValue(hidden) }
 
 const stateKeySize = 32
 
-// keyFile reads keys of 32 bytes, base64, one a line. Its errors never quote
-// what is in the file.
+// keyFile reads base64 keys of 32 bytes, one a line. Its errors never quote the
+// contents of the file.
 func keyFile(path string) Keys {
 	return func() ([][]byte, error) {
 		text, err := readSecretFile(path)
@@ -77,8 +77,8 @@ func keyFile(path string) Keys {
 	}
 }
 
-// stateKeys takes the file of keys; nil if none was given, or if there is
-// something wrong with it.
+// stateKeys returns the keys of the key file; nil if no file is configured or the
+// file has a fault.
 func (f *faults) stateKeys(env *environment) Keys {
 	if env.StateKeyFile == "" {
 		return nil
@@ -86,13 +86,14 @@ func (f *faults) stateKeys(env *environment) Keys {
 	keys := keyFile(env.StateKeyFile)
 	if _, err := keys(); err != nil {
 		f.add(variable("STATE_KEY_FILE"), strings.TrimPrefix(err.Error(), "read state keys: "),
-			"give a file with a key on each line, as `openssl rand -base64 32` makes them")
+			"give a file with one key on each line, as `openssl rand -base64 32` prints it")
 		return nil
 	}
 	return keys
 }
 
-// component reads the platform, and wants one if a shop is authorised to it.
+// component reads the platform's settings. They are required if a shop uses auth
+// component.
 func (f *faults) component(env *environment, shops []Shop) Component {
 	c := Component{
 		AppID: env.ComponentAppID,
@@ -122,13 +123,13 @@ func (f *faults) component(env *environment, shops []Shop) Component {
 		f.add(variable("COMPONENT_APP_SECRET"), "is not set", "a platform needs it, or "+variable("COMPONENT_APP_SECRET_FILE"))
 	}
 	if env.StateKeyFile == "" && needed {
-		f.add(variable("STATE_KEY_FILE"), "is not set", "auth component needs it: what the platform is given must be kept, and encrypted")
+		f.add(variable("STATE_KEY_FILE"), "is not set", "auth component needs it to store the platform's tokens encrypted")
 	}
 	return c
 }
 
-// push reads the listener for pushes and what they are signed and encrypted
-// with.
+// push reads the settings of the push listener and the token and key of the
+// pushes.
 func (f *faults) push(env *environment) Push {
 	p := Push{
 		Token:  f.secret(variable("PUSH_TOKEN"), env.PushToken, variable("PUSH_TOKEN_FILE"), env.PushTokenFile),
@@ -147,12 +148,12 @@ func (f *faults) push(env *environment) Push {
 	}
 	p.Listen, _ = f.listen("PUSH_LISTEN", env.PushListen)
 	if p.Listen != "" && env.PushListen == env.Listen && !strings.HasSuffix(p.Listen, ":0") { // two free ports are two
-		f.add(variable("PUSH_LISTEN"), shownAddress(env.PushListen)+" is that of "+variable("LISTEN")+" too", "give another port: what is served there is for nobody outside")
+		f.add(variable("PUSH_LISTEN"), shownAddress(env.PushListen)+" is that of "+variable("LISTEN")+" too", "give another port: the HTTP listener must not face the internet")
 	}
 	return p
 }
 
-// pushed wants a token and a key for everybody whose pushes may come.
+// pushed requires a token and a key for every source of pushes.
 func (f *faults) pushed(p Push, c Component, shops []Shop) {
 	if p.Listen == "" || p.Token != nil || p.AESKey != nil {
 		return
@@ -166,22 +167,22 @@ func (f *faults) pushed(p Push, c Component, shops []Shop) {
 	}
 }
 
-// aesKey wants the 43 characters that the vendor's page makes; where is their
-// place. A key that could not be read is complained about already.
+// aesKey requires the 43 characters that the vendor's page generates; where is
+// their variable or field. An unreadable key has been reported already.
 func (f *faults) aesKey(key Secret, where string) {
 	if key == nil {
 		return
 	}
 	text, err := key()
 	if text == "" {
-		return // found fault with already
+		return // reported already
 	}
 	if err == nil && len(text) != 43 {
 		err = fmt.Errorf("has %d characters", len(text))
 	}
 	if err == nil {
 		if _, bad := base64.StdEncoding.DecodeString(text + "="); bad != nil {
-			err = errors.New("has characters that no such key has")
+			err = errors.New("has characters that are not allowed in it")
 		}
 	}
 	if err != nil {
@@ -189,7 +190,7 @@ func (f *faults) aesKey(key Secret, where string) {
 	}
 }
 
-// orText is the place of a secret that was given as text or as a file.
+// orText returns the variable of a secret that is set as text or as a file.
 func orText(text, textName, fileName string) string {
 	if text != "" {
 		return textName

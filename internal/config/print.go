@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// WriteMarkdown lists them as a table in Markdown.
+// WriteMarkdown writes the variables as a Markdown table.
 func WriteMarkdown(w io.Writer) error {
 	var b strings.Builder
 	b.WriteString("| variable | type | default | meaning |\n|---|---|---|---|\n")
@@ -21,8 +21,8 @@ func WriteMarkdown(w io.Writer) error {
 	return err
 }
 
-// WriteEnv lists them as a file of an environment, each commented out and with
-// its built-in default.
+// WriteEnv writes the variables as an env file, each commented out and with its
+// built-in default.
 func WriteEnv(w io.Writer) error {
 	var b strings.Builder
 	for i, v := range Variables() {

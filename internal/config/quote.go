@@ -10,15 +10,15 @@ import (
 )
 
 const (
-	// longestShown are the characters of a value that a fault quotes.
+	// longestShown is the number of characters of a value that a fault quotes.
 	longestShown = 60
-	// shortestSecret are the characters from which on a word is taken for what
-	// could be a secret; the other packages redact parts of secrets this long.
+	// shortestSecret is the number of characters from which a word may be a
+	// secret; the other packages redact parts of secrets from this length.
 	shortestSecret = 8
 )
 
-// shown is a value as a fault quotes it. A value in the wrong place may be a
-// secret: one that looks like a secret is described and not quoted.
+// shown quotes a value for a fault. A misplaced value may be a secret: if it looks
+// like one, shown returns its length only.
 func shown(given string) string {
 	if likeSecret(given) {
 		return described(given)
@@ -29,12 +29,12 @@ func shown(given string) string {
 	return strconv.Quote(given)
 }
 
-// A word of so many characters that cannot have been meant for its place is not
-// quoted; one of letters and digits need not be so long.
+// A word that cannot have been meant for its place is not quoted from leastHidden
+// characters on, or from leastMixed if it mixes letters and digits.
 const leastHidden, leastMixed = 10, 6
 
-// shownIf is shown for a place that takes words or numbers of its own: what can
-// have been meant for it. Anything else may be a secret that got there.
+// shownIf is shown for a variable with its own vocabulary; meant reports whether
+// the value resembles it. Any other value may be a misplaced secret.
 func shownIf(meant bool, given string) string {
 	long := leastHidden
 	if mixed(given) {
@@ -50,13 +50,13 @@ func described(given string) string {
 	return fmt.Sprintf("[%d characters, not shown: it could be a secret]", utf8.RuneCountInString(given))
 }
 
-// numeric reports whether a value begins as numbers, times and durations do.
+// numeric reports whether a value begins like a number, time or duration.
 func numeric(given string) bool {
 	return given != "" && strings.ContainsRune("0123456789+-.", rune(given[0]))
 }
 
-// quoteNumber is quote for what should be a number, a time or a duration, and
-// quoteWord for one of the words.
+// quoteNumber is quote for a number, time or duration; quoteWord is quote for one
+// of the words.
 func quoteNumber(given string) string { return shownIf(numeric(given), given) + notValid }
 
 func quoteWord(given string, words []string) string {
@@ -65,9 +65,9 @@ func quoteWord(given string, words []string) string {
 
 const notValid = " is not valid"
 
-// likeSecret reports whether a value has a word that no time, number, name or
-// address of ours has: letters mixed with digits, very long, or with the
-// punctuation of passwords and of URLs with credentials.
+// likeSecret reports whether a value contains a word unlike any valid time, number,
+// name or address: a very long one, one that mixes letters and digits, or one with
+// the punctuation of passwords and of URLs with credentials.
 func likeSecret(given string) bool {
 	if len(given) < shortestSecret {
 		return false
@@ -90,8 +90,8 @@ func mixed(text string) bool {
 	return strings.ContainsFunc(text, letter) && strings.ContainsFunc(text, digit)
 }
 
-// shownAddress is shown for addresses, whose hosts look like secrets: those are
-// before an @ or behind a question mark.
+// shownAddress is shown for addresses. Host names look like secrets; the secrets of
+// an address are before an @ or after a question mark.
 func shownAddress(given string) string {
 	if strings.ContainsAny(given, "@?#=&") {
 		return "[address not shown: it could hold a secret]"
@@ -102,10 +102,10 @@ func shownAddress(given string) string {
 	return shown(given)
 }
 
-// shownPath is the path of a file as a fault quotes it. Where the file is to be
-// named, the secret itself is sometimes given, which may begin with a slash: what
-// looks like one and leads into no folder is not quoted, and neither is a single
-// word that is no file here.
+// shownPath quotes the path of a file for a fault. Operators sometimes give the
+// secret itself instead of its path, and it may begin with a slash. So a path that
+// looks like a secret and is in no existing folder is not quoted, nor is a single
+// word that is no file.
 func shownPath(path string) string {
 	first, _, inside := strings.Cut(strings.TrimLeft(path, "/"), "/")
 	named := strings.ContainsAny(path, "/.") || len(path) < leastHidden && !mixed(path)

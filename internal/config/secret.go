@@ -12,15 +12,15 @@ import (
 	"unicode/utf8"
 )
 
-// hidden is what a secret looks like wherever it is printed.
+// hidden replaces a secret wherever it is printed.
 const hidden = "[secret]"
 
-// maxSecretFile is many times what a secret or token has.
+// maxSecretFile bounds a secret's file, in bytes: many times the longest token.
 const maxSecretFile = 256 << 10
 
-// A Secret returns the secret as it is now. One that lives in a file is read
-// again at each call, without a byte order mark and the white space around it;
-// the error names the file. A nil Secret means that none was given.
+// A Secret returns the current secret. A secret in a file is read at each call,
+// without its byte order mark and surrounding white space; the error names the
+// file. A nil Secret means that none is configured.
 type Secret func() (string, error)
 
 // String hides the secret.
@@ -42,7 +42,7 @@ func secretText(text string) Secret {
 // secretFile reads a secret or token that is one printable word.
 func secretFile(path string) Secret { return fileOf(path, oneWord) }
 
-// fileOf reads what passes the test; the test's error follows the path.
+// fileOf reads a secret that passes the test; the test's error follows the path.
 func fileOf(path string, test func(text string) error) Secret {
 	return func() (string, error) {
 		text, err := readSecretFile(path)
@@ -59,8 +59,8 @@ func fileOf(path string, test func(text string) error) Secret {
 	}
 }
 
-// readSecretFile is the text of a file without a byte order mark and the white
-// space around it.
+// readSecretFile returns the text of a file without its byte order mark and
+// surrounding white space.
 func readSecretFile(path string) (string, error) {
 	file, err := os.Open(path)
 	if err != nil {
@@ -79,10 +79,10 @@ func readSecretFile(path string) (string, error) {
 	return strings.TrimSpace(string(bytes.TrimPrefix(data, []byte("\ufeff")))), nil
 }
 
-// oneWord wants what secrets, tokens and keys of the vendor and bearer tokens
-// are: printable ASCII without spaces or quotes around it. What editors and
-// shells add to a secret is refused here rather than by the vendor, who says no
-// more than that it is wrong.
+// oneWord accepts printable ASCII without spaces and without quotes around it,
+// which is the form of the vendor's secrets, tokens and keys and of bearer tokens.
+// It names the characters that editors and shells add to a secret; the vendor
+// would only answer that the secret is wrong.
 func oneWord(text string) error {
 	switch at := strings.IndexFunc(text, func(r rune) bool { return r <= ' ' || r > '~' }); {
 	case at >= 0 && (text[at] == '\n' || text[at] == '\r'):
@@ -95,7 +95,7 @@ func oneWord(text string) error {
 	return unquoted(text)
 }
 
-// password wants text without control characters; Kafka takes any.
+// password accepts text without control characters; Kafka accepts any text.
 func password(text string) error {
 	switch {
 	case !utf8.ValidString(text):
@@ -114,8 +114,8 @@ func passwordText(text string) error {
 	return unquoted(text)
 }
 
-// unquoted refuses the quotes that `docker run --env-file` and some editors of
-// secrets keep around a value.
+// unquoted rejects the quotes that `docker run --env-file` and some secret editors
+// keep around a value.
 func unquoted(text string) error {
 	if quoted(text) {
 		return errors.New("has quotes around it, which `docker run --env-file` keeps")
@@ -133,16 +133,16 @@ func quoted(text string) bool {
 	return false
 }
 
-// secret takes a secret given as text or as a file; nil if neither was, or if
-// there is something wrong with it.
+// secret returns a secret that is set as text or as a file; nil if neither is set
+// or it has a fault.
 func (f *faults) secret(textName, text, fileName, file string) Secret {
 	return f.secretOf(textName, text, fileName, file, oneWord, oneWord, "give the secret as it is")
 }
 
-// password is secret for passwords, which may have spaces and letters of any
+// password is secret for passwords, which may contain spaces and letters of any
 // script.
 func (f *faults) password(textName, text, fileName, file string) Secret {
-	return f.secretOf(textName, text, fileName, file, passwordText, password, "remove them, or give by "+fileName+" what really has them")
+	return f.secretOf(textName, text, fileName, file, passwordText, password, "remove them, or use "+fileName+" if they are part of it")
 }
 
 func (f *faults) secretOf(textName, text, fileName, file string, testText, testFile func(string) error, allowed string) Secret {
@@ -167,7 +167,7 @@ func (f *faults) secretOf(textName, text, fileName, file string, testText, testF
 	return nil
 }
 
-// fileFault says in few words why a file cannot be read.
+// fileFault returns a short error for a file that cannot be read.
 func fileFault(path string, err error) error {
 	var pathErr *os.PathError
 	if errors.As(err, &pathErr) {

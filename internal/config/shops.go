@@ -6,10 +6,10 @@ import (
 	"strings"
 )
 
-// Shop is one shop and one of the two ranges it is walked by.
+// Shop is one shop with one of the two time ranges it can be walked by.
 type Shop struct {
-	// Name names it to people: in logs, metrics and over HTTP. Defaults to the
-	// app ID; unique.
+	// Name is the shop's name in logs, metrics and over HTTP; unique. Defaults to
+	// the app ID.
 	Name string
 	// AppID is the shop's app ID: unique together with TimeRange.
 	AppID string
@@ -17,19 +17,18 @@ type Shop struct {
 	// "component".
 	Auth string
 	// AppSecret is set with stable_token and token, AccessToken with static,
-	// CloudToken with cloud_file: that one reads CloudTokenFile, which need not
-	// be there.
+	// CloudToken with cloud_file: it reads CloudTokenFile, which need not exist.
 	AppSecret, AccessToken, CloudToken Secret
 	CloudTokenFile                     string
-	// SecretInFile says that AppSecret comes from a file, which may change.
+	// SecretInFile reports that AppSecret comes from a file, which may change.
 	SecretInFile bool
 	// RefreshToken may be set with component: the shop's authorizer refresh
 	// token.
 	RefreshToken Secret
-	// PushToken and PushAESKey, set together, are for pushes of the shop's own
-	// events; nil = those of Push.
+	// PushToken and PushAESKey, set together, verify and decrypt pushes of the
+	// shop's own events; nil = those of Push.
 	PushToken, PushAESKey Secret
-	// Topic is where its orders go.
+	// Topic receives the shop's orders.
 	Topic string
 	// TimeRange is "create_time" or "update_time".
 	TimeRange string
@@ -38,7 +37,7 @@ type Shop struct {
 	// Status and OpenID are passed on as filters; zero = none.
 	Status int
 	OpenID string
-	// RateLimit is the list calls a second for the app ID.
+	// RateLimit is the number of list calls a second for the app ID.
 	RateLimit float64
 }
 
@@ -49,12 +48,13 @@ var shopFields = []string{
 	"topic", "time_range", "start_time", "end_time", "status", "openid", "rate_limit",
 }
 
-// readShops returns the shops of the file, or the one of the variables.
+// readShops returns the shops of the file, or the single shop that the variables
+// configure.
 func readShops(env *environment, f *faults) []Shop {
 	base := f.baseShop(env)
 	if env.ShopsFile == "" {
 		if base.AppID == "" {
-			f.add(variable("SHOPS_FILE"), "and "+variable("APP_ID")+" are both not set: there is no shop to walk",
+			f.add(variable("SHOPS_FILE"), "and "+variable("APP_ID")+" are both not set: no shop is configured",
 				"give "+variable("APP_ID")+" with "+variable("APP_SECRET")+" for one shop, or a file that lists them")
 			return nil
 		}
@@ -73,7 +73,7 @@ func readShops(env *environment, f *faults) []Shop {
 	return f.listedShops(env, base, data)
 }
 
-// listedShops are those of the shops file, which is data.
+// listedShops returns the shops of the shops file; data is its text.
 func (f *faults) listedShops(env *environment, base Shop, data []byte) []Shop {
 	root, err := parseTree(data) // once: the tree takes many times the memory of the text
 	defer func() { f.locate(root) }()
@@ -104,15 +104,15 @@ func (f *faults) listedShops(env *environment, base Shop, data []byte) []Shop {
 		}
 	}
 	if !appIDUsed {
-		f.add(variable("APP_ID"), shown(base.AppID)+" is no shop of "+variable("SHOPS_FILE"),
+		f.add(variable("APP_ID"), shown(base.AppID)+" is not a shop of "+variable("SHOPS_FILE"),
 			"list it there, or remove one of the two")
 	}
 	f.duplicates(shops, func(i int) bool { return listed[i]["name"] != "" })
 	return shops
 }
 
-// baseShop is the shop of the variables: the only one, or what the shops of the
-// file leave out.
+// baseShop returns the shop that the variables configure: the only one, or the
+// defaults for the shops of the file.
 func (f *faults) baseShop(env *environment) Shop {
 	values := map[string]string{
 		"app_id": env.AppID, "app_secret": env.AppSecret, "app_secret_file": env.AppSecretFile,
@@ -125,7 +125,7 @@ func (f *faults) baseShop(env *environment) Shop {
 	return f.shop(inherited, values, at)
 }
 
-// shop reads what is given over what it inherits.
+// shop overrides the inherited shop s with the given fields.
 func (f *faults) shop(s Shop, given map[string]string, at func(field string) string) Shop {
 	has := func(field string) bool { return given[field] != "" }
 	if has("app_id") {
@@ -189,9 +189,9 @@ func (f *faults) shop(s Shop, given map[string]string, at func(field string) str
 	return s
 }
 
-// ownSecret reads a secret that was given as text or as a file. One that is at
-// fault is kept as an empty one, so that it is not reported a second time as
-// missing, nor inherited instead.
+// ownSecret reads a secret that is set as text or as a file. A secret with a fault
+// becomes an empty one, so that it is neither reported again as missing nor
+// replaced by the inherited one.
 func (f *faults) ownSecret(s *Secret, field string, given map[string]string, at func(field string) string) {
 	text, file := given[field], given[field+"_file"]
 	if text+file == "" {
@@ -202,8 +202,8 @@ func (f *faults) ownSecret(s *Secret, field string, given map[string]string, at 
 	}
 }
 
-// checkShop looks at what only the whole shop can tell. at gives the place of a
-// field by the upper-case name of its variable.
+// checkShop checks the fields of a shop against each other. at returns the place
+// of a field by the upper-case name of its variable.
 func (f *faults) checkShop(s Shop, at func(name string) string) {
 	if s.AppID == "" {
 		f.add(at("APP_ID"), "is not set", "give the shop's app ID")
@@ -214,8 +214,8 @@ func (f *faults) checkShop(s Shop, at func(name string) string) {
 	}
 }
 
-// duplicates refuses what two shops must not share. named reports whether a shop
-// has a name of its own, or is called by its app ID.
+// duplicates rejects values that two shops must not share. named reports whether
+// a shop sets a name; its name is its app ID otherwise.
 func (f *faults) duplicates(shops []Shop, named func(i int) bool) {
 	type source struct{ appID, timeRange string }
 	sources, names, rates := map[source]int{}, map[string]int{}, map[string]int{}
@@ -234,12 +234,12 @@ func (f *faults) duplicates(shops []Shop, named func(i int) bool) {
 		case !ok:
 			names[s.Name] = i
 		case !named(i) && !named(first):
-			f.add(fmt.Sprintf("shops[%d]", i), fmt.Sprintf("would be called %s like shops[%d]: a shop without a name is called by its app ID", appID(s.Name), first),
+			f.add(fmt.Sprintf("shops[%d]", i), fmt.Sprintf("would have the name %s of shops[%d]: the name of a shop defaults to its app ID", appID(s.Name), first),
 				"give one of them a name, such as "+s.Name+"-"+strings.TrimSuffix(s.TimeRange, "_time"))
 		case !named(i) || !named(first):
-			f.add(at("name"), fmt.Sprintf("%s is what shops[%d] is called too: a shop without a name is called by its app ID", appID(s.Name), first), "give each shop a name of its own")
+			f.add(at("name"), fmt.Sprintf("%s is also the name of shops[%d]: the name of a shop defaults to its app ID", appID(s.Name), first), "give each shop a unique name")
 		default:
-			f.add(at("name"), fmt.Sprintf("%s is the name of shops[%d] already", appID(s.Name), first), "give each shop a name of its own")
+			f.add(at("name"), fmt.Sprintf("%s is already the name of shops[%d]", appID(s.Name), first), "give each shop a unique name")
 		}
 		if first, ok := rates[s.AppID]; ok && shops[first].RateLimit != s.RateLimit {
 			f.add(at("rate_limit"), fmt.Sprintf("differs from that of shops[%d], which has the same app ID", first),
@@ -250,8 +250,8 @@ func (f *faults) duplicates(shops []Shop, named func(i int) bool) {
 	}
 }
 
-// ordersTopics are the topics of the shops, each once. None may be the offsets
-// topic: it is compacted.
+// ordersTopics returns the topics of the shops without duplicates. None may be the
+// offsets topic, which is compacted.
 func ordersTopics(shops []Shop, offsetsTopic string, f *faults) []string {
 	seen := map[string]bool{}
 	var topics []string
@@ -263,7 +263,7 @@ func ordersTopics(shops []Shop, offsetsTopic string, f *faults) []string {
 	}
 	if offsetsTopic != "" && seen[offsetsTopic] {
 		f.add(variable("OFFSETS_TOPIC"), strconv.Quote(offsetsTopic)+" is also a topic for orders",
-			"give each a topic of its own")
+			"give two different topics")
 	}
 	return topics
 }

@@ -8,23 +8,23 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// parseShops reads the shops file into the text of its fields. The text of a
-// value is taken as it stands in the file: YAML would make a date or a number
-// of what is an ID or a time here. A fault without a place is one of the whole
-// file. No value is ever quoted, since it may be a secret.
+// parseShops reads the shops file into the text of its fields. It keeps the text of
+// each value, because YAML would convert some IDs and times to numbers or dates. A
+// fault without a place concerns the whole file. Faults never quote a value, since
+// it may be a secret.
 func parseShops(data []byte) ([]map[string]string, []Fault) {
 	root, err := parseTree(data)
 	return readList(root, err)
 }
 
-// readList is parseShops of what parseTree has returned.
+// readList is parseShops for the result of parseTree.
 func readList(root *yaml.Node, err error) ([]map[string]string, []Fault) {
 	const shape = "give a list of shops: `shops: [{app_id: …}]`"
 	if err != nil {
 		return nil, []Fault{{"", err.Error(), "give YAML or JSON"}}
 	}
 	if root == nil || root.Kind != yaml.MappingNode {
-		return nil, []Fault{{"", "is no list of shops", shape}}
+		return nil, []Fault{{"", "is not a list of shops", shape}}
 	}
 	var problems []Fault
 	var list *yaml.Node
@@ -34,9 +34,9 @@ func readList(root *yaml.Node, err error) ([]map[string]string, []Fault) {
 		case key.Value != "shops":
 			problems = append(problems, unknownField(key, []string{"shops"}, shape))
 		case list != nil:
-			problems = append(problems, Fault{"shops", "stands there twice" + onLine(key), shape})
+			problems = append(problems, Fault{"shops", "is given twice" + onLine(key), shape})
 		case value.Kind != yaml.SequenceNode:
-			return nil, append(problems, Fault{"shops", "is no list" + onLine(key), shape})
+			return nil, append(problems, Fault{"shops", "is not a list" + onLine(key), shape})
 		default:
 			list = value
 		}
@@ -52,7 +52,7 @@ func readList(root *yaml.Node, err error) ([]map[string]string, []Fault) {
 			p.Where = strings.TrimSuffix(fmt.Sprintf("shops[%d].%s", i, p.Where), ".")
 			problems = append(problems, p)
 		}
-		// An alias of a whole shop is short, what it stands for is not.
+		// A short alias can repeat a whole shop.
 		if values += len(shops[i]); values > maxShopsParts || len(problems) > maxFaults {
 			return nil, append(problems, Fault{"", errTooMany.Error(), "give fewer shops or fields"})
 		}
@@ -64,7 +64,7 @@ func readList(root *yaml.Node, err error) ([]map[string]string, []Fault) {
 func readFields(item *yaml.Node, fields map[string]string) []Fault {
 	item = target(item)
 	if item.Kind != yaml.MappingNode {
-		return []Fault{{"", "is no shop" + onLine(item), "give fields such as app_id and app_secret_file"}}
+		return []Fault{{"", "is not a shop" + onLine(item), "give fields such as app_id and app_secret_file"}}
 	}
 	var problems []Fault
 	seen := map[string]bool{}
@@ -74,9 +74,9 @@ func readFields(item *yaml.Node, fields map[string]string) []Fault {
 		case !slices.Contains(shopFields, key.Value):
 			problems = append(problems, unknownField(key, shopFields, "remove it; the fields are "+strings.Join(shopFields, ", ")))
 		case seen[key.Value]:
-			problems = append(problems, Fault{key.Value, "stands there twice" + onLine(key), "give it once"})
+			problems = append(problems, Fault{key.Value, "is given twice" + onLine(key), "give it once"})
 		case value.Kind != yaml.ScalarNode:
-			problems = append(problems, Fault{key.Value, "is no single value" + onLine(key), "give one text or number"})
+			problems = append(problems, Fault{key.Value, "is not a single value" + onLine(key), "give one text or number"})
 		case len(value.Value) > maxValue:
 			problems = append(problems, Fault{key.Value, fmt.Sprintf("has more than %d bytes", maxValue) + onLine(key), "give a shorter value"})
 		case value.Tag != "!!null":
@@ -90,9 +90,9 @@ func readFields(item *yaml.Node, fields map[string]string) []Fault {
 	return problems
 }
 
-// unknownField is the fault of a field that is none of these. It names the field
-// only where that is close to a word of ours: a value that got into the place of
-// a name may be a secret.
+// unknownField returns the fault of a field that is not in fields. It names the
+// field only if the name is close to a known one: a misplaced value may be a
+// secret.
 func unknownField(key *yaml.Node, fields []string, allowed string) Fault {
 	const longest = 64
 	name, problem := "", "has an unknown field"+onLine(key)
@@ -120,7 +120,7 @@ func target(n *yaml.Node) *yaml.Node {
 	return n
 }
 
-// onLine says where in the file.
+// onLine returns the node's line in parentheses, or "" if it is unknown.
 func onLine(n *yaml.Node) string {
 	if n.Line == 0 {
 		return ""

@@ -18,15 +18,15 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// Bounds of the shops file, many times what ten thousand shops with every field
-// need. A worker reads the file while it runs: one that is too large or nested
-// too deep must not take the process's memory or stack.
+// Bounds of the shops file, many times the size of ten thousand shops with every
+// field. A worker reads the file while it runs: a file that is too large or too
+// deeply nested must not exhaust the memory or the stack of the process.
 const (
 	maxShopsFile  = 16 << 20 // bytes
 	maxShopsDepth = 16
-	// maxShopsParts bounds the values and, for YAML, what separates them.
+	// maxShopsParts bounds the values and, for YAML, the separators.
 	maxShopsParts = 500_000
-	// maxValue bounds the bytes of one value, many times those of a token.
+	// maxValue bounds one value, in bytes: many times the length of a token.
 	maxValue = 8 << 10
 )
 
@@ -35,7 +35,7 @@ var (
 	errTooMany = fmt.Errorf("it has more than %d values", maxShopsParts)
 )
 
-// readShopsFile reads no more than the bound of what may be a pipe too.
+// readShopsFile reads the file, which may be a pipe, up to maxShopsFile bytes.
 func readShopsFile(path string) ([]byte, error) {
 	file, err := os.Open(path)
 	if err != nil {
@@ -49,9 +49,9 @@ func readShopsFile(path string) ([]byte, error) {
 	return data, err
 }
 
-// parseTree reads YAML, or JSON when the text begins with a brace: not all
-// JSON is YAML to the library (tabs, escaped surrogate pairs). Its errors quote
-// nothing of the file.
+// parseTree parses YAML, or JSON if the text begins with a brace: the YAML library
+// rejects some JSON (tabs, escaped surrogate pairs). Its errors quote nothing of
+// the file.
 func parseTree(data []byte) (*yaml.Node, error) {
 	data = bytes.TrimPrefix(fromUTF16(data), []byte("\ufeff"))
 	if bytes.HasPrefix(bytes.TrimSpace(data), []byte("{")) {
@@ -70,13 +70,13 @@ func parseTree(data []byte) (*yaml.Node, error) {
 		return nil, yamlFault(data, err)
 	}
 	if err := decoder.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
-		return nil, errors.New("there is more than one document in it")
+		return nil, errors.New("it has more than one YAML document")
 	}
 	return target(doc.Content[0]), nil
 }
 
-// fromUTF16 turns a text with UTF-16's byte order mark, as PowerShell writes it,
-// into UTF-8.
+// fromUTF16 converts a text with UTF-16's byte order mark, as PowerShell writes it,
+// to UTF-8.
 func fromUTF16(data []byte) []byte {
 	order := binary.ByteOrder(binary.LittleEndian)
 	switch {
@@ -99,9 +99,9 @@ func fromUTF16(data []byte) []byte {
 	return text
 }
 
-// boundYAML refuses a text of which the library would make a tree too large: it
-// has no bound of its own. Every value of YAML but the first follows one of these
-// separators, so there are at most two values (a key and an empty value) for each.
+// boundYAML rejects a text whose tree would be too large; the library has no such
+// bound. Every YAML value but the first follows one of these separators, so a
+// separator adds at most two values (a key and an empty value).
 func boundYAML(data []byte) error {
 	parts := 0
 	for i, c := range data {
@@ -121,16 +121,16 @@ func boundYAML(data []byte) error {
 	return nil
 }
 
-// yamlFaults are what the library says of the common mistakes and quotes nothing.
+// yamlFaults matches the library's errors for common mistakes that quote nothing.
 var yamlFaults = regexp.MustCompile(`^(line \d+: )?(mapping values are not allowed in this context|` +
 	`could not find expected ':'|did not find expected (key|node content|'-' indicator|',' or '\]'|',' or '\}'|` +
 	`alphabetic or numeric character|whitespace or line break)|found (character that cannot start any token|` +
 	`a tab character that violates indentation|unexpected end of stream|unknown escape character)|` +
 	`block sequence entries are not allowed in this context|control characters are not allowed)$`)
 
-// yamlFault is what is wrong and in which line. What the library says is kept
-// only where it is known to quote nothing: it quotes names of anchors, and a
-// secret that begins with * is one to it.
+// yamlFault returns the library's error, with its line, if its text is known to
+// quote nothing, and a general error otherwise: the library quotes the names of
+// aliases, and it takes a secret that begins with * for one.
 func yamlFault(data []byte, err error) error {
 	text := strings.TrimPrefix(err.Error(), "yaml: ")
 	if yamlFaults.MatchString(text) {
@@ -145,9 +145,9 @@ func yamlFault(data []byte, err error) error {
 		if at := bytes.Index(data, []byte("*"+name)); at >= 0 {
 			line = fmt.Sprintf("line %d: ", lineAt(data, at))
 		}
-		return errors.New(line + "a value that begins with * has to stand in quotes")
+		return errors.New(line + "a value that begins with * must be in quotes")
 	}
-	return errors.New(line + "it is no YAML; a value with special characters has to stand in quotes")
+	return errors.New(line + "it is not valid YAML; a value with special characters must be in quotes")
 }
 
 func lineAt(data []byte, offset int) int {
@@ -163,13 +163,13 @@ func parseJSON(data []byte) (*yaml.Node, error) {
 		return nil, reader.fault(err)
 	}
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return nil, errors.New("there is something after the end of the JSON")
+		return nil, errors.New("it has text after the end of the JSON")
 	}
 	return root, nil
 }
 
-// jsonReader reads JSON as the nodes that YAML would have made of it.
-// (encoding/json's maps would lose a field that stands there twice.)
+// jsonReader reads JSON into the nodes that YAML parsing would return.
+// (encoding/json's maps would lose a field that is given twice.)
 type jsonReader struct {
 	data    []byte
 	decoder *json.Decoder
@@ -178,7 +178,7 @@ type jsonReader struct {
 	line    int
 }
 
-// fault says what is wrong and in which line.
+// fault returns the error with its line.
 func (r *jsonReader) fault(err error) error {
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return errors.New("the JSON ends too early")
@@ -188,12 +188,12 @@ func (r *jsonReader) fault(err error) error {
 	case errors.As(err, &syntax):
 		line = lineAt(r.data, int(syntax.Offset))
 	case !errors.Is(err, errTooDeep) && !errors.Is(err, errTooMany):
-		err = errors.New("it is no JSON") // an error of another kind may quote a value
+		err = errors.New("it is not valid JSON") // another error may quote a value
 	}
 	return fmt.Errorf("line %d: %w", line, err)
 }
 
-// lineNow is the line of what was read last.
+// lineNow returns the line of the last token.
 func (r *jsonReader) lineNow() int {
 	now := min(int(r.decoder.InputOffset()), len(r.data))
 	r.line += bytes.Count(r.data[r.counted:now], []byte("\n"))
@@ -201,7 +201,7 @@ func (r *jsonReader) lineNow() int {
 	return r.line
 }
 
-// node reads one value that stands this deep.
+// node reads one value at the given depth of nesting.
 func (r *jsonReader) node(depth int) (*yaml.Node, error) {
 	if depth > maxShopsDepth {
 		return nil, errTooDeep

@@ -8,11 +8,11 @@ import (
 	"orderwalk/internal/wechat"
 )
 
-// maxUnixSeconds is the year 2286: a greater number was meant as milliseconds.
+// maxUnixSeconds is in the year 2286: a greater number is in milliseconds.
 const maxUnixSeconds = 9_999_999_999
 
-// ParseTime reads a time as the variables take it: unix seconds, RFC 3339, or a
-// date, which is its 00:00 in Asia/Shanghai.
+// ParseTime reads a time in the forms that the variables accept: unix seconds, RFC
+// 3339, or a date, which means its 00:00 in Asia/Shanghai.
 func ParseTime(text string) (int64, error) {
 	const allowed = "give unix seconds, RFC 3339 such as 2026-11-01T00:00:00+08:00, or a date such as 2026-11-01 (its 00:00 in Asia/Shanghai)"
 	if n, err := strconv.ParseInt(text, 10, 64); err == nil {
@@ -34,7 +34,7 @@ func ParseTime(text string) (int64, error) {
 	return t.Unix(), nil
 }
 
-// timeError is a text that is no time.
+// timeError is the error of a text that is not a time.
 type timeError struct{ problem, allowed string }
 
 func (e *timeError) Error() string { return e.problem + "; " + e.allowed }

@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// Warnings are what is allowed and unsafe, a sentence each: secrets that are sent
-// in clear to another machine, and a key that others can read.
+// Warnings returns a sentence for each setting that is allowed but unsafe: secrets
+// sent in clear to another machine, and a key file that other users can access.
 func (c *Config) Warnings() []string {
 	var all []string
 	sasl := c.Kafka.SASL.Mechanism
@@ -33,8 +33,7 @@ func (c *Config) Warnings() []string {
 	return all
 }
 
-// inClear reports whether what is sent to an address leaves this machine in plain
-// http.
+// inClear reports whether requests to an address leave this machine in plain http.
 func inClear(address string) bool {
 	u, err := url.Parse(address)
 	return err == nil && u.Scheme == "http" && !loopback(u.Hostname())

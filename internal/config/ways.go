@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// Ways to be authorised for the API's calls.
+// The values of AUTH: ways to authorize calls of the API.
 const (
 	authStableToken = "stable_token"
 	authToken       = "token"
@@ -20,11 +20,11 @@ const (
 
 var allAuth = []string{authStableToken, authToken, authStatic, authCloudFile, authCloudOpen, authComponent}
 
-// Ways lists them.
+// Ways returns the values of AUTH.
 func Ways() []string { return slices.Clone(allAuth) }
 
-// ownAuth is the way that a shop goes which names none: the one that what it
-// brings is good for, unless the one it inherits takes that too.
+// ownAuth returns the auth of a shop that sets none: the one that its credentials
+// are for, unless the inherited auth uses the same credentials.
 func ownAuth(inherited string, has func(field string) bool) string {
 	switch {
 	case has("access_token") || has("access_token_file"):
@@ -44,8 +44,8 @@ func ownAuth(inherited string, has func(field string) bool) string {
 	return inherited
 }
 
-// needs looks for what a shop's way needs. at gives the place of a field by the
-// upper-case name of its variable.
+// needs reports the missing credentials of a shop's auth. at returns the place of
+// a field by the upper-case name of its variable.
 func (f *faults) needs(s Shop, at func(name string) string) {
 	switch {
 	case s.Auth == authStableToken && s.AppSecret == nil:
@@ -61,8 +61,8 @@ func (f *faults) needs(s Shop, at func(name string) string) {
 	}
 }
 
-// ways looks at what only all shops together can tell of their ways; file says
-// that they stand in one.
+// ways checks the auth of the shops against each other. file reports whether they
+// come from the shops file.
 func (f *faults) ways(shops []Shop, file bool, apiURL string) {
 	place := func(i int, field string) string {
 		if !file {
@@ -103,12 +103,12 @@ func (f *faults) ways(shops []Shop, file bool, apiURL string) {
 	}
 }
 
-// openURL wants an address to which calls without a token may go in plain http:
-// the vendor's, which the hosting relays, or a loopback one.
+// openURL requires an address for calls without a token in plain http: the
+// vendor's, which the hosting relays, or a loopback address.
 func (f *faults) openURL(auth, apiURL string) {
 	u, err := url.Parse(apiURL)
 	if err != nil || apiURL == "" {
-		return // complained about already
+		return // reported already
 	}
 	ip := net.ParseIP(u.Hostname())
 	loopback := strings.EqualFold(u.Hostname(), "localhost") || ip != nil && ip.IsLoopback()
