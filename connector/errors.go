@@ -24,9 +24,9 @@ func (e *TooDenseError) Error() string {
 		e.Start, e.End, time.Unix(e.Start, 0).UTC().Format(time.RFC3339), e.Shop)
 }
 
-// MisplacedError stops a shop whose checkpoint stands in a lane that it does
-// not belong to: somebody has changed the number of the offsets topic's
-// partitions. Starting over would publish everything again.
+// MisplacedError stops a shop whose checkpoint is in another lane than its own:
+// an operator has changed the number of partitions of the offsets topic. Starting
+// over would publish everything again.
 type MisplacedError struct {
 	Partition   offsets.Partition
 	Topic       string
@@ -38,9 +38,9 @@ func (e *MisplacedError) Error() string {
 		e.Partition, e.Found, e.Topic, e.Lane)
 }
 
-// GrownError is an offsets topic that has other partitions than when this
-// worker dealt its shops out over them. Dealing them out anew while it runs
-// would take shops away from their checkpoints.
+// GrownError reports that the number of partitions of the offsets topic has changed
+// since this worker assigned its shops to lanes. Assigning them again while it runs
+// would separate shops from their checkpoints.
 type GrownError struct {
 	Topic    string
 	Had, Has int // Has is 0 where only a partition beyond those it had is known

@@ -12,13 +12,13 @@ import (
 	"orderwalk/internal/wechat"
 )
 
-// apiSilence is how long the API may leave a command without an answer before
-// the command says so.
+// apiSilence is the time without an answer of the API after which a command
+// reports that it is waiting.
 const apiSilence = 2 * time.Second
 
-// asking tells on stderr how a command gets on that asks the API about many
-// shops: on a terminal how many are done, and anywhere, once, that it waits for
-// the API and why.
+// asking reports on stderr the progress of a command that asks the API about
+// many shops: on a terminal the number of shops done, and everywhere, once,
+// that the command waits for the API and why.
 type asking struct {
 	out  io.Writer
 	url  string
@@ -32,14 +32,15 @@ type asking struct {
 	silent atomic.Bool // a call was waited out, and nothing has ever answered
 }
 
-// silence is why shops need not be tried one by one: nothing answers.
+// silence is the reason why the remaining shops need not be tried: the API
+// does not answer.
 const silence = "not tried: the API has not answered"
 
-// waited notes that a call to the host was waited out.
+// waited records that a call to the host used up its time limit.
 func (a *asking) waited(host *wechat.Host) { a.silent.Store(host.LastHeard().IsZero()) }
 
-// newAsking begins. The progress line is drawn on a terminal only, and not where
-// the results scroll by on it anyway.
+// newAsking starts the reporting. The progress line is drawn only on a
+// terminal that does not already show the results.
 func newAsking(streams Streams, url string, all int, what string, scrolls bool) *asking {
 	a := &asking{out: streams.Err, url: url, what: what, all: all}
 	screen, ok := terminal(streams.Err)
@@ -57,21 +58,21 @@ func (a *asking) draw() {
 	}
 }
 
-// one counts one that is done.
+// one counts one shop as done.
 func (a *asking) one() {
 	a.done.Add(1)
 	a.draw()
 }
 
-// end takes the progress line away.
+// end erases the progress line.
 func (a *asking) end() {
 	if a.line != nil {
 		a.line.set("", a.cols())
 	}
 }
 
-// watch follows the calls of a client until the returned function is called.
-// The command gives up after limit.
+// watch reports on the calls of a client until the returned function is
+// called. The command gives up after limit.
 func (a *asking) watch(client *wechat.Client, limit time.Duration) (stop func()) {
 	done, watched := make(chan struct{}), make(chan struct{})
 	go func() {
@@ -106,8 +107,8 @@ func (a *asking) tell(reason string, limit time.Duration) {
 	})
 }
 
-// wayHint says what to try where a call to the API at a URL got no answer, or
-// one of another protocol.
+// wayHint returns what to try if a call to the API at a URL got no answer or
+// an answer of another protocol.
 func wayHint(url string, v *wechat.Error) string {
 	if v == nil {
 		return "check ORDERWALK_API_URL and the way to it"

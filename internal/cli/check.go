@@ -94,7 +94,8 @@ func runCheck(ctx context.Context, c Streams, settings map[string]string, asJSON
 	return nil
 }
 
-// errInterrupted is of a command that was to find something out and was not let.
+// errInterrupted reports that a command was interrupted before it had a
+// result.
 var errInterrupted = errors.New("interrupted before it came to its end")
 
 // finding is the outcome of one check.
@@ -105,7 +106,7 @@ type finding struct {
 	Do     []string `json:"do,omitempty"`     // what to do about it, a line each
 }
 
-// checkup prints the findings as they come.
+// checkup prints the findings as they are found.
 type checkup struct {
 	streams  Streams
 	asJSON   bool
@@ -155,8 +156,8 @@ func (k *checkup) writeJSON(w io.Writer) error {
 	return nil
 }
 
-// run makes the checks, in the order in which run would fail.
-// The defaults stand in for variables that are not set.
+// run performs the checks in the order in which `orderwalk run` would fail.
+// The defaults apply to unset variables.
 func (k *checkup) run(ctx context.Context, defaults map[string]string) {
 	cfg, err := config.Load(defaults)
 	if err != nil {
@@ -175,10 +176,10 @@ func (k *checkup) run(ctx context.Context, defaults map[string]string) {
 	k.configured = true
 	k.ok("configuration", fmt.Sprintf("group %s, %s", cfg.Group, count(len(cfg.Shops), "shop")))
 	k.api(ctx, cfg)
-	// What fails findings say; what is waited for must be said before.
+	// Findings show failures; the log shows waits, which come before a finding.
 	waits := slog.New(slog.NewTextHandler(k.streams.Err, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	k.kafka(ctx, cfg, waits)
 }
 
-// count is such as: 6 partitions.
+// count returns a number with its noun, such as "6 partitions".
 func count(n int, word string) string { return fmt.Sprintf("%d %s", n, plural(n, word)) }

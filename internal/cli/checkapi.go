@@ -16,7 +16,7 @@ import (
 	"orderwalk/internal/wechat"
 )
 
-// checkAtOnce is how many app IDs are tried at a time.
+// checkAtOnce is the number of app IDs checked in parallel.
 const checkAtOnce = 8
 
 // api tries every app ID once.
@@ -58,7 +58,8 @@ func (k *checkup) api(ctx context.Context, cfg *config.Config) {
 	k.clock(host)
 }
 
-// check tries one app ID, by the token that run keeps if it is a platform's.
+// check checks one app ID, with run's stored token if the shop belongs to a
+// platform.
 func (t *tenants) check(ctx context.Context, host *wechat.Host, s config.Shop, asking *asking) []finding {
 	if asking.silent.Load() {
 		return []finding{{Check: "token of " + s.Name, Detail: silence}}
@@ -76,13 +77,14 @@ func (t *tenants) check(ctx context.Context, host *wechat.Host, s config.Shop, a
 	return checkShop(ctx, host, s, access, asking)
 }
 
-// Differences of the clocks from which check says so, and fails.
+// Differences of the clocks from which check reports one, and from which it
+// fails.
 const (
 	clocksDiffer = 5 * time.Second
 	clocksFail   = time.Minute
 )
 
-// clock compares this machine's clock with the API's. The walk goes by the
+// clock compares this machine's clock with the API's. The walk uses the
 // earlier of the two.
 func (k *checkup) clock(host *wechat.Host) {
 	skew, answers := host.Skew()
@@ -103,8 +105,8 @@ func (k *checkup) clock(host *wechat.Host) {
 	k.add(f)
 }
 
-// checkShop gets a token, makes one list call, for a minute that is over, and
-// asks what is left of the day. access is the token that run keeps, if it does.
+// checkShop gets a token, makes one list call for a past minute, and asks for
+// the day's remaining calls. access is run's stored token; empty = none.
 func checkShop(ctx context.Context, host *wechat.Host, s config.Shop, access string, asking *asking) []finding {
 	ctx, cancel := context.WithTimeout(ctx, checkLimit)
 	defer cancel()
@@ -151,7 +153,7 @@ func checkShop(ctx context.Context, host *wechat.Host, s config.Shop, access str
 	return []finding{token, list, checkQuota(ctx, client, s)}
 }
 
-// isAsked says that a shop's token is asked for, by a call.
+// isAsked reports whether a call gets the shop's token.
 func isAsked(s config.Shop) bool {
 	switch s.Auth {
 	case wechat.AuthStableToken, wechat.AuthToken, wechat.AuthComponent:
@@ -160,7 +162,7 @@ func isAsked(s config.Shop) bool {
 	return false
 }
 
-// wayOf says where a shop's token comes from.
+// wayOf describes the source of a shop's token.
 func wayOf(s config.Shop) string {
 	switch s.Auth {
 	case wechat.AuthStatic:
@@ -176,8 +178,8 @@ func wayOf(s config.Shop) string {
 	return "by " + s.Auth
 }
 
-// checkQuota asks what is left of the day. Nothing depends on the answer but
-// how a backfill is paced, so only a day that is used up is a failure.
+// checkQuota asks for the day's remaining calls. The answer only sets the
+// speed of a backfill, so only an exhausted quota is a failure.
 func checkQuota(ctx context.Context, client *wechat.Client, s config.Shop) finding {
 	f := finding{Check: "quota of " + s.Name, OK: true}
 	quota, err := client.Quota(ctx)
@@ -197,14 +199,15 @@ func checkQuota(ctx context.Context, client *wechat.Client, s config.Shop) findi
 	return f
 }
 
-// apiFinding puts the hint of an error where hints are. url is the API's.
+// apiFinding moves the hint of an API error into the finding's Do. url is the
+// API's.
 func apiFinding(check string, err error, url string) finding {
 	f := finding{Check: check}
 	f.Detail, f.Do = explained(err, url, checkLimit)
 	return f
 }
 
-// warnings keeps what is logged at level warn, to be shown as findings.
+// warnings collects log records of level warn, to be shown as findings.
 type warnings struct {
 	mu    sync.Mutex
 	lines []string
@@ -227,8 +230,8 @@ func (w *warnings) Handle(_ context.Context, r slog.Record) error {
 	return nil
 }
 
-// WithAttrs is part of slog.Handler: nobody here adds any.
+// WithAttrs is part of slog.Handler; it is not used here.
 func (w *warnings) WithAttrs([]slog.Attr) slog.Handler { return w }
 
-// WithGroup is part of slog.Handler: nobody here adds any.
+// WithGroup is part of slog.Handler; it is not used here.
 func (w *warnings) WithGroup(string) slog.Handler { return w }

@@ -18,16 +18,16 @@ import (
 	"orderwalk/internal/txn"
 )
 
-// coordinatorLimit is how long check waits for a coordinator. On a fresh cluster
-// the first question has Kafka make the topic that it keeps its state in, which
-// takes a second or two.
+// coordinatorLimit bounds the wait for a coordinator. On a fresh cluster the
+// first request makes Kafka create its internal topic, which takes a second or
+// two.
 const coordinatorLimit = 10 * time.Second
 
-// transactions has Kafka prepare for a transaction as run does for each lane, and
-// begins none. It does so under a transactional ID of its own: one of a lane may
-// be a running worker's, which would be fenced. Kafka forgets the ID after a week.
-// Where Write was granted on the lanes' IDs by name, the ID may not be used: then
-// only the coordinator is asked for.
+// transactions initializes a producer as run does for each lane, and begins no
+// transaction. It uses a separate transactional ID, because a lane's ID may
+// belong to a running worker, which would be fenced. Kafka forgets the ID
+// after a week. If Write is granted only on the lanes' IDs by name, this ID is
+// refused; then only the coordinator is looked up.
 func transactions(ctx context.Context, cfg *config.Config, brokers *kafkaconn.Kafka, size int) finding {
 	ctx, cancel := context.WithTimeout(ctx, coordinatorLimit)
 	defer cancel()
@@ -58,7 +58,7 @@ func transactions(ctx context.Context, cfg *config.Config, brokers *kafkaconn.Ka
 	}
 }
 
-// coordinates asks for the coordinator of a transactional ID until ctx ends.
+// coordinates looks up the coordinator of a transactional ID until ctx ends.
 func coordinates(ctx context.Context, brokers *kafkaconn.Kafka, id string) error {
 	client := kafka.Client{Addr: brokers.Addr, Transport: brokers.Transport, Timeout: coordinatorLimit}
 	for {
@@ -75,7 +75,7 @@ func coordinates(ctx context.Context, brokers *kafkaconn.Kafka, id string) error
 	}
 }
 
-// membership tries whether a worker could join the group, without joining.
+// membership checks whether a worker could join the group, without joining.
 func membership(ctx context.Context, cfg *config.Config, brokers *kafkaconn.Kafka, size int) finding {
 	ctx, cancel := context.WithTimeout(ctx, coordinatorLimit)
 	defer cancel()
@@ -93,8 +93,8 @@ func membership(ctx context.Context, cfg *config.Config, brokers *kafkaconn.Kafk
 	}
 }
 
-// internalTopic says what to do when Kafka has no coordinators, which it has where
-// the partitions of a topic of its own have leaders.
+// internalTopic returns what to do if Kafka has no coordinators. It needs an
+// internal topic whose partitions have leaders.
 func internalTopic(topic, settings string, size int) string {
 	if size > 0 && size < 3 {
 		return fmt.Sprintf("Kafka keeps this in its topic %s, which has 3 replicas by default, and %s: set %s.replication.factor%s to %d in the brokers' configuration, or add brokers",
@@ -103,7 +103,8 @@ func internalTopic(topic, settings string, size int) string {
 	return fmt.Sprintf("Kafka keeps this in its topic %s: see in the brokers' log why it cannot be made (%s.replication.factor), or has partitions without a leader or too few replicas in sync", topic, settings)
 }
 
-// minISR is the setting that goes with the factor, of the topic that has one.
+// minISR returns the min.insync.replicas setting of an internal topic, if it
+// has one.
 func minISR(settings string) string {
 	if settings == "transaction.state.log" {
 		return " and " + settings + ".min.isr"
@@ -111,8 +112,8 @@ func minISR(settings string) string {
 	return ""
 }
 
-// largestBatch is a topic's max.message.bytes, if this client may see it; that
-// takes DescribeConfigs, which run does not need.
+// largestBatch returns a topic's max.message.bytes, if this client may read
+// it; that requires DescribeConfigs, which run does not need.
 func largestBatch(ctx context.Context, brokers *kafkaconn.Kafka, topic string) (bytes int, told bool) {
 	client := kafka.Client{Addr: brokers.Addr, Transport: brokers.Transport, Timeout: checkLimit}
 	res, err := client.DescribeConfigs(ctx, &kafka.DescribeConfigsRequest{Resources: []kafka.DescribeConfigRequestResource{{

@@ -19,7 +19,7 @@ import (
 	"orderwalk/internal/txn"
 )
 
-// kafka tries the brokers, the topics and the rights.
+// kafka checks the brokers, the topics and the rights.
 func (k *checkup) kafka(ctx context.Context, cfg *config.Config, log *slog.Logger) {
 	brokers := kafkaconn.New(kafkaConfig(cfg.Kafka, "orderwalk-check", log))
 	defer brokers.Close()
@@ -67,9 +67,9 @@ func (k *checkup) kafka(ctx context.Context, cfg *config.Config, log *slog.Logge
 	}
 }
 
-// brokers tries each broker by the address the cluster gives for it: the walk
-// needs them all, and they are not the ones in the environment. It returns how
-// many there are.
+// brokers connects to each broker at its advertised address: the walk needs
+// all of them, and the configured bootstrap addresses may be others. It
+// returns the number of brokers.
 func (k *checkup) brokers(ctx context.Context, brokers *kafkaconn.Kafka) (size int) {
 	ctx, cancel := context.WithTimeout(ctx, checkLimit)
 	defer cancel()
@@ -99,7 +99,7 @@ func (k *checkup) brokers(ctx context.Context, brokers *kafkaconn.Kafka) (size i
 	return len(found.Brokers)
 }
 
-// inClear warns of what anybody on the way can read.
+// inClear warns of data that is sent unencrypted.
 func inClear(k config.Kafka) string {
 	switch {
 	case k.TLS.Enable:
@@ -112,8 +112,8 @@ func inClear(k config.Kafka) string {
 	return ""
 }
 
-// topic adds what is known of one, and looks at its cleanup.policy if it is to
-// be compacted. partitions are what a missing one would get.
+// topic adds the finding of one topic and checks the cleanup.policy of a
+// compacted one. partitions is the number a missing topic would get.
 func (k *checkup) topic(ctx context.Context, brokers *kafkaconn.Kafka, report access.Report, spec topics.Spec, partitions int) {
 	check := "topic " + spec.Name
 	missing := report.Of("topic", spec.Name)

@@ -15,17 +15,18 @@ import (
 	"orderwalk/internal/wechat"
 )
 
-// tenants is what a check may know of a platform's shops. To get a shop's token
-// would change its refresh token, which is run's to keep: so a check calls with
-// the token that run keeps, or sees whether the shop has authorised the platform.
+// tenants is the state of a platform's shops that check reads. Fetching a
+// shop's token would replace its refresh token, which run stores. So check
+// calls with the token that run has stored, or only reports whether the shop
+// has authorized the platform.
 type tenants struct {
 	platform   string // app ID
 	known      platform.Known
 	authorised map[string]bool
 }
 
-// platform tries the third-party platform's own token; nil if there is no
-// platform, or none that works.
+// platform checks the token of the third-party platform; nil if no platform is
+// configured or its token cannot be fetched.
 func (k *checkup) platform(ctx context.Context, cfg *config.Config, host *wechat.Host) *tenants {
 	if cfg.Component.AppID == "" {
 		return nil
@@ -69,7 +70,7 @@ func (k *checkup) platform(ctx context.Context, cfg *config.Config, host *wechat
 	return all
 }
 
-// keptToken hands out the access token that run keeps.
+// keptToken returns the access token that run has stored.
 func keptToken(access string) func(context.Context, string) (string, error) {
 	return func(_ context.Context, refused string) (string, error) {
 		if refused != "" {
@@ -80,7 +81,7 @@ func keptToken(access string) func(context.Context, string) (string, error) {
 	}
 }
 
-// lookAtLedger reads what the group keeps, if there is anything.
+// lookAtLedger reads the group's ledger, if it exists.
 func lookAtLedger(ctx context.Context, cfg *config.Config) (platform.Known, error) {
 	quiet := slog.New(slog.DiscardHandler)
 	brokers := kafkaconn.New(kafkaConfig(cfg.Kafka, "orderwalk", quiet))
@@ -100,8 +101,8 @@ func lookAtLedger(ctx context.Context, cfg *config.Config) (platform.Known, erro
 		Group: cfg.Group, Topic: cfg.OffsetsTopic, Addr: brokers.Addr, Transport: brokers.Transport, Log: quiet})}).Look(ctx, lane)
 }
 
-// shop gives what is found of a shop without a call for its orders, and whether
-// such a call can be made, with the access token.
+// shop returns the findings of a shop that need no list call, and the access
+// token if a list call is possible.
 func (t *tenants) shop(s config.Shop) (found []finding, access string) {
 	check := "token of " + s.Name
 	access, problem, code := t.known.Shop(s.AppID)

@@ -1,10 +1,10 @@
 // Package cli is the command line of orderwalk. A command reads its flags and
-// the configuration, puts the other packages together, and turns their outcome
+// the configuration, wires the other packages together, and turns their result
 // into a message and an exit code.
 //
-// It holds no logic of its own about orders, windows or transactions. Only
-// main uses it; it is the one package that imports internal/config, so that
-// everything below takes plain fields.
+// The package holds no logic about orders, windows or transactions. Only main
+// uses it. It is the only importer of internal/config, so that all other
+// packages take plain fields.
 package cli
 
 import (
@@ -29,16 +29,16 @@ const (
 
 // Streams are where a command writes.
 type Streams struct {
-	// Out gets what was asked for, Err the log, progress and errors.
+	// Out receives the command's output, Err the log, progress and errors.
 	Out, Err io.Writer
 }
 
 // Main runs the command that args name and returns the exit code: 0 done, 1
 // failed, 2 wrong usage or configuration. When ctx ends, the command stops in
-// order; that is no failure.
+// order, which is not a failure.
 func Main(ctx context.Context, args []string, streams Streams) int {
-	// net/http prints what an API sends unasked, which may hold a token, on the
-	// standard logger. Nothing of ours writes there.
+	// net/http logs unsolicited responses, which may hold a token, with the
+	// standard logger. This program does not use that logger.
 	log.SetOutput(io.Discard)
 	root := commandTree(streams)
 	root.SetArgs(append([]string{}, args...)) // nil would be those of the process
@@ -46,19 +46,19 @@ func Main(ctx context.Context, args []string, streams Streams) int {
 	return report(cmd, err, streams.Err)
 }
 
-// usageError is a command line that cannot be meant.
+// usageError is an invalid command line.
 type usageError struct{ text string }
 
 func (e *usageError) Error() string { return e.text }
 
-// wrongConfiguration is an error because of faults in the configuration, which
-// have been printed already.
+// wrongConfiguration is an error caused by configuration faults that have been
+// printed already.
 type wrongConfiguration struct{ error }
 
-// errNoCommand is a command line that names no command.
+// errNoCommand reports a command line without a command.
 var errNoCommand = errors.New("no command is given")
 
-// report writes the error, if there is one, and returns the exit code.
+// report writes the error, if any, and returns the exit code.
 func report(cmd *cobra.Command, err error, w io.Writer) int {
 	var usage *usageError
 	var faults *config.Error

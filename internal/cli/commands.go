@@ -81,8 +81,8 @@ func noArguments(cmd *cobra.Command, args []string) error {
 	return &usageError{fmt.Sprintf("%s %q%s", kind, args[0], didYouMean("", args[0], names))}
 }
 
-// didYouMean names the candidate that a mistyped word most probably meant, with
-// what is to be put before it; empty when none is near enough.
+// didYouMean returns the candidate that a mistyped word most probably meant,
+// with the given prefix; empty if none is close enough.
 func didYouMean(before, word string, candidates []string) string {
 	near := config.Nearest(word, candidates)
 	if near == "" {
@@ -91,12 +91,12 @@ func didYouMean(before, word string, candidates []string) string {
 	return "; did you mean " + before + near + "?"
 }
 
-// choices has the shell complete the values of a flag from a fixed list.
+// choices makes the shell complete the values of a flag from a fixed list.
 func choices(cmd *cobra.Command, flag string, values ...string) {
 	completes(cmd, flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp))
 }
 
-// completes has the shell complete the values of a flag by a function.
+// completes makes the shell complete the values of a flag by a function.
 func completes(cmd *cobra.Command, flag string, values cobra.CompletionFunc) {
 	_ = cmd.RegisterFlagCompletionFunc(flag, values) // fails for a flag that is not defined
 }

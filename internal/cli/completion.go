@@ -18,8 +18,7 @@ const completionExamples = `
   orderwalk completion fish > ~/.config/fish/completions/orderwalk.fish
 `
 
-// completionCommand prints the script that a shell completes our command line
-// with.
+// completionCommand prints the completion script for a shell.
 func completionCommand(streams Streams) *cobra.Command {
 	shells := []string{"bash", "zsh", "fish"}
 	return &cobra.Command{

@@ -25,8 +25,8 @@ const configExamples = `
   orderwalk config --format env > orderwalk.env     # a file to fill in
 `
 
-// configCommand prints the documentation of the environment, or what is in
-// force.
+// configCommand prints the documentation of the environment, or the effective
+// configuration.
 func configCommand(streams Streams) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "config", Short: "list every variable with its type, default and meaning",
@@ -84,8 +84,7 @@ func writeVariables(w io.Writer) error {
 	return err
 }
 
-// writeEffective lists what is in force. It returns the faults of the
-// configuration.
+// writeEffective lists the effective configuration and returns its faults.
 func writeEffective(w io.Writer) error {
 	settings, shops, faults := config.Effective()
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
@@ -106,10 +105,10 @@ func writeEffective(w io.Writer) error {
 	return faults
 }
 
-// shopsListed are as many shops as a reader can use.
+// shopsListed is the largest number of shops listed.
 const shopsListed = 50
 
-// writeShops lists what is in force of shops, if there are any.
+// writeShops lists the effective settings of the shops, if any.
 func writeShops(w io.Writer, shops []config.Shop) error {
 	if len(shops) == 0 {
 		return nil

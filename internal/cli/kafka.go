@@ -14,11 +14,11 @@ import (
 	"orderwalk/internal/kafkaconn"
 )
 
-// reachTimeout is how long Kafka may be away while we start.
+// reachTimeout bounds the wait for Kafka at the start.
 const reachTimeout = 15 * time.Second
 
-// kafkaConfig puts the settings into the words of kafkaconn. The zero Dial is
-// the operating system's.
+// kafkaConfig converts the settings for kafkaconn. A nil Dial means the
+// operating system's.
 func kafkaConfig(k config.Kafka, clientID string, log *slog.Logger) kafkaconn.Config {
 	c := kafkaconn.Config{
 		Brokers: k.Brokers, ClientID: clientID, Log: log,
@@ -34,7 +34,7 @@ func kafkaConfig(k config.Kafka, clientID string, log *slog.Logger) kafkaconn.Co
 	return c
 }
 
-// reachError is a Kafka that cannot be talked to.
+// reachError reports that Kafka cannot be reached.
 type reachError struct {
 	brokers string
 	why     *kafkaconn.Error
@@ -47,9 +47,9 @@ func (e *reachError) Error() string {
 func (e *reachError) Unwrap() error { return e.err }
 
 // reachKafka waits until a broker answers and returns the cluster's ID. It
-// gives up after reachTimeout, so that a wrong address shows as an error and
-// not as a program that hangs, and at once when waiting cannot help. A cluster
-// that goes away later is waited for without end.
+// gives up after reachTimeout, so that a wrong address is reported as an
+// error, and at once if waiting cannot help. A cluster that fails later is
+// waited for without limit.
 func reachKafka(ctx context.Context, k *kafkaconn.Kafka, log *slog.Logger) (clusterID string, err error) {
 	wait := backoff.NewExponentialBackOff()
 	wait.InitialInterval = 200 * time.Millisecond

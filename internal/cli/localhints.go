@@ -7,8 +7,8 @@ import (
 	"syscall"
 )
 
-// localHint says what to try where this machine itself is in the way: an address
-// that cannot be listened on, a file or folder that cannot be used.
+// localHint returns what to try if this machine causes the error: an address
+// that cannot be listened on, or a file or folder that cannot be used.
 func localHint(err error) string {
 	var network *net.OpError
 	var path *fs.PathError

@@ -4,7 +4,6 @@ package cli
 
 import "os"
 
-// lockFile does nothing where files cannot be locked in this way: there, two
-// processes on one folder are the user's to avoid, and a dev that runs is not
-// found.
+// lockFile does nothing on systems without flock. There, the user must not
+// start two processes on one folder, and a running dev is not found.
 func lockFile(*os.File, bool) error { return nil }

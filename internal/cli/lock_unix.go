@@ -7,8 +7,8 @@ import (
 	"syscall"
 )
 
-// lockFile locks the file until it is closed or the process ends in whatever way:
-// for this process alone, or shared with others that lock it so.
+// lockFile locks the file, exclusively or shared, until it is closed or the
+// process ends for any reason.
 func lockFile(f *os.File, shared bool) error {
 	how := syscall.LOCK_EX
 	if shared {

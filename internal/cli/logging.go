@@ -8,7 +8,7 @@ import (
 	"orderwalk/internal/kafkaconn"
 )
 
-// newLog writes to w, in the form and from the level that are configured.
+// newLog returns a log to w with the configured format and level.
 func newLog(c *config.Config, w io.Writer) *slog.Logger {
 	options := &slog.HandlerOptions{Level: c.LogLevel, ReplaceAttr: spelledOut}
 	if c.LogFormat == "text" {
@@ -17,8 +17,8 @@ func newLog(c *config.Config, w io.Writer) *slog.Logger {
 	return slog.New(hinting{slog.NewJSONHandler(w, options)})
 }
 
-// spelledOut writes durations as 1.6s, in JSON too, which has nanoseconds
-// otherwise, and errors of kafka-go in Kafka's words.
+// spelledOut writes durations as 1.6s (JSON would have nanoseconds) and
+// kafka-go's errors in Kafka's terms.
 func spelledOut(_ []string, a slog.Attr) slog.Attr {
 	if a.Value.Kind() == slog.KindDuration {
 		a.Value = slog.StringValue(a.Value.Duration().String())
@@ -29,11 +29,11 @@ func spelledOut(_ []string, a slog.Attr) slog.Attr {
 	return a
 }
 
-// loggedError is an error whose line is in the log already.
+// loggedError is an error that has been logged already.
 type loggedError struct{ error }
 
-// logEnd writes the error that ends a worker as the last line of a log that
-// programs read, with what to try.
+// logEnd logs the error that ends a worker, with its hint, as the last line of
+// a log read by programs.
 func logEnd(c *config.Config, log *slog.Logger, err error) error {
 	if err == nil || c.LogFormat != "json" {
 		return err

@@ -5,9 +5,8 @@ import (
 	"log/slog"
 )
 
-// hinting adds to each line of a log what an operator can do about the error that
-// the line is about, as "hint". So the packages below log their errors and need
-// not know what to do about them.
+// hinting adds the attribute "hint" to log records with an error: what an
+// operator can do about it. So the packages below only log their errors.
 type hinting struct{ slog.Handler }
 
 // Handle implements slog.Handler.

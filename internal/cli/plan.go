@@ -113,11 +113,11 @@ func begins(shops []config.Shop) bool {
 	return false
 }
 
-// planning makes a plan.
+// planning holds the inputs of a plan.
 type planning struct {
 	cfg  *config.Config
 	host *wechat.Host
-	// least and most are how many list calls a shop is sampled with.
+	// least and most bound the list calls with which a shop is sampled.
 	least, most int
 	asking      *asking
 	// known is what run keeps of a platform's shops, unknown why that could not
@@ -126,7 +126,7 @@ type planning struct {
 	unknown error
 }
 
-// run plans the shops, several at a time, and sums up.
+// run plans the shops, several in parallel, and adds up the totals.
 func (p *planning) run(ctx context.Context, shops []connector.Shop) plan {
 	sharing := make(map[string]int) // shops of an app ID
 	for _, s := range shops {

@@ -11,10 +11,10 @@ import (
 	"orderwalk/internal/wechat"
 )
 
-// plan is what plan tells of all shops.
+// plan is the plan of all shops.
 type plan struct {
 	Shops []shopPlan `json:"shops"`
-	// Total is of all shops that could be planned.
+	// Total is the sum over all shops that could be planned.
 	Total total `json:"total"`
 
 	liveShare float64
@@ -28,7 +28,7 @@ type total struct {
 	Seconds float64 `json:"seconds"` // the shops are read at one time
 }
 
-// shopPlan is what it tells of one: estimates, all but the range.
+// shopPlan is the plan of one shop. All numbers but the range are estimates.
 type shopPlan struct {
 	Shop      string `json:"shop"`
 	AppID     string `json:"app_id"`
@@ -69,7 +69,7 @@ type shopPlan struct {
 	Do    []string `json:"do,omitempty"`    // about the error
 }
 
-// samplePlan is what was looked at.
+// samplePlan describes the sample.
 type samplePlan struct {
 	Calls   int     `json:"calls"`
 	Windows int     `json:"windows"`
@@ -131,7 +131,8 @@ func (s *shopPlan) learn(policy window.Policy, sample forecast.Sample, now time.
 	}
 }
 
-// divide tells what all shops of an app ID do to its day, and sums up.
+// divide applies an app ID's daily quota to all of its shops and adds up the
+// totals.
 func (p *plan) divide() {
 	calls := make(map[string]int)
 	for _, s := range p.Shops {

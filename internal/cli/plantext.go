@@ -97,7 +97,7 @@ func (s *shopPlan) write(b *strings.Builder) {
 	}
 }
 
-// howMany is the estimate with what is known of its error.
+// howMany formats an estimate with its error.
 func (s *shopPlan) howMany() string {
 	low, high := about(s.OrdersLow), about(s.OrdersHigh)
 	switch {
@@ -115,7 +115,7 @@ func (s *shopPlan) howMany() string {
 
 func utc(second int64) string { return time.Unix(second, 0).UTC().Format(time.RFC3339) }
 
-// about rounds an estimate to two figures.
+// about rounds an estimate to two digits.
 func about(n int) string {
 	if n < 100 {
 		return fmt.Sprint(n)

@@ -22,8 +22,8 @@ const (
 	rateOver = 5 * time.Second
 )
 
-// progress makes one line of what the shops of this worker are doing. It keeps
-// the last few counts for the rate, and the share that has been shown.
+// progress formats one line about the shops of this worker. It keeps the last
+// few counts for the rate, and the share that was shown last.
 type progress struct {
 	// before is how many orders were on the topic when the process started.
 	before int64
@@ -43,7 +43,7 @@ type sample struct {
 	orders int64
 }
 
-// progressLine is what the line says at one moment.
+// progressLine is the content of the line at one moment.
 type progressLine struct {
 	segments []segment
 	// share of the backfill that is read, for the bar; negative = none is read.
@@ -263,8 +263,8 @@ func asBeforeEnd(before, now []connector.ShopStatus) []connector.ShopStatus {
 	return now
 }
 
-// log logs the progress now and then until ctx ends, as long as there is news: a
-// backfill under way, or a shop that has changed its state.
+// log logs the progress periodically until ctx ends, but only during a
+// backfill or after a shop has changed its state.
 func (p *progress) log(ctx context.Context, log *slog.Logger, shops func() []connector.ShopStatus) {
 	p.line(shops(), time.Now()) // what the first rate is compared with
 	last := ""

@@ -16,7 +16,7 @@ import (
 // explainLimit bounds the questions after a refusal.
 const explainLimit = 15 * time.Second
 
-// deniedError is a refusal for want of rights, with the rights.
+// deniedError is an authorization failure with the missing rights.
 type deniedError struct {
 	err       error
 	principal string
@@ -26,7 +26,7 @@ type deniedError struct {
 func (e *deniedError) Error() string { return e.err.Error() }
 func (e *deniedError) Unwrap() error { return e.err }
 
-// hint names the principal and how to grant it what it lacks.
+// hint names the principal and the commands that grant the missing rights.
 func (e *deniedError) hint() string {
 	if len(e.missing) == 0 {
 		return fmt.Sprintf("Kafka most probably knows this client as %s; docs/KAFKA.md lists the rights it needs", e.principal)
@@ -63,8 +63,8 @@ func requireRights(ctx context.Context, cfg *config.Config, k *kafkaconn.Kafka, 
 	return denied
 }
 
-// stopsAll reports whether there is nothing to walk without the rights: one is not
-// on an orders topic, or each orders topic lacks one.
+// stopsAll reports whether no shop can be walked without the rights: one of
+// them is not on an orders topic, or every orders topic lacks one.
 func stopsAll(missing []access.Right, orders []string) bool {
 	lacking := make(map[string]bool)
 	for _, r := range missing {
@@ -76,8 +76,7 @@ func stopsAll(missing []access.Right, orders []string) bool {
 	return len(lacking) == len(orders)
 }
 
-// explain asks Kafka which rights are missing when it has refused something
-// later, all of them at once.
+// explain asks Kafka for all missing rights after it has refused a request.
 func explain(ctx context.Context, cfg *config.Config, k *kafkaconn.Kafka, err error) error {
 	if !access.Refused(err) {
 		return err

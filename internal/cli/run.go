@@ -45,7 +45,7 @@ const runExamples = `
   orderwalk check && orderwalk run
 `
 
-// runCommand is the connector.
+// runCommand runs the connector.
 func runCommand(streams Streams) *cobra.Command {
 	return &cobra.Command{
 		Use: "run", Short: "walk the shops and publish their orders",
@@ -101,14 +101,14 @@ func garbage(shops int) int {
 	return 25
 }
 
-// rightsAfter is when run asks whether it has all the rights it will need.
+// rightsAfter is the delay after which run checks its rights.
 const rightsAfter = 300 * time.Millisecond
 
 // worker is one process of the connector.
 type worker struct {
 	cfg *config.Config
 	log *slog.Logger
-	// defaults stand in for variables that are not set.
+	// defaults apply to unset variables.
 	defaults map[string]string
 	// listener serves HTTP. Defaults to one on the configured address.
 	listener net.Listener
@@ -117,14 +117,14 @@ type worker struct {
 	started func(status func() []connector.ShopStatus)
 }
 
-// run puts the worker together, in the order in which an order goes through
-// it, and runs it until ctx ends or every shop is done. It is long because it
-// is the one place that sees everything.
+// run wires the worker in the order in which an order passes through it, and
+// runs it until ctx ends or every shop is done. It is long because the whole
+// wiring is in this one function.
 func (w *worker) run(ctx context.Context) error {
 	cfg, log := w.cfg, w.log
 	build := readBuild()
 	if w.listener == nil {
-		// Before anything else: a port that is taken should show at once.
+		// First, so that a port in use is reported at once.
 		listener, err := net.Listen("tcp", cfg.Listen)
 		if err != nil {
 			return fmt.Errorf("open %s: %w", cfg.Listen, err)

@@ -16,19 +16,19 @@ import (
 	"orderwalk/internal/wechat"
 )
 
-// lookEvery is how often the shops file is looked at for a change.
+// lookEvery is the interval at which the shops file is checked for changes.
 const lookEvery = 2 * time.Second
 
-// shopBook makes connector's shops of configured ones, and keeps the client of
-// each app ID: shops with the same one share it, and with it the token, the
-// rate limit and the quota, also when the shops file is read again.
+// shopBook converts configured shops to connector's shops and keeps one client
+// for each app ID. Shops with the same app ID share the client's token, rate
+// limit and quota, also after the shops file is read again.
 type shopBook struct {
 	host    *wechat.Host
 	metrics *connector.Metrics
 	log     *slog.Logger
-	// ledger, if any, has the tokens of a platform's shops.
+	// ledger, if any, holds the tokens of a platform's shops.
 	state *platform.State
-	// kept, instead of ledger, are those that run has put there.
+	// kept, instead of ledger, holds the tokens that run has stored.
 	kept platform.Known
 
 	mu      sync.Mutex
@@ -36,7 +36,7 @@ type shopBook struct {
 	warned  map[string]bool // shops whose filter was warned of
 }
 
-// known is a client with what it was made of.
+// known is a client with the configuration it was created from.
 type known struct {
 	client        *wechat.Client
 	shop          *atomic.Pointer[config.Shop] // where its secrets are read
@@ -47,16 +47,15 @@ type known struct {
 	rate          float64
 }
 
-// shops gives each configured shop its client, and keeps those clients.
+// shops returns each configured shop with its client, and keeps those clients.
 func (b *shopBook) shops(cfg *config.Config) []connector.Shop {
 	shops, keep := b.draft(cfg)
 	keep()
 	return shops
 }
 
-// draft gives each configured shop its client. Until keep is called nothing is
-// different for the shops there are: neither which clients serve them nor where
-// those read their secrets.
+// draft returns each configured shop with its client. The running shops keep
+// their clients and the sources of their secrets until keep is called.
 func (b *shopBook) draft(cfg *config.Config) (shops []connector.Shop, keep func()) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -93,7 +92,7 @@ func (b *shopBook) draft(cfg *config.Config) (shops []connector.Shop, keep func(
 	}
 }
 
-// shopOf is the configuration of an app ID; nil if there is none.
+// shopOf returns the configuration of an app ID; nil if it has none.
 func (b *shopBook) shopOf(appID string) *config.Shop {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -103,8 +102,7 @@ func (b *shopBook) shopOf(appID string) *config.Shop {
 	return nil
 }
 
-// tenants lists the shops of the platform, with the refresh tokens they are
-// configured with.
+// tenants lists the platform's shops with their configured refresh tokens.
 func (b *shopBook) tenants() map[string]string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -117,8 +115,9 @@ func (b *shopBook) tenants() map[string]string {
 	return tenants
 }
 
-// client is the one there is for the app ID, unless its credentials have
-// changed since. The one there is reads them where they are now.
+// client returns the existing client of the app ID, unless the shop's
+// credentials have changed. The existing client reads secrets from their
+// current source.
 func (b *shopBook) client(s config.Shop) known {
 	want := known{auth: s.Auth, secret: now(s.AppSecret), inFile: s.SecretInFile, token: now(s.AccessToken), rate: s.RateLimit}
 	if have, ok := b.clients[s.AppID]; ok {
@@ -165,8 +164,8 @@ func clientConfig(current func() *config.Shop) wechat.Config {
 	}
 }
 
-// now is what a secret is at this moment; empty when it cannot be read, which
-// the client finds out for itself.
+// now returns the current secret; empty if it cannot be read, which the client
+// reports itself.
 func now(s config.Secret) string {
 	if s == nil {
 		return ""
@@ -175,8 +174,8 @@ func now(s config.Secret) string {
 	return text
 }
 
-// watch looks at the shops file until ctx ends and hands changes on. A file
-// that is wrong changes nothing and is complained about once.
+// watch checks the shops file until ctx ends and passes changes on. A file
+// with faults changes nothing and is reported once.
 func (b *shopBook) watch(ctx context.Context, cfg *config.Config, defaults map[string]string, conn *connector.Connector) {
 	// The first look always counts: the file may have changed since it was read
 	// for the start, which can be long ago when Kafka was away.
@@ -222,8 +221,8 @@ func (b *shopBook) watch(ctx context.Context, cfg *config.Config, defaults map[s
 	}
 }
 
-// glance is what tells a changed file from an unchanged one. Kubernetes swaps a
-// symbolic link, which Stat follows.
+// glance is the part of a file's metadata that shows a change. Kubernetes
+// swaps a symbolic link, which Stat follows.
 type glance struct {
 	modified time.Time
 	size     int64

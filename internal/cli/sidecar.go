@@ -22,8 +22,8 @@ import (
 	"orderwalk/internal/wechat"
 )
 
-// sidecar is what a worker has beside its walk: the group's log, the platform's
-// tokens and the listener for pushes. It has the parts the configuration asks for.
+// sidecar runs beside the walk: the group's ledger, the platform's tokens and
+// the push listener. It has only the parts that are configured.
 type sidecar struct {
 	book     *shopBook
 	log      *grouplog.Log
@@ -93,7 +93,7 @@ func newAside(cfg *config.Config, book *shopBook, brokers *kafkaconn.Kafka, regi
 	return a, nil
 }
 
-// workerName is one that no other worker alive has.
+// workerName returns a name that no other live worker has.
 func workerName(cfg *config.Config) string {
 	host, _ := os.Hostname()
 	return cmp.Or(cfg.WorkerID, host+"-"+strconv.Itoa(os.Getpid()))
@@ -125,8 +125,8 @@ func (a *sidecar) connector(cfg *config.Config, metrics *connector.Metrics, log 
 	return out
 }
 
-// takeTicket keeps a verify ticket that somebody gives by hand; nil if there is
-// no platform.
+// takeTicket stores a verify ticket that an operator sends; nil if no platform
+// is configured.
 func (a *sidecar) takeTicket() func(context.Context, string) error {
 	if a == nil || a.platform == nil {
 		return nil
@@ -142,7 +142,7 @@ func (a *sidecar) run(ctx context.Context) error {
 	return a.handler.Run(ctx, a.listener)
 }
 
-// shopKeys are those of a shop's own pushes.
+// shopKeys returns the keys of a shop's own pushes.
 func shopKeys(cfg *config.Config, s *config.Shop) ([]push.Key, error) {
 	switch {
 	case s == nil:

@@ -31,7 +31,7 @@ const simulateExamples = `
   orderwalk simulate --live-rate 1 --push-url http://127.0.0.1:8085
 `
 
-// simulation is what simulate is asked for.
+// simulation holds the flags of simulate.
 type simulation struct {
 	listen        string
 	seed          uint64
@@ -44,7 +44,7 @@ type simulation struct {
 	faults        simulator.Faults
 }
 
-// simulateCommand is the API's stand-in.
+// simulateCommand runs the API simulator.
 func simulateCommand(streams Streams) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "simulate", Short: "serve a simulated order-list API",
@@ -95,7 +95,7 @@ func simulateCommand(streams Streams) *cobra.Command {
 	return cmd
 }
 
-// check refuses flags that do not go together.
+// check rejects flags that exclude each other.
 func (s *simulation) check() error {
 	switch {
 	case s.shops < 1 || s.shops > 10000:
@@ -170,8 +170,8 @@ func writeEnvironment(w io.Writer, url string, world simulator.Config, way simul
 	fmt.Fprintln(w, b.String())
 }
 
-// shopsFile is a shops file for simulated shops. Their secrets are made up and
-// printed for use, which is why they may stand in it.
+// shopsFile returns a shops file for simulated shops. It may contain their
+// secrets, which are generated and printed.
 func shopsFile(shops []simulator.Shop, way simulatedWay) string {
 	var b strings.Builder
 	b.WriteString("shops:\n")

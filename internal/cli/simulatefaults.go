@@ -30,7 +30,7 @@ const faultsExamples = `
 // chaosMeaning is of the one --fault that is no single switch.
 const chaosMeaning = "everything that loses no data at once: 1 fails about one list call in six, less in proportion"
 
-// faultsCommand lists what the simulated API can be told to do wrong.
+// faultsCommand lists the faults of the simulated API.
 func faultsCommand(streams Streams) *cobra.Command {
 	return &cobra.Command{
 		Use: "faults", Short: "list the faults that can be switched on",

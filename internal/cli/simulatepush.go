@@ -11,8 +11,8 @@ import (
 	"orderwalk/simulator"
 )
 
-// simulatedPush is where what happens in simulated shops is pushed to. Token and
-// key are made up and printed for use.
+// simulatedPush is the destination of pushes about simulated shops. Its token
+// and key are generated and printed.
 type simulatedPush struct {
 	url           string // of the listener, without a path; "" = nowhere
 	token, aesKey string

@@ -13,8 +13,8 @@ import (
 	"orderwalk/simulator"
 )
 
-// simulatedWay is how simulated shops are to be called. Its secrets are made
-// up and printed for use.
+// simulatedWay is the auth of simulated shops. Its secrets are generated and
+// printed.
 type simulatedWay struct {
 	auth string // as ORDERWALK_AUTH; "" is stable_token
 	file string // where the cloud token or the verify ticket is kept; "" = nowhere
@@ -52,8 +52,8 @@ func (w simulatedWay) prepare(world *simulator.Config) {
 	}
 }
 
-// secret is the field of the shops file that a shop is authorised with, and
-// its value; none if something else authorises it.
+// secret returns the shop's credential as a field of the shops file and its
+// value; empty if the shop needs none.
 func (w simulatedWay) secret(s simulator.Shop) (name, value string) {
 	switch w.auth {
 	case "static":

@@ -10,8 +10,8 @@ import (
 	"golang.org/x/term"
 )
 
-// statusLine is a terminal whose last line is redrawn: what is written to it,
-// log lines mostly, scrolls by above that line.
+// statusLine is a terminal whose last line is redrawn. Text written to it,
+// mostly log lines, scrolls by above that line.
 type statusLine struct {
 	mu   sync.Mutex
 	w    io.Writer

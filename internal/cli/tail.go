@@ -38,7 +38,7 @@ const tailExamples = `
   orderwalk tail --lines 1 --json
 `
 
-// tailing is what tail is asked for.
+// tailing holds the flags of tail.
 type tailing struct {
 	fromBeginning, follow, asJSON bool
 	lines                         int
@@ -159,8 +159,8 @@ type tailer struct {
 // that have been added.
 const recountEvery = 30 * time.Second
 
-// run prints what is there, all of it or the newest records in the order of
-// their time, and then what follows, partitions side by side.
+// run prints the existing records, all of them or the newest in time order,
+// and then the new ones, reading the partitions in parallel.
 func (t *tailer) run(ctx context.Context, partitions int, follow bool) error {
 	next, ends := make([]int64, partitions), make([][]txn.Record, partitions)
 	there, reading := errgroup.WithContext(ctx)
@@ -217,7 +217,7 @@ func (t *tailer) run(ctx context.Context, partitions int, follow bool) error {
 	return later.Wait()
 }
 
-// whole prints the records of a partition that are there now.
+// whole prints the existing records of a partition.
 func (t *tailer) whole(ctx context.Context, partition int32) (next int64, err error) {
 	from, err := t.reader.First(ctx, t.topic, partition)
 	if err != nil {
@@ -226,7 +226,7 @@ func (t *tailer) whole(ctx context.Context, partition int32) (next int64, err er
 	return t.reader.ReadToEnd(ctx, t.topic, partition, from, t.printer.print)
 }
 
-// end gives the newest records of a partition that are wanted.
+// end returns the newest matching records of a partition.
 func (t *tailer) end(ctx context.Context, partition int32) (next int64, newest []txn.Record, err error) {
 	first, err := t.reader.First(ctx, t.topic, partition)
 	if err != nil {
@@ -236,8 +236,8 @@ func (t *tailer) end(ctx context.Context, partition int32) (next int64, newest [
 	if err != nil {
 		return 0, nil, err
 	}
-	// Transactions leave markers and aborted records between the records, and other
-	// shops' are there too: it takes more offsets than lines, how many nobody knows.
+	// Transaction markers, aborted records and other shops' records use offsets
+	// too, so an unknown number of offsets yields the lines.
 	for reach := 8 * int64(max(1, t.newest)); ; reach *= 8 {
 		from := max(first, last-reach)
 		newest = nil
@@ -268,7 +268,7 @@ type printer struct {
 	lines int // printed
 }
 
-// wants tells whether the record is of the shop that was asked for.
+// wants reports whether the record belongs to the requested shop.
 func (p *printer) wants(r txn.Record) bool {
 	return (p.shop == "" || header(r, "shop") == p.shop) && (p.timeRange == "" || header(r, "time_range") == p.timeRange)
 }

@@ -40,8 +40,8 @@ func (p *printer) only(shop string, shops []config.Named) error {
 	return &usageError{text + "; give one of " + strings.Join(names, ", ") + more + ", or an app ID"}
 }
 
-// noOrders tells a shop that has no orders yet, which is no failure, from one
-// that there may not be.
+// noOrders distinguishes a shop without orders, which is not a failure, from a
+// shop that may not exist.
 func noOrders(w io.Writer, shop, appID, topic string, shops []config.Named) error {
 	called := fmt.Sprintf("%q", shop)
 	if shop != appID {

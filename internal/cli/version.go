@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// build is what is known of how this program was built.
+// build holds the build information of this program.
 type build struct{ version, commit, goVersion string }
 
 func readBuild() build {

@@ -85,10 +85,9 @@ type passing struct{ err error }
 
 func (e *passing) Error() string { return e.err.Error() }
 
-// Refused tells errors that no waiting cures, only somebody who changes a file,
-// a setting or the broker: a login that is refused, certificates that do not
-// fit, files that cannot be read. After a first success nothing counts as that any
-// more, see the package comment.
+// Refused reports whether an error lasts until an operator changes a file, a setting
+// or the broker: a refused login, a certificate that does not match, a file that
+// cannot be read. After a first success it reports false, see the package comment.
 func Refused(err error) bool {
 	var file *fileError
 	var grant *grantError
