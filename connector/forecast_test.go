@@ -71,7 +71,7 @@ func TestAForecastIsWhatRunMakes(t *testing.T) {
 				}
 				spent := len(a.listed())
 				if spent > 20 || spent != sample.Calls {
-					t.Errorf("%d list calls were made to learn that, and %d told of", spent, sample.Calls)
+					t.Errorf("%d list calls were made to learn that, and %d reported", spent, sample.Calls)
 				}
 				effort := forecast.Play(p, time.Now(), forecast.Pattern{Density: sample.Density, Most: sample.Most, Latency: sample.Latency, PerSecond: 50})
 
@@ -169,7 +169,7 @@ func TestMeasuringAShopThatMisbehaves(t *testing.T) {
 					t.Fatal(err)
 				}
 				if n := len(a.listed()); n > 40 || sample.Calls > 20 {
-					t.Errorf("%d list calls, retries included, %d told of", n, sample.Calls)
+					t.Errorf("%d list calls, retries included, %d reported", n, sample.Calls)
 				}
 				if sample.Orders < 5000 || sample.Orders > 20000 {
 					t.Errorf("about %d orders, of 10000", sample.Orders)

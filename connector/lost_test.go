@@ -108,10 +108,10 @@ func offsetsDeleted(a *testbed) {
 
 	a.createOffsetsTopic()
 	if err := a.start(shop{appID: "wx1", policy: p}).wait(); err != nil {
-		a.Errorf("begun anew on purpose: %v", err)
+		a.Errorf("started over on purpose: %v", err)
 	}
 	if n := len(a.published()); n < 600 {
-		a.Errorf("%d records: it was not begun anew", n)
+		a.Errorf("%d records: it was not started over", n)
 	}
 }
 

@@ -84,7 +84,7 @@ func TestNudgesOfShopsElsewhereCountWhenTheyCome(t *testing.T) {
 		time.Sleep(p.SettleDelay + 5*time.Second)
 		for _, s := range newer.Status() {
 			if slices.Contains(moved, s.AppID) && s.Watermark <= at.Unix() {
-				t.Errorf("shop %s: watermark %d, an order was told of at %d", s.AppID, s.Watermark, at.Unix())
+				t.Errorf("shop %s: watermark %d, an order was announced at %d", s.AppID, s.Watermark, at.Unix())
 			}
 		}
 		if err := newer.stop(); err != nil {

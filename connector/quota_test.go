@@ -201,7 +201,7 @@ func TestNoOrderWaitsForTheQuota(t *testing.T) {
 		}
 		run.expectLogged("cannot read the remaining list calls", 1)
 		if v, there := run.gauge("remaining", "wx1"); there {
-			t.Errorf("%v calls are left, though nobody knows", v)
+			t.Errorf("%v calls are reported left, want none", v)
 		}
 		sick.Store(0)
 		time.Sleep(time.Hour)

@@ -68,7 +68,7 @@ func windowFrozen(a *testbed) {
 		if c.NextKey != "" {
 			was, ok := issued[c.NextKey]
 			if !ok {
-				a.Fatalf("call %d sends a token nobody issued: %+v", i, c)
+				a.Fatalf("call %d sends a token that was not issued: %+v", i, c)
 			}
 			if *was.Create != *c.Create || was.PageSize != c.PageSize || (was.Status == nil) != (c.Status == nil) || was.OpenID != c.OpenID {
 				a.Errorf("token issued for %+v was sent with %+v", was, c)

@@ -144,7 +144,7 @@ func TestLagIsTheOwnersToTell(t *testing.T) {
 			}
 		}
 		if told != 1 {
-			t.Fatalf("%d workers tell the lag", told)
+			t.Fatalf("%d workers report the lag", told)
 		}
 		owner.plug.pull()
 		time.Sleep(20 * time.Minute)

@@ -98,7 +98,7 @@ func lanesStay(a *testbed) {
 		return count(first, StateLive) > 0 && count(second, StateLive) > 0 && count(first, StateLive)+count(second, StateLive) == len(shops)
 	})
 	if n := strings.Count(first.logged(), "lane opened"); n != opened {
-		a.Errorf("the first worker opened %d lanes anew when another came", n-opened)
+		a.Errorf("the first worker opened %d lanes again when another came", n-opened)
 	}
 	kept := count(first, StateLive)
 	begun := time.Now()

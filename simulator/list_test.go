@@ -317,7 +317,7 @@ func TestOnList(t *testing.T) {
 		s.SetFaults(simulator.Faults{HTTP403: true})
 		list(t, s, "{}")
 		if len(calls) != 4 {
-			t.Fatalf("told of %d calls, want 4", len(calls))
+			t.Fatalf("%d calls reported, want 4", len(calls))
 		}
 		if c := calls[0]; c.AppID != appID || c.Outcome != "0" || *c.Create != (simulator.Range{Start: hundred.From, End: hundred.To}) ||
 			c.Update != nil || c.PageSize != 7 || !c.HasMore || c.Next != r.next() || !slices.Equal(c.OrderIDs, r.ids(t)) {

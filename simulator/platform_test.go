@@ -247,7 +247,7 @@ func TestAuthorizationCodes(t *testing.T) {
 		}
 	}
 	if want := []string{"wx2 authorized", "wx3 authorized", "wx3 updateauthorized", "wx3 unauthorized"}; !slices.Equal(types, want) {
-		t.Errorf("told of %q", types)
+		t.Errorf("reported %q", types)
 	}
 }
 
@@ -288,7 +288,7 @@ func TestAuthorizerTokens(t *testing.T) {
 			t.Errorf("%d authorizers", n)
 		}
 		if a, _ := s.Authorize(appID); a.InfoType != "authorized" {
-			t.Errorf("authorised anew: %+v", a)
+			t.Errorf("authorized again: %+v", a)
 		}
 		wantCode(t, listWith(t, s, fourth.got.Access), 40001)
 		// The shop's own tokens are not affected.

@@ -78,7 +78,7 @@ func TestPushesOfADay(t *testing.T) {
 		changes := s.Changes(appID, timeless, timeless)
 		for _, c := range changes {
 			if !told[c.ID][c.At] {
-				t.Fatalf("nobody told of %+v", c)
+				t.Fatalf("no push of %+v", c)
 			}
 		}
 		if len(changes) < 1000 || len(in.told) != len(in.came()) {
