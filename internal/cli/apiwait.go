@@ -24,17 +24,17 @@ type asking struct {
 	url  string
 	what string // such as shops
 	all  int
-	line *statusLine // nil where there is no terminal to redraw
+	line *statusLine // nil = no terminal
 	cols func() int
 
 	done   atomic.Int64
 	once   sync.Once
-	silent atomic.Bool // a call was waited out, and nothing has ever answered
+	silent atomic.Bool // a call used up its time limit, and the API has never answered
 }
 
 // silence is the reason why the remaining shops need not be tried: the API
 // does not answer.
-const silence = "not tried: the API has not answered"
+const silence = "not checked: the API has not answered"
 
 // waited records that a call to the host used up its time limit.
 func (a *asking) waited(host *wechat.Host) { a.silent.Store(host.LastHeard().IsZero()) }
@@ -86,11 +86,11 @@ func (a *asking) watch(client *wechat.Client, limit time.Duration) (stop func())
 			case <-done:
 				return
 			case <-silent.C:
-				a.tell("it has not answered yet", limit)
+				a.report("it has not answered yet", limit)
 			case <-ticker.C:
 				var why *wechat.Error
 				if state, _, err := client.State(); state != "" && errors.As(err, &why) {
-					a.tell(why.Error(), limit)
+					a.report(why.Error(), limit)
 				}
 			}
 		}
@@ -101,7 +101,7 @@ func (a *asking) watch(client *wechat.Client, limit time.Duration) (stop func())
 	}
 }
 
-func (a *asking) tell(reason string, limit time.Duration) {
+func (a *asking) report(reason string, limit time.Duration) {
 	a.once.Do(func() {
 		fmt.Fprintf(a.out, "waiting for the API at %s, %s at most: %s\n", a.url, limit, reason)
 	})
@@ -111,19 +111,19 @@ func (a *asking) tell(reason string, limit time.Duration) {
 // an answer of another protocol.
 func wayHint(url string, v *wechat.Error) string {
 	if v == nil {
-		return "check ORDERWALK_API_URL and the way to it"
+		return "check ORDERWALK_API_URL and the network path to it"
 	}
 	switch label := wechat.Result(v); {
 	case label == "refused":
-		return "nothing listens there: check host and port of ORDERWALK_API_URL, " + url
+		return "no server listens there: check host and port of ORDERWALK_API_URL, " + url
 	case label == "timeout":
-		return "nothing answers there: check ORDERWALK_API_URL, " + url + ", and the network, firewall and proxy (HTTPS_PROXY) on the way to it"
+		return "no server answers there: check ORDERWALK_API_URL, " + url + ", and the network, firewall and proxy (HTTPS_PROXY) on the way to it"
 	case label == "dns":
 		return "check the host of ORDERWALK_API_URL, " + url + ", and this machine's DNS"
 	case strings.Contains(v.Message, "HTTP response to HTTPS client"), strings.Contains(v.Message, "first record does not look like a TLS handshake"):
 		return "the server there speaks http and not https: check scheme and port of ORDERWALK_API_URL, " + url
 	case label == "tls":
-		return "no TLS connection to ORDERWALK_API_URL, " + url + ": check its port and its certificate; a proxy that opens TLS needs its authority among those this machine trusts"
+		return "no TLS connection to ORDERWALK_API_URL, " + url + ": check its port and its certificate; if a proxy intercepts TLS, this machine must trust its certificate authority"
 	case v.HTTPStatus == 400 && strings.HasPrefix(url, "http://"):
 		return "the server there may expect https: check scheme and port of ORDERWALK_API_URL, " + url
 	case label == "reset", label == "network":

@@ -72,7 +72,7 @@ func TestWaysThatFail(t *testing.T) {
 	}
 	_ = free.Close()
 	for url, want := range map[string]string{
-		"http://" + free.Addr().String():                  "nothing listens there",
+		"http://" + free.Addr().String():                  "no server listens there",
 		strings.Replace(plain.URL, "http:", "https:", 1):  "speaks http and not https",
 		strings.Replace(secure.URL, "https:", "http:", 1): "may expect https",
 		secure.URL:                    "no TLS connection",

@@ -16,34 +16,35 @@ import (
 )
 
 const checkAbout = `
-It tries what run needs, prints a line for each check, and says what to do where
-one fails: the configuration; for each app ID a token, one list call and the
-day's quota; the clocks; Kafka, its topics, and the rights of this client.
+It checks everything that run needs: the configuration; for each app ID a token,
+one list call and the day's quota; the clocks; Kafka, its topics, and the rights
+of this client. It prints a line for each check, and what to do if one fails.
 
 It publishes nothing, creates no topic and disturbs no worker, with one
-exception: with auth token, each new token ends the one before. Of the shops of
-a third-party platform it calls those whose tokens run keeps. While it waits for
-the API or for Kafka, it says so on stderr. The last line counts what passed and
-what failed.
+exception: with auth token, each new token invalidates the one before. Shops of
+a third-party platform are called only if run has stored their token. While it
+waits for the API or for Kafka, it says so on stderr. The last line counts the
+checks that passed and failed.
 
-Without ORDERWALK_KAFKA_BROKERS it checks the orderwalk dev that runs in --data.
+If ORDERWALK_KAFKA_BROKERS is unset, it checks the orderwalk dev that runs in
+--data.
 
-Exit code 1 if anything fails, 2 if that is the configuration.
+Exit code 1 if a check fails, 2 if the configuration is invalid.
 `
 
 const checkExamples = `
   orderwalk check
-  orderwalk check | grep -v '^ok'     only what fails, of many shops
+  orderwalk check | grep -v '^ok'     only the failures, of many shops
   orderwalk check --json
 `
 
-// checkLimit bounds each question to the API.
+// checkLimit bounds the requests of one check.
 const checkLimit = 20 * time.Second
 
-// checkCommand tries the configuration.
+// checkCommand checks the configuration.
 func checkCommand(streams Streams) *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "check", Short: "try the configuration: API, Kafka, topics and rights",
+		Use: "check", Short: "check the configuration: API, Kafka, topics and rights",
 		Long: checkAbout, Example: checkExamples, Args: noArguments,
 	}
 	asJSON := cmd.Flags().Bool("json", false, "print one JSON object instead of lines")
@@ -79,11 +80,11 @@ func runCheck(ctx context.Context, c Streams, settings map[string]string, asJSON
 	if ctx.Err() != nil {
 		return errInterrupted
 	}
-	verdict := "all passed"
+	result := "all passed"
 	if failed > 0 {
-		verdict = fmt.Sprintf("%s passed, %s failed", thousands(int64(all-failed)), thousands(int64(failed)))
+		result = fmt.Sprintf("%s passed, %s failed", thousands(int64(all-failed)), thousands(int64(failed)))
 	}
-	fmt.Fprintf(k.out, "%s %s: %s\n", thousands(int64(all)), plural(all, "check"), verdict)
+	fmt.Fprintf(k.out, "%s %s: %s\n", thousands(int64(all)), plural(all, "check"), result)
 	if failed > 0 {
 		err := fmt.Errorf("%s of %s checks failed", thousands(int64(failed)), thousands(int64(all)))
 		if !k.configured {
@@ -96,14 +97,14 @@ func runCheck(ctx context.Context, c Streams, settings map[string]string, asJSON
 
 // errInterrupted reports that a command was interrupted before it had a
 // result.
-var errInterrupted = errors.New("interrupted before it came to its end")
+var errInterrupted = errors.New("interrupted before it was finished")
 
 // finding is the outcome of one check.
 type finding struct {
-	Check  string   `json:"check"` // what was looked at, such as "topic wechat.orders"
+	Check  string   `json:"check"` // the subject, such as "topic wechat.orders"
 	OK     bool     `json:"ok"`
-	Detail string   `json:"detail,omitempty"` // what was found, or what is wrong
-	Do     []string `json:"do,omitempty"`     // what to do about it, a line each
+	Detail string   `json:"detail,omitempty"` // the result, or the problem
+	Do     []string `json:"do,omitempty"`     // what to do about the problem, a line each
 }
 
 // checkup prints the findings as they are found.
@@ -111,10 +112,10 @@ type checkup struct {
 	streams  Streams
 	asJSON   bool
 	out      io.Writer
-	over     func() bool // somebody has had enough; what is found then says nothing
+	over     func() bool // reports whether the command was interrupted; later findings are invalid
 	findings []finding
-	// configured reports that the configuration has no faults; without it no
-	// other check is made.
+	// configured reports that the configuration has no faults; otherwise no other
+	// check is made.
 	configured bool
 }
 

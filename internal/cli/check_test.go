@@ -74,7 +74,7 @@ func TestCheck(t *testing.T) {
 	cluster := checkWorld(t)
 	code, lines, stdout := check(t)
 	if code != 0 || strings.Contains(stdout, "failed") || !strings.Contains(lines["Kafka"], "cluster c1, as User:ANONYMOUS") ||
-		!strings.Contains(lines["topic"], "not there yet; run may create it, with 16 partitions") {
+		!strings.Contains(lines["topic"], "does not exist yet; run may create it with 16 partitions") {
 		t.Errorf("check = %d\n%s", code, stdout)
 	}
 	for _, topic := range []string{"wechat.orders", "orderwalk.offsets"} {
@@ -144,7 +144,7 @@ func TestCheckFindsWhatIsWrong(t *testing.T) {
 		}, "group", []string{"Invalid Session Timeout", "→ set ORDERWALK_SESSION_TIMEOUT between"}},
 		"message size": {func(t *testing.T, cluster *kfake.Cluster) {
 			cluster.CreateTopic("wechat.orders", 4, map[string]string{"max.message.bytes": "100000"})
-		}, "topic", []string{"takes 100000 bytes at once (max.message.bytes), and orderwalk sends up to 921600", "→ run kafka-configs.sh --alter"}},
+		}, "topic", []string{"accepts batches of 100000 bytes (max.message.bytes), but orderwalk sends up to 921600", "→ run kafka-configs.sh --alter"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c.spoil(t, checkWorld(t))

@@ -19,7 +19,7 @@ import (
 // checkAtOnce is the number of app IDs checked in parallel.
 const checkAtOnce = 8
 
-// api tries every app ID once.
+// api checks every app ID once.
 func (k *checkup) api(ctx context.Context, cfg *config.Config) {
 	k.filters(cfg)
 	host := &wechat.Host{URL: cfg.APIURL}
@@ -33,7 +33,7 @@ func (k *checkup) api(ctx context.Context, cfg *config.Config) {
 		}
 	}
 	platform := k.platform(ctx, cfg, host)
-	asking := newAsking(k.streams, cfg.APIURL, len(ofApp), "app IDs tried", !k.asJSON)
+	asking := newAsking(k.streams, cfg.APIURL, len(ofApp), "app IDs checked", !k.asJSON)
 	defer asking.end()
 	found := make([]chan []finding, len(ofApp))
 	for i := range found {
@@ -50,7 +50,7 @@ func (k *checkup) api(ctx context.Context, cfg *config.Config) {
 			})
 		}
 	}()
-	for _, findings := range found { // in their order, as they come
+	for _, findings := range found { // in the order of the shops
 		for _, f := range <-findings {
 			k.add(f)
 		}
@@ -68,7 +68,7 @@ func (t *tenants) check(ctx context.Context, host *wechat.Host, s config.Shop, a
 		return checkShop(ctx, host, s, "", asking)
 	}
 	if t == nil {
-		return nil // the platform's line says it
+		return nil // the platform's finding says why
 	}
 	found, access := t.shop(s)
 	if access == "" {
@@ -89,18 +89,18 @@ const (
 func (k *checkup) clock(host *wechat.Host) {
 	skew, answers := host.Skew()
 	if answers == 0 {
-		return // there is no answer, or none that says its Date
+		return // no answer had a Date header
 	}
 	f := finding{Check: "clock", OK: skew.Abs() < clocksFail, Detail: "agrees with the API's"}
 	apart := skew.Abs().Round(time.Second)
 	switch {
 	case skew.Abs() < clocksDiffer:
 	case skew > 0:
-		f.Detail = fmt.Sprintf("this machine's is %s behind the API's: every order comes late by that", apart)
+		f.Detail = fmt.Sprintf("this machine's is %s behind the API's: every order is late by that much", apart)
 		f.Do = []string{"set this machine's clock (NTP)"}
 	default:
-		f.Detail = fmt.Sprintf("the API's, by the Date of its answers, is %s behind this machine's: every order comes late by that", apart)
-		f.Do = []string{"set this machine's clock (NTP) if it is the wrong one, or see what gateway or proxy answers with an old Date"}
+		f.Detail = fmt.Sprintf("the API's, by the Date of its answers, is %s behind this machine's: every order is late by that much", apart)
+		f.Do = []string{"set this machine's clock (NTP) if it is wrong, or find the gateway or proxy that answers with an old Date"}
 	}
 	k.add(f)
 }
@@ -110,13 +110,13 @@ func (k *checkup) clock(host *wechat.Host) {
 func checkShop(ctx context.Context, host *wechat.Host, s config.Shop, access string, asking *asking) []finding {
 	ctx, cancel := context.WithTimeout(ctx, checkLimit)
 	defer cancel()
-	var asked atomic.Bool // a token was handed out
+	var fetched atomic.Bool // a token was fetched
 	var warned warnings
 	cfg := clientConfig(func() *config.Shop { return &s })
 	cfg.Host, cfg.Log = host, slog.New(&warned)
 	cfg.OnTokenRefresh = func(result string) {
 		if result == wechat.Result(nil) {
-			asked.Store(true)
+			fetched.Store(true)
 		}
 	}
 	if access != "" {
@@ -128,23 +128,23 @@ func checkShop(ctx context.Context, host *wechat.Host, s config.Shop, access str
 	page, err := client.Look(ctx, wechat.Query{
 		Range: wechat.Range(s.TimeRange), Start: end - 60, End: end, Status: s.Status, OpenID: s.OpenID, PageSize: 1,
 	})
-	var verdict *wechat.Error
+	var apiErr *wechat.Error
 	var waited *wechat.Interrupted
 	if errors.As(err, &waited) {
-		verdict = waited.Last
+		apiErr = waited.Last
 		asking.waited(host)
 	} else {
-		errors.As(err, &verdict)
+		errors.As(err, &apiErr)
 	}
 	token := finding{Check: "token of " + s.Name, OK: true, Detail: wayOf(s)}
 	list := finding{Check: "list call of " + s.Name, OK: true}
 	switch {
 	case err == nil && page.More:
-		list.Detail = "there are orders in the last minutes"
+		list.Detail = "the last minutes have orders"
 	case err == nil && page.Silent:
-		list.Detail = "a success that leaves out order_id_list or has_more; run believes such answers only when other lists confirm them"
-	case err == nil, verdict != nil && verdict.Class == wechat.Shrink:
-	case verdict != nil && verdict.Op != wechat.ListOp, verdict == nil && !asked.Load() && isAsked(s):
+		list.Detail = "a success without order_id_list or has_more; run accepts such answers only if other lists confirm them"
+	case err == nil, apiErr != nil && apiErr.Class == wechat.Shrink:
+	case apiErr != nil && apiErr.Op != wechat.ListOp, apiErr == nil && !fetched.Load() && isFetched(s):
 		return []finding{apiFinding(token.Check, err, asking.url)}
 	default:
 		return []finding{token, apiFinding(list.Check, err, asking.url)}
@@ -153,8 +153,8 @@ func checkShop(ctx context.Context, host *wechat.Host, s config.Shop, access str
 	return []finding{token, list, checkQuota(ctx, client, s)}
 }
 
-// isAsked reports whether a call gets the shop's token.
-func isAsked(s config.Shop) bool {
+// isFetched reports whether a call gets the shop's token.
+func isFetched(s config.Shop) bool {
 	switch s.Auth {
 	case wechat.AuthStableToken, wechat.AuthToken, wechat.AuthComponent:
 		return true
@@ -166,14 +166,14 @@ func isAsked(s config.Shop) bool {
 func wayOf(s config.Shop) string {
 	switch s.Auth {
 	case wechat.AuthStatic:
-		return "as given"
+		return "as configured"
 	case wechat.AuthCloudFile:
 		return "from " + s.CloudTokenFile
 	case wechat.AuthCloudOpen:
 		return "none: the hosting's relay adds it"
 	}
 	if s.Auth == wechat.AuthComponent {
-		return "by component, as run keeps it"
+		return "by component, stored by run"
 	}
 	return "by " + s.Auth
 }
@@ -185,15 +185,15 @@ func checkQuota(ctx context.Context, client *wechat.Client, s config.Shop) findi
 	quota, err := client.Quota(ctx)
 	switch {
 	case errors.Is(err, wechat.ErrNoQuota):
-		f.Detail = "not known: the vendor does not tell it by cloud call"
+		f.Detail = "unknown: the vendor does not report it for cloud calls"
 	case err != nil:
-		f.Detail = "not known: " + err.Error()
+		f.Detail = "unknown: " + err.Error()
 	case quota.Limit == 0 && quota.Remain == 0:
-		f.Detail = "not known: the vendor's answer does not say what remains"
+		f.Detail = "unknown: the vendor's answer does not say what remains"
 	default:
 		f.Detail = fmt.Sprintf("%d of %d list calls left today", quota.Remain, quota.Limit)
 		if f.OK = quota.Remain > 0; !f.OK {
-			f.Do = []string{"they come back at 00:00 Asia/Shanghai; run pauses until then"}
+			f.Do = []string{"the quota resets at 00:00 Asia/Shanghai; run pauses until then"}
 		}
 	}
 	return f

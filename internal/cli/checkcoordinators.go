@@ -31,7 +31,7 @@ const coordinatorLimit = 10 * time.Second
 func transactions(ctx context.Context, cfg *config.Config, brokers *kafkaconn.Kafka, size int) finding {
 	ctx, cancel := context.WithTimeout(ctx, coordinatorLimit)
 	defer cancel()
-	var last error // why it was asked again
+	var last error // of the last attempt
 	own := cfg.Group + "-check"
 	_, err := txn.Open(ctx, txn.Config{Addr: brokers.Addr, Transport: brokers.Transport,
 		TransactionalID: own, TransactionTimeout: cfg.TransactionTimeout,
@@ -40,7 +40,7 @@ func transactions(ctx context.Context, cfg *config.Config, brokers *kafkaconn.Ka
 		}})
 	detail := fmt.Sprintf("may write, in transactions of up to %s", cfg.TransactionTimeout)
 	if errors.Is(err, kafka.TransactionalIDAuthorizationFailed) {
-		detail = fmt.Sprintf("may write; what else transactions need is not tried without Write on %s, which a right on the prefix %s- includes", own, cfg.Group)
+		detail = fmt.Sprintf("may write; the rest is not checked, since that needs Write on %s (a right on the prefix %s- includes it)", own, cfg.Group)
 		err = coordinates(ctx, brokers, cfg.Group+"-0")
 		last = err
 	}
@@ -53,7 +53,7 @@ func transactions(ctx context.Context, cfg *config.Config, brokers *kafkaconn.Ka
 	case last != nil && connHint(last) != "":
 		return finding{Detail: kafkaconn.Worded(last).Error(), Do: []string{connHint(last)}}
 	default:
-		return finding{Detail: fmt.Sprintf("no broker coordinates transactions, for %s: %v", coordinatorLimit, kafkaconn.Worded(last)),
+		return finding{Detail: fmt.Sprintf("no broker has coordinated transactions for %s: %v", coordinatorLimit, kafkaconn.Worded(last)),
 			Do: []string{internalTopic("__transaction_state", "transaction.state.log", size)}}
 	}
 }
@@ -98,13 +98,13 @@ func membership(ctx context.Context, cfg *config.Config, brokers *kafkaconn.Kafk
 func internalTopic(topic, settings string, size int) string {
 	if size > 0 && size < 3 {
 		return fmt.Sprintf("Kafka keeps this in its topic %s, which has 3 replicas by default, and %s: set %s.replication.factor%s to %d in the brokers' configuration, or add brokers",
-			topic, count(size, "broker")+" cannot make that", settings, minISR(settings), size)
+			topic, count(size, "broker")+" cannot hold that many", settings, minISR(settings), size)
 	}
-	return fmt.Sprintf("Kafka keeps this in its topic %s: see in the brokers' log why it cannot be made (%s.replication.factor), or has partitions without a leader or too few replicas in sync", topic, settings)
+	return fmt.Sprintf("Kafka keeps this in its topic %s: see the brokers' log for why it cannot be created (%s.replication.factor), or has partitions without a leader or too few replicas in sync", topic, settings)
 }
 
-// minISR returns the min.insync.replicas setting of an internal topic, if it
-// has one.
+// minISR returns the broker setting that must be lowered together with the
+// replication factor; empty for a topic without one.
 func minISR(settings string) string {
 	if settings == "transaction.state.log" {
 		return " and " + settings + ".min.isr"
@@ -114,7 +114,7 @@ func minISR(settings string) string {
 
 // largestBatch returns a topic's max.message.bytes, if this client may read
 // it; that requires DescribeConfigs, which run does not need.
-func largestBatch(ctx context.Context, brokers *kafkaconn.Kafka, topic string) (bytes int, told bool) {
+func largestBatch(ctx context.Context, brokers *kafkaconn.Kafka, topic string) (bytes int, known bool) {
 	client := kafka.Client{Addr: brokers.Addr, Transport: brokers.Transport, Timeout: checkLimit}
 	res, err := client.DescribeConfigs(ctx, &kafka.DescribeConfigsRequest{Resources: []kafka.DescribeConfigRequestResource{{
 		ResourceType: kafka.ResourceTypeTopic, ResourceName: topic, ConfigNames: []string{"max.message.bytes"},

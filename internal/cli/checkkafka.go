@@ -50,7 +50,7 @@ func (k *checkup) kafka(ctx context.Context, cfg *config.Config, log *slog.Logge
 		{check: "transactional IDs " + cfg.Group + "-*", missing: report.Of("transactional ID", ""), try: transactions},
 		{check: "group " + cfg.Group, missing: report.Of("group", ""), try: membership},
 	}
-	var trying sync.WaitGroup // both may take their time
+	var trying sync.WaitGroup // each may take seconds
 	for i := range tries {
 		if len(tries[i].missing) == 0 {
 			trying.Go(func() { tries[i].found = tries[i].try(ctx, cfg, brokers, size) })
@@ -105,9 +105,9 @@ func inClear(k config.Kafka) string {
 	case k.TLS.Enable:
 		return ""
 	case k.SASL.Mechanism == kafkaconn.Plain:
-		return "; the password travels in clear text: use TLS"
+		return "; the password is sent in clear text: use TLS"
 	case k.SASL.Mechanism == kafkaconn.OAuthBearer:
-		return "; the token travels in clear text: use TLS"
+		return "; the token is sent in clear text: use TLS"
 	}
 	return ""
 }
@@ -122,12 +122,12 @@ func (k *checkup) topic(ctx context.Context, brokers *kafkaconn.Kafka, report ac
 	case len(missing) > 0:
 		detail := ""
 		if !there && !slices.Contains(report.Absent, spec.Name) {
-			detail = " (whether the topic is there Kafka tells only those who may see it)"
+			detail = " (Kafka does not show this client whether the topic exists)"
 		}
 		k.denied(check, brokers, missing, detail)
 		return
 	case !there:
-		k.ok(check, fmt.Sprintf("not there yet; run may create it, with %s", count(partitions, "partition")))
+		k.ok(check, fmt.Sprintf("does not exist yet; run may create it with %s", count(partitions, "partition")))
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, checkLimit)
@@ -141,8 +141,8 @@ func (k *checkup) topic(ctx context.Context, brokers *kafkaconn.Kafka, report ac
 		k.failed(check, kafkaconn.Worded(err).Error(), hintFor(brokers.Failed(err)))
 		return
 	}
-	if most, told := largestBatch(ctx, brokers, spec.Name); told && most < txn.LargestBatch {
-		k.failed(check, fmt.Sprintf("takes %d bytes at once (max.message.bytes), and orderwalk sends up to %d", most, txn.LargestBatch),
+	if most, known := largestBatch(ctx, brokers, spec.Name); known && most < txn.LargestBatch {
+		k.failed(check, fmt.Sprintf("accepts batches of %d bytes (max.message.bytes), but orderwalk sends up to %d", most, txn.LargestBatch),
 			fmt.Sprintf("run kafka-configs.sh --alter --entity-type topics --entity-name %s --add-config max.message.bytes=1048588", spec.Name))
 		return
 	}

@@ -18,7 +18,7 @@ import (
 // tenants is the state of a platform's shops that check reads. Fetching a
 // shop's token would replace its refresh token, which run stores. So check
 // calls with the token that run has stored, or only reports whether the shop
-// has authorized the platform.
+// has authorised the platform.
 type tenants struct {
 	platform   string // app ID
 	known      platform.Known
@@ -35,18 +35,18 @@ func (k *checkup) platform(ctx context.Context, cfg *config.Config, host *wechat
 	defer cancel()
 	check := "platform " + cfg.Component.AppID
 	all := &tenants{platform: cfg.Component.AppID, authorised: make(map[string]bool)}
-	all.known, _ = lookAtLedger(ctx, cfg) // what is wrong with Kafka has a line of its own
+	all.known, _ = storedTokens(ctx, cfg) // the checks of Kafka report its errors
 	p := wechat.Platform{Host: host, AppID: cfg.Component.AppID, Secret: cfg.Component.AppSecret}
-	f := finding{Check: check, OK: true, Detail: "its token is kept by the group"}
+	f := finding{Check: check, OK: true, Detail: "by the token that the group has stored"}
 	token := all.known.Token
 	if token == "" {
 		ticket := now(cfg.Component.VerifyTicket)
 		f.Detail = "by the verify ticket of ORDERWALK_COMPONENT_VERIFY_TICKET_FILE"
 		if all.known.Ticket != "" {
-			ticket, f.Detail = all.known.Ticket, "by the verify ticket that the group keeps"
+			ticket, f.Detail = all.known.Ticket, "by the verify ticket that the group has stored"
 		}
 		if ticket == "" {
-			k.failed(check, "there is no verify ticket", "start run with ORDERWALK_PUSH_LISTEN: the vendor pushes a ticket to /push/component/"+
+			k.failed(check, "no verify ticket has arrived", "start run with ORDERWALK_PUSH_LISTEN: the vendor pushes a ticket to /push/component/"+
 				cfg.Component.AppID+" every 10 minutes; or give one by ORDERWALK_COMPONENT_VERIFY_TICKET_FILE or over HTTP (docs/CALLS.md)")
 			return nil
 		}
@@ -74,15 +74,16 @@ func (k *checkup) platform(ctx context.Context, cfg *config.Config, host *wechat
 func keptToken(access string) func(context.Context, string) (string, error) {
 	return func(_ context.Context, refused string) (string, error) {
 		if refused != "" {
-			return "", &wechat.Error{Op: "get access token", Class: wechat.Wait, Message: "the one that run keeps was refused",
-				Hint: "run gets another one: try again in a minute"}
+			return "", &wechat.Error{Op: "get access token", Class: wechat.Wait, Message: "the API refused the token that run has stored",
+				Hint: "run fetches a new token: check again in a minute"}
 		}
 		return access, nil
 	}
 }
 
-// lookAtLedger reads the group's ledger, if it exists.
-func lookAtLedger(ctx context.Context, cfg *config.Config) (platform.Known, error) {
+// storedTokens reads the tokens that run has stored on the group's log, if it
+// exists.
+func storedTokens(ctx context.Context, cfg *config.Config) (platform.Known, error) {
 	quiet := slog.New(slog.DiscardHandler)
 	brokers := kafkaconn.New(kafkaConfig(cfg.Kafka, "orderwalk", quiet))
 	defer brokers.Close()
@@ -91,10 +92,10 @@ func lookAtLedger(ctx context.Context, cfg *config.Config) (platform.Known, erro
 	client := kafka.Client{Addr: brokers.Addr, Transport: brokers.Transport}
 	answer, err := client.Metadata(ctx, &kafka.MetadataRequest{Topics: []string{cfg.OffsetsTopic}})
 	if err != nil {
-		return platform.Known{}, fmt.Errorf("look at topic %s: %w", cfg.OffsetsTopic, err)
+		return platform.Known{}, fmt.Errorf("describe topic %s: %w", cfg.OffsetsTopic, err)
 	}
 	if len(answer.Topics) != 1 || answer.Topics[0].Error != nil {
-		return platform.Known{}, nil // it is not there yet
+		return platform.Known{}, nil // the topic does not exist yet
 	}
 	lane := int(record.Partition(grouplog.Key(cfg.Group), len(answer.Topics[0].Partitions)))
 	return platform.New(platform.Config{Keys: platform.Keys(cfg.StateKeys), Component: cfg.Component.AppID, Logger: quiet, Log: grouplog.New(grouplog.Config{
@@ -113,10 +114,10 @@ func (t *tenants) shop(s config.Shop) (found []finding, access string) {
 		return []finding{{Check: check, Detail: fmt.Sprintf("errcode %d %s", code, problem)}}, ""
 	case !t.authorised[s.AppID]:
 		return []finding{{Check: check, Detail: "the shop has not authorised the platform",
-			Do: []string{"have its owner authorise platform " + t.platform + ", with permission set 131"}}}, ""
+			Do: []string{"ask its owner to authorise platform " + t.platform + ", with permission set 131"}}}, ""
 	}
 	return []finding{
-		{Check: check, OK: true, Detail: "the shop has authorised the platform; run gets its token"},
-		{Check: "list call of " + s.Name, OK: true, Detail: "not tried: its token is run's to get and keep; check again when run is up"},
+		{Check: check, OK: true, Detail: "the shop has authorised the platform; run fetches its token"},
+		{Check: "list call of " + s.Name, OK: true, Detail: "not checked: only run may fetch its token; check again when run is up"},
 	}, ""
 }

@@ -23,12 +23,12 @@ func TestCheckOfAPlatform(t *testing.T) {
 	}{
 		"all is well": {want: []string{
 			"ok      platform " + platform + " by the verify ticket of ORDERWALK_COMPONENT_VERIFY_TICKET_FILE; authorised by 1 shop\n",
-			"ok      token of " + shop + "  the shop has authorised the platform; run gets its token\n",
-			"ok      list call of " + shop + " not tried: "}},
+			"ok      token of " + shop + "  the shop has authorised the platform; run fetches its token\n",
+			"ok      list call of " + shop + " not checked: "}},
 		"wrong secret": {code: 1, spoil: func(t *testing.T, _ *simulator.Server) { t.Setenv("ORDERWALK_COMPONENT_APP_SECRET", "hush-wrong") },
 			want: []string{"failed  platform " + platform + " get component token: errcode 40125", "→ "}},
 		"no ticket": {code: 1, spoil: func(t *testing.T, _ *simulator.Server) { t.Setenv("ORDERWALK_COMPONENT_VERIFY_TICKET_FILE", "") },
-			want: []string{"failed  platform " + platform + " there is no verify ticket\n", "→ start run with ORDERWALK_PUSH_LISTEN", "/push/component/" + platform}},
+			want: []string{"failed  platform " + platform + " no verify ticket has arrived\n", "→ start run with ORDERWALK_PUSH_LISTEN", "/push/component/" + platform}},
 		"not on the whitelist": {code: 1, faults: simulator.Faults{Whitelist: 61004},
 			want: []string{"failed  platform " + platform + " get component token: errcode 61004", "→ "}},
 		"taken back": {code: 1, spoil: func(t *testing.T, api *simulator.Server) {
@@ -36,7 +36,7 @@ func TestCheckOfAPlatform(t *testing.T) {
 				t.Fatal(err)
 			}
 		}, want: []string{"authorised by 0 shops\n", "failed  token of " + shop + "  the shop has not authorised the platform\n",
-			"→ have its owner authorise platform " + platform + ", with permission set 131\n"}},
+			"→ ask its owner to authorise platform " + platform + ", with permission set 131\n"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			checkWorld(t)

@@ -26,7 +26,7 @@ func checkWay(t *testing.T, auth string, faults simulator.Faults) {
 	t.Setenv("ORDERWALK_API_URL", api.URL)
 	t.Setenv("ORDERWALK_AUTH", auth)
 	t.Setenv("ORDERWALK_APP_SECRET", "")
-	if name, value := way.secret(world.Shops[0]); name != "" {
+	if name, value := way.credential(world.Shops[0]); name != "" {
 		t.Setenv("ORDERWALK_"+strings.ToUpper(name), value)
 	}
 	if auth == "cloud_file" {
@@ -56,9 +56,9 @@ func TestCheckInEveryWay(t *testing.T) {
 		"token":  {auth: "token", want: []string{"token of wxsimulated0000001  by token\n", "→ auth is token: each new token ends the previous one"}},
 		"static": {auth: "static", want: []string{"token of wxsimulated0000001  as given\n", "left today\n"}},
 		"cloud_file": {auth: "cloud_file", want: []string{
-			"token of wxsimulated0000001  from /", "ok      " + calls + "\n", "quota of wxsimulated0000001  not known: the vendor does not tell it by cloud call\n"}},
+			"token of wxsimulated0000001  from /", "ok      " + calls + "\n", "quota of wxsimulated0000001  unknown: the vendor does not report it for cloud calls\n"}},
 		"cloud_open": {auth: "cloud_open", want: []string{
-			"token of wxsimulated0000001  none: the hosting's relay adds it\n", "ok      " + calls + "\n", "not known: the vendor does not tell"}},
+			"token of wxsimulated0000001  none: the hosting's relay adds it\n", "ok      " + calls + "\n", "unknown: the vendor does not report it"}},
 		"no token file": {auth: "cloud_file", spoil: func(t *testing.T) { t.Setenv("ORDERWALK_CLOUD_TOKEN_FILE", "/nowhere") }, code: 1,
 			want: []string{"failed  token of wxsimulated0000001  get access token: read secret: \"/nowhere\": no such file", "→ enable cloud tokens"}},
 		"not on the hosting's list": {auth: "cloud_file", faults: simulator.Faults{WayFaults: simulator.WayFaults{CloudUnlisted: true}}, code: 1,
@@ -68,7 +68,7 @@ func TestCheckInEveryWay(t *testing.T) {
 		"API elsewhere": {auth: "cloud_open", spoil: func(t *testing.T) { t.Setenv("ORDERWALK_API_URL", "http://gateway.example") }, code: 2,
 			want: []string{"failed  configuration", "→ ORDERWALK_API_URL: \"http://gateway.example\" is not where ORDERWALK_AUTH cloud_open may call"}},
 		"day used up": {auth: "stable_token", faults: simulator.Faults{PerDayLimit: 1},
-			code: 1, want: []string{"failed  quota of wxsimulated0000001  0 of 1 list calls left today\n", "→ they come back at 00:00 Asia/Shanghai"}},
+			code: 1, want: []string{"failed  quota of wxsimulated0000001  0 of 1 list calls left today\n", "→ the quota resets at 00:00 Asia/Shanghai"}},
 		"whitelist": {auth: "token", faults: simulator.Faults{Whitelist: 40164}, code: 1,
 			want: []string{"failed  token of wxsimulated0000001", "→ add this machine's outgoing IP address to the shop's whitelist"}},
 	} {

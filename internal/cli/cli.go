@@ -27,7 +27,7 @@ const (
 	exitUsage  = 2
 )
 
-// Streams are where a command writes.
+// Streams are the outputs of a command.
 type Streams struct {
 	// Out receives the command's output, Err the log, progress and errors.
 	Out, Err io.Writer
@@ -41,7 +41,7 @@ func Main(ctx context.Context, args []string, streams Streams) int {
 	// standard logger. This program does not use that logger.
 	log.SetOutput(io.Discard)
 	root := commandTree(streams)
-	root.SetArgs(append([]string{}, args...)) // nil would be those of the process
+	root.SetArgs(append([]string{}, args...)) // nil would mean the arguments of the process
 	cmd, err := root.ExecuteContextC(ctx)
 	return report(cmd, err, streams.Err)
 }

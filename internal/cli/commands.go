@@ -15,7 +15,7 @@ orderwalk publishes the order IDs of WeChat Shops to Kafka, each exactly once.
 const rootNotes = `
 ` + "`orderwalk <command> --help`" + ` explains a command and its flags.
 The settings of run are environment variables: see ` + "`orderwalk config`" + `.
-To see it work, start with ` + "`orderwalk dev`" + `.
+To try it, start with ` + "`orderwalk dev`" + `.
 Exit codes: 0 done, 1 failed, 2 wrong usage or configuration.
 `
 
@@ -24,8 +24,8 @@ func commandTree(streams Streams) *cobra.Command {
 	root := &cobra.Command{
 		Use: "orderwalk <command> [flags]", Long: rootAbout, DisableFlagsInUseLine: true,
 		Example: `
-  orderwalk dev               everything on this machine
-  orderwalk check             try the configuration
+  orderwalk dev               run everything on this machine
+  orderwalk check             check the configuration
   orderwalk tail --follow     watch the orders
 `,
 		Args: noArguments,
@@ -64,8 +64,8 @@ func commandTree(streams Streams) *cobra.Command {
 	return root
 }
 
-// noArguments is the Args of commands that take flags only. A word that stands
-// where a command could is an unknown command.
+// noArguments is the Args of commands that take flags only. For the root, an
+// argument is an unknown command.
 func noArguments(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
@@ -101,8 +101,8 @@ func completes(cmd *cobra.Command, flag string, values cobra.CompletionFunc) {
 	_ = cmd.RegisterFlagCompletionFunc(flag, values) // fails for a flag that is not defined
 }
 
-// completesFolders has the shell complete the value of a flag with folders,
-// completesFiles with files: most flags take neither.
+// completesFolders makes the shell complete the value of a flag with folders,
+// completesFiles with files. By default the shell completes neither.
 func completesFolders(cmd *cobra.Command, flag string) {
 	_ = cmd.MarkFlagDirname(flag) // fails for a flag that is not defined
 }

@@ -8,8 +8,8 @@ import (
 )
 
 const completionAbout = `
-The script completes commands, flags, and the values of flags where they are
-known. Bash needs its package bash-completion.
+The script completes commands, flags, and known values of flags. Bash needs the
+package bash-completion.
 `
 
 const completionExamples = `

@@ -13,10 +13,10 @@ import (
 )
 
 const configAbout = `
-With --effective it prints what is in force here: each variable with its value
-and whether that comes from the environment, then the shops. Secrets are only
-set or unset. If the configuration is wrong, the faults follow, and the exit
-code is 2.
+With --effective it prints the effective configuration: each variable with its
+value and whether that comes from the environment, then the shops. Secrets are
+shown only as set or unset. If the configuration has faults, these follow, and
+the exit code is 2.
 `
 
 const configExamples = `
@@ -32,7 +32,7 @@ func configCommand(streams Streams) *cobra.Command {
 		Use: "config", Short: "list every variable with its type, default and meaning",
 		Long: configAbout, Example: configExamples, Args: noArguments,
 	}
-	effective := cmd.Flags().Bool("effective", false, "print what is in force, and where it comes from")
+	effective := cmd.Flags().Bool("effective", false, "print the effective values and where they come from")
 	format := cmd.Flags().String("format", "text", "list as `text|md|env`: for a terminal, as a table in Markdown, or as a file to fill in")
 	choices(cmd, "format", "text", "md", "env")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
@@ -40,7 +40,7 @@ func configCommand(streams Streams) *cobra.Command {
 			return listVariables(streams.Out, *format)
 		}
 		if cmd.Flags().Changed("format") {
-			return &usageError{"--effective and --format do not go together"}
+			return &usageError{"--effective and --format exclude each other"}
 		}
 		return writeEffective(streams.Out)
 	}

@@ -47,7 +47,7 @@ func TestNoCoordinators(t *testing.T) {
 	code, stdout, stderr := orderwalk(t, "check")
 	for _, want := range []string{
 		"2 of", "no broker coordinates the group: ", "set offsets.topic.replication.factor to 1",
-		"no broker coordinates transactions, for 10s: ", "set transaction.state.log.replication.factor and transaction.state.log.min.isr to 1",
+		"no broker has coordinated transactions for 10s: ", "set transaction.state.log.replication.factor and transaction.state.log.min.isr to 1",
 	} {
 		if !strings.Contains(stdout+stderr, want) {
 			t.Errorf("check says nothing of %q", want)

@@ -20,22 +20,22 @@ import (
 
 const devNotes = `
 It starts Kafka (in this process), a simulated order-list API with two shops,
-one with a long history and one where orders keep coming, and the connector
+one with a long history and one with new orders every second, and the connector
 between them. They listen on 127.0.0.1, ports 9092, 8084 and 8083, or the next
-free ones. What dev writes is kept in the data folder: the next start resumes
-there, also after kill -9; --fresh begins again.
+free ones. dev stores its data in the data folder: the next start resumes there,
+also after kill -9; --fresh starts over.
 
 tail, check and health find a running dev by its folder, in the directory where
 it was started; elsewhere give them --data too.
 
-Every ORDERWALK_ variable applies. With ORDERWALK_AUTH the shops are called that
-way: by cloud_file or cloud_open the second one only, as from its hosting. With
-ORDERWALK_KAFKA_BROKERS or ORDERWALK_API_URL your own Kafka or API takes the
-place of the built-in one.
+Every ORDERWALK_ variable applies. ORDERWALK_AUTH sets how the shops are called;
+with cloud_file or cloud_open only the second one is, as from its hosting. Set
+ORDERWALK_KAFKA_BROKERS or ORDERWALK_API_URL to use your own Kafka or API
+instead of the built-in one.
 `
 
-// The simulated world: the long history takes a few seconds to read, so that
-// there is something to see.
+// The simulated world. Reading the long history takes a few seconds, so that its
+// progress is visible.
 const (
 	devHistory     = 100_000
 	devHistoryDays = 30
@@ -56,15 +56,15 @@ const devExamples = `
   orderwalk dev --data /tmp/demo --orders 5000
 `
 
-// devCommand is everything on this machine.
+// devCommand runs Kafka, the API simulator and the connector on this machine.
 func devCommand(streams Streams) *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "dev", Short: "all of it on this machine: Kafka, the API and the connector",
+		Use: "dev", Short: "run everything on this machine: Kafka, the API and the connector",
 		Long: devNotes, Example: devExamples, Args: noArguments,
 	}
 	dir := cmd.Flags().String("data", devFolder, "`folder` for topics, checkpoints and the simulated world")
 	orders := cmd.Flags().Int("orders", 0, fmt.Sprintf("`number` of orders in the long history of a new world (default %d)", devHistory))
-	fresh := cmd.Flags().Bool("fresh", false, "delete what an earlier dev has written to the data folder")
+	fresh := cmd.Flags().Bool("fresh", false, "delete the data of an earlier dev in the data folder")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		return runDev(cmd.Context(), streams, *dir, *orders, *fresh)
 	}
@@ -72,7 +72,8 @@ func devCommand(streams Streams) *cobra.Command {
 	return cmd
 }
 
-// runDev runs everything on this machine.
+// runDev opens the data folder and the ports, and runs broker, simulator and
+// worker until ctx ends or one of them fails.
 func runDev(ctx context.Context, c Streams, dir string, orders int, fresh bool) error {
 	if orders < 0 {
 		return &usageError{"--orders: give a number above 0"}
@@ -138,7 +139,7 @@ func runDev(ctx context.Context, c Streams, dir string, orders int, fresh bool) 
 	}
 	defer func() {
 		broker.close()
-		_ = os.Remove(filepath.Join(data.dir, runningName)) // if it stays, the next start looks for something to repair
+		_ = os.Remove(filepath.Join(data.dir, runningName)) // if it stays, the next start repairs needlessly
 	}()
 	fmt.Fprint(c.Out, ports.taken()+devWelcome(dir, data, cfg, page.Addr(), broker.recovered))
 
@@ -149,7 +150,7 @@ func runDev(ctx context.Context, c Streams, dir string, orders int, fresh bool) 
 	log, show := devLog(c, cfg, shown)
 	w := worker{cfg: cfg, log: log, defaults: defaults, listener: page}
 
-	// Broker and API go last: the connector needs both to end in order.
+	// Broker and API stop last: the connector needs both for an orderly end.
 	serving, stopServing := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopServing()
 	watching, stopWatching := context.WithCancel(serving)
@@ -179,7 +180,8 @@ func devShops(w devWorld) []simulator.Shop {
 	}
 }
 
-// devDefaults are the settings of dev; the user's own go before them.
+// devDefaults returns the settings of dev; variables that the user sets take
+// precedence.
 func devDefaults(data *devData, shops []simulator.Shop, way simulatedWay, start int64, broker, api, page string) (map[string]string, error) {
 	d := map[string]string{
 		"ORDERWALK_KAFKA_BROKERS":      broker,
@@ -188,7 +190,7 @@ func devDefaults(data *devData, shops []simulator.Shop, way simulatedWay, start 
 		"ORDERWALK_WORKER_ID":          "dev",
 		"ORDERWALK_OFFSETS_PARTITIONS": "4",
 		"ORDERWALK_START_TIME":         strconv.FormatInt(start, 10),
-		// Orders should show soon after they came into being.
+		// Publish new orders within seconds.
 		"ORDERWALK_POLL_INTERVAL": "2s",
 		"ORDERWALK_SETTLE_DELAY":  "3s",
 		"ORDERWALK_LOOKBACK":      "1m",
@@ -217,8 +219,8 @@ func devDefaults(data *devData, shops []simulator.Shop, way simulatedWay, start 
 	return d, nil
 }
 
-// devLog returns the log and what shows the progress: a line on a terminal with
-// only warnings above it, or a log line now and then.
+// devLog returns the log and the function that shows the progress: a line on a
+// terminal with only warnings above it, or periodic log lines.
 func devLog(c Streams, cfg *config.Config, p progress) (*slog.Logger, func(context.Context, func() []connector.ShopStatus)) {
 	if screen, ok := terminal(c.Err); ok {
 		if os.Getenv("ORDERWALK_LOG_LEVEL") == "" {
@@ -236,8 +238,8 @@ func devLog(c Streams, cfg *config.Config, p progress) (*slog.Logger, func(conte
 // devPorts listens on loopback and remembers which ports were in use.
 type devPorts struct{ inUse []string }
 
-// listen listens on the port, or the next free one; on any where the variable
-// names what takes the place of the built-in server.
+// listen listens on the port or the next free one; on any free port if the
+// variable replaces the built-in server.
 func (p *devPorts) listen(ctx context.Context, variable string, port int) (net.Listener, error) {
 	var lc net.ListenConfig
 	if os.Getenv("ORDERWALK_"+variable) == "" {
@@ -259,15 +261,16 @@ func (p *devPorts) listen(ctx context.Context, variable string, port int) (net.L
 	return l, nil
 }
 
-// taken is a line about the ports that were in use, if any.
+// taken returns a line about the ports that were in use, if any.
 func (p *devPorts) taken() string {
 	if len(p.inUse) == 0 {
 		return ""
 	}
-	return fmt.Sprintf("In use by another program: %s %s; dev takes the next free one.\n", plural(len(p.inUse), "port"), strings.Join(p.inUse, ", "))
+	return fmt.Sprintf("In use by another program: %s %s; dev uses the next free one.\n", plural(len(p.inUse), "port"), strings.Join(p.inUse, ", "))
 }
 
-// devWelcome says where everything is, what was resumed and what to do next.
+// devWelcome returns the addresses, what was resumed, and the next command to
+// try.
 func devWelcome(dir string, data *devData, cfg *config.Config, page net.Addr, kept recovery) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "Kafka          %s\nAPI            %s\nConnector      http://%s  (/metrics, /health, /readyz)\nData           %s\n",
@@ -284,7 +287,7 @@ func devWelcome(dir string, data *devData, cfg *config.Config, page net.Addr, ke
 	return b.String()
 }
 
-// resumed says what the last process has left.
+// resumed describes the state that the last process left.
 func resumed(kept recovery, topics []string, killed bool) string {
 	n := kept.orders(topics)
 	text := fmt.Sprintf("%s %s on %s", thousands(n), plural(int(n), "order"), strings.Join(topics, ", "))
@@ -305,7 +308,7 @@ func resumed(kept recovery, topics []string, killed bool) string {
 	return text
 }
 
-// loopback is an address of this machine to connect to, for one to listen on.
+// loopback returns the address to connect to for an address to listen on.
 func loopback(address string) string {
 	host, port, err := net.SplitHostPort(address)
 	if ip := net.ParseIP(host); err == nil && (host == "" || ip != nil && ip.IsUnspecified()) {
@@ -314,7 +317,7 @@ func loopback(address string) string {
 	return address
 }
 
-// selfCommand is how the user started this program.
+// selfCommand returns the command that started this program.
 func selfCommand() string {
 	if path, err := os.Executable(); err == nil && strings.Contains(path, string(filepath.Separator)+"go-build") {
 		return "go run ."

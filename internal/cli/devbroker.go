@@ -13,16 +13,16 @@ import (
 
 // devBroker is Kafka inside this process, with its data on disk.
 //
-// The library ends a transaction by writing a marker into one partition after
-// the other. A kill in between leaves some partitions with the marker and others
-// without it, and a transaction without a marker hides everything that its
-// producer commits later. So the broker notes which transaction it is about to
-// commit, and after a kill recoverPartitions writes the markers that are missing.
+// The library ends a transaction by writing a marker to one partition after the
+// other. A kill in between leaves some partitions without the marker, and an open
+// transaction hides all later commits of its producer. So the broker stores which
+// transaction it is about to commit, and after a kill recoverPartitions writes the
+// missing markers.
 type devBroker struct {
 	addr       string
 	cluster    *kfake.Cluster
 	committing *os.File
-	// recovered is what the last process left.
+	// recovered is the state that the last process left.
 	recovered recovery
 }
 
@@ -57,8 +57,9 @@ func startBroker(listener net.Listener, data *devData) (_ *devBroker, err error)
 		kfake.BrokerConfigs(map[string]string{
 			// recoverPartitions reads one file a partition.
 			"log.segment.bytes": "1000000000000",
-			// The library deletes a partition's file before it writes a compacted
-			// one: a kill in between would lose checkpoints. So never: 100 years.
+			// The library deletes a partition's file before it writes the compacted
+			// one: a kill in between would lose checkpoints. So never compact: the
+			// interval is 100 years.
 			"log.cleaner.backoff.ms": "3155760000000",
 		}),
 		kfake.ListenFn(func(string, string) (net.Listener, error) { return listener, nil }),
@@ -72,9 +73,9 @@ func startBroker(listener net.Listener, data *devData) (_ *devBroker, err error)
 	return b, nil
 }
 
-// observe sees each request of these kinds before the broker handles it, one at
-// a time. It handles none itself, unless the note cannot be written: an error
-// closes the client's connection.
+// observe is called with each request of these kinds before the broker handles
+// it, one at a time. It leaves the request to the broker. If the note cannot be
+// written, it returns the error, which closes the client's connection.
 func (b *devBroker) observe(request kmsg.Request) (kmsg.Response, error, bool) {
 	b.cluster.KeepControl()
 	var err error
@@ -96,18 +97,18 @@ func (b *devBroker) observe(request kmsg.Request) (kmsg.Response, error, bool) {
 // note replaces the noted transaction in a single write.
 func (b *devBroker) note(t transaction) error {
 	if _, err := b.committing.WriteAt(fmt.Appendf(nil, "%019d %05d\n", t.producerID, t.epoch), 0); err != nil {
-		return fmt.Errorf("note the transaction to commit: %w", err)
+		return fmt.Errorf("record the transaction to commit: %w", err)
 	}
 	return nil
 }
 
 // noted returns the transaction that the last process was committing, if any.
 func (b *devBroker) noted() (t transaction) {
-	_, _ = fmt.Fscanf(b.committing, "%d %d", &t.producerID, &t.epoch) // nothing is noted in a new file
+	_, _ = fmt.Fscanf(b.committing, "%d %d", &t.producerID, &t.epoch) // a new file is empty
 	return t
 }
 
-// close ends the broker; it writes down what it holds in memory.
+// close stops the broker, which writes its in-memory state to disk.
 func (b *devBroker) close() {
 	b.cluster.Close()
 	_ = b.committing.Close()

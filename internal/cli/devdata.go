@@ -13,35 +13,34 @@ import (
 	"time"
 )
 
-// devData is the folder of `orderwalk dev`: with it a second start resumes what
-// the first one began.
+// devData is the folder of `orderwalk dev`, from which the next start resumes.
 type devData struct {
 	dir  string
 	lock *os.File
-	// created reports that the world began with this process.
+	// created reports that this process created the world.
 	created bool
 	// killed reports that the last process in the folder did not end in order.
 	killed bool
 	devWorld
 }
 
-// devWorld is the part that is written down, in world.json. Seed and Started
-// decide which orders exist and when, so the API shows the same world after a
-// restart, as a real one would.
+// devWorld is the content of world.json. Seed and Started determine which orders
+// exist and when, so the API lists the same orders after a restart, as the real
+// API would.
 type devWorld struct {
 	Seed uint64 `json:"seed"`
 	// Started is the unix time of the first start: the backlog lies before it,
 	// live orders after it.
 	Started int64 `json:"started"`
-	// Orders is how long the history of the first shop is.
+	// Orders is the number of orders in the history of the first shop.
 	Orders int `json:"orders"`
 }
 
 const worldName = "world.json"
 
 // openDevData opens the folder, or creates a new world in it; fresh deletes the
-// world that is there. Only one process may have the folder open: two brokers
-// would spoil each other's files.
+// existing world. Only one process may open the folder: two brokers would corrupt
+// each other's files.
 //
 // A new world has the given number of orders; 0 = the default.
 func openDevData(dir string, orders int, fresh bool) (*devData, error) {
@@ -50,7 +49,7 @@ func openDevData(dir string, orders int, fresh bool) (*devData, error) {
 		return nil, fmt.Errorf("find data folder: %w", err)
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return nil, fmt.Errorf("make data folder: %w", err)
+		return nil, fmt.Errorf("create data folder: %w", err)
 	}
 	lock, err := os.OpenFile(filepath.Join(dir, lockName), os.O_CREATE|os.O_RDWR, 0o644)
 	if err != nil {
@@ -59,7 +58,7 @@ func openDevData(dir string, orders int, fresh bool) (*devData, error) {
 	d := &devData{dir: dir, lock: lock}
 	if err := lockFile(lock, false); err != nil {
 		_ = lock.Close()
-		return nil, fmt.Errorf("open data folder: %s is in use by another orderwalk dev; stop that one or give --data another folder", dir)
+		return nil, fmt.Errorf("open data folder: %s is in use by another orderwalk dev; stop it, or give --data another folder", dir)
 	}
 	if fresh {
 		err = d.clear()
@@ -76,7 +75,7 @@ func openDevData(dir string, orders int, fresh bool) (*devData, error) {
 	return d, nil
 }
 
-// open reads the world, or begins one.
+// open reads the world, or creates one.
 func (d *devData) open(orders int) error {
 	text, err := os.ReadFile(filepath.Join(d.dir, worldName))
 	switch {
@@ -91,15 +90,15 @@ func (d *devData) open(orders int) error {
 		return fmt.Errorf("read data folder: %w", err)
 	}
 	if err := json.Unmarshal(text, &d.devWorld); err != nil || d.Started <= 0 {
-		return fmt.Errorf("read data folder: %s is damaged; start again with --fresh", filepath.Join(d.dir, worldName))
+		return fmt.Errorf("read data folder: %s is damaged; start over with --fresh", filepath.Join(d.dir, worldName))
 	}
 	if orders != 0 && orders != d.Orders {
-		return &usageError{fmt.Sprintf("--orders: the world in %s was begun with %d; add --fresh for a new one, or give --data another folder", d.dir, d.Orders)}
+		return &usageError{fmt.Sprintf("--orders: the world in %s was created with %d; add --fresh to create a new one, or give --data another folder", d.dir, d.Orders)}
 	}
 	return nil
 }
 
-// clear deletes what dev has written to the folder, and nothing else.
+// clear deletes the files that dev writes to the folder, and no others.
 func (d *devData) clear() error {
 	for _, name := range []string{"kafka", "committing", worldName, runningName, "shops.yaml", "state.key", "cloudbase_access_token", "verify_ticket"} {
 		if err := os.RemoveAll(filepath.Join(d.dir, name)); err != nil {
@@ -109,7 +108,7 @@ func (d *devData) clear() error {
 	return nil
 }
 
-// writeJSON writes a file in one step, so that a kill leaves the old or the new.
+// writeJSON replaces a file atomically: a kill leaves the old or the new one.
 func (d *devData) writeJSON(name string, content any) error {
 	text, err := json.MarshalIndent(content, "", "  ")
 	if err != nil {
@@ -125,7 +124,7 @@ func (d *devData) writeJSON(name string, content any) error {
 	return nil
 }
 
-// write puts a file into the folder and returns its path.
+// write writes a file in the folder and returns its path.
 func (d *devData) write(name, text string) (string, error) {
 	path := filepath.Join(d.dir, name)
 	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
@@ -134,7 +133,8 @@ func (d *devData) write(name, text string) (string, error) {
 	return path, nil
 }
 
-// stateKey is the path of a key for what is kept of a platform, made once.
+// stateKey returns the path of the key file for a platform's stored tokens, which
+// it creates once.
 func (d *devData) stateKey() (string, error) {
 	path := filepath.Join(d.dir, "state.key")
 	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
@@ -142,7 +142,7 @@ func (d *devData) stateKey() (string, error) {
 	}
 	key := make([]byte, 32)
 	if _, err := crand.Read(key); err != nil {
-		return "", fmt.Errorf("make a key: %w", err)
+		return "", fmt.Errorf("create a state key: %w", err)
 	}
 	if err := os.WriteFile(path, []byte(base64.StdEncoding.EncodeToString(key)+"\n"), 0o600); err != nil {
 		return "", fmt.Errorf("write data folder: %w", err)
@@ -150,5 +150,5 @@ func (d *devData) stateKey() (string, error) {
 	return path, nil
 }
 
-// close lets another process open the folder. A process that dies does so too.
+// close releases the folder's lock, as the end of the process does.
 func (d *devData) close() { _ = d.lock.Close() }

@@ -14,7 +14,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// recovery is what the files of a broker hold at its start.
+// recovery describes the files of a broker at its start.
 type recovery struct {
 	// records counts the committed records of each topic.
 	records map[string]int64
@@ -32,8 +32,8 @@ func (r recovery) orders(topics []string) (sum int64) {
 }
 
 // recoverPartitions reads the partitions of a broker, and ends every transaction
-// that a killed one left open: the one it was committing is committed, the others
-// are aborted. A batch that was not written to its end is cut off.
+// that a killed broker left open: it commits the one being committed, and aborts
+// the others. It cuts off an incomplete last batch.
 //
 // A partition is a folder TOPIC-N with two files: 0.dat has record batches as on
 // the wire, 0.idx an entry of 15 bytes for each of them.
@@ -105,18 +105,18 @@ func (r recovery) partition(topic, dir string, killed bool, committing transacti
 	return os.WriteFile(filepath.Join(dir, "0.idx"), index(batches), 0o644)
 }
 
-// Attributes of a record batch, and places in its bytes.
+// Attributes of a record batch, and byte offsets in it.
 const (
 	isTransactional = 0x10
 	isControl       = 0x20
 
 	lengthAt = 8
 	crcAt    = 17
-	bodyAt   = 21 // what the checksum covers
+	bodyAt   = 21 // the checksum covers the rest from here
 )
 
-// readBatches returns the batches of a partition and how many bytes they are. Only
-// the last batch may be incomplete, which is left out.
+// readBatches returns the batches of a partition and their length in bytes. It
+// leaves out an incomplete last batch.
 func readBatches(path string) (batches []kmsg.RecordBatch, whole int64, err error) {
 	data, err := os.ReadFile(path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -136,8 +136,8 @@ func readBatches(path string) (batches []kmsg.RecordBatch, whole int64, err erro
 	return batches, whole, nil
 }
 
-// index describes batches, each by a version, a checksum, its leader epoch, a time
-// that is not used when the entry is read, and whether it is part of a transaction.
+// index returns the entries of batches: version, checksum, leader epoch, a time
+// that no reader uses, and whether the batch is part of a transaction.
 func index(batches []kmsg.RecordBatch) (all []byte) {
 	for _, b := range batches {
 		var entry [15]byte
@@ -159,8 +159,8 @@ func commits(b kmsg.RecordBatch) bool {
 	return record.ReadFrom(b.Records) == nil && key.ReadFrom(record.Key) == nil && key.Type == kmsg.ControlRecordKeyTypeCommit
 }
 
-// endMarker is the control batch that ends a transaction, behind the last batch
-// of its partition.
+// endMarker returns the control batch that ends a transaction, for the offset
+// after the last batch of its partition.
 func endMarker(t transaction, commit bool, last kmsg.RecordBatch) kmsg.RecordBatch {
 	key := kmsg.ControlRecordKey{Type: kmsg.ControlRecordKeyTypeAbort}
 	if commit {
@@ -168,7 +168,7 @@ func endMarker(t transaction, commit bool, last kmsg.RecordBatch) kmsg.RecordBat
 	}
 	var value kmsg.EndTxnMarker
 	record := kmsg.Record{Key: key.AppendTo(nil), Value: value.AppendTo(nil)}
-	record.Length = int32(len(record.AppendTo(nil)) - 1) // without the length itself, a varint of one byte
+	record.Length = int32(len(record.AppendTo(nil)) - 1) // excludes the length field, a varint of one byte
 	now := time.Now().UnixMilli()
 	b := kmsg.RecordBatch{
 		FirstOffset: last.FirstOffset + int64(last.LastOffsetDelta) + 1, PartitionLeaderEpoch: last.PartitionLeaderEpoch, Magic: 2,

@@ -18,18 +18,18 @@ const (
 	runningName = "running.json"
 )
 
-// runningDev is written to running.json in the folder of dev before its Kafka
-// starts, and removed after an end in order. Where the file is there and the
-// folder is not locked, dev was killed.
+// runningDev is the content of running.json in the folder of dev. dev writes the
+// file before its Kafka starts and removes it at an orderly end. If the file
+// exists and the folder is not locked, dev was killed.
 type runningDev struct {
 	PID int `json:"pid"`
-	// Settings stand in for ORDERWALK_ variables that are not set, in the
-	// commands that find dev by its folder. No secret of the user's is in them.
+	// Settings are the defaults of ORDERWALK_ variables for commands that find
+	// dev by its folder. They contain no secret of the user.
 	Settings map[string]string `json:"settings"`
 }
 
-// devSettings are the settings in force: what the user has set goes before the
-// defaults of dev. Secrets are left out.
+// devSettings returns the effective settings without secrets. Variables that the
+// user sets take precedence over the defaults of dev.
 func devSettings(defaults map[string]string) map[string]string {
 	settings := map[string]string{}
 	for _, v := range config.Variables() {
@@ -43,7 +43,7 @@ func devSettings(defaults map[string]string) map[string]string {
 	return settings
 }
 
-// devFolderFlag is --data of the commands that find dev.
+// devFolderFlag is the flag --data of commands that find dev.
 type devFolderFlag struct {
 	cmd *cobra.Command
 	dir *string
@@ -51,14 +51,14 @@ type devFolderFlag struct {
 
 // dataFlag adds --data to a command.
 func dataFlag(cmd *cobra.Command) devFolderFlag {
-	dir := cmd.Flags().String("data", devFolder, "`folder` of a running orderwalk dev, used where ORDERWALK_KAFKA_BROKERS is not set")
+	dir := cmd.Flags().String("data", devFolder, "`folder` of a running orderwalk dev, used if ORDERWALK_KAFKA_BROKERS is unset")
 	completesFolders(cmd, "data")
 	return devFolderFlag{cmd, dir}
 }
 
-// settings returns the settings of the dev that runs in the folder, if one
-// does, and says to w that it is used. Where one of the variables is set, the
-// command needs no dev, and a folder that was given contradicts it.
+// settings returns the settings of the dev that runs in the folder, if any, and
+// reports its use to w. If one of the variables is set, the command needs no dev,
+// and an explicit --data is an error.
 func (f devFolderFlag) settings(w io.Writer, variables ...string) (map[string]string, error) {
 	given := f.cmd.Flags().Changed("data")
 	for _, v := range variables {
@@ -66,7 +66,7 @@ func (f devFolderFlag) settings(w io.Writer, variables ...string) (map[string]st
 			continue
 		}
 		if given {
-			return nil, &usageError{"--data: " + v + " is set; give one of the two"}
+			return nil, &usageError{"--data: " + v + " is set too; give one of the two"}
 		}
 		return nil, nil
 	}
@@ -82,7 +82,7 @@ func (f devFolderFlag) settings(w io.Writer, variables ...string) (map[string]st
 	return dev.Settings, nil
 }
 
-// findDev returns the dev that runs in the folder, nil if none does.
+// findDev returns the dev that runs in the folder; nil if none does.
 func findDev(dir string) *runningDev {
 	text, err := os.ReadFile(filepath.Join(dir, runningName))
 	if err != nil {
@@ -98,7 +98,7 @@ func findDev(dir string) *runningDev {
 	}
 	defer lock.Close()
 	if lockFile(lock, true) == nil {
-		return nil // the process that has written the file is dead
+		return nil // the process that wrote the file is dead
 	}
 	return &dev
 }

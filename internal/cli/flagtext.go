@@ -9,11 +9,11 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// flagError puts an error of the flags' parser into the words of our texts, with
-// the flag that was probably meant.
+// flagError rewords an error of the flag parser in the style of the other texts
+// and adds the flag that was probably meant.
 func flagError(cmd *cobra.Command, err error) error {
 	if word := cmd.Flags().Arg(0); word != "" && !cmd.HasParent() {
-		return noArguments(cmd, []string{word}) // its flags are those of no command
+		return noArguments(cmd, []string{word}) // an unknown command: its flags cannot be checked
 	}
 	var unknown *pflag.NotExistError
 	var alone *pflag.ValueRequiredError
@@ -28,7 +28,7 @@ func flagError(cmd *cobra.Command, err error) error {
 		return &usageError{fmt.Sprintf("--%s: give a %s", f.Name, kindOf(f))}
 	case errors.As(err, &invalid):
 		f := invalid.GetFlag()
-		if f.Value.Type() == "func" { // its function says what is wrong
+		if f.Value.Type() == "func" { // its function describes the fault
 			return &usageError{fmt.Sprintf("--%s: %v", f.Name, errors.Unwrap(invalid))}
 		}
 		return &usageError{fmt.Sprintf("--%s: %q is not valid; give a %s", f.Name, invalid.GetValue(), kindOf(f))}
@@ -36,8 +36,8 @@ func flagError(cmd *cobra.Command, err error) error {
 	return &usageError{err.Error()}
 }
 
-// unknownFlag is a flag that the command does not have, or one with a single
-// dash: -follow is five flags of one letter to the parser.
+// unknownFlag returns the error of a flag that the command does not have, or of a
+// flag with a single dash: the parser reads -follow as one-letter flags.
 func unknownFlag(cmd *cobra.Command, err *pflag.NotExistError) error {
 	dash, name := "--", err.GetSpecifiedName()
 	if letters := err.GetSpecifiedShortnames(); letters != "" {
@@ -47,12 +47,12 @@ func unknownFlag(cmd *cobra.Command, err *pflag.NotExistError) error {
 	var names []string
 	cmd.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
 	if dash == "-" && name == "elp" {
-		name = "help" // -h is a flag, what follows it is none
+		name = "help" // the parser has consumed -h, which is a flag
 	}
 	return &usageError{"unknown flag " + dash + name + didYouMean("--", name, names)}
 }
 
-// kindOf is what a flag takes.
+// kindOf describes the value of a flag.
 func kindOf(f *pflag.Flag) string {
 	switch f.Value.Type() {
 	case "bool":

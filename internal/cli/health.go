@@ -17,18 +17,17 @@ import (
 	"orderwalk/internal/config"
 )
 
-// healthTimeout is how long the worker may take to answer; also when it has not
-// yet reached Kafka and answers nothing at all.
+// healthTimeout bounds the wait for the worker's answer.
 const healthTimeout = 5 * time.Second
 
 const healthAbout = `
 For container engines without HTTP probes: the image's HEALTHCHECK is this
-command. It asks /livez at ORDERWALK_LISTEN: exit code 0 when the worker
-answers, else 1. A worker that waits for Kafka or for the API is alive, since a
-restart would not help it; --ready asks /readyz instead.
+command. It calls /livez at ORDERWALK_LISTEN: exit code 0 if the worker answers,
+else 1. A worker that waits for Kafka or the API counts as alive, since a
+restart would not help; --ready calls /readyz instead.
 
-Without ORDERWALK_KAFKA_BROKERS and ORDERWALK_LISTEN it asks the orderwalk dev
-that runs in --data, if there is one.
+If ORDERWALK_KAFKA_BROKERS and ORDERWALK_LISTEN are unset, it asks the orderwalk
+dev that runs in --data, if any.
 `
 
 const healthExamples = `
@@ -36,13 +35,14 @@ const healthExamples = `
   ORDERWALK_LISTEN=:9000 orderwalk health --ready
 `
 
-// healthCommand asks the worker of this machine, or of this container, how it is.
+// healthCommand asks the worker on this machine, or in this container, for its
+// health.
 func healthCommand(streams Streams) *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "health", Short: "ask the worker of this machine whether it is well",
+		Use: "health", Short: "ask the worker on this machine for its health",
 		Long: healthAbout, Example: healthExamples, Args: noArguments,
 	}
-	ready := cmd.Flags().Bool("ready", false, "ask whether it has its part of the shops, rather than whether it is alive")
+	ready := cmd.Flags().Bool("ready", false, "ask whether the worker owns its share of the shops, not only whether it is alive")
 	data := dataFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		settings, err := data.settings(streams.Err, "ORDERWALK_KAFKA_BROKERS", "ORDERWALK_LISTEN")
@@ -70,13 +70,13 @@ func askHealth(ctx context.Context, c Streams, settings map[string]string, ready
 	if err != nil {
 		return fmt.Errorf("ask the worker at %s: %w", address, err)
 	}
-	client := http.Client{Transport: &http.Transport{}} // one that no proxy is set for
+	client := http.Client{Transport: &http.Transport{}} // without a proxy
 	answer, err := client.Do(request)
 	if err != nil {
 		return &healthError{address, err}
 	}
 	defer answer.Body.Close()
-	text, _ := io.ReadAll(io.LimitReader(answer.Body, 1000)) // whatever there is of it
+	text, _ := io.ReadAll(io.LimitReader(answer.Body, 1000)) // a partial text is useful too
 	if answer.StatusCode != http.StatusOK {
 		return fmt.Errorf("the worker at %s answers %s: %s", address, answer.Status, strings.TrimSpace(string(text)))
 	}
@@ -84,7 +84,7 @@ func askHealth(ctx context.Context, c Streams, settings map[string]string, ready
 	return err
 }
 
-// healthError is a worker that does not answer.
+// healthError reports that the worker does not answer.
 type healthError struct {
 	address string
 	err     error
@@ -104,13 +104,13 @@ func (e *healthError) Unwrap() error { return e.err }
 func (e *healthError) hint() string {
 	switch {
 	case errors.Is(e.err, syscall.ECONNREFUSED):
-		hint := "no worker listens there: see that orderwalk run is up and has the same ORDERWALK_LISTEN"
+		hint := "no worker listens there: check that orderwalk run is up and has the same ORDERWALK_LISTEN"
 		if os.Getenv("ORDERWALK_KAFKA_BROKERS")+os.Getenv("ORDERWALK_LISTEN") == "" {
-			hint += "; neither that nor ORDERWALK_KAFKA_BROKERS is set here, and no orderwalk dev runs in ./" + devFolder
+			hint += "; neither ORDERWALK_LISTEN nor ORDERWALK_KAFKA_BROKERS is set here, and no orderwalk dev runs in ./" + devFolder
 		}
 		return hint
 	case errors.Is(e.err, context.DeadlineExceeded):
-		return "something listens there and does not answer; see the worker's log"
+		return "a program listens there but does not answer; see the worker's log"
 	}
-	return "see that ORDERWALK_LISTEN is the one of the worker"
+	return "check that ORDERWALK_LISTEN is the same as the worker's"
 }

@@ -36,7 +36,7 @@ func TestHealth(t *testing.T) {
 		{"ready", "127.0.0.1:" + port, "--ready", nil, 0, "ok\n"},
 		{"alive while it waits", "127.0.0.1:" + port, "", errors.New("waits for Kafka"), 0, "ok\n"},
 		{"not ready", "127.0.0.1:" + port, "--ready", errors.New("waits for Kafka"), 1, "waits for Kafka"},
-		{"nobody there", "127.0.0.1:1", "", nil, 1, "ask the worker at 127.0.0.1:1"},
+		{"no listener", "127.0.0.1:1", "", nil, 1, "ask the worker at 127.0.0.1:1"},
 		{"any port", ":0", "", nil, 2, "ORDERWALK_LISTEN"},
 		{"no address", "nowhere", "", nil, 2, "ORDERWALK_LISTEN"},
 		{"no such flag", "", "--live", nil, 2, "-live"},

@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// helpWidth is how wide a text is for: every terminal has that many columns.
+// helpWidth is the width of help texts in columns, which every terminal has.
 const helpWidth = 80
 
 // helpCommand is `orderwalk help tail`, the same as `orderwalk tail --help`.
@@ -91,7 +91,7 @@ func commandLists(cmd *cobra.Command, part func(title, text string)) {
 	part("Commands", lists[""])
 }
 
-// heading puts flags of a command under a heading of their own in its help.
+// heading groups flags of a command under a heading in its help.
 func heading(cmd *cobra.Command, title string, flags ...string) {
 	for _, name := range flags {
 		_ = cmd.Flags().SetAnnotation(name, flagHeading, []string{title}) // fails for a flag that is not defined

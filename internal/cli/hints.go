@@ -17,12 +17,12 @@ import (
 	"orderwalk/internal/txn"
 )
 
-// hintFor returns what an operator can do about an error; empty if the error says
-// it all. It is the one table from causes, which the packages below name, to
-// variables, rights and commands, which they do not know. The error output, the
-// log (see hinting), the reasons of shops and check all show it. What to do about
-// the API's errcodes is in the text of a wechat.Error, from the table in
-// internal/wechat/codes.go; localhints.go is about this machine, not Kafka.
+// hintFor returns what an operator can do about an error; empty if the error text
+// suffices. It is the only mapping from causes, which the imported packages
+// define, to variables, rights and commands, which they do not know. The error
+// output, the log (see hinting), the reasons of shops and check all show the hint.
+// Hints about errcodes are in the text of a wechat.Error, from the table in
+// internal/wechat/codes.go; localhints.go has the hints about this machine.
 func hintFor(err error) string {
 	var denied *deniedError
 	if errors.As(err, &denied) {
@@ -43,10 +43,10 @@ func causeHint(err error) string {
 		hint  string
 	}{
 		{group.ErrNamesake, "give each worker its own ORDERWALK_WORKER_ID"},
-		{group.ErrOtherTopic, "give the workers of each offsets topic an ORDERWALK_GROUP of their own"},
+		{group.ErrOtherTopic, "use a separate ORDERWALK_GROUP for the workers of each offsets topic"},
 		{group.ErrOtherShops, "give all workers of a group the same shops; a short mismatch while the list changes is normal"},
-		{group.ErrNoCoordinator, "if this lasts, Kafka cannot make its topic __consumer_offsets (offsets.topic.replication.factor is above the number of brokers), or that has partitions without a leader: see `orderwalk check`"},
-		{txn.ErrForgotten, "Kafka forgets a transactional ID that is not used for transactional.id.expiration.ms (7 days by default); was the process stopped, or idle, for so long?"},
+		{group.ErrNoCoordinator, "if this lasts, Kafka cannot create its topic __consumer_offsets (offsets.topic.replication.factor is above the number of brokers), or partitions of that topic have no leader: see `orderwalk check`"},
+		{txn.ErrForgotten, "Kafka removes a transactional ID that is unused for transactional.id.expiration.ms (7 days by default); was the process stopped or idle for that long?"},
 		{txn.ErrTimedOut, "was the process stopped for longer than ORDERWALK_TRANSACTION_TIMEOUT?"},
 		{txn.ErrBeyondEnd, "was the topic deleted and created again?"},
 		{platform.ErrNoTicket, "or name a file that holds the ticket in ORDERWALK_COMPONENT_VERIFY_TICKET_FILE"},
@@ -63,7 +63,7 @@ func causeHint(err error) string {
 	return ""
 }
 
-// shopHint is about what a shop, or a lane, is stopped by.
+// shopHint returns the hint for an error that stops a shop or a lane.
 func shopHint(err error) string {
 	var dense *connector.TooDenseError
 	var misplaced *connector.MisplacedError
@@ -74,33 +74,33 @@ func shopHint(err error) string {
 	var held *budget.HeldError
 	switch {
 	case errors.As(err, &dense) && dense.End-dense.Start == 1:
-		return "one second cannot be divided: ask the vendor to list more for one range, or read this time in a group of its own for each status (a status filter)"
+		return "one second cannot be divided: ask the vendor to list more for one range, or read this time with a separate group for each status (a status filter)"
 	case errors.As(err, &dense):
 		return "lower ORDERWALK_MIN_WINDOW"
 	case errors.As(err, &misplaced):
-		return "give the topic its former number of partitions (a new topic and a copy), or write a tombstone for the old record to start over on purpose"
+		return "restore the topic's former number of partitions (copy it to a new topic), or write a tombstone for the old record to start over on purpose"
 	case errors.As(err, &grown):
-		return "start the worker again: shops whose lane has changed are refused then, each with what to do"
+		return "restart the worker: it then rejects each shop whose lane has changed and reports what to do"
 	case errors.As(err, &lost):
-		return "check whether ORDERWALK_OFFSETS_TOPIC names the topic that was used, or restore it from a copy; to start over on purpose, from ORDERWALK_START_TIME and with everything since then published again, create it: " +
+		return "check that ORDERWALK_OFFSETS_TOPIC names the topic used before, or restore it from a copy; to start over from ORDERWALK_START_TIME and publish everything since then again, create it: " +
 			createCommand(topics.Spec{Name: lost.Topic, Partitions: lost.Partitions, Compacted: true})
 	case errors.As(err, &deleted):
-		return "do not create it, or all orders are published again: restore it from a copy; the next start says what else can be done"
+		return "do not create it, or all orders are published again: restore it from a copy; the next start reports the other options"
 	case errors.As(err, &unread):
-		return fmt.Sprintf("read them by a run of another group with start time %d and end time %d, then set this shop's start time to %d", unread.Start, unread.Begin-1, unread.Begin)
+		return fmt.Sprintf("read them with another group, start time %d and end time %d, then set this shop's start time to %d", unread.Start, unread.Begin-1, unread.Begin)
 	case errors.As(err, &held):
-		return "a lower ORDERWALK_QUOTA_LIVE_SHARE leaves the backfill more of them"
+		return "lower ORDERWALK_QUOTA_LIVE_SHARE to leave more calls to the backfill"
 	}
 	return ""
 }
 
-// topicHint is about topics that cannot be used.
+// topicHint returns the hint for a topic that cannot be used.
 func topicHint(err error) string {
 	var e *topics.Error
 	if !errors.As(err, &e) {
 		return ""
 	}
-	// Only a compacted topic is read. Both rights include Describe.
+	// Only the compacted topic is read. Both rights include Describe.
 	rights := "Write"
 	if e.Spec.Compacted {
 		rights = "Read and Write"
@@ -109,7 +109,7 @@ func topicHint(err error) string {
 	case errors.Is(e, topics.ErrNotCompacted):
 		return fmt.Sprintf("run kafka-configs.sh --alter --entity-type topics --entity-name %s --add-config cleanup.policy=compact, or name another topic in ORDERWALK_OFFSETS_TOPIC", e.Spec.Name)
 	case e.Missing:
-		return fmt.Sprintf("grant %s on it to this client; if it is not there, grant Create too, or create it (%s)", rights, createCommand(e.Spec))
+		return fmt.Sprintf("grant %s on it to this client; if it does not exist, grant Create too, or create it (%s)", rights, createCommand(e.Spec))
 	case errors.Is(e, kafka.TopicAuthorizationFailed):
 		return "grant " + rights + " on it to this client"
 	case errors.Is(e, kafka.InvalidTopic):
@@ -117,7 +117,7 @@ func topicHint(err error) string {
 	case errors.Is(e, kafka.InvalidReplicationFactor):
 		return "set ORDERWALK_REPLICATION_FACTOR to at most the number of brokers"
 	}
-	return "create it by hand as the cluster's rules want it"
+	return "create it by hand according to the cluster's policy"
 }
 
 func createCommand(s topics.Spec) string {
@@ -132,7 +132,7 @@ func createCommand(s topics.Spec) string {
 	return b.String()
 }
 
-// connHint is about connections to Kafka.
+// connHint returns the hint for a failed connection to Kafka.
 func connHint(err error) string {
 	var reach *reachError
 	var e *kafkaconn.Error
@@ -155,19 +155,19 @@ func connHint(err error) string {
 	case kafkaconn.CauseLogin:
 		return loginHint(e.Mechanism)
 	case kafkaconn.CauseServerName:
-		return "set ORDERWALK_KAFKA_TLS_SERVER_NAME to a name in the broker's certificate, or dial it by one"
+		return "set ORDERWALK_KAFKA_TLS_SERVER_NAME to a name in the broker's certificate, or use such a name in ORDERWALK_KAFKA_BROKERS"
 	case kafkaconn.CauseAuthority:
 		return "set ORDERWALK_KAFKA_TLS_CA_FILE to the authority that signed the broker's certificate"
 	case kafkaconn.CauseNotTLS:
-		return "the broker does not answer in TLS: use its TLS port, or unset ORDERWALK_KAFKA_TLS_ENABLE"
+		return "the broker does not speak TLS on this port: use its TLS port, or unset ORDERWALK_KAFKA_TLS_ENABLE"
 	case kafkaconn.CauseCertificate:
-		return "check the ORDERWALK_KAFKA_TLS_ variables: the broker refuses our certificate, or wants one"
+		return "check the ORDERWALK_KAFKA_TLS_ variables: the broker rejects the client certificate, or requires one"
 	case kafkaconn.CauseHangUp:
 		return hangUpHint(e.Mechanism != "", e.TLS)
 	case kafkaconn.CauseName:
 		return "check the host names in ORDERWALK_KAFKA_BROKERS"
 	case kafkaconn.CauseNoAnswer:
-		return "nothing answers at that address: check ORDERWALK_KAFKA_BROKERS, and what may drop packets on the way, such as a firewall or a network policy"
+		return "nothing answers at that address: check ORDERWALK_KAFKA_BROKERS, and firewalls and network policies that may drop packets"
 	case kafkaconn.CauseAdvertised:
 		return "make the address reachable from here, or set that broker's advertised.listeners to one that is"
 	}
@@ -177,27 +177,27 @@ func connHint(err error) string {
 func hangUpHint(login, tls bool) string {
 	switch {
 	case login && tls:
-		return "the broker hangs up; check the ORDERWALK_KAFKA_SASL_ variables"
+		return "the broker closes the connection; check the ORDERWALK_KAFKA_SASL_ variables"
 	case login:
-		return "the broker hangs up; does it want TLS (ORDERWALK_KAFKA_TLS_ENABLE)? If not, check the ORDERWALK_KAFKA_SASL_ variables"
+		return "the broker closes the connection; does it require TLS (ORDERWALK_KAFKA_TLS_ENABLE)? If not, check the ORDERWALK_KAFKA_SASL_ variables"
 	case tls:
-		return "the broker hangs up; does it want a login (ORDERWALK_KAFKA_SASL_MECHANISM), or no TLS (ORDERWALK_KAFKA_TLS_ENABLE)?"
+		return "the broker closes the connection; does it require a login (ORDERWALK_KAFKA_SASL_MECHANISM), or no TLS (ORDERWALK_KAFKA_TLS_ENABLE)?"
 	}
-	return "the broker hangs up; does it want TLS (ORDERWALK_KAFKA_TLS_ENABLE) or a login (ORDERWALK_KAFKA_SASL_MECHANISM)?"
+	return "the broker closes the connection; does it require TLS (ORDERWALK_KAFKA_TLS_ENABLE) or a login (ORDERWALK_KAFKA_SASL_MECHANISM)?"
 }
 
 func loginHint(mechanism string) string {
 	switch mechanism {
 	case kafkaconn.OAuthBearer:
-		return "the broker refuses the token: check its issuer, audience and expiry against the broker's sasl.oauthbearer settings, and where the ORDERWALK_KAFKA_SASL_TOKEN_ variable gets it"
+		return "the broker refuses the token: check its issuer, audience and expiry against the broker's sasl.oauthbearer settings, and check the source that the ORDERWALK_KAFKA_SASL_TOKEN_ variable names"
 	case kafkaconn.AWSMSKIAM:
 		return "grant kafka-cluster:Connect to the role, and compare region and clock"
 	}
 	return "check ORDERWALK_KAFKA_SASL_USERNAME and its password (_PASSWORD or _PASSWORD_FILE), and that the user has credentials for " + mechanism
 }
 
-// refusalHint is about what Kafka has refused to the group or to a transaction.
-// Rights are named as Kafka's ACLs name them; Read and Write include Describe.
+// refusalHint returns the hint for a request of the group or of a transaction that
+// Kafka refused. Rights have their ACL names; Read and Write include Describe.
 func refusalHint(err error) string {
 	var member *group.Error
 	var refused *txn.Error
@@ -230,25 +230,25 @@ func refusalHint(err error) string {
 	case kafka.InconsistentGroupProtocol:
 		return "another program's consumers use this group: choose another ORDERWALK_GROUP"
 	case kafka.InvalidGroupId:
-		return "ORDERWALK_GROUP is not a name that Kafka takes"
+		return "ORDERWALK_GROUP is not a valid group ID for Kafka: choose another"
 	case kafka.InvalidSessionTimeout:
 		return "set ORDERWALK_SESSION_TIMEOUT between the brokers' group.min.session.timeout.ms and group.max.session.timeout.ms"
 	case kafka.InvalidTransactionTimeout:
 		return "set ORDERWALK_TRANSACTION_TIMEOUT to at most the brokers' transaction.max.timeout.ms (15m by default)"
 	case kafka.MessageSizeTooLarge, kafka.RecordListTooLarge:
-		return "raise max.message.bytes of the topic to the 1 MiB that Kafka has by default, or more"
+		return "raise the topic's max.message.bytes to Kafka's default of 1 MiB, or more"
 	case kafka.UnknownTopicOrPartition:
-		return "create the topic again, with as many partitions as it had"
+		return "create the topic again with its former number of partitions"
 	case kafka.SASLAuthenticationFailed:
 		return "check ORDERWALK_KAFKA_SASL_USERNAME and the password or token"
 	case kafka.UnsupportedSASLMechanism, kafka.IllegalSASLState:
 		return "set ORDERWALK_KAFKA_SASL_MECHANISM to one that the brokers offer"
 	case kafka.UnsupportedCompressionType, kafka.UnsupportedForMessageFormat:
-		return "set ORDERWALK_COMPRESSION to one that the topic takes"
+		return "set ORDERWALK_COMPRESSION to one that the topic accepts"
 	case kafka.InvalidTimestamp:
 		return "compare this machine's clock with the brokers'"
 	case kafka.PolicyViolation, kafka.InvalidRecord:
-		return "the topic's rules refuse the records; see the brokers' log"
+		return "the topic's policy rejects the records; see the brokers' log"
 	case kafka.OutOfOrderSequenceNumber, kafka.InvalidMessage, kafka.InvalidTransactionState:
 		return "the same failure has repeated: report it, with the brokers' log"
 	}

@@ -46,7 +46,7 @@ func TestHints(t *testing.T) {
 		{&txn.Error{Code: kafka.ClusterAuthorizationFailed}, "IdempotentWrite"},
 		{&txn.Error{Code: kafka.InvalidTransactionTimeout}, "ORDERWALK_TRANSACTION_TIMEOUT"},
 		{&txn.Error{Code: kafka.MessageSizeTooLarge}, "max.message.bytes"},
-		{&txn.Error{Code: kafka.InvalidRecord}, "refuse the records"},
+		{&txn.Error{Code: kafka.InvalidRecord}, "rejects the records"},
 		{&txn.Error{Code: kafka.InvalidMessage}, "report it"},
 		{&txn.Error{Code: kafka.UnsupportedCompressionType}, "ORDERWALK_COMPRESSION"},
 		{&txn.Error{Code: kafka.SASLAuthenticationFailed}, "ORDERWALK_KAFKA_SASL_USERNAME"},
@@ -60,13 +60,13 @@ func TestHints(t *testing.T) {
 		{&connector.TooDenseError{Start: 10, End: 11}, "one second cannot be divided"},
 		{&connector.TooDenseError{Start: 10, End: 20}, "ORDERWALK_MIN_WINDOW"},
 		{&connector.MisplacedError{Partition: offsets.Partition{Shop: "wx1"}}, "former number of partitions"},
-		{&connector.GrownError{}, "start the worker again"},
+		{&connector.GrownError{}, "restart the worker"},
 		{&connector.LostError{Topic: "o", Partitions: 16}, "kafka-topics.sh --create --topic o --partitions 16 --config cleanup.policy=compact"},
 		{&connector.UnreadError{Start: 10, Begin: 21}, "start time 10 and end time 20"},
 		{&budget.HeldError{}, "ORDERWALK_QUOTA_LIVE_SHARE"},
 
 		{&topics.Error{Spec: topics.Spec{Name: "o", Compacted: true}, Err: topics.ErrNotCompacted}, "kafka-configs.sh --alter --entity-type topics --entity-name o"},
-		{&topics.Error{Spec: topics.Spec{Name: "o", Compacted: true}, Missing: true, Err: kafka.TopicAuthorizationFailed}, "grant Read and Write on it to this client; if it is not there, grant Create"},
+		{&topics.Error{Spec: topics.Spec{Name: "o", Compacted: true}, Missing: true, Err: kafka.TopicAuthorizationFailed}, "grant Read and Write on it to this client; if it does not exist, grant Create"},
 		{&topics.Error{Spec: topics.Spec{Name: "o"}, Err: kafka.TopicAuthorizationFailed}, "grant Write on it"},
 		{&topics.Error{Err: kafka.InvalidTopic}, "249"},
 		{&topics.Error{Err: kafka.InvalidReplicationFactor}, "ORDERWALK_REPLICATION_FACTOR"},
@@ -97,7 +97,7 @@ func TestConnectionHints(t *testing.T) {
 	}{
 		{cause: kafkaconn.CauseUnreachable, want: "ORDERWALK_KAFKA_BROKERS and that a broker runs there"},
 		{cause: kafkaconn.CauseName, want: "host names in ORDERWALK_KAFKA_BROKERS"},
-		{cause: kafkaconn.CauseNoAnswer, want: "a firewall"},
+		{cause: kafkaconn.CauseNoAnswer, want: "firewalls"},
 		{cause: kafkaconn.CauseAdvertised, want: "advertised.listeners"},
 		{cause: kafkaconn.CauseFile, want: "ORDERWALK_KAFKA_TLS_ and ORDERWALK_KAFKA_SASL_"},
 		{cause: kafkaconn.CauseGrant, mechanism: kafkaconn.OAuthBearer, want: "ORDERWALK_KAFKA_SASL_TOKEN_URL"},
@@ -109,11 +109,11 @@ func TestConnectionHints(t *testing.T) {
 		{cause: kafkaconn.CauseServerName, want: "ORDERWALK_KAFKA_TLS_SERVER_NAME"},
 		{cause: kafkaconn.CauseAuthority, want: "ORDERWALK_KAFKA_TLS_CA_FILE"},
 		{cause: kafkaconn.CauseNotTLS, want: "unset ORDERWALK_KAFKA_TLS_ENABLE"},
-		{cause: kafkaconn.CauseCertificate, want: "wants one"},
+		{cause: kafkaconn.CauseCertificate, want: "requires one"},
 		{cause: kafkaconn.CauseHangUp, want: "TLS (ORDERWALK_KAFKA_TLS_ENABLE) or a login"},
 		{cause: kafkaconn.CauseHangUp, tls: true, want: "or no TLS"},
 		{cause: kafkaconn.CauseHangUp, mechanism: kafkaconn.Plain, want: "If not, check the ORDERWALK_KAFKA_SASL_"},
-		{cause: kafkaconn.CauseHangUp, mechanism: kafkaconn.Plain, tls: true, want: "hangs up; check the ORDERWALK_KAFKA_SASL_"},
+		{cause: kafkaconn.CauseHangUp, mechanism: kafkaconn.Plain, tls: true, want: "closes the connection; check the ORDERWALK_KAFKA_SASL_"},
 	} {
 		err := &kafkaconn.Error{Step: "log in to", Addr: "b:9092", Cause: c.cause, Mechanism: c.mechanism, TLS: c.tls, Err: errors.New("x")}
 		for _, err := range []error{err, &reachError{brokers: "b:9092", why: err, err: errors.New("x")}} {

@@ -27,11 +27,11 @@ func TestInterrupted(t *testing.T) {
 			t.Setenv("ORDERWALK_START_TIME", "1790000000")
 			var out, errs bytes.Buffer
 			code := Main(ctx, args, Streams{Out: &out, Err: &errs})
-			if code != 1 || !strings.Contains(errs.String(), "interrupted before it came to its end") {
+			if code != 1 || !strings.Contains(errs.String(), "interrupted before it was finished") {
 				t.Errorf("%d\n%s%s", code, &out, &errs)
 			}
 			if strings.Contains(out.String(), "failed") || strings.Contains(out.String(), `"ok":false`) {
-				t.Errorf("blames somebody:\n%s", &out)
+				t.Errorf("reports a failed check:\n%s", &out)
 			}
 		})
 	}

@@ -56,15 +56,15 @@ func reachKafka(ctx context.Context, k *kafkaconn.Kafka, log *slog.Logger) (clus
 	wait.MaxInterval = 2 * time.Second
 	wait.MaxElapsedTime = reachTimeout
 	client := kafka.Client{Addr: k.Addr, Transport: k.Transport, Timeout: k.Transport.DialTimeout + kafkaconn.DialTimeout}
-	told := false
+	warned := false
 	ask := func() error {
 		answer, err := client.Metadata(ctx, &kafka.MetadataRequest{Topics: []string{}})
 		if err != nil {
 			if ctx.Err() != nil || kafkaconn.Refused(err) {
 				return backoff.Permanent(err)
 			}
-			if !told {
-				told = true
+			if !warned {
+				warned = true
 				log.Warn("Kafka does not answer yet", "brokers", k.Addr.String(), "reason", kafkaconn.Worded(err))
 			}
 			return err
@@ -78,7 +78,7 @@ func reachKafka(ctx context.Context, k *kafkaconn.Kafka, log *slog.Logger) (clus
 	return clusterID, nil
 }
 
-// compression maps the checked name.
+// compression returns kafka-go's value for a valid name; "none" is zero.
 func compression(name string) kafka.Compression {
 	return map[string]kafka.Compression{
 		"gzip": kafka.Gzip, "snappy": kafka.Snappy, "lz4": kafka.Lz4, "zstd": kafka.Zstd,

@@ -21,15 +21,15 @@ func localHint(err error) string {
 	case errors.Is(err, syscall.ENOSPC):
 		return "the disk is full"
 	case errors.Is(err, syscall.EROFS):
-		return "that file system is read-only; give a place that can be written to"
+		return "that file system is read-only; give a path on a writable one"
 	case !errors.As(err, &path):
 		return ""
 	case errors.Is(err, fs.ErrPermission):
-		return "this user may not use " + path.Path + ": change its owner or mode, or give another place"
+		return "this user may not use " + path.Path + ": change its owner or mode, or give another path"
 	case errors.Is(err, syscall.ENOTDIR), errors.Is(err, fs.ErrExist):
-		return path.Path + " is a file where a folder is needed; give another place"
+		return path.Path + " is a file, not a folder; give another path"
 	case errors.Is(err, fs.ErrNotExist):
-		return "there is no " + path.Path + "; check the path"
+		return path.Path + " does not exist; check the path"
 	}
 	return ""
 }
@@ -41,7 +41,7 @@ func listenHint(err *net.OpError) string {
 	case errors.Is(err, syscall.EADDRINUSE):
 		return "another program listens there; " + where + "a free port"
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
-		return "that is no address of this machine; " + where + ":port for all of its addresses, or 127.0.0.1:port for this machine alone"
+		return "that is not an address of this machine; " + where + ":port for all of its addresses, or 127.0.0.1:port for this machine alone"
 	case errors.Is(err, syscall.EACCES):
 		return "this user may not listen there, ports below 1024 are often reserved; " + where + "a higher port"
 	case errors.As(err, &dns):

@@ -20,14 +20,14 @@ import (
 )
 
 const planAbout = `
-It estimates what run will have to do for the range from ORDERWALK_START_TIME to
+It estimates the work of run for the range from ORDERWALK_START_TIME to
 ORDERWALK_END_TIME, or to now: orders, windows, list calls, their share of the
-day's quota, and the time. It samples a few short windows all over the range;
+day's quota, and the time. It samples a few short windows spread over the range;
 bursts between them are not counted.
 
 It reads the configuration as run does, publishes nothing and stores nothing. It
-needs Kafka only for the shops of a third-party platform, whose tokens run keeps
-there.
+needs Kafka only for the shops of a third-party platform, whose tokens run
+stores there.
 `
 
 const planExamples = `
@@ -41,18 +41,18 @@ const (
 	// sampling of one shop.
 	planHear  = 20 * time.Second
 	planLimit = 2 * time.Minute
-	// planCalls is how many list calls a shop is sampled with, and planMost how
-	// many more if its orders come so unevenly that these tell little.
+	// planCalls is the default number of list calls to sample a shop with, and
+	// planMost the limit if its orders come unevenly.
 	planCalls, planMost = 20, 100
 )
 
-// planCommand estimates a range.
+// planCommand estimates the work of run for a range.
 func planCommand(streams Streams) *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "plan", Short: "estimate what a range will take, without publishing",
+		Use: "plan", Short: "estimate the calls and the time of a range, without publishing",
 		Long: planAbout, Example: planExamples, Args: noArguments,
 	}
-	calls := cmd.Flags().Int("calls", 0, fmt.Sprintf("`number` of list calls to sample each shop with (default %d to %d, as it takes)", planCalls, planMost))
+	calls := cmd.Flags().Int("calls", 0, fmt.Sprintf("`number` of list calls to sample each shop with (default %d, up to %d for uneven orders)", planCalls, planMost))
 	asJSON := cmd.Flags().Bool("json", false, "print one JSON object instead of lines")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		least, most := planCalls, planMost
@@ -68,20 +68,20 @@ func runPlan(ctx context.Context, c Streams, least, most int, asJSON bool) error
 	if least < 8 || most > 10000 {
 		return &usageError{"--calls: give a number from 8 to 10000"}
 	}
-	// Kafka need not be configured where it is not needed.
+	// A placeholder, since Kafka may be unconfigured.
 	cfg, err := config.Load(map[string]string{"ORDERWALK_KAFKA_BROKERS": "localhost:9092"})
 	if err != nil {
 		return err
 	}
 	if !begins(cfg.Shops) {
-		return &usageError{"ORDERWALK_START_TIME is not set: run would begin at the time of its first start, and there is nothing before it to plan"}
+		return &usageError{"ORDERWALK_START_TIME is not set: run would begin at the time of its first start, so the range is empty"}
 	}
 	host := &wechat.Host{URL: cfg.APIURL}
 	defer host.Close()
 	book := &shopBook{host: host, metrics: connector.NewMetrics(prometheus.NewRegistry()), log: slog.New(slog.DiscardHandler), clients: map[string]known{}}
 	p := planning{cfg: cfg, host: host, least: least, most: most, asking: newAsking(c, cfg.APIURL, len(cfg.Shops), "shops planned", false)}
 	if slices.ContainsFunc(cfg.Shops, func(s config.Shop) bool { return s.Auth == wechat.AuthComponent }) {
-		p.known, p.unknown = lookAtLedger(ctx, cfg)
+		p.known, p.unknown = storedTokens(ctx, cfg)
 	}
 	book.kept = p.known
 	plan := p.run(ctx, book.shops(cfg))
@@ -103,7 +103,7 @@ func runPlan(ctx context.Context, c Streams, least, most int, asJSON bool) error
 	return nil
 }
 
-// begins says that a shop has a time to begin at.
+// begins reports whether a shop has a start time.
 func begins(shops []config.Shop) bool {
 	for _, s := range shops {
 		if s.Start > 0 {
@@ -120,8 +120,8 @@ type planning struct {
 	// least and most bound the list calls with which a shop is sampled.
 	least, most int
 	asking      *asking
-	// known is what run keeps of a platform's shops, unknown why that could not
-	// be read.
+	// known holds the tokens that run has stored for a platform's shops; unknown
+	// is the error of reading them.
 	known   platform.Known
 	unknown error
 }
@@ -147,12 +147,12 @@ func (p *planning) run(ctx context.Context, shops []connector.Shop) plan {
 	return out
 }
 
-// shop plans one of so many that share an app ID's rate.
+// shop plans one shop. sharing is the number of shops that share its app ID's rate.
 func (p *planning) shop(ctx context.Context, shop connector.Shop, s config.Shop, sharing int) shopPlan {
 	out := shopPlan{Shop: s.Name, AppID: s.AppID, TimeRange: s.TimeRange, Concurrency: p.cfg.Concurrency}
 	limit := planHear
 	fail := func(err error) shopPlan {
-		out.Start, out.End, out.Open = 0, 0, false // whatever was known of the API's time by then
+		out.Start, out.End, out.Open = 0, 0, false // set from the API's time, which may be unknown
 		out.Error, out.Do = explained(err, p.cfg.APIURL, limit)
 		return out
 	}
@@ -160,17 +160,17 @@ func (p *planning) shop(ctx context.Context, shop connector.Shop, s config.Shop,
 	switch {
 	case s.Auth != wechat.AuthComponent, access != "":
 	case p.unknown != nil:
-		out.Error, out.Do = fmt.Sprintf("the token that run keeps of it cannot be read: %v", p.unknown), []string{"check ORDERWALK_KAFKA_BROKERS; orderwalk check tries them"}
+		out.Error, out.Do = fmt.Sprintf("read the token that run has stored: %v", p.unknown), []string{"check ORDERWALK_KAFKA_BROKERS with orderwalk check"}
 		return out
 	case problem != "":
 		out.Error = fmt.Sprintf("errcode %d %s", code, problem)
 		return out
 	default:
-		out.Error, out.Do = "run keeps no token of it", []string{"start run with this shop in its shops file, or plan it with an access token of its own (auth static, access_token_file)"}
+		out.Error, out.Do = "run has stored no token for this shop", []string{"start run with this shop in its shops file, or plan it with its own access token (auth static, access_token_file)"}
 		return out
 	}
 	if s.Start == 0 {
-		out.Note = "it has no start time: run begins at the time of its first start, and there is nothing before it to plan"
+		out.Note = "no start time: run begins at the time of its first start, so the range is empty"
 		return out
 	}
 	if p.asking.silent.Load() {
@@ -197,15 +197,15 @@ func (p *planning) shop(ctx context.Context, shop connector.Shop, s config.Shop,
 	}
 	out.Start, out.End = policy.Start, policy.End
 	if policy.End <= policy.Start {
-		out.Note = "there is nothing to read yet"
+		out.Note = "the range is still empty"
 		return out
 	}
-	out.pace(ctx, shop.Client, s, sharing)
+	out.limits(ctx, shop.Client, s, sharing)
 	if out.Quota != nil && out.Quota.Remaining == 0 {
-		return fail(&wechat.Error{Op: wechat.ListOp, Code: 45009, Class: wechat.Quota, Message: "the calls of the day are used up", Hint: "plan again after 00:00 Asia/Shanghai"})
+		return fail(&wechat.Error{Op: wechat.ListOp, Code: 45009, Class: wechat.Quota, Message: "the day's calls are used up", Hint: "plan again after 00:00 Asia/Shanghai"})
 	}
 	most := p.most
-	if out.Quota != nil { // a shop that is being walked needs the last ones more
+	if out.Quota != nil { // leave most of them to a running walk
 		most = max(1, int(min(int64(most), out.Quota.Remaining/10)))
 	}
 	sample, err := forecast.Measure(ctx, shop.Client, policy, p.least, most)
@@ -216,7 +216,7 @@ func (p *planning) shop(ctx context.Context, shop connector.Shop, s config.Shop,
 	return out
 }
 
-// whileCalls ends ctx when the calls of the day are used up: what a walk waits
+// whileCalls ends ctx when the day's calls are used up: what a walk waits
 // for a day for.
 func whileCalls(ctx context.Context, client *wechat.Client) (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -242,26 +242,26 @@ func whileCalls(ctx context.Context, client *wechat.Client) (context.Context, fu
 	}
 }
 
-// explained is an error of the API at a URL as a text, and what to do about it;
-// limit is how long it was waited for.
+// explained returns the text of an API error and what to do about it. limit is the
+// time that the call was allowed.
 func explained(err error, url string, limit time.Duration) (text string, do []string) {
-	var verdict *wechat.Error
+	var apiErr *wechat.Error
 	var waited *wechat.Interrupted
-	if errors.As(err, &verdict); verdict == nil && errors.As(err, &waited) {
-		verdict = waited.Last
+	if errors.As(err, &apiErr); apiErr == nil && errors.As(err, &waited) {
+		apiErr = waited.Last
 	}
 	late := errors.Is(err, context.DeadlineExceeded)
 	text, hint := err.Error(), ""
-	if verdict != nil {
-		bare := *verdict
+	if apiErr != nil {
+		bare := *apiErr
 		bare.Hint = ""
-		text, hint = bare.Error(), verdict.Hint
+		text, hint = bare.Error(), apiErr.Hint
 	}
 	if late {
 		text = fmt.Sprintf("no success within %s: %s", limit, text)
 	}
-	if hint == "" && (late || verdict != nil) {
-		hint = wayHint(url, verdict)
+	if hint == "" && (late || apiErr != nil) {
+		hint = wayHint(url, apiErr)
 	}
 	if hint != "" {
 		do = []string{hint}

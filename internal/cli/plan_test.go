@@ -16,7 +16,7 @@ import (
 	"orderwalk/simulator"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "rewrite the golden files")
 
 // planWorld is a simulated shop, and the environment for it; there is no Kafka.
 func planWorld(t *testing.T, b simulator.Backlog, faults simulator.Faults) *simulator.Server {
@@ -68,7 +68,7 @@ func TestPlanIsWhatRunMakes(t *testing.T) {
 			}
 			spent, s := listCalls(world), p.Shops[0]
 			if spent > planMost || s.Sample.Calls != spent {
-				t.Errorf("%d list calls were made for the plan, %d told of", spent, s.Sample.Calls)
+				t.Errorf("the plan took %d list calls, reported %d", spent, s.Sample.Calls)
 			}
 
 			cluster, err := kfake.NewCluster(kfake.NumBrokers(1))
@@ -104,7 +104,7 @@ func TestPlanSparesTheQuota(t *testing.T) {
 	faults := simulator.Faults{PerDayLimit: 10}
 	world.SetFaults(faults)
 	code, p, stderr = planned(t)
-	if s := p.Shops[0]; code != 1 || !strings.Contains(s.Error, "the calls of the day are used up") || len(s.Do) != 1 || !strings.Contains(stderr, "1 of 1 shops cannot be planned") {
+	if s := p.Shops[0]; code != 1 || !strings.Contains(s.Error, "the day's calls are used up") || len(s.Do) != 1 || !strings.Contains(stderr, "1 of 1 shops cannot be planned") {
 		t.Errorf("plan of a day that is used up = %d, %+v\n%s", code, s, stderr)
 	}
 }
@@ -171,7 +171,7 @@ func TestPlanTexts(t *testing.T) {
 		shop("all-is-read", "wx9", func(s *shopPlan) {
 			s.Orders, s.OrdersLow, s.OrdersHigh, s.Sample.Share, s.Sample.Orders = 90, 90, 90, 1, 90
 		}),
-		{Shop: "later", AppID: "wx6", TimeRange: "create_time", Note: "there is nothing to read yet", Start: day.Unix(), End: day.Unix()},
+		{Shop: "later", AppID: "wx6", TimeRange: "create_time", Note: "the range is still empty", Start: day.Unix(), End: day.Unix()},
 		{Shop: "refused", AppID: "wx7", TimeRange: "create_time", Error: "get access token: errcode 40125 invalid appsecret (rid 1-2-3)", Do: []string{"check the app secret of this shop"}},
 	}}
 	p.divide()

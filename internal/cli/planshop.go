@@ -25,7 +25,7 @@ type total struct {
 	Orders  int     `json:"orders"`
 	Windows int     `json:"windows"`
 	Calls   int     `json:"calls"`
-	Seconds float64 `json:"seconds"` // the shops are read at one time
+	Seconds float64 `json:"seconds"` // of the slowest shop: shops are read in parallel
 }
 
 // shopPlan is the plan of one shop. All numbers but the range are estimates.
@@ -33,30 +33,30 @@ type shopPlan struct {
 	Shop      string `json:"shop"`
 	AppID     string `json:"app_id"`
 	TimeRange string `json:"time_range"`
-	// Start and End are unix seconds; Open says that the walk goes on after End.
+	// Start and End are unix seconds. Open reports that the walk continues after End.
 	Start int64 `json:"start_time,omitempty"`
 	End   int64 `json:"end_time,omitempty"`
 	Open  bool  `json:"open_end,omitempty"`
 
-	// Orders lies probably between OrdersLow and OrdersHigh. AtLeast says that
-	// the sample shows no more than OrdersLow.
+	// Orders is probably between OrdersLow and OrdersHigh. AtLeast reports that
+	// the sample gives only the lower bound OrdersLow.
 	Orders     int  `json:"orders"`
 	OrdersLow  int  `json:"orders_low"`
 	OrdersHigh int  `json:"orders_high,omitempty"`
 	AtLeast    bool `json:"orders_at_least,omitempty"`
-	Wide       bool `json:"orders_unsure,omitempty"` // the two are far apart
+	Wide       bool `json:"orders_unsure,omitempty"` // OrdersLow and OrdersHigh are far apart
 	Windows    int  `json:"windows"`
-	// Calls are those of the first and of the second passes.
+	// Calls is the sum of FirstCalls and SecondCalls.
 	Calls       int `json:"calls"`
 	FirstCalls  int `json:"first_pass_calls"`
 	SecondCalls int `json:"second_pass_calls"`
-	// LiveCalls is how many a day it takes to follow the shop after that.
+	// LiveCalls is the number of calls a day to follow the shop afterwards.
 	LiveCalls int `json:"live_calls_a_day,omitempty"`
-	// Seconds is when the first passes are over, days of waiting for calls
-	// included; Calling is how long it takes without those.
+	// Seconds is the time until the first passes are finished, including waits
+	// for the next day's calls; Calling excludes these waits.
 	Seconds float64 `json:"seconds"`
 	Calling float64 `json:"calling_seconds"`
-	// What the time follows from.
+	// The inputs of the time: calls a second, windows at once, seconds a call.
 	PerSecond   float64 `json:"calls_a_second,omitempty"`
 	Concurrency int     `json:"concurrency,omitempty"`
 	Latency     float64 `json:"call_seconds,omitempty"`
@@ -64,8 +64,8 @@ type shopPlan struct {
 	Sample *samplePlan `json:"sample,omitempty"`
 	Quota  *quotaPlan  `json:"quota,omitempty"`
 
-	Note  string   `json:"note,omitempty"`  // why there is nothing to tell
-	Error string   `json:"error,omitempty"` // why it could not be told
+	Note  string   `json:"note,omitempty"`  // why the plan is empty
+	Error string   `json:"error,omitempty"` // why the shop cannot be planned
 	Do    []string `json:"do,omitempty"`    // about the error
 }
 
@@ -75,28 +75,28 @@ type samplePlan struct {
 	Windows int     `json:"windows"`
 	Orders  int     `json:"orders"`
 	Share   float64 `json:"share"` // of the range
-	// Most is how many orders the API lists for one range, where that was met.
+	// Most is the most orders the API lists for one range; 0 = limit not reached.
 	Most int `json:"orders_a_range,omitempty"`
 }
 
-// quotaPlan is what the plan does to the day's list calls of the app ID.
+// quotaPlan compares the plan with the daily list calls of the app ID.
 type quotaPlan struct {
 	Limit     int64 `json:"limit"`
 	Remaining int64 `json:"remaining"`
-	// Share is the calls' of those that remain, of all shops of the app ID
-	// together; above 1 they do not suffice.
+	// Share is the planned calls of all shops of the app ID divided by the
+	// remaining calls; above 1 these do not suffice.
 	Share float64 `json:"share"`
-	// Midnights is how often the backfill waits for the next day's calls; −1 =
-	// it gets none, because all are the live walk's.
+	// Midnights is the number of times that the backfill waits for the next
+	// day's calls; −1 = it gets no calls, because the live walk gets all.
 	Midnights int `json:"midnights"`
 
 	ends   time.Time // of the day
-	others bool      // the app ID has other shops, whose calls are counted too
+	others bool      // Share includes other shops of the app ID
 }
 
-// pace is how fast calls may be made, and how many: by what is configured and
-// by what the vendor says, which need not be anything.
-func (s *shopPlan) pace(ctx context.Context, client *wechat.Client, shop config.Shop, sharing int) {
+// limits sets the call rate and the quota from the configuration and from the
+// vendor's answer, if it has them.
+func (s *shopPlan) limits(ctx context.Context, client *wechat.Client, shop config.Shop, sharing int) {
 	s.PerSecond = shop.RateLimit
 	if quota, err := client.Quota(ctx); err == nil {
 		if quota.Limit > 0 {
@@ -111,7 +111,8 @@ func (s *shopPlan) pace(ctx context.Context, client *wechat.Client, shop config.
 	s.PerSecond /= float64(sharing)
 }
 
-// learn takes in a sample. open says that the walk goes on after the range.
+// learn sets the estimates from a sample. open reports whether the walk continues
+// after the range.
 func (s *shopPlan) learn(policy window.Policy, sample forecast.Sample, now time.Time, open bool) {
 	effort := forecast.Play(policy, now, forecast.Pattern{
 		Density: sample.Density, Most: sample.Most, Latency: sample.Latency, PerSecond: s.PerSecond,
@@ -151,8 +152,8 @@ func (p *plan) divide() {
 	}
 }
 
-// wait counts the days that so many calls of an app ID take, of which each
-// leaves the live walk its share.
+// wait adds the days that the calls of an app ID take, given that each day leaves
+// the live walk its share.
 func (s *shopPlan) wait(now time.Time, calls, liveShare float64) {
 	q := s.Quota
 	q.Share = calls / float64(max(1, q.Remaining))

@@ -73,22 +73,22 @@ func (s *shopPlan) write(b *strings.Builder) {
 		}
 		line("quota", "%s of the %s list calls left today, of %s a day%s", percent(q.Share), thousands(q.Remaining), thousands(q.Limit), others)
 	} else {
-		line("quota", "not known: the vendor does not tell")
+		line("quota", "unknown: the vendor does not report it")
 	}
 	line("time", "about %s, at %s calls a second at most, %d windows at once, %s a call", inTime(s.Calling), number(s.PerSecond), s.Concurrency, inTime(s.Latency))
 	switch q := s.Quota; {
 	case q != nil && q.Midnights > 0:
-		line("", "about %s with waiting for more calls at %d %s in Shanghai: each day leaves the live walk its share", inTime(s.Seconds), q.Midnights, plural(q.Midnights, "midnight"))
+		line("", "about %s with waiting for more calls at %d %s in Shanghai: each day reserves a share for the live walk", inTime(s.Seconds), q.Midnights, plural(q.Midnights, "midnight"))
 	case q != nil && q.Midnights < 0:
-		line("", "it would never begin: ORDERWALK_QUOTA_LIVE_SHARE leaves all calls to the live walk")
+		line("", "it never starts: ORDERWALK_QUOTA_LIVE_SHARE reserves all calls for the live walk")
 	}
 	if s.LiveCalls > 0 {
 		line("then", "about %s calls a day to follow the shop", about(s.LiveCalls))
 		if s.Quota != nil && int64(s.LiveCalls) > s.Quota.Limit {
-			line("", "→ that is more than a day has: a longer ORDERWALK_POLL_INTERVAL takes fewer")
+			line("", "→ that is more than the daily quota: set a longer ORDERWALK_POLL_INTERVAL")
 		}
 	}
-	line("learnt", "from %s orders in %s, %s of the range, by %s", thousands(int64(s.Sample.Orders)), count(s.Sample.Windows, "window"), percent(s.Sample.Share), count(s.Sample.Calls, "call"))
+	line("sample", "from %s orders in %s, %s of the range, by %s", thousands(int64(s.Sample.Orders)), count(s.Sample.Windows, "window"), percent(s.Sample.Share), count(s.Sample.Calls, "call"))
 	if s.Sample.Share < 1 {
 		line("", "orders that come in bursts between those windows are not counted")
 	}
@@ -102,13 +102,13 @@ func (s *shopPlan) howMany() string {
 	low, high := about(s.OrdersLow), about(s.OrdersHigh)
 	switch {
 	case s.AtLeast:
-		return fmt.Sprintf("at least %s; %s did not suffice to tell how many more: a greater --calls does", low, count(s.Sample.Calls, "call"))
+		return fmt.Sprintf("at least %s; %s did not suffice for an upper bound: set a greater --calls", low, count(s.Sample.Calls, "call"))
 	case low == high:
 		return "about " + about(s.Orders)
 	}
 	text := fmt.Sprintf("about %s, probably %s to %s", about(s.Orders), low, high)
 	if s.Wide {
-		text += "; a greater --calls tells more"
+		text += "; a greater --calls narrows it"
 	}
 	return text
 }
@@ -138,7 +138,7 @@ func percent(share float64) string {
 	return "0 %"
 }
 
-// number is without a fraction where that says nothing.
+// number formats x with one decimal if x is below 10 and not whole.
 func number(x float64) string {
 	if x >= 10 || x == math.Trunc(x) {
 		return fmt.Sprintf("%.0f", x)
@@ -146,7 +146,7 @@ func number(x float64) string {
 	return fmt.Sprintf("%.1f", x)
 }
 
-// inTime is a duration in the two largest units that matter.
+// inTime formats a duration with its one or two largest units.
 func inTime(seconds float64) string {
 	d := time.Duration(seconds * float64(time.Second))
 	switch {
@@ -170,7 +170,7 @@ func inTime(seconds float64) string {
 	return fmt.Sprintf("%dd%dh", hours/24, hours%24)
 }
 
-// short leaves out units at the end that are zero.
+// short formats a duration without zero units at the end.
 func short(d time.Duration) string {
 	text := d.String()
 	for _, zero := range []string{"m0s", "h0m"} {

@@ -14,9 +14,9 @@ import (
 )
 
 const (
-	// redrawEvery is how often the progress line of a terminal is redrawn.
+	// redrawEvery is the interval at which a terminal's progress line is redrawn.
 	redrawEvery = 500 * time.Millisecond
-	// reportEvery is how often progress is logged where there is no terminal.
+	// reportEvery is the interval of progress in the log if stderr is no terminal.
 	reportEvery = 15 * time.Second
 	// rateOver is the time over which the rate is averaged.
 	rateOver = 5 * time.Second
@@ -25,14 +25,14 @@ const (
 // progress formats one line about the shops of this worker. It keeps the last
 // few counts for the rate, and the share that was shown last.
 type progress struct {
-	// before is how many orders were on the topic when the process started.
+	// before is the number of orders on the topic when the process started.
 	before int64
-	// since is added to the number of orders where before is not known.
+	// since follows the number of orders in the line if before is unknown.
 	since string
 
 	past   []sample
-	behind int     // shops that share was about
-	shown  float64 // share
+	behind int     // number of shops in the last share
+	shown  float64 // the last share
 }
 
 // sinceStart is progress.since of a process that counts only its own orders.
@@ -50,8 +50,8 @@ type progressLine struct {
 	share float64
 }
 
-// segment is a part of the line. Where room is short those of the highest rank go
-// first.
+// segment is a part of the line. On a narrow terminal, segments of the highest
+// rank are dropped first.
 type segment struct {
 	rank int
 	text string
@@ -68,7 +68,7 @@ const (
 	rankWindows
 )
 
-// line describes all shops together at the time now.
+// line returns the line for all shops at the time now.
 func (p *progress) line(shops []connector.ShopStatus, now time.Time) progressLine {
 	var orders int64
 	var windows int
@@ -107,16 +107,16 @@ func (p *progress) line(shops []connector.ShopStatus, now time.Time) progressLin
 	return line
 }
 
-// share is how much of its time the shop that is furthest behind has read, 0 to 1:
-// from where it was first to begin, also in an earlier run. It does not fall unless
-// a shop begins a backfill. Shops that are live, or stand still, do not count.
+// share returns the fraction of its range, 0 to 1, that the slowest shop in
+// backfill has read, including earlier runs. It does not fall unless another shop
+// begins a backfill. Shops that are live or stopped do not count.
 func (p *progress) share(shops []connector.ShopStatus, now time.Time) float64 {
 	behind := 0
 	least := 1.0
 	for _, s := range shops {
 		switch s.State {
 		case connector.StateBackfill, connector.StateStarting:
-		case connector.StateElsewhere: // nor another worker's: about to start
+		case connector.StateElsewhere: // unless another worker has it, it is about to start
 			if s.Away {
 				continue
 			}
@@ -140,15 +140,15 @@ func (p *progress) share(shops []connector.ShopStatus, now time.Time) float64 {
 	return p.shown
 }
 
-// The least and the greatest width of the bar, with its brackets and the space
-// behind it.
+// The least and the greatest width of the bar, including its brackets and the
+// space after it.
 const (
 	leastBar = 10
 	mostBar  = 33
 )
 
-// fit makes the line for a terminal of so many columns, 0 = any number: it leaves
-// out whole segments where room is short, and has a bar where it is not.
+// fit formats the line for a terminal with the given number of columns, 0 =
+// unlimited. It drops whole segments if room is short and adds a bar if it is not.
 func (s progressLine) fit(columns int) string {
 	for most := rankWindows; most >= rankState; most-- {
 		var kept []string
@@ -171,16 +171,16 @@ func (s progressLine) fit(columns int) string {
 	return ""
 }
 
-// bar is full when the share is 1.
+// bar draws a share from 0 to 1 as a bar of the given width.
 func bar(share float64, width int) string {
 	full := min(width, max(0, int(share*float64(width))))
 	return "[" + strings.Repeat("#", full) + strings.Repeat(".", width-full) + "]"
 }
 
-// separator stands between the parts of a progress line.
+// separator separates the segments of a progress line.
 const separator = " · "
 
-// remember adds a sample and returns the one to compare it with.
+// remember adds a sample and returns the oldest one for the rate.
 func (p *progress) remember(s sample) sample {
 	p.past = append(p.past, s)
 	for len(p.past) > 2 && s.at.Sub(p.past[1].at) >= rateOver {
@@ -189,7 +189,7 @@ func (p *progress) remember(s sample) sample {
 	return p.past[0]
 }
 
-// stateText says how many shops are in which state, the liveliest first.
+// stateText lists the number of shops in each state, the most active first.
 func stateText(states map[connector.State]int, all int) string {
 	order := []connector.State{
 		connector.StateBackfill, connector.StateLive, connector.StateDone, connector.StateStarting,
@@ -248,8 +248,8 @@ func (p *progress) draw(ctx context.Context, s *statusLine, columns func() int, 
 	}
 }
 
-// asBeforeEnd gives the shops of a worker without any lane a state that says
-// more than elsewhere: at its end the one they had before, at its begin starting.
+// asBeforeEnd replaces the state elsewhere of the shops of a worker without a
+// lane: with starting at its start, and with their last state at its end.
 func asBeforeEnd(before, now []connector.ShopStatus) []connector.ShopStatus {
 	if slices.ContainsFunc(now, func(s connector.ShopStatus) bool { return s.State != connector.StateElsewhere }) {
 		return now
@@ -266,7 +266,7 @@ func asBeforeEnd(before, now []connector.ShopStatus) []connector.ShopStatus {
 // log logs the progress periodically until ctx ends, but only during a
 // backfill or after a shop has changed its state.
 func (p *progress) log(ctx context.Context, log *slog.Logger, shops func() []connector.ShopStatus) {
-	p.line(shops(), time.Now()) // what the first rate is compared with
+	p.line(shops(), time.Now()) // the base of the first rate
 	last := ""
 	ticker := time.NewTicker(reportEvery)
 	defer ticker.Stop()

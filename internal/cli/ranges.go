@@ -14,10 +14,10 @@ import (
 	"orderwalk/internal/wechat"
 )
 
-// misses reports whether a walk of the shop leaves out orders that its filter
-// stands for: by creation time a window is not read again once it is LOOKBACK
-// old, so an order that reaches the status later is never listed. A range that
-// ended so long ago is read as it is now: that is what a filter is for there.
+// misses reports whether a walk of the shop misses orders that reach the filtered
+// status late. By creation time, a window older than LOOKBACK is not read again,
+// so an order that reaches the status later is never listed. A range that ended
+// more than LOOKBACK ago is read once in its current state, as intended.
 func misses(s config.Shop, lookback time.Duration, now time.Time) bool {
 	over := s.End > 0 && time.Unix(s.End, 0).Add(lookback).Before(now)
 	return s.Status != 0 && s.TimeRange == string(wechat.CreateTime) && !over
@@ -25,7 +25,7 @@ func misses(s config.Shop, lookback time.Duration, now time.Time) bool {
 
 const useUpdateTime = "set ORDERWALK_TIME_RANGE (time_range in the shops file) to update_time: then an order is published when it reaches the status"
 
-// filtered names the shops of which that is so.
+// filtered returns the names of the shops for which misses is true.
 func filtered(cfg *config.Config) (names []string) {
 	for _, s := range cfg.Shops {
 		if misses(s, cfg.Lookback, time.Now()) {
@@ -35,7 +35,7 @@ func filtered(cfg *config.Config) (names []string) {
 	return names
 }
 
-// some names a few of many.
+// some lists the first few names and the number of the others.
 func some(names []string) string {
 	const few = 5
 	if len(names) <= few {
@@ -44,7 +44,7 @@ func some(names []string) string {
 	return fmt.Sprintf("%s and %d more", strings.Join(names[:few], ", "), len(names)-few)
 }
 
-// warnOfFilters says once of each shop what its filter leaves out. The caller
+// warnOfFilters warns once for each shop whose filter misses orders. The caller
 // holds mu.
 func (b *shopBook) warnOfFilters(cfg *config.Config) {
 	var news []string
@@ -66,18 +66,18 @@ func (b *shopBook) warnOfFilters(cfg *config.Config) {
 		"shops", some(news), "lookback", cfg.Lookback.String(), "do", useUpdateTime)
 }
 
-// filters says the same.
+// filters adds the same warning as a finding.
 func (k *checkup) filters(cfg *config.Config) {
 	if names := filtered(cfg); len(names) > 0 {
 		k.add(finding{Check: "status", OK: true, Do: []string{useUpdateTime},
-			Detail: fmt.Sprintf("of %s only orders are published that have the status within %s of their creation (ORDERWALK_LOOKBACK); those that reach it later are not", some(names), cfg.Lookback)})
+			Detail: fmt.Sprintf("%s: an order is published only if it reaches the status within %s of its creation (ORDERWALK_LOOKBACK)", some(names), cfg.Lookback)})
 	}
 }
 
-// starts looks for shops whose start time is earlier than where their walk began.
+// starts finds shops whose start time is earlier than the beginning of their walk.
 func (k *checkup) starts(ctx context.Context, cfg *config.Config, brokers *kafkaconn.Kafka, partitions int) {
 	if partitions == 0 {
-		return // nothing has begun
+		return // no walk has begun
 	}
 	var shops []connector.Shop
 	for _, s := range cfg.Shops {
@@ -95,7 +95,7 @@ func (k *checkup) starts(ctx context.Context, cfg *config.Config, brokers *kafka
 		Addr: brokers.Addr, Transport: brokers.Transport, Log: slog.New(slog.DiscardHandler)}, shops)
 	switch {
 	case err != nil:
-		k.ok(check, "not known: "+err.Error())
+		k.ok(check, "unknown: "+err.Error())
 	case len(found) == 0:
 		k.ok(check, "no walk began later")
 	}

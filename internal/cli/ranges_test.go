@@ -40,7 +40,7 @@ func TestCheckFindsAStartTimeThatIsSetBack(t *testing.T) {
 		if got := code == 1; got != want {
 			t.Errorf("check = %d with start time %d\n%s", code, start, stdout)
 		}
-		if want && !strings.Contains(lines["start"], fmt.Sprintf("→ read them by a run of another group with start time %d and end time %d", start, begin-1)) {
+		if want && !strings.Contains(lines["start"], fmt.Sprintf("→ read them with another group, start time %d and end time %d", start, begin-1)) {
 			t.Errorf("check says\n%s", stdout)
 		}
 	}

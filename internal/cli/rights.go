@@ -13,7 +13,7 @@ import (
 	"orderwalk/internal/kafkaconn"
 )
 
-// explainLimit bounds the questions after a refusal.
+// explainLimit bounds the check of rights.
 const explainLimit = 15 * time.Second
 
 // deniedError is an authorization failure with the missing rights.
@@ -29,25 +29,24 @@ func (e *deniedError) Unwrap() error { return e.err }
 // hint names the principal and the commands that grant the missing rights.
 func (e *deniedError) hint() string {
 	if len(e.missing) == 0 {
-		return fmt.Sprintf("Kafka most probably knows this client as %s; docs/KAFKA.md lists the rights it needs", e.principal)
+		return fmt.Sprintf("the client's principal is probably %s; docs/KAFKA.md lists the rights it needs", e.principal)
 	}
 	commands := make([]string, len(e.missing))
 	for i, r := range e.missing {
 		commands[i] = "\n  " + r.Command(e.principal)
 	}
-	return "an administrator grants what is missing by" + strings.Join(commands, "")
+	return "an administrator can grant the missing rights with" + strings.Join(commands, "")
 }
 
-// requireRights refuses to begin without the rights that will be needed, all
-// named at once: some would be missed only much later, such as Read on an
-// offsets topic that is still empty. What cannot be asked is left to the walk. So
-// are rights on some of several orders topics: the shops of those fail, and the
-// others do not.
+// requireRights returns an error that names all missing rights. Without it, some
+// would be noticed only much later, such as Read on an offsets topic that is still
+// empty. If the check fails, the walk goes on. If rights are missing on only some
+// orders topics, it logs a warning: the shops of those topics fail later.
 func requireRights(ctx context.Context, cfg *config.Config, k *kafkaconn.Kafka, log *slog.Logger) error {
 	ctx, cancel := context.WithTimeout(ctx, explainLimit)
 	defer cancel()
 	n := needs(cfg)
-	n.FirstLane = true // every start pays for the questions
+	n.FirstLane = true // one lane keeps the check at each start short
 	report, err := access.Look(ctx, k.Addr, k.Transport, n)
 	if err != nil || len(report.Missing) == 0 {
 		return nil
@@ -57,7 +56,7 @@ func requireRights(ctx context.Context, cfg *config.Config, k *kafkaconn.Kafka, 
 	}
 	denied := &deniedError{fmt.Errorf("%s lacks %s", k.Principal(), joinRights(report.Missing)), k.Principal(), report.Missing}
 	if !stopsAll(report.Missing, cfg.OrdersTopics) {
-		log.Warn("shops of some topics will fail for want of rights", "reason", denied)
+		log.Warn("rights on some topics are missing; their shops will fail", "reason", denied)
 		return nil
 	}
 	return denied
@@ -83,7 +82,7 @@ func explain(ctx context.Context, cfg *config.Config, k *kafkaconn.Kafka, err er
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), explainLimit)
 	defer cancel()
-	report, _ := access.Look(ctx, k.Addr, k.Transport, needs(cfg)) // what was found so far helps too
+	report, _ := access.Look(ctx, k.Addr, k.Transport, needs(cfg)) // a partial report is useful too
 	if len(report.Missing) > 0 {
 		err = fmt.Errorf("%w: %s lacks %s", err, k.Principal(), joinRights(report.Missing))
 	}

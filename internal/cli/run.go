@@ -30,12 +30,12 @@ Its settings are environment variables; it needs at least
 ORDERWALK_KAFKA_BROKERS, ORDERWALK_APP_ID and ORDERWALK_APP_SECRET.
 ` + "`orderwalk config`" + ` lists all of them.
 
-SIGTERM or Ctrl-C stops it in order, a second Ctrl-C at once; nothing is lost or
-published twice either way. With ORDERWALK_END_TIME it ends once the whole range
-is published.
+SIGTERM or Ctrl-C stops it in order, a second Ctrl-C at once; neither loses an
+order or publishes one twice. With ORDERWALK_END_TIME it exits once the whole
+range is published.
 
 On a terminal it logs text and shows its progress in the last line, unless
-ORDERWALK_LOG_FORMAT is json; elsewhere it logs JSON.
+ORDERWALK_LOG_FORMAT is json; otherwise it logs JSON.
 `
 
 const runExamples = `
@@ -74,7 +74,7 @@ func runWorker(ctx context.Context, c Streams) error {
 	return logEnd(cfg, w.log, w.run(ctx))
 }
 
-// runOnTerminal runs the worker with its progress in a line under the log.
+// runOnTerminal runs the worker with a progress line below the log.
 func (w *worker) runOnTerminal(ctx context.Context, screen *os.File) error {
 	line := &statusLine{w: screen}
 	w.log = newLog(w.cfg, line)
@@ -90,10 +90,10 @@ func (w *worker) runOnTerminal(ctx context.Context, screen *os.File) error {
 	return w.run(ctx)
 }
 
-// garbage is how much of it may gather, in per cent of what is in use. Most of a
-// backfill's memory is buffers that live long: collecting a little more often
-// keeps a small pod small. What a thousand shops have in use is little things
-// that are quickly looked through, and much more of it than they make garbage.
+// garbage returns GOGC: garbage in per cent of the live heap at which a collection
+// starts. A backfill's heap is mostly long-lived buffers, so a slightly lower value
+// keeps the memory of a small pod low. With a thousand shops the live heap is many
+// small objects that are fast to scan, and much larger than the garbage.
 func garbage(shops int) int {
 	if shops < 1000 {
 		return 75
@@ -112,8 +112,8 @@ type worker struct {
 	defaults map[string]string
 	// listener serves HTTP. Defaults to one on the configured address.
 	listener net.Listener
-	// started, when set, is called once everything is put together and before
-	// it runs, with a function that tells the state of the shops.
+	// started, if set, is called once when the worker is wired and before it runs,
+	// with a function that returns the state of the shops.
 	started func(status func() []connector.ShopStatus)
 }
 
@@ -149,12 +149,12 @@ func (w *worker) run(ctx context.Context) error {
 	brokers := kafkaconn.New(kafkaConfig(cfg.Kafka, cfg.WorkerID, log))
 	defer brokers.Close()
 	var conn *connector.Connector
-	beside, err := newAside(cfg, book, brokers, registry, log, func(appID, event string, at time.Time) { conn.Nudge(appID, event, at) })
+	sidecar, err := newSidecar(cfg, book, brokers, registry, log, func(appID, event string, at time.Time) { conn.Nudge(appID, event, at) })
 	if err != nil {
 		return err
 	}
-	if beside != nil {
-		book.state = beside.state
+	if sidecar != nil {
+		book.state = sidecar.state
 	}
 	conn = connector.New(connector.Config{
 		Group: cfg.Group, OffsetsTopic: cfg.OffsetsTopic, WorkerID: cfg.WorkerID,
@@ -167,7 +167,7 @@ func (w *worker) run(ctx context.Context) error {
 		QuotaLiveShare:     cfg.QuotaLiveShare,
 		Format:             record.Named(cfg.Format),
 		Host:               host, Shops: book.shops(cfg), Metrics: metrics, Log: log, Hint: hintFor,
-		Sidecar: beside.connector(cfg, metrics, log),
+		Sidecar: sidecar.connector(cfg, metrics, log),
 	}, registry)
 	var clusterID atomic.Value
 	clusterID.Store("")
@@ -175,11 +175,11 @@ func (w *worker) run(ctx context.Context) error {
 		Version: build.version, Commit: build.commit,
 		ClusterID: func() string { return clusterID.Load().(string) },
 		Ready:     conn.Ready, Metrics: registry, Log: log, Hint: hintFor,
-		Token: cfg.RESTToken, Component: cfg.Component.AppID, Ticket: beside.takeTicket(),
+		Token: cfg.RESTToken, Component: cfg.Component.AppID, Ticket: sidecar.takeTicket(),
 	}
 
-	// The listener is there before Kafka is, and outlives the connector, so that
-	// a start and a drain can be watched.
+	// HTTP is served before Kafka is reached and until the connector has ended, so
+	// that an operator can watch the start and the drain.
 	serving, stopServing := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopServing()
 	group, walking := errgroup.WithContext(ctx)
@@ -191,7 +191,7 @@ func (w *worker) run(ctx context.Context) error {
 			return served
 		}
 		if ctx.Err() != nil {
-			return nil // told to stop before there was anything to stop
+			return nil // stopped before the start was complete
 		}
 		return err
 	}
@@ -199,13 +199,13 @@ func (w *worker) run(ctx context.Context) error {
 	if w.started != nil {
 		w.started(conn.Status)
 	}
-	group.Go(func() error { return beside.run(serving) })
+	group.Go(func() error { return sidecar.run(serving) })
 	if cfg.ShopsFile != "" {
 		go book.watch(serving, cfg, w.defaults, conn)
 	}
 	walked := make(chan struct{})
 	group.Go(func() error {
-		// The answer is nearly always yes: the first orders need not wait for it.
+		// The rights are nearly always complete: do not delay the first orders.
 		select {
 		case <-walked:
 		case <-time.After(rightsAfter):

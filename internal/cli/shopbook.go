@@ -26,24 +26,24 @@ type shopBook struct {
 	host    *wechat.Host
 	metrics *connector.Metrics
 	log     *slog.Logger
-	// ledger, if any, holds the tokens of a platform's shops.
+	// state, if any, holds the tokens of a platform's shops.
 	state *platform.State
-	// kept, instead of ledger, holds the tokens that run has stored.
+	// kept holds the tokens that run has stored, for commands that have no state.
 	kept platform.Known
 
 	mu      sync.Mutex
 	clients map[string]known
-	warned  map[string]bool // shops whose filter was warned of
+	warned  map[string]bool // shops whose filter has been warned about
 }
 
 // known is a client with the configuration it was created from.
 type known struct {
 	client        *wechat.Client
-	shop          *atomic.Pointer[config.Shop] // where its secrets are read
-	names         *sync.Map                    // of the shops that share it, by their ranges
+	shop          *atomic.Pointer[config.Shop] // the current source of its secrets
+	names         *sync.Map                    // of the shops that share the client, by time range
 	auth          string
 	secret, token string
-	inFile        bool // the secret
+	inFile        bool // secret comes from a file
 	rate          float64
 }
 
@@ -61,7 +61,7 @@ func (b *shopBook) draft(cfg *config.Config) (shops []connector.Shop, keep func(
 	defer b.mu.Unlock()
 	b.warnOfFilters(cfg)
 	clients := make(map[string]known)
-	first := make(map[string]*config.Shop) // by app ID, whose configuration the client has
+	first := make(map[string]*config.Shop) // by app ID: the shop whose configuration the client uses
 	shops = make([]connector.Shop, 0, len(cfg.Shops))
 	for _, s := range cfg.Shops {
 		k, ok := clients[s.AppID]
@@ -139,7 +139,7 @@ func (b *shopBook) client(s config.Shop) known {
 	cfg.OnTokenRefresh = b.metrics.OnTokenRefresh(s.Name)
 	if s.Auth == wechat.AuthComponent && b.state != nil {
 		cfg.Tokens = b.state.Tokens(s.AppID)
-		cfg.Secret = func() (string, error) { return b.state.Version(s.AppID), nil } // a shop that waits looks again when it changes
+		cfg.Secret = func() (string, error) { return b.state.Version(s.AppID), nil } // a waiting shop retries when this value changes
 	}
 	if access, _, _ := b.kept.Shop(s.AppID); access != "" {
 		cfg.Tokens = keptToken(access)
@@ -148,8 +148,8 @@ func (b *shopBook) client(s config.Shop) known {
 	return want
 }
 
-// clientConfig is what the configuration knows of a shop's client; its secrets
-// are read where the shop that is current has them.
+// clientConfig returns the client settings of a shop. The client reads its secrets
+// from the source that current returns at each call.
 func clientConfig(current func() *config.Shop) wechat.Config {
 	s := current()
 	return wechat.Config{
@@ -177,12 +177,12 @@ func now(s config.Secret) string {
 // watch checks the shops file until ctx ends and passes changes on. A file
 // with faults changes nothing and is reported once.
 func (b *shopBook) watch(ctx context.Context, cfg *config.Config, defaults map[string]string, conn *connector.Connector) {
-	// The first look always counts: the file may have changed since it was read
-	// for the start, which can be long ago when Kafka was away.
-	var seen glance
+	// The first check always loads the file: it may have changed since the start,
+	// which can be long ago if Kafka was unreachable.
+	var seen fileState
 	ticker := time.NewTicker(lookEvery)
 	defer ticker.Stop()
-	complaint := ""
+	logged := ""
 	for {
 		select {
 		case <-ctx.Done():
@@ -190,48 +190,48 @@ func (b *shopBook) watch(ctx context.Context, cfg *config.Config, defaults map[s
 		case <-ticker.C:
 		}
 		latest := look(cfg.ShopsFile)
-		if latest == seen && complaint == "" {
+		if latest == seen && logged == "" {
 			continue
 		}
-		// A file that is wrong is complained about again when it is wrong in another
-		// way. What is wrong with Kafka sounds different every time it is tried.
-		message := "shops file changed and cannot be used, the shops stay as they are"
+		// Log an error again only if the file or its faults change. Errors of
+		// Kafka differ at every attempt, so they all count as the same.
+		message := "the changed shops file has faults; the running shops stay unchanged"
 		next, err := config.Load(defaults)
 		text := fmt.Sprint(err)
 		if err == nil {
-			message, text = "shops of the file cannot be taken yet, the shops stay as they are; trying on", "topics"
+			message, text = "cannot apply the changed shops file yet; the running shops stay unchanged, retrying", "topics"
 			shops, keep := b.draft(next)
 			if err = conn.SetShops(ctx, shops); err == nil {
 				keep()
 			}
 		}
-		unheard := latest != seen || text != complaint
+		fresh := latest != seen || text != logged
 		seen = latest
 		if err == nil {
-			if complaint != "" {
-				b.log.Info("shops file is in use again", "file", cfg.ShopsFile)
+			if logged != "" {
+				b.log.Info("the shops file is valid again and in use", "file", cfg.ShopsFile)
 			}
-			complaint = ""
+			logged = ""
 			continue
 		}
-		if unheard && ctx.Err() == nil {
-			complaint = text
+		if fresh && ctx.Err() == nil {
+			logged = text
 			b.log.Error(message, "file", cfg.ShopsFile, "reason", err)
 		}
 	}
 }
 
-// glance is the part of a file's metadata that shows a change. Kubernetes
+// fileState is the part of a file's metadata that shows a change. Kubernetes
 // swaps a symbolic link, which Stat follows.
-type glance struct {
+type fileState struct {
 	modified time.Time
 	size     int64
 }
 
-func look(file string) glance {
+func look(file string) fileState {
 	info, err := os.Stat(file)
 	if err != nil {
-		return glance{}
+		return fileState{}
 	}
-	return glance{info.ModTime(), info.Size()}
+	return fileState{info.ModTime(), info.Size()}
 }

@@ -22,7 +22,7 @@ import (
 	"orderwalk/internal/wechat"
 )
 
-// sidecar runs beside the walk: the group's ledger, the platform's tokens and
+// sidecar runs beside the walk: the group's log, the platform's tokens and
 // the push listener. It has only the parts that are configured.
 type sidecar struct {
 	book     *shopBook
@@ -34,9 +34,9 @@ type sidecar struct {
 	handler  *push.Handler
 }
 
-// newAside puts it together; nil if nothing of it is asked for. Orders that the
-// vendor tells of go to nudge.
-func newAside(cfg *config.Config, book *shopBook, brokers *kafkaconn.Kafka, registry prometheus.Registerer,
+// newSidecar returns the configured parts; nil if none is configured. It calls
+// nudge for each order that the vendor's pushes announce.
+func newSidecar(cfg *config.Config, book *shopBook, brokers *kafkaconn.Kafka, registry prometheus.Registerer,
 	log *slog.Logger, nudge func(shop, event string, at time.Time)) (*sidecar, error) {
 	if cfg.Component.AppID == "" && cfg.Push.Listen == "" {
 		return nil, nil
@@ -70,7 +70,7 @@ func newAside(cfg *config.Config, book *shopBook, brokers *kafkaconn.Kafka, regi
 		Log:      log,
 		Order: func(ctx context.Context, o push.Order) error {
 			if book.shopOf(o.Shop) == nil {
-				return nil // a shop of the platform that is not walked
+				return nil // a shop of the platform that is not configured
 			}
 			return a.orders.Post(ctx, o.Shop, o.Event, o.Created)
 		},
@@ -89,7 +89,7 @@ func newAside(cfg *config.Config, book *shopBook, brokers *kafkaconn.Kafka, regi
 			return a.state.Authorization(ctx, p.Shop, string(p.Change), string(p.Code), p.Expires, p.Created)
 		}
 	}
-	log.Info("takes pushes", "listen", listener.Addr().String())
+	log.Info("listening for pushes", "listen", listener.Addr().String())
 	return a, nil
 }
 
@@ -99,7 +99,7 @@ func workerName(cfg *config.Config) string {
 	return cmp.Or(cfg.WorkerID, host+"-"+strconv.Itoa(os.Getpid()))
 }
 
-// connector is the part that the connector runs.
+// connector returns the part that the connector runs.
 func (a *sidecar) connector(cfg *config.Config, metrics *connector.Metrics, log *slog.Logger) *connector.Sidecar {
 	if a == nil {
 		return nil

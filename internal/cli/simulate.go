@@ -18,15 +18,15 @@ import (
 )
 
 const simulateAbout = `
-It prints the variables that make orderwalk, or another program, read the
-simulated shops. The same flags give the same orders.
+It prints the variables with which orderwalk, or another program, reads the
+simulated shops. The same flags generate the same orders.
 `
 
 const simulateExamples = `
   orderwalk simulate --shops 20 --orders 1000 --live-rate 0.5
   orderwalk simulate --fault random_606006_rate=0.2 --fault ids_as_number
   orderwalk simulate --fault chaos              everything at once
-  orderwalk simulate faults                     what can be switched on
+  orderwalk simulate faults                     list the faults
   orderwalk simulate --auth component --token-file ticket
   orderwalk simulate --live-rate 1 --push-url http://127.0.0.1:8085
 `
@@ -54,7 +54,7 @@ func simulateCommand(streams Streams) *cobra.Command {
 	var s simulation
 	flags := cmd.Flags()
 	flags.StringVar(&s.listen, "listen", "127.0.0.1:8084", "`address` to serve on; port 0 takes a free one")
-	flags.Func("fault", "`name=value` of a fault to switch on; may be repeated; see orderwalk simulate faults", func(text string) error {
+	flags.Func("fault", "`name=value` of a fault to enable; may be repeated; see orderwalk simulate faults", func(text string) error {
 		change, err := parseFault(text)
 		if err == nil {
 			change(&s.faults)
@@ -65,22 +65,22 @@ func simulateCommand(streams Streams) *cobra.Command {
 	completes(cmd, "fault", completeFault)
 
 	flags.IntVar(&s.shops, "shops", 1, "`number` of shops")
-	flags.IntVar(&s.orders, "orders", 10000, "`number` of orders each shop begins with")
+	flags.IntVar(&s.orders, "orders", 10000, "`number` of orders in each shop's history")
 	flags.Func("from", "`time` of the first order: unix seconds, RFC 3339 or a date (default 7 days before --to)", setTime(&s.from))
 	flags.Func("to", "`time` of the last order (default now)", setTime(&s.to))
 	flags.Float64Var(&s.rate, "live-rate", 0, "`number` of new orders a second in each shop, from --to on")
-	flags.Uint64Var(&s.seed, "seed", 1, "`number` that decides all that looks random")
+	flags.Uint64Var(&s.seed, "seed", 1, "`number` that seeds all random choices")
 	heading(cmd, "Shops and orders", "shops", "orders", "from", "to", "live-rate", "seed")
 
-	flags.StringVar(&s.way.auth, "auth", "stable_token", "`way` to call the shops: stable_token, token or static by their own tokens; cloud_file or cloud_open as from the vendor's hosting (one shop); component as a third-party platform")
-	flags.StringVar(&s.way.file, "token-file", "", "`file` to keep the hosting's token or the platform's verify ticket in, for the program that calls")
+	flags.StringVar(&s.way.auth, "auth", "stable_token", "`way` to call the shops: stable_token, token or static with each shop's token; cloud_file or cloud_open as from the vendor's hosting (one shop); component as a third-party platform")
+	flags.StringVar(&s.way.file, "token-file", "", "`file` to which the hosting's token or the platform's verify ticket is written, for the calling program")
 	choices(cmd, "auth", config.Ways()...)
 	completesFiles(cmd, "token-file")
 	heading(cmd, "Authorisation", "auth", "token-file")
 
-	flags.StringVar(&s.pushes.url, "push-url", "", "`URL` of a push listener, without a path, that gets live orders and a platform's tickets, signed and encrypted")
-	flags.StringVar(&s.pushes.token, "push-token", "simulated-push-token", "message `token` that signs pushes")
-	flags.StringVar(&s.pushes.aesKey, "push-aes-key", strings.Repeat("simulated", 4)+"pushkey", "EncodingAESKey of 43 `characters` that encrypts them")
+	flags.StringVar(&s.pushes.url, "push-url", "", "`URL` of a push listener, without a path, that receives live orders and a platform's tickets, signed and encrypted")
+	flags.StringVar(&s.pushes.token, "push-token", "simulated-push-token", "message `token` to sign pushes with")
+	flags.StringVar(&s.pushes.aesKey, "push-aes-key", strings.Repeat("simulated", 4)+"pushkey", "EncodingAESKey of 43 `characters` to encrypt pushes with")
 	heading(cmd, "Pushes", "push-url", "push-token", "push-aes-key")
 
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
@@ -139,7 +139,7 @@ func (s *simulation) serve(ctx context.Context, out io.Writer) error {
 	return beside(ctx, pusher, func(ctx context.Context) error { return s.way.serve(ctx, listener, api) })
 }
 
-// simulatedShop is a shop with orders over [from, to] and live ones after it.
+// simulatedShop returns a shop with orders over [from, to] and live ones after it.
 func simulatedShop(i, orders int, from, to int64, liveRate float64) simulator.Shop {
 	s := simulator.Shop{
 		AppID:  fmt.Sprintf("wxsimulated%07d", i+1),
@@ -154,14 +154,14 @@ func simulatedShop(i, orders int, from, to int64, liveRate float64) simulator.Sh
 	return s
 }
 
-// writeEnvironment prints what makes orderwalk read these shops.
+// writeEnvironment prints the variables with which orderwalk reads these shops.
 func writeEnvironment(w io.Writer, url string, world simulator.Config, way simulatedWay, from int64) {
 	var b strings.Builder
 	fmt.Fprintf(&b, "The simulated API listens on %s\n\nexport ORDERWALK_API_URL=%s\nexport ORDERWALK_START_TIME=%d\n", url, url, from)
 	b.WriteString(way.environment(world))
 	if shops := world.Shops; len(shops) == 1 && way.auth != "component" {
 		fmt.Fprintf(&b, "export ORDERWALK_APP_ID=%s\n", shops[0].AppID)
-		if name, value := way.secret(shops[0]); name != "" {
+		if name, value := way.credential(shops[0]); name != "" {
 			fmt.Fprintf(&b, "export ORDERWALK_%s=%s\n", strings.ToUpper(name), value)
 		}
 	} else {
@@ -177,7 +177,7 @@ func shopsFile(shops []simulator.Shop, way simulatedWay) string {
 	b.WriteString("shops:\n")
 	for _, s := range shops {
 		fmt.Fprintf(&b, "- {app_id: %s", s.AppID)
-		if name, value := way.secret(s); name != "" {
+		if name, value := way.credential(s); name != "" {
 			fmt.Fprintf(&b, ", %s: %s", name, value)
 		}
 		b.WriteString("}\n")
@@ -185,13 +185,13 @@ func shopsFile(shops []simulator.Shop, way simulatedWay) string {
 	return b.String()
 }
 
-// serveHTTP serves until ctx ends; calls that are under way then are cut off,
-// as by a server that goes away.
+// serveHTTP serves until ctx ends and then cuts off the calls in flight, like a
+// server that dies.
 func serveHTTP(ctx context.Context, listener net.Listener, handler http.Handler) error {
 	server := &http.Server{
 		Handler:           handler,
 		ReadHeaderTimeout: 10 * time.Second,
-		// Connections that a fault resets are no news.
+		// Faults reset connections on purpose: log no errors.
 		ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError),
 	}
 	served := make(chan error, 1)

@@ -13,9 +13,9 @@ import (
 )
 
 const faultsAbout = `
-Each has a name and takes a value: the first of several words is the default,
-a rate is a share of calls from 0 to 1 (or 20%), a duration such as 1m30s. One
-that is on or off needs no value.
+Each fault has a name and a value: the first of several words is the default, a
+rate is a share of calls from 0 to 1 (or 20%), a duration is such as 1m30s. A
+fault that is on or off needs no value.
 
 PATCH /simulator/faults changes them while the API is served, with JSON such as
 {"random_606006_rate": 0.2}.
@@ -27,13 +27,13 @@ const faultsExamples = `
   orderwalk simulate --fault chaos=0.5
 `
 
-// chaosMeaning is of the one --fault that is no single switch.
-const chaosMeaning = "everything that loses no data at once: 1 fails about one list call in six, less in proportion"
+// chaosMeaning is the meaning of chaos, the --fault that enables several faults.
+const chaosMeaning = "all faults that lose no data, at once: 1 fails about one list call in six, lower values proportionally fewer"
 
 // faultsCommand lists the faults of the simulated API.
 func faultsCommand(streams Streams) *cobra.Command {
 	return &cobra.Command{
-		Use: "faults", Short: "list the faults that can be switched on",
+		Use: "faults", Short: "list the faults that can be enabled",
 		Long: faultsAbout, Example: faultsExamples, Args: noArguments,
 		RunE: func(*cobra.Command, []string) error {
 			_, err := io.WriteString(streams.Out, faultList())
@@ -42,8 +42,7 @@ func faultsCommand(streams Streams) *cobra.Command {
 	}
 }
 
-// faultList has the name and the values of each fault, and under them what they
-// mean.
+// faultList lists the name, the values and the meaning of each fault.
 func faultList() string {
 	var b strings.Builder
 	const indent = "    "
@@ -81,8 +80,8 @@ func parseFault(text string) (func(*simulator.Faults), error) {
 	return nil, fmt.Errorf("%w; orderwalk simulate faults lists them", err)
 }
 
-// completeFault completes one --fault: its name, then its value where that is
-// one of a few.
+// completeFault completes one --fault: its name, then its value if that is one of
+// a few words.
 func completeFault(_ *cobra.Command, _ []string, begun string) ([]cobra.Completion, cobra.ShellCompDirective) {
 	name, _, named := strings.Cut(begun, "=")
 	all := []cobra.Completion{cobra.CompletionWithDesc("chaos", chaosMeaning)}

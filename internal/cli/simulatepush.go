@@ -14,7 +14,7 @@ import (
 // simulatedPush is the destination of pushes about simulated shops. Its token
 // and key are generated and printed.
 type simulatedPush struct {
-	url           string // of the listener, without a path; "" = nowhere
+	url           string // of the listener, without a path; "" = no pushes
 	token, aesKey string
 }
 
@@ -26,8 +26,8 @@ func (p simulatedPush) check() error {
 	return nil
 }
 
-// pusher is one for the world's shops, or for the platform if they have
-// authorised one; nil if nothing is pushed.
+// pusher returns a pusher for the world's shops, or for their platform if it has
+// one; nil if pushes are off.
 func (p simulatedPush) pusher(api *simulator.Server, world simulator.Config) (*simulator.Pusher, error) {
 	if p.url == "" {
 		return nil, nil
@@ -51,7 +51,7 @@ func (p simulatedPush) pusher(api *simulator.Server, world simulator.Config) (*s
 	return pusher, nil
 }
 
-// environment is what takes these pushes, as lines of a shell.
+// environment returns the variables that receive these pushes, as shell commands.
 func (p simulatedPush) environment() string {
 	if p.url == "" {
 		return ""
@@ -60,7 +60,7 @@ func (p simulatedPush) environment() string {
 	return fmt.Sprintf("export ORDERWALK_PUSH_LISTEN=%s\nexport ORDERWALK_PUSH_TOKEN=%s\nexport ORDERWALK_PUSH_AES_KEY=%s\n", u.Host, p.token, p.aesKey)
 }
 
-// beside runs the pusher, if any, while something else goes on.
+// beside runs serve and, if not nil, the pusher in parallel.
 func beside(ctx context.Context, pusher *simulator.Pusher, serve func(context.Context) error) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return serve(ctx) })

@@ -17,7 +17,7 @@ import (
 // printed.
 type simulatedWay struct {
 	auth string // as ORDERWALK_AUTH; "" is stable_token
-	file string // where the cloud token or the verify ticket is kept; "" = nowhere
+	file string // receives the cloud token or the verify ticket; "" = none
 }
 
 var simulatedPlatform = simulator.Platform{AppID: "wxsimulatedplatform", Secret: "simulated-platform-secret"}
@@ -38,7 +38,7 @@ func (w simulatedWay) check(shops int) error {
 
 func (w simulatedWay) cloud() bool { return w.auth == "cloud_file" || w.auth == "cloud_open" }
 
-// prepare gives the world what this way needs.
+// prepare adds the tokens and the platform of this auth to the world.
 func (w simulatedWay) prepare(world *simulator.Config) {
 	world.Cloud.Open = w.auth == "cloud_open"
 	for i := range world.Shops {
@@ -54,7 +54,7 @@ func (w simulatedWay) prepare(world *simulator.Config) {
 
 // secret returns the shop's credential as a field of the shops file and its
 // value; empty if the shop needs none.
-func (w simulatedWay) secret(s simulator.Shop) (name, value string) {
+func (w simulatedWay) credential(s simulator.Shop) (name, value string) {
 	switch w.auth {
 	case "static":
 		return "access_token", s.Token
@@ -66,7 +66,8 @@ func (w simulatedWay) secret(s simulator.Shop) (name, value string) {
 	return "app_secret", s.Secret
 }
 
-// environment is what this way needs besides the shops, as lines of a shell.
+// environment returns the variables of this auth besides those of the shops, as
+// shell commands.
 func (w simulatedWay) environment(world simulator.Config) string {
 	var b strings.Builder
 	if w.auth != "stable_token" && w.auth != "" {
@@ -85,7 +86,7 @@ func (w simulatedWay) environment(world simulator.Config) string {
 	return b.String()
 }
 
-// serve serves the API until ctx ends, and keeps the file meanwhile.
+// serve serves the API until ctx ends and keeps the file up to date.
 func (w simulatedWay) serve(ctx context.Context, listener net.Listener, api *simulator.Server) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return serveHTTP(ctx, listener, api) })

@@ -18,10 +18,10 @@ type statusLine struct {
 	line string
 }
 
-// eraseLine goes to the begin of the line and clears it.
+// eraseLine moves the cursor to the start of the line and clears the line.
 const eraseLine = "\r\x1b[K"
 
-// Write puts p above the line. p should end with a newline.
+// Write writes p above the line. p should end with a newline.
 func (s *statusLine) Write(p []byte) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -38,8 +38,8 @@ func (s *statusLine) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// set redraws the line. Where it does not fit into the terminal it loses whole
-// parts from its end: a number that is cut is another number.
+// set redraws the line. If it is too long for the terminal, set drops whole
+// segments from the end, since a number cut short would be wrong.
 func (s *statusLine) set(line string, width int) {
 	for width > 1 && utf8.RuneCountInString(line) >= width {
 		line = line[:max(0, strings.LastIndex(line, separator))]
@@ -47,11 +47,11 @@ func (s *statusLine) set(line string, width int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.line = line
-	// A terminal that is gone ends the program by itself.
+	// The error is ignored: a closed terminal ends the program with a signal.
 	_, _ = io.WriteString(s.w, eraseLine+line)
 }
 
-// end leaves the last line standing and goes to the next.
+// end keeps the last line and moves to the next.
 func (s *statusLine) end() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -61,13 +61,13 @@ func (s *statusLine) end() {
 	}
 }
 
-// terminal returns w as a terminal; ok is false when it is none.
+// terminal returns w as a terminal; ok reports whether it is one.
 func terminal(w io.Writer) (f *os.File, ok bool) {
 	f, ok = w.(*os.File)
 	return f, ok && term.IsTerminal(int(f.Fd())) && os.Getenv("TERM") != "dumb"
 }
 
-// width of the terminal in columns; 0 when it is not known.
+// width returns the width of the terminal in columns; 0 if unknown.
 func width(f *os.File) int {
 	w, _, err := term.GetSize(int(f.Fd()))
 	if err != nil {

@@ -24,12 +24,13 @@ import (
 )
 
 const tailAbout = `
-One line a record: when its page was read, shop, range, order ID. It shows
-committed records only, as a consumer with isolation.level=read_committed does.
+It prints a line for each record: the time its page was read, shop, range, order
+ID. It shows committed records only, like a consumer with
+isolation.level=read_committed.
 
-Without ORDERWALK_KAFKA_BROKERS it reads from the orderwalk dev that runs in
---data. Shops have the names of ORDERWALK_SHOPS_FILE, where that is set; a name
-stands for one range of its shop, an app ID for all.
+If ORDERWALK_KAFKA_BROKERS is unset, it reads from the orderwalk dev that runs
+in --data. --shop accepts the names in ORDERWALK_SHOPS_FILE, if set, and app
+IDs; a name selects one range of its shop, an app ID all ranges.
 `
 
 const tailExamples = `
@@ -53,9 +54,9 @@ func tailCommand(streams Streams) *cobra.Command {
 	}
 	var t tailing
 	flags := cmd.Flags()
-	flags.BoolVar(&t.follow, "follow", false, "go on with what is committed later, until Ctrl-C")
+	flags.BoolVar(&t.follow, "follow", false, "also print later records, until Ctrl-C")
 	flags.BoolVar(&t.fromBeginning, "from-beginning", false, "print all records, not only the newest")
-	flags.IntVar(&t.lines, "lines", 10, "`number` of the newest records to begin with")
+	flags.IntVar(&t.lines, "lines", 10, "`number` of the newest records to print first")
 	flags.StringVar(&t.shop, "shop", "", "print only records of this `shop`, by its name or its app ID")
 	flags.StringVar(&t.topic, "topic", "", "`topic` to read (default ORDERWALK_TOPIC)")
 	flags.BoolVar(&t.asJSON, "json", false, "print each record as JSON, with partition, offset, key, headers and value")
@@ -71,7 +72,7 @@ func tailCommand(streams Streams) *cobra.Command {
 	return cmd
 }
 
-// shopNames are the configured shops, for the shell to complete.
+// shopNames returns the configured shops for shell completion.
 func shopNames(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
 	var names []cobra.Completion
 	for _, s := range config.NamedShops(nil) {
@@ -97,7 +98,7 @@ func runTail(ctx context.Context, c Streams, settings map[string]string, asked t
 	if err := p.only(shop, shops); err != nil {
 		return err
 	}
-	// Warnings are for people here, whatever form the worker's log has.
+	// Warnings are text for people, regardless of LOG_FORMAT.
 	log := slog.New(slog.NewTextHandler(c.Err, &slog.HandlerOptions{Level: max(cfg.LogLevel, slog.LevelWarn)}))
 	brokers := kafkaconn.New(kafkaConfig(cfg.Kafka, "orderwalk-tail", log))
 	defer brokers.Close()
@@ -128,22 +129,22 @@ func runTail(ctx context.Context, c Streams, settings map[string]string, asked t
 	return noOrders(c.Err, shop, p.shop, topic, shops)
 }
 
-// countPartitions asks how many partitions the topic has.
+// countPartitions returns the number of partitions of the topic.
 func countPartitions(ctx context.Context, client *kafka.Client, topic string) (int, error) {
 	answer, err := client.Metadata(ctx, &kafka.MetadataRequest{Topics: []string{topic}})
 	if err != nil {
-		return 0, fmt.Errorf("look at topic %s: %w", topic, err)
+		return 0, fmt.Errorf("describe topic %s: %w", topic, err)
 	}
 	if len(answer.Topics) != 1 || errors.Is(answer.Topics[0].Error, kafka.UnknownTopicOrPartition) {
-		return 0, fmt.Errorf("look at topic %s: there is none; if that is its name, orderwalk run makes it when it starts", topic)
+		return 0, fmt.Errorf("describe topic %s: it does not exist; check the name (orderwalk run creates the topic at its start)", topic)
 	}
 	if err := answer.Topics[0].Error; err != nil {
-		return 0, fmt.Errorf("look at topic %s: %w", topic, err)
+		return 0, fmt.Errorf("describe topic %s: %w", topic, err)
 	}
 	return len(answer.Topics[0].Partitions), nil
 }
 
-// all, as tailer.newest, is from the beginning.
+// all, as tailer.newest, means from the beginning.
 const all = -1
 
 // tailer prints one topic.
@@ -152,11 +153,11 @@ type tailer struct {
 	printer *printer
 	topic   string
 	newest  int
-	count   func(context.Context) (int, error) // how many partitions there are by now
+	count   func(context.Context) (int, error) // returns the current number of partitions
 }
 
-// recountEvery is how often a topic that is followed is looked at for partitions
-// that have been added.
+// recountEvery is the interval at which a followed topic is checked for added
+// partitions.
 const recountEvery = 30 * time.Second
 
 // run prints the existing records, all of them or the newest in time order,
@@ -208,7 +209,7 @@ func (t *tailer) run(ctx context.Context, partitions int, follow bool) error {
 				return reading.Err()
 			case <-time.After(recountEvery):
 			}
-			// A topic that is not to be seen just now is what Follow tells of.
+			// Follow reports errors of the topic.
 			for has, _ := t.count(reading); known < has; known++ {
 				begin(known, 0)
 			}
@@ -297,8 +298,8 @@ func (p *printer) flush() error {
 	return p.out.Flush()
 }
 
-// jsonLine is the whole record. A value that is JSON stands in it as such, any
-// other in base64.
+// jsonLine returns the whole record as JSON. A value that is valid JSON is
+// embedded, any other is base64.
 func jsonLine(r txn.Record) string {
 	line := struct {
 		Partition int32             `json:"partition"`
@@ -315,7 +316,7 @@ func jsonLine(r txn.Record) string {
 		line.Value = json.RawMessage(r.Value)
 	}
 	text, err := json.Marshal(line)
-	if err != nil { // none of the above can fail to be written as JSON
+	if err != nil { // cannot happen: every field can be encoded
 		return fmt.Sprintf(`{"error":%q}`, err)
 	}
 	return string(text)
@@ -330,8 +331,8 @@ func header(r txn.Record, name string) string {
 	return ""
 }
 
-// printable keeps what a foreign producer put into the topic from playing with
-// the terminal.
+// printable quotes text with control characters, so that records of other
+// producers cannot send escape sequences to the terminal.
 func printable(b []byte) string {
 	if !utf8.Valid(b) || strings.ContainsFunc(string(b), func(r rune) bool { return r < ' ' || r == 0x7f }) {
 		return fmt.Sprintf("%q", b)

@@ -54,14 +54,14 @@ func TestTailFindsTheLastOfAShop(t *testing.T) {
 		{args: "--lines 50 --shop wxbusy", lines: 50},
 		{args: "--from-beginning --shop wxquiet", lines: 100},
 		{args: "--lines 10", lines: 10},
-		{args: "--lines 10 --shop quiet", says: `no order of "quiet" in topic orders: a shop stands there by its app ID`, code: 1},
+		{args: "--lines 10 --shop quiet", says: `no order of "quiet" in topic orders: records hold the app ID, not the name`, code: 1},
 		{args: "--lines 10 --shop wxother", says: `no order of "wxother" in topic orders; check the app ID`, code: 1},
 		{args: "--shop red-lantern --lines 5", file: shops, lines: 5},
 		{args: "--shop wxquiet --lines 5", file: shops, lines: 5},
 		{args: "--shop wxbusy --lines 5", file: shops, lines: 5},
 		{args: "--shop changes", file: shops, says: `no order of "changes" (wxquiet) in topic orders yet`},
 		{args: "--shop wxnew", file: shops, says: `no order of "wxnew" in topic orders yet`},
-		{args: "--shop red-lantren", file: shops, says: `--shop: no shop is called "red-lantren"; did you mean red-lantern?`, code: 2},
+		{args: "--shop red-lantren", file: shops, says: `--shop: no shop has the name "red-lantren"; did you mean red-lantern?`, code: 2},
 		{args: "--shop blue", file: shops, says: `give one of red-lantern, changes, wxnew, or an app ID`, code: 2},
 	} {
 		t.Setenv("ORDERWALK_SHOPS_FILE", c.file)

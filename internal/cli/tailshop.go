@@ -10,8 +10,8 @@ import (
 )
 
 // only makes the printer print one shop, by its name or app ID among the
-// configured ones. An app ID need not be configured: others may write to the
-// topic.
+// configured ones. An app ID need not be configured: other groups may write to
+// the topic.
 func (p *printer) only(shop string, shops []config.Named) error {
 	p.shop, p.timeRange = shop, ""
 	if shop == "" || slices.ContainsFunc(shops, func(s config.Named) bool { return s.AppID == shop }) {
@@ -28,7 +28,7 @@ func (p *printer) only(shop string, shops []config.Named) error {
 	if len(shops) == 0 || strings.HasPrefix(shop, "wx") {
 		return nil
 	}
-	text := fmt.Sprintf("--shop: no shop is called %q", shop)
+	text := fmt.Sprintf("--shop: no shop has the name %q", shop)
 	if near := config.Nearest(shop, names); near != "" {
 		return &usageError{text + "; did you mean " + near + "?"}
 	}
@@ -55,5 +55,5 @@ func noOrders(w io.Writer, shop, appID, topic string, shops []config.Named) erro
 	case strings.HasPrefix(shop, "wx"):
 		return fmt.Errorf("no order of %s in topic %s; check the app ID", called, topic)
 	}
-	return fmt.Errorf("no order of %s in topic %s: a shop stands there by its app ID, not by its name; give that, or set ORDERWALK_SHOPS_FILE", called, topic)
+	return fmt.Errorf("no order of %s in topic %s: records hold the app ID, not the name; give the app ID, or set ORDERWALK_SHOPS_FILE", called, topic)
 }

@@ -5,9 +5,9 @@ import (
 	"unicode/utf8"
 )
 
-// wrap breaks a text at its spaces into lines of at most helpWidth characters,
-// the first of which begins with head, the others with indent. A word that is
-// longer stands on a line of its own.
+// wrap breaks a text at its spaces into lines of at most helpWidth characters. The
+// first line begins with head, the others with indent. A longer word gets its own
+// line.
 func wrap(head, indent, text string) string {
 	var b strings.Builder
 	line := head

@@ -147,11 +147,11 @@ func TestDevIsFoundByItsFolder(t *testing.T) {
 	}
 	// What is set goes before.
 	code, _, stderr := run(t, []string{"ORDERWALK_KAFKA_BROKERS=" + brokers}, "tail", "--data", data)
-	if code != 2 || !strings.Contains(stderr, "--data: ORDERWALK_KAFKA_BROKERS is set; give one of the two") {
+	if code != 2 || !strings.Contains(stderr, "--data: ORDERWALK_KAFKA_BROKERS is set too; give one of the two") {
 		t.Errorf("tail with both = %d\n%s", code, stderr)
 	}
 
-	// --fresh begins again, also after a kill.
+	// --fresh starts over, also after a kill.
 	dev.signal(os.Kill)
 	dev.end()
 	for _, command := range []string{"tail", "check", "health"} {
@@ -159,7 +159,7 @@ func TestDevIsFoundByItsFolder(t *testing.T) {
 			t.Errorf("%s of a dead one = %d\n%s", command, code, stderr)
 		}
 	}
-	if code, _, stderr := run(t, nil, "dev", "--data", data, "--orders", "60"); code != 2 || !strings.Contains(stderr, "add --fresh for a new one") {
+	if code, _, stderr := run(t, nil, "dev", "--data", data, "--orders", "60"); code != 2 || !strings.Contains(stderr, "add --fresh to create a new one") {
 		t.Errorf("another world = %d\n%s", code, stderr)
 	}
 	dev = start(t, nil, "dev", "--data", data, "--orders", "60", "--fresh")

@@ -19,6 +19,6 @@ func TestAWorkerWithoutKafkaIsAlive(t *testing.T) {
 	}
 	p.signal(syscall.SIGTERM)
 	if code := p.end(); code != 0 {
-		t.Errorf("told to stop = %d\n%s", code, p.stderr.String())
+		t.Errorf("exit code after SIGTERM = %d\n%s", code, p.stderr.String())
 	}
 }

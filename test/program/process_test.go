@@ -178,7 +178,7 @@ func TestTailFollows(t *testing.T) {
 	// The topic is created when the connector starts.
 	eventually(t, "readiness", func() bool { code, _ := get(t, page+"/readyz"); return code == 200 })
 	eventually(t, "orders", func() bool { return published(t, page) >= 50 })
-	if code, _, stderr := run(t, env, "tail", "--topic", "nosuch"); code != 1 || !strings.Contains(stderr, "look at topic nosuch: there is none") {
+	if code, _, stderr := run(t, env, "tail", "--topic", "nosuch"); code != 1 || !strings.Contains(stderr, "describe topic nosuch: it does not exist") {
 		t.Errorf("tail of no topic = %d\n%s", code, stderr)
 	}
 	code, lines, stderr := run(t, env, "tail", "--lines", "3")

@@ -72,7 +72,7 @@ func pushed(t *testing.T, api *simulator.Server, env ...string) (p *process, pag
 		wire.Check(t, "the worker's log", p.stderr.String())
 	})
 	page = "http://" + p.logged("orderwalk starts", "listen")
-	pushes = "http://" + p.logged("takes pushes", "listen")
+	pushes = "http://" + p.logged("listening for pushes", "listen")
 	return p, page, pushes, brokers
 }
 
@@ -186,7 +186,7 @@ func TestAPushedOrderDoesNotWaitForThePoll(t *testing.T) {
 		t.Errorf("the check of the address: %v", err)
 	}
 	if err := forger.Check(t.Context()); err == nil {
-		t.Error("the check of the address by somebody else was answered")
+		t.Error("an address check with a foreign signature was answered")
 	}
 	count := func(result string) float64 {
 		return metric(t, page, fmt.Sprintf("orderwalk_pushes_total{result=%q}", result))
@@ -294,8 +294,8 @@ func TestAPlatformLivesByPushes(t *testing.T) {
 
 	// check uses the tokens that the worker keeps, and fetches none.
 	refreshes := api.Stats().Calls["/cgi-bin/component/api_authorizer_token"]["0"]
-	if code, found, stderr := run(t, worker.cmd.Env, "check"); code != 0 || strings.Count(found, "by component, as run keeps it") != 2 ||
-		strings.Count(found, "ok      list call of") != 2 || strings.Contains(found, "not tried") || !strings.Contains(found, "its token is kept by the group") {
+	if code, found, stderr := run(t, worker.cmd.Env, "check"); code != 0 || strings.Count(found, "by component, stored by run") != 2 ||
+		strings.Count(found, "ok      list call of") != 2 || strings.Contains(found, "not checked") || !strings.Contains(found, "by the token that the group has stored") {
 		t.Errorf("check = %d\n%s%s", code, found, stderr)
 	}
 	if n := api.Stats().Calls["/cgi-bin/component/api_authorizer_token"]["0"]; n != refreshes {
@@ -305,7 +305,7 @@ func TestAPlatformLivesByPushes(t *testing.T) {
 	if code, told, stderr := run(t, worker.cmd.Env, "plan"); code != 0 || !strings.Contains(told, pushedShop) || !strings.Contains(told, laterShop) {
 		t.Errorf("plan = %d\n%s%s", code, told, stderr)
 	}
-	for change, want := range map[string]string{"ORDERWALK_GROUP=another": "run keeps no token of it", "ORDERWALK_KAFKA_BROKERS=127.0.0.1:1": "cannot be read"} {
+	for change, want := range map[string]string{"ORDERWALK_GROUP=another": "run has stored no token for this shop", "ORDERWALK_KAFKA_BROKERS=127.0.0.1:1": "cannot be read"} {
 		if code, told, stderr := run(t, append(slices.Clone(worker.cmd.Env), change), "plan"); code != 1 || strings.Count(told, want) != 2 {
 			t.Errorf("plan with %s = %d\n%s%s", change, code, told, stderr)
 		}
