@@ -8,12 +8,12 @@ import (
 	"orderwalk/offsets"
 )
 
-// errBadPaging is an API that says "more" and gives no usable page token, even
-// after the list was begun again.
+// errBadPaging reports that the API announces more pages without a usable page
+// token, even after the window was restarted.
 var errBadPaging = errors.New("page tokens are missing or repeat themselves")
 
-// TooDenseError stops a shop: even a window of the least length holds more
-// orders than the API lists, and skipping it would lose them.
+// TooDenseError stops a shop: a window of minimum length holds more orders than
+// the API lists, and skipping it would lose them.
 type TooDenseError struct {
 	Shop       string
 	Start, End int64
@@ -34,7 +34,7 @@ type MisplacedError struct {
 }
 
 func (e *MisplacedError) Error() string {
-	return fmt.Sprintf("find checkpoint of %s: it is in partition %d of topic %s, and with the partitions that topic has now it belongs to partition %d; nothing was started over",
+	return fmt.Sprintf("find checkpoint of %s: it is in partition %d of topic %s, but by the topic's current number of partitions it belongs in partition %d; nothing was started over",
 		e.Partition, e.Found, e.Topic, e.Lane)
 }
 
@@ -43,14 +43,14 @@ func (e *MisplacedError) Error() string {
 // would separate shops from their checkpoints.
 type GrownError struct {
 	Topic    string
-	Had, Has int // Has is 0 where only a partition beyond those it had is known
+	Had, Has int // Has is 0 if only a partition beyond Had was seen
 }
 
 func (e *GrownError) Error() string {
-	now := fmt.Sprintf("%d partitions now and had %d", e.Has, e.Had)
+	now := fmt.Sprintf("%d partitions now but had %d", e.Has, e.Had)
 	if e.Has == 0 {
 		now = fmt.Sprintf("more than the %d partitions it had", e.Had)
 	}
-	return fmt.Sprintf("deal the shops out over lanes: topic %s has %s when this worker started",
+	return fmt.Sprintf("assign shops to lanes: topic %s has %s when this worker started",
 		e.Topic, now)
 }

@@ -33,7 +33,7 @@ type LostError struct {
 }
 
 func (e *LostError) Error() string {
-	return fmt.Sprintf("find checkpoints: topic %s is not there, and topic %s holds orders of %s; nothing was started over",
+	return fmt.Sprintf("find checkpoints: topic %s does not exist, but topic %s holds orders of %s; nothing was started over",
 		e.Topic, e.Orders, e.Partition)
 }
 

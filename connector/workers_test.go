@@ -208,7 +208,7 @@ func shopsMisplaced(a *testbed) {
 	calls := len(a.listed())
 	err = a.start(shops...).wait()
 	if err == nil {
-		a.Fatal("ended as if nothing had happened")
+		a.Fatal("ended without an error")
 	}
 	refused := 0
 	for _, s := range shops {
@@ -226,7 +226,7 @@ func shopsMisplaced(a *testbed) {
 		a.Error("no shop has moved: the story does not show what it is for")
 	}
 	if n := len(a.listed()); n != calls {
-		a.Errorf("%d list calls were made for shops that are done or refused", n-calls)
+		a.Errorf("got %d list calls for shops that are done or refused", n-calls)
 	}
 	for _, s := range shops {
 		a.eachOnce(s.appID, s.policy.Start, s.policy.End)
@@ -276,7 +276,7 @@ func partitionsGrow(a *testbed) {
 		a.Fatal(err)
 	}
 	all, _, _ := a.config(older.plug, discard(), newGatherer(), shops...)
-	if err := older.SetShops(context.Background(), all.Shops); err == nil || !strings.Contains(err.Error(), "8 partitions now and had 4") {
+	if err := older.SetShops(context.Background(), all.Shops); err == nil || !strings.Contains(err.Error(), "8 partitions now but had 4") {
 		a.Errorf("another list of shops was answered with %v", err)
 	}
 	a.goesOn(older)

@@ -38,13 +38,12 @@ func (s *Server) refuse(w http.ResponseWriter, status int, err error) {
 	writeError(w, status, text)
 }
 
-// changing wraps a call that changes something. With a Token it is for whoever
-// brings that as a bearer token. Without, it is for callers on this machine
-// alone, as one who has the pod's or the host's rights anyway; a page in a
-// browser there is not one of them, so requests that a browser sends for a page
-// are refused, and the name that was called must be this machine's too, which it
-// is not where somebody's DNS points a name of theirs at 127.0.0.1. A request that a
-// proxy on this machine passes on is its client's, which may be anywhere.
+// changing wraps a call that changes state. If a Token is set, the call requires it
+// as a bearer token. Otherwise only callers on this machine are allowed, who have
+// the rights of the pod or the host anyway. It rejects requests that a browser
+// sends for a page, requests to a host name that is not this machine's (DNS
+// rebinding: a foreign name that resolves to 127.0.0.1), and requests that a proxy
+// on this machine forwards, since their client may be anywhere.
 func (s *Server) changing(call http.HandlerFunc) http.Handler {
 	sameSite := http.NewCrossOriginProtection()
 	sameSite.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {

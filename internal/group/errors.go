@@ -6,22 +6,22 @@ import (
 	"github.com/segmentio/kafka-go"
 )
 
-// Causes of what a member warns of.
+// Causes in the warnings of a member.
 var (
-	// ErrNamesake is a worker that another one of the same name has removed from the
-	// group when it started.
+	// ErrNamesake: a starting worker of the same name removed this one from the
+	// group.
 	ErrNamesake = errors.New("another worker of this name removed this one from the group when it started")
-	// ErrOtherTopic is a member that uses another offsets topic.
+	// ErrOtherTopic: the other member uses another offsets topic.
 	ErrOtherTopic = errors.New("it uses another offsets topic")
-	// ErrOtherShops is a member that has another list of shops.
+	// ErrOtherShops: the other member has a different list of shops.
 	ErrOtherShops = errors.New("it has other shops")
 )
 
-// Error is a refusal that waiting does not change.
+// Error is a permanent refusal: waiting does not change it.
 type Error struct {
-	Doing string      // what was refused
-	Code  kafka.Error // as Kafka put it; 0 when Kafka was not asked
-	Err   error       // why Kafka was not asked, when Code is 0
+	Doing string      // the refused operation
+	Code  kafka.Error // Kafka's answer; 0 = Kafka was not asked
+	Err   error       // the reason if Kafka was not asked
 }
 
 func (e *Error) Error() string {
@@ -31,7 +31,7 @@ func (e *Error) Error() string {
 	return e.Doing + ": " + e.Code.Title()
 }
 
-// Unwrap gives the kafka.Error, or why Kafka was not asked.
+// Unwrap returns the kafka.Error, or Err if Kafka was not asked.
 func (e *Error) Unwrap() error {
 	if e.Code == 0 {
 		return e.Err
@@ -39,8 +39,8 @@ func (e *Error) Unwrap() error {
 	return e.Code
 }
 
-// classify turns what is refused for good into an *Error and leaves everything
-// else as it is.
+// classify converts a permanent refusal to an *Error and returns any other error
+// unchanged.
 func classify(doing string, err error) error {
 	var code kafka.Error
 	if !errors.As(err, &code) {

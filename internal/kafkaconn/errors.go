@@ -14,7 +14,7 @@ import (
 	"github.com/segmentio/kafka-go"
 )
 
-// The steps of making a connection, as an [Error] names them.
+// The steps of opening a connection, as [Error.Step] names them.
 const (
 	stepConnect = "connect to"
 	stepEncrypt = "encrypt the connection to"
@@ -23,37 +23,37 @@ const (
 	stepAsk     = "ask"
 )
 
-// Cause is why a connection could not be made, as far as this side can tell. The
-// command line has what to do about each.
+// Cause is the reason for a failed connection, as far as the client can tell.
+// internal/cli/hints.go has what to do about each.
 type Cause string
 
 // The causes of an [Error].
 const (
-	CauseUnreachable Cause = "unreachable"        // none of those below; mostly, no broker listens there
+	CauseUnreachable Cause = "unreachable"        // none of those below; usually no broker listens there
 	CauseName        Cause = "name"               // the host name has no address
 	CauseNoAnswer    Cause = "no answer"          // no connection within DialTimeout
-	CauseAdvertised  Cause = "advertised address" // no connection to an address that only the cluster gave
-	CauseHangUp      Cause = "hang-up"            // the broker closed the connection without a word
+	CauseAdvertised  Cause = "advertised address" // no connection to an address that a broker advertises
+	CauseHangUp      Cause = "hang-up"            // the broker closed the connection without an answer
 	CauseFile        Cause = "file"               // a certificate or a secret cannot be read or used
-	CauseGrant       Cause = "grant"              // the server that gives tokens or keys gave none
+	CauseGrant       Cause = "grant"              // the token or credential server returned none
 	CauseMechanism   Cause = "mechanism"          // the broker does not offer this SASL mechanism
 	CauseLogin       Cause = "login"              // the broker refused the login
 	CauseServerName  Cause = "server name"        // the broker's certificate is for another name
 	CauseAuthority   Cause = "authority"          // the broker's certificate is signed by an unknown authority
-	CauseNotTLS      Cause = "not TLS"            // the broker does not answer in TLS
-	CauseCertificate Cause = "certificate"        // the broker refused our certificate, or wants one
+	CauseNotTLS      Cause = "not TLS"            // the broker does not speak TLS on this port
+	CauseCertificate Cause = "certificate"        // the broker rejected the client certificate, or requires one
 )
 
-// Error is a connection that could not be made, or that broke. It holds no secret.
+// Error is a connection that failed to open, or that broke. It holds no secret.
 type Error struct {
-	Step string // what was being done, such as "log in to"
+	Step string // the failed step, such as "log in to"
 	Addr string // of the broker, host:port
-	As   string // who we are, where that matters; see Kafka.Principal
-	// Told reports that the address comes from the cluster, which has it from the
-	// broker's advertised.listeners, and not from the configuration.
+	As   string // the client's principal if the login failed; see Kafka.Principal
+	// Told reports whether the address comes from the broker's advertised.listeners
+	// and not from the configuration.
 	Told  bool
 	Cause Cause
-	// Mechanism and TLS are how this side connects, for what a Cause can mean.
+	// Mechanism and TLS are the client's settings, which the hints depend on.
 	Mechanism string // of SASL; empty = no login
 	TLS       bool
 	Err       error
@@ -72,15 +72,16 @@ func (e *Error) Error() string {
 
 func (e *Error) Unwrap() error { return e.Err }
 
-// fileError is a certificate or a secret that cannot be read or used.
+// fileError reports a certificate or a secret that cannot be read or used.
 type fileError struct{ err error }
 
 func (e *fileError) Error() string { return e.err.Error() }
 func (e *fileError) Unwrap() error { return e.err }
 
-// passing is a connection that could be made before: a secret may have changed
-// in one place and not yet in the other. That is waited for without end, like a
-// Kafka that is away; so the code that others take for final is hidden.
+// passing is a permanent error after earlier connections succeeded: a secret may
+// have changed on one side and not yet on the other. Callers retry it without
+// limit, like an unreachable Kafka; so it hides the code that they treat as
+// permanent.
 type passing struct{ err error }
 
 func (e *passing) Error() string { return e.err.Error() }
@@ -96,8 +97,9 @@ func Refused(err error) bool {
 		errors.Is(err, kafka.IllegalSASLState) || isTLS(err)
 }
 
-// Failed returns the [Error] in err, or makes one of a request that failed on a
-// connection: a broker that hangs up at the first request may want a login.
+// Failed returns the [Error] in err, or creates one for a request that failed on a
+// connection: a broker that requires a login may close the connection at the first
+// request.
 func (k *Kafka) Failed(err error) *Error {
 	var e *Error
 	if errors.As(err, &e) {
@@ -106,7 +108,7 @@ func (k *Kafka) Failed(err error) *Error {
 	return &Error{Step: stepAsk, Addr: k.Addr.String(), Cause: k.cause("", err), Mechanism: k.cfg.SASL.Mechanism, TLS: k.cfg.TLS != nil, Err: err}
 }
 
-// failure makes the error of a step.
+// failure returns the error of a step.
 func (k *Kafka) failure(step, addr string, err error) *Error {
 	e := &Error{Step: step, Addr: addr, Err: err, Told: !slices.Contains(k.cfg.Brokers, addr),
 		Cause: k.cause(step, err), Mechanism: k.cfg.SASL.Mechanism, TLS: k.cfg.TLS != nil}
@@ -123,8 +125,8 @@ func (k *Kafka) failure(step, addr string, err error) *Error {
 	return e
 }
 
-// cause classifies what went wrong in a step. A broker that closes the connection
-// without a word is how both a wrong login and missing encryption can look.
+// cause classifies the error of a step. With a wrong login and with missing
+// encryption alike, a broker may just close the connection.
 func (k *Kafka) cause(step string, err error) Cause {
 	var dns *net.DNSError
 	var network net.Error
@@ -133,7 +135,7 @@ func (k *Kafka) cause(step string, err error) Cause {
 	var host x509.HostnameError
 	var authority x509.UnknownAuthorityError
 	var record tls.RecordHeaderError
-	// A broker that hangs up on what it has not read resets the connection.
+	// A broker that closes the connection with unread data resets it.
 	closed := errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET)
 	switch {
 	case errors.As(err, &file):
@@ -164,9 +166,9 @@ func (k *Kafka) cause(step string, err error) Cause {
 	return CauseUnreachable
 }
 
-// Principal is what Kafka most probably calls this client, as ACLs name it: the
-// user, the subject of the token or of the certificate. Only brokers know for
-// sure: rules of theirs may make another name of it.
+// Principal returns the client's probable principal, as ACLs name it: the user, or
+// the subject of the token or certificate. The brokers' mapping rules may change
+// it.
 func (k *Kafka) Principal() string {
 	if k.cfg.SASL.Mechanism != "" {
 		return k.login.principal()

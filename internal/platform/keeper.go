@@ -272,7 +272,7 @@ func (k *Keeper) refresh(ctx context.Context, token, shop string, t authorizedSh
 		return wechat.Authorization{}, err
 	case listed == "" || listed == known:
 		if refused == nil {
-			refused = &wechat.Error{Op: tokensOp, Code: 61003, Class: wechat.Wait, Message: "the shop has not authorised the platform, or not any more: have it authorise the platform"}
+			refused = &wechat.Error{Op: tokensOp, Code: 61003, Class: wechat.Wait, Message: "the shop has not authorised the platform, or has withdrawn it: have it authorise the platform"}
 		}
 		return wechat.Authorization{}, refused
 	}

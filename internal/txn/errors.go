@@ -8,41 +8,41 @@ import (
 )
 
 var (
-	// ErrFenced means that the transactional ID is this Writer's no more: a newer
-	// owner holds it, the broker has ended a transaction that had been open for
-	// longer than its timeout, or Kafka has forgotten the ID, so that others may
-	// have held it meanwhile. Nothing of the failed commit is on the topics,
-	// unless the error is ErrInDoubt as well. The caller asks whether it is
-	// still the owner before it opens a Writer again.
+	// ErrFenced means that this Writer has lost its transactional ID: a newer owner
+	// holds it, the broker has ended a transaction that was open for longer than
+	// its timeout, or Kafka has removed the ID, so that another owner may have held
+	// it meanwhile. No record of the failed commit is on the topics, unless the
+	// error is ErrInDoubt too. The caller must check that it is still the owner
+	// before it opens a Writer again.
 	ErrFenced = errors.New("fenced")
 
-	// ErrInDoubt means that the request to commit was sent and that its outcome
-	// could not be learnt: the records are on the topics, all of them, or none
-	// ever will be. Which of the two is known after the next Open, by reading.
+	// ErrInDoubt means that the commit request was sent but its outcome is unknown:
+	// either all records are on the topics, or none will ever be. Reading after the
+	// next Open shows which.
 	ErrInDoubt = errors.New("commit in doubt")
 )
 
-// Causes that an [Error] names beside Kafka's code.
+// Causes in [Error.Err], beside Kafka's code.
 var (
-	// ErrForgotten is a producer ID that Kafka does not know any more.
-	ErrForgotten = errors.New("the transactional ID is forgotten by Kafka")
-	// ErrTimedOut is a transaction that the broker ended.
+	// ErrForgotten: Kafka no longer knows the producer ID.
+	ErrForgotten = errors.New("Kafka has removed the transactional ID")
+	// ErrTimedOut: the broker ended the transaction.
 	ErrTimedOut = errors.New("the transaction was open for longer than its timeout")
-	// ErrBeyondEnd is an offset that a partition has not come to yet.
+	// ErrBeyondEnd: the partition has not reached the offset yet.
 	ErrBeyondEnd = errors.New("the offset is beyond the end of the partition")
 )
 
-// Error is what Kafka refused.
+// Error is a request that Kafka refused or did not answer.
 type Error struct {
 	Request   string      // Kafka's name of the request, such as "Produce"
-	Code      kafka.Error // what Kafka answered; 0 when it did not answer
-	Topic     string      // empty when the error is about no topic
-	Partition int32       // counts only with Topic
-	Retriable bool        // opening the Writer again may help without an operator
-	// TransactionalID is the Writer's; empty when the error is a Reader's.
+	Code      kafka.Error // Kafka's answer; 0 = no answer
+	Topic     string      // empty if the error concerns no topic
+	Partition int32       // valid only with Topic
+	Retriable bool        // opening the Writer again may succeed without an operator
+	// TransactionalID is the Writer's; empty for the error of a Reader.
 	TransactionalID string
-	// Err is why there was no answer, when Code is 0; otherwise one of the causes
-	// above, if one is known.
+	// Err is the reason for the missing answer if Code is 0; otherwise one of the
+	// causes above, if known.
 	Err error
 }
 
@@ -65,7 +65,7 @@ func (e *Error) Error() string {
 	return text
 }
 
-// Unwrap gives the kafka.Error and Err, as far as there are such.
+// Unwrap returns the kafka.Error and Err, those that are set.
 func (e *Error) Unwrap() (errs []error) {
 	if e.Code != 0 {
 		errs = append(errs, e.Code)
@@ -76,17 +76,17 @@ func (e *Error) Unwrap() (errs []error) {
 	return errs
 }
 
-// Codes that kafka-go has no name, or another meaning, for.
+// Codes for which kafka-go has no name or another meaning.
 const (
-	// noAnswer stands for a request whose answer never came. It is outside the
-	// 16 bits of Kafka's codes.
+	// noAnswer marks a request without an answer. It is outside the 16 bits of
+	// Kafka's codes.
 	noAnswer = kafka.Error(1 << 16)
-	// operationNotAttempted means: look at the other partitions' codes.
+	// operationNotAttempted means that another partition's code has the reason.
 	operationNotAttempted = kafka.BrokerAuthorizationFailed
 	transactionAbortable  = kafka.Error(120)
 )
 
-// reason names a code, for logs and the label of a metric.
+// reason returns the name of a code, for logs and the label of a metric.
 func reason(code kafka.Error) string {
 	switch code {
 	case noAnswer:
@@ -102,6 +102,6 @@ func reason(code kafka.Error) string {
 	return fmt.Sprintf("error %d", int(code))
 }
 
-// fetchName is Kafka's name of the one request of a Reader that an [Error] is
-// about.
+// fetchName is Kafka's name of the only request of a Reader that an [Error] can
+// report.
 const fetchName = "Fetch"

@@ -23,7 +23,7 @@ const (
 	hintAccount   = "the shop's account is restricted: see its back end"
 	hintSet131    = "have the shop grant and confirm permission set 131"
 	hintTicket    = "waiting for the platform's next component_verify_ticket"
-	hintClear     = "the quota cannot be reset any more: wait until midnight in Shanghai"
+	hintClear     = "the quota cannot be reset again today: wait until midnight in Shanghai"
 	hintQuotaPath = "the API refused the quota call: check its cgi_path and token"
 	hintCloudFile = "enable cloud tokens (微信令牌) for this version of the hosting and check that the folder is mounted: the vendor writes the file every 10 minutes"
 	hintCloudDead = "the cloud token has expired: check that the hosting still writes its file every 10 minutes"
@@ -58,7 +58,7 @@ var codes = map[int]entry{
 	31042:  {Shrink, "too many orders in the range: ask for a shorter one"},
 	606006: {KeyRefused, "next_key does not match the request: restart the window"},
 	45011:  {Throttled, "the calls per minute are used up: lower the rate limit"},
-	45009:  {Quota, "the calls of the day are used up"},
+	45009:  {Quota, "the day's calls are used up"},
 
 	40164:    {Wait, hintWhitelist},
 	45035:    {Wait, hintWhitelist},

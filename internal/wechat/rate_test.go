@@ -128,7 +128,7 @@ func TestQuotaPausesAllCallsUntilMidnightInShanghai(t *testing.T) {
 			time.Sleep(time.Hour)
 			state, until, why := w.State()
 			equal(t, "state", state, StateQuotaExhausted)
-			want := "list orders: errcode 45009 what went wrong (rid 6566bde8-1cb6f4b9-2a1f0000); the calls of the day are used up: until 2000-01-02 00:00 Asia/Shanghai"
+			want := "list orders: errcode 45009 what went wrong (rid 6566bde8-1cb6f4b9-2a1f0000); the day's calls are used up: until 2000-01-02 00:00 Asia/Shanghai"
 			if why == nil || why.Error() != want {
 				t.Errorf("why: %v", why)
 			}

@@ -58,7 +58,7 @@ func TestForgottenProcessIsFenced(t *testing.T) {
 				heir.published(300)
 				heir.signal(syscall.SIGTERM)
 				if code := heir.exit(); code != 0 {
-					t.Errorf("the heir was told to stop and ended with %d\n%s", code, heir.tail())
+					t.Errorf("the heir was stopped and exited with code %d\n%s", code, heir.tail())
 				}
 				if err := kafkatest.Forgotten(t.Context(), cluster.Brokers(), ids...); err != nil {
 					t.Fatal(err)
@@ -75,8 +75,8 @@ func TestForgottenProcessIsFenced(t *testing.T) {
 			}
 			// Whether the transaction coordinator rejects the lane, or the group stops
 			// it before that, is a race; internal/txn tests the former.
-			fenced := strings.Count(owner.stderr.String(), "is forgotten by Kafka")
-			t.Logf("%d times told that Kafka has forgotten; %d orders", fenced, w.eachOnce())
+			fenced := strings.Count(owner.stderr.String(), "Kafka has removed the transactional ID")
+			t.Logf("%d log lines about the removed transactional ID; %d orders", fenced, w.eachOnce())
 		})
 	}
 }
