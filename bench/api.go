@@ -139,7 +139,7 @@ func (a *api) answer(b []byte, path, query string, text []byte) []byte {
 		var who struct {
 			AppID string `json:"appid"`
 		}
-		_ = json.Unmarshal(text, &who) // nobody is nobody's shop
+		_ = json.Unmarshal(text, &who) // an empty app ID matches no shop
 		b = append(b, `{"access_token":"`...)
 		b = append(b, who.AppID...)
 		return append(b, `","expires_in":7200}`...)

@@ -74,7 +74,7 @@ func (f *fleet) file() string    { return filepath.Join(f.dir, "shops.json") }
 func (f *fleet) orders() string  { return f.name + ".orders" }
 func (f *fleet) offsets() string { return f.name + ".offsets" }
 
-// forget has the API begin anew with the load, and forget the calls so far.
+// forget makes the API restart with the load and forget its calls so far.
 func (f *fleet) forget(ctx context.Context) error { return f.ask(ctx, "/bench/load", f.load, nil) }
 
 // start begins a life of a worker.
@@ -117,7 +117,7 @@ func (w *worker) stop() error {
 	}
 	<-w.ended
 	if code := w.cmd.ProcessState.ExitCode(); code != 0 {
-		return fmt.Errorf("a worker was told to stop and ended with %d\n%s", code, w.log.text())
+		return fmt.Errorf("a worker was stopped and exited with code %d\n%s", code, w.log.text())
 	}
 	return nil
 }

@@ -16,10 +16,9 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// peer is what somebody writes who knows both sides well and wants no promise
-// but speed: it fetches ahead, produces asynchronously with an idempotent
-// producer, keeps no checkpoint and uses no transaction. Killed half-way it
-// starts all over.
+// peer is a program for comparison, optimised for speed without any guarantee: it
+// fetches ahead, produces asynchronously with an idempotent producer, keeps no
+// checkpoint and uses no transaction. After a kill it starts over.
 type peer struct {
 	url        string
 	start, end int64

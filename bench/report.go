@@ -27,8 +27,8 @@ func (s series) ratios() []float64 {
 	return out
 }
 
-// target is what a number is held to: the gate, and a stretch beyond it. The
-// zero target holds nobody to anything.
+// target is the required value of a number (gate) and a better one (stretch). The
+// zero target requires nothing.
 type target struct {
 	gate, stretch float64
 	atLeast       bool

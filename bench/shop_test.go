@@ -25,7 +25,7 @@ func TestShopListsEveryOrderOnce(t *testing.T) {
 					More bool     `json:"has_more"`
 				}
 				if err := json.Unmarshal(body, &page); err != nil || n != len(page.IDs) || n > size {
-					t.Fatalf("page of %d orders, %d asked for, %d told: %v\n%s", len(page.IDs), size, n, err, body)
+					t.Fatalf("page of %d orders, %d requested, %d reported: %v\n%s", len(page.IDs), size, n, err, body)
 				}
 				for _, id := range page.IDs {
 					second := s.start + int64(s.indexOf([]byte(id)))*s.span/int64(s.orders)

@@ -220,7 +220,7 @@ func (b *bench) held(t target) target {
 	return t
 }
 
-// progress tells somebody who watches where it is.
+// progress shows the current measurement on a terminal.
 func (s *suite) progress(name string, round int) {
 	if term.IsTerminal(int(os.Stderr.Fd())) {
 		fmt.Fprintf(os.Stderr, "%s, round %d of %d\n", name, round+1, s.rounds)

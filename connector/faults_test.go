@@ -242,7 +242,7 @@ func TestQuotaPausesUntilMidnightInShanghai(t *testing.T) {
 		}
 		// Calls in progress at the first refusal are refused, too.
 		if days := len(a.listed()) / 120; refused > (days+1)*p.Concurrency {
-			t.Errorf("%d calls were made with the quota used up on %d days", refused, days)
+			t.Errorf("got %d calls with the quota exhausted on %d days", refused, days)
 		}
 	})
 }
@@ -319,7 +319,7 @@ func TestAnUnusableOffsetsTopicIsRefused(t *testing.T) {
 			t.Errorf("ended with %v, want the topic and what is wrong with it", err)
 		}
 		if n := len(a.listed()); n > 0 {
-			t.Errorf("%d list calls were made", n)
+			t.Errorf("got %d list calls", n)
 		}
 	})
 }
@@ -340,7 +340,7 @@ func TestAFutureCheckpointIsNotStartedOver(t *testing.T) {
 			t.Errorf("ended with %v", err)
 		}
 		if n := len(a.listed()); n > 0 {
-			t.Errorf("%d list calls were made for a shop whose checkpoint is unknown", n)
+			t.Errorf("got %d list calls for a shop whose checkpoint is unknown", n)
 		}
 		var refusal *wechat.Error
 		if errors.As(err, &refusal) {

@@ -71,7 +71,7 @@ func TestAForecastIsWhatRunMakes(t *testing.T) {
 				}
 				spent := len(a.listed())
 				if spent > 20 || spent != sample.Calls {
-					t.Errorf("%d list calls were made to learn that, and %d reported", spent, sample.Calls)
+					t.Errorf("sampling took %d list calls, reported %d", spent, sample.Calls)
 				}
 				effort := forecast.Play(p, time.Now(), forecast.Pattern{Density: sample.Density, Most: sample.Most, Latency: sample.Latency, PerSecond: 50})
 

@@ -111,7 +111,7 @@ func offsetsDeleted(a *testbed) {
 		a.Errorf("started over on purpose: %v", err)
 	}
 	if n := len(a.published()); n < 600 {
-		a.Errorf("%d records: it was not started over", n)
+		a.Errorf("%d records: it did not start over", n)
 	}
 }
 

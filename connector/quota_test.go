@@ -26,7 +26,7 @@ func TestAUsedUpDayPausesTheShop(t *testing.T) {
 		time.Sleep(2 * time.Second)
 		run.expectGauge("paused", "wx1", 0, 0)
 		run.expectGauge("remaining", "wx1", 1, 120)
-		a.until("the calls of the day are used up", func() bool { return run.statusOf("wx1").State == StateExhausted })
+		a.until("the day's calls are used up", func() bool { return run.statusOf("wx1").State == StateExhausted })
 		time.Sleep(time.Minute)
 		calls := len(a.listed())
 		s := run.statusOf("wx1")
@@ -201,7 +201,7 @@ func TestNoOrderWaitsForTheQuota(t *testing.T) {
 		}
 		run.expectLogged("cannot read the remaining list calls", 1)
 		if v, there := run.gauge("remaining", "wx1"); there {
-			t.Errorf("%v calls are reported left, want none", v)
+			t.Errorf("%v calls are reported as remaining, want no report", v)
 		}
 		sick.Store(0)
 		time.Sleep(time.Hour)

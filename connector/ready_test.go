@@ -34,7 +34,7 @@ func TestAWorkerThatIsNotReadySaysWhy(t *testing.T) {
 		run := a.start(shop{appID: "wx1", policy: a.policy()})
 		time.Sleep(10 * time.Second)
 		if err := run.Ready(); err == nil || !strings.HasPrefix(err.Error(), "starting: checking the topics; waiting for Kafka: CreateTopics: ") {
-			t.Errorf("while its topics cannot be made it is ready: %v", err)
+			t.Errorf("ready although its topics cannot be created: %v", err)
 		}
 		mended.Store(true)
 		a.until("it is ready", func() bool { return run.Ready() == nil })

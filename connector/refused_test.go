@@ -67,7 +67,7 @@ func oneTopicIsRefused(a *testbed) {
 
 	err := a.start(shops...).wait()
 	if err == nil {
-		a.Fatal("ended as if all were well")
+		a.Fatal("ended without an error")
 	}
 	for _, want := range []string{"2 of 3 shops", shops[1].appID + ": failed: Produce to " + small + "/0: Message Size Too Large; " + tryIt, shops[2].appID + `: failed: ensure topics: topic "not a name"`} {
 		if !strings.Contains(err.Error(), want) {

@@ -312,7 +312,7 @@ func oneShopFails(a *testbed) {
 	a.produce(a.name+".offsets", record.Partition(key, 4), key, []byte(`{"v":1,"watermark":`))
 	err := a.start(shops...).wait()
 	if err == nil {
-		a.Fatal("ended as if all were well")
+		a.Fatal("ended without an error")
 	}
 	for _, want := range []string{"wx0: failed", "40125", "wx1: failed", string(key), "2 of 3 shops"} {
 		if !strings.Contains(err.Error(), want) {

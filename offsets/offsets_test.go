@@ -260,7 +260,7 @@ func TestBadRecordsNameThemselves(t *testing.T) {
 			lane := l.Load()
 			err := lane.Faults[shop1]
 			if err == nil || lane.Shops[shop1] != nil {
-				t.Fatalf("loaded as if nothing were wrong: %+v", lane.Shops[shop1])
+				t.Fatalf("loaded without an error: %+v", lane.Shops[shop1])
 			}
 			// Faults between records are reported at the shop's own record.
 			if !strings.Contains(err.Error(), bad[0]) && !strings.Contains(err.Error(), shopKey) {

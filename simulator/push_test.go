@@ -204,7 +204,7 @@ func TestPushersThatAreNone(t *testing.T) {
 		"no shops":  {Server: s, Platforms: []simulator.PushPlatform{{AppID: "wx1", Token: "t", AESKey: pushAES, Shops: []string{"wx9"}}}},
 	} {
 		if _, err := simulator.NewPusher(c); err == nil {
-			t.Errorf("%s: was made", name)
+			t.Errorf("%s: NewPusher succeeded", name)
 		}
 	}
 }

@@ -35,7 +35,7 @@ func TestReadmeHasTheTable(t *testing.T) {
 		}
 		return
 	}
-	t.Errorf("the table in README.md is not what `orderwalk config --format md` prints; `go test ./internal/config -update` writes it anew")
+	t.Errorf("the table in README.md is not what `orderwalk config --format md` prints; `go test ./internal/config -update` rewrites it")
 }
 
 // What --format env prints is a file of an environment in which nothing is set

@@ -266,7 +266,7 @@ func (w *fixture) stays(d time.Duration, workers ...*worker) {
 	synctest.Wait()
 	for i, k := range workers {
 		if k.tellings() != before[i] {
-			w.t.Errorf("%s was told %d times in %v of peace\n%s", k.name, k.tellings()-before[i], d, w.logs())
+			w.t.Errorf("%s was assigned lanes %d times in %v without a change\n%s", k.name, k.tellings()-before[i], d, w.logs())
 		}
 	}
 }

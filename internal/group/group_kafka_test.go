@@ -61,7 +61,7 @@ func TestKafka(t *testing.T) {
 	t.Logf("planned stop: %v", waitFor(t, lanes, a, c))
 
 	c.signal(syscall.SIGKILL)
-	t.Logf("killed, nobody in its place, session timeout 6 s: %v", waitFor(t, lanes, a))
+	t.Logf("killed without a replacement, session timeout 6 s: %v", waitFor(t, lanes, a))
 
 	d := start("d")
 	waitFor(t, lanes, a, d)
@@ -100,7 +100,7 @@ func TestKafka(t *testing.T) {
 	if nowA.Member != beforeA.Member || nowD.Member != beforeD.Member || lostA+lostD > 0 {
 		t.Errorf("other member IDs after the restart: %s, %s; lost %d and %d", nowA.Member, nowD.Member, lostA, lostD)
 	}
-	t.Logf("told over the restart: a %d times, d %d times; lost %d and %d", nowToldA-toldA, nowToldD-toldD, lostA, lostD)
+	t.Logf("assigned during the restart: a %d times, d %d times; lost %d and %d", nowToldA-toldA, nowToldD-toldD, lostA, lostD)
 
 	for _, p := range []*process{a, d, e} {
 		stop(p)
@@ -210,7 +210,7 @@ func TestKafkaCoordinatorFails(t *testing.T) {
 	waitFor(t, lanes, a, b, c)
 	for _, p := range []*process{a, b, c} {
 		now, told, lost, _ := p.state()
-		t.Logf("%s: generation %d, told %d times, lost %d times; %q", p.name, now.Generation, told, lost, p.log())
+		t.Logf("%s: generation %d, assigned %d times, lost %d times; %q", p.name, now.Generation, told, lost, p.log())
 		if lost > 0 {
 			t.Errorf("%s was lost", p.name)
 		}

@@ -213,7 +213,7 @@ func waitFor(t *testing.T, lanes int, processes ...*process) time.Duration {
 			cancel()
 			for _, p := range processes {
 				a, told, lost, _ := p.state()
-				t.Logf("%s: %+v, told %d times, lost %d times", p.name, a, told, lost)
+				t.Logf("%s: %+v, assigned %d times, lost %d times", p.name, a, told, lost)
 			}
 			t.Fatal("the processes do not hold all lanes")
 		}

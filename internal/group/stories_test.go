@@ -24,7 +24,7 @@ func TestWorkersComeAndGo(t *testing.T) {
 		a := w.start("a")
 		w.within(100*time.Millisecond, a)
 		if a.count(EventAssigned) != 1 || a.tellings() > 2 || a.last().Members != 1 {
-			t.Errorf("told %d times, last %+v", a.tellings(), a.last())
+			t.Errorf("assigned %d times, last %+v", a.tellings(), a.last())
 		}
 		had := a.has()
 		b := w.start("b")

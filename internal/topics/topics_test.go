@@ -202,12 +202,12 @@ func TestEnsureWithoutRightToCreate(t *testing.T) {
 func TestEnsureEndsWithContext(t *testing.T) {
 	inBubble(t, func(t *testing.T, w fixture) {
 		w.transport.Dial = func(context.Context, string, string) (net.Conn, error) {
-			return nil, errors.New("nobody there")
+			return nil, errors.New("no broker listens")
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
 		_, err := Ensure(ctx, w.addr, w.transport, both...)
-		if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "nobody there") {
+		if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "no broker listens") {
 			t.Errorf("Ensure = %v, want the deadline and the reason", err)
 		}
 	})

@@ -94,7 +94,7 @@ func told(t *testing.T, said string, secrets ...string) {
 	for _, secret := range secrets {
 		for _, form := range []string{secret, url.QueryEscape(secret), secret[:8], strings.ReplaceAll(secret, "+", " ")} {
 			if at := strings.Index(said, form); at >= 0 {
-				t.Errorf("%q was told: …%s…", form, said[max(0, at-200):min(len(said), at+200)])
+				t.Errorf("%q was revealed: …%s…", form, said[max(0, at-200):min(len(said), at+200)])
 			}
 		}
 	}

@@ -1,5 +1,5 @@
 // Package deploy puts what is shipped beside the program to the test: image,
-// chart, alerts, dashboard and runbook. It holds nothing but tests, and nobody
+// chart, alerts, dashboard and runbook. It holds only tests; no package
 // imports it.
 //
 //	names_test.go       variables, fields and metrics: the chart's and the program's are the same

@@ -195,7 +195,7 @@ func TestStrimziMakesTheProgramsTopic(t *testing.T) {
 	config, _, closed := strings.Cut(config, "}")
 	settings := regexp.MustCompile(`"([a-z.]+)": "([^"]+)"`).FindAllStringSubmatch(config, -1)
 	if !found || !closed || len(settings) == 0 {
-		t.Fatal("connector/shops.go does not say how the offsets topic is made")
+		t.Fatal("connector/shops.go does not show how the offsets topic is created")
 	}
 	template := read(t, chart+"/templates/strimzi.yaml")
 	for _, s := range settings {

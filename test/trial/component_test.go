@@ -50,7 +50,7 @@ func TestKillMinusNineOfAPlatform(t *testing.T) {
 		select {
 		case <-p.answered:
 		case <-time.After(patience):
-			t.Fatalf("nobody refreshes\n%s", workers[desk].tail())
+			t.Fatalf("no worker refreshes the tokens\n%s", workers[desk].tail())
 		}
 		// At once, while the token is being stored, or while it is used.
 		longest := []time.Duration{0, 20 * time.Millisecond, 300 * time.Millisecond}[p.dice.IntN(3)]

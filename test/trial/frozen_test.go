@@ -66,7 +66,7 @@ func TestFrozenProcessIsFenced(t *testing.T) {
 		w.await(owner, time.Duration(w.dice.Int64N(int64(3*time.Second))), func() bool { return false })
 		owner.signal(syscall.SIGTERM)
 		if code := owner.exit(); code != 0 {
-			t.Errorf("round %d: the process that was frozen and then told to stop ended with %d\n%s", round, code, owner.tail())
+			t.Errorf("round %d: the process that was frozen and then stopped exited with code %d\n%s", round, code, owner.tail())
 		}
 		owner = next
 	}

@@ -196,7 +196,7 @@ func (p *process) said(message, attribute string) (value string, at time.Time) {
 
 // desk returns the worker that refreshes tokens, or did last.
 func (p *platform) desk(workers map[string]*process) (name string) {
-	p.eventually("somebody keeps the tokens", workers["a"], func() bool {
+	p.eventually("a worker keeps the tokens", workers["a"], func() bool {
 		var last time.Time
 		for n, worker := range workers {
 			if _, at := worker.said("this worker now refreshes the platform's tokens", "component"); at.After(last) {
@@ -214,7 +214,7 @@ func (p *platform) deliver() {
 	p.Helper()
 	inbox := p.serve(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		for i := len(p.lives) - 1; i >= 0; i-- {
-			if address, _ := p.lives[i].said("takes pushes", "listen"); address != "" && p.lives[i].running() {
+			if address, _ := p.lives[i].said("listening for pushes", "listen"); address != "" && p.lives[i].running() {
 				httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: address}).ServeHTTP(rw, r)
 				return
 			}

@@ -106,7 +106,7 @@ func TestProxyThatSwallowsAnswers(t *testing.T) {
 					gaveUp++
 					t.Logf("life %d gave up with %d\n%s", p.number, p.exit(), p.tail())
 					if gaveUp > 10 {
-						t.Fatal("it gives up again and again")
+						t.Fatal("it gave up more than 10 times")
 					}
 					p = w.run(settings...)
 				case network.succeed && reached && n%2 == 0 && p.kill():
@@ -120,7 +120,7 @@ func TestProxyThatSwallowsAnswers(t *testing.T) {
 						p.signal(syscall.SIGTERM)
 					}
 					if code := p.exit(); code != 0 {
-						t.Errorf("life %d was told to stop and ended with %d\n%s", p.number, code, p.tail())
+						t.Errorf("life %d was stopped and exited with code %d\n%s", p.number, code, p.tail())
 					}
 					p = next
 				case network.upset != nil:

@@ -165,7 +165,7 @@ func (s *soak) stop(h *hand) {
 	s.note("stop %s", h.name)
 	h.life.signal(syscall.SIGTERM)
 	if code := h.life.exit(); code != 0 {
-		s.w.Errorf("%s was told to stop and ended with %d\n%s", h.name, code, h.life.tail())
+		s.w.Errorf("%s was stopped and exited with code %d\n%s", h.name, code, h.life.tail())
 	}
 	s.note("%s has stopped", h.name)
 	h.life = nil
