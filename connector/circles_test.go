@@ -42,7 +42,7 @@ func TestPagesThatOnlyRepeatFailTheirShop(t *testing.T) {
 				p.Concurrency = 1
 				run := a.start(shop{appID: "wx1", policy: p, static: token("bad")}, shop{appID: "wx2", policy: p, static: token("good")})
 				err := run.ends()
-				if err == nil || !strings.Contains(err.Error(), "no order that was not listed before") || !strings.Contains(err.Error(), "wx1") {
+				if err == nil || !strings.Contains(err.Error(), "the pages list only orders that were listed before") || !strings.Contains(err.Error(), "wx1") {
 					t.Errorf("ended with %v", err)
 				}
 				if most := map[string]int64{"repeats": 250, "empty": 6100}[name]; n.Load() > most {

@@ -42,7 +42,7 @@ type request struct{ name, reason string }
 
 func newOutage(m *Metrics, log *slog.Logger) *outage {
 	return &outage{log: log, retries: m.retries, waits: make(map[string]wait), shown: make(map[request]bool),
-		waiting: prometheus.NewDesc("orderwalk_kafka_waiting", "Lanes, and the worker's membership, that have been asking Kafka again for over 2 s, by request and reason.", []string{"request", "reason"}, nil)}
+		waiting: prometheus.NewDesc("orderwalk_kafka_waiting", "Lanes, and the worker's group membership, that have been retrying a request to Kafka for over 2 s, by request and reason.", []string{"request", "reason"}, nil)}
 }
 
 // of returns the retry hook of one waiter, such as a lane.
@@ -56,7 +56,7 @@ func (o *outage) of(who string) func(name, reason string, err error) {
 			return
 		}
 		o.logged, o.began = true, w.since
-		o.log.Warn("waiting for Kafka, the walk goes on when it answers", "who", who, "request", name, "reason", reason, "error", err)
+		o.log.Warn("waiting for Kafka; the walk resumes when it answers", "who", who, "request", name, "reason", reason, "error", err)
 	}
 }
 

@@ -75,7 +75,7 @@ func TestWhatIsWaitedForIsToldOnce(t *testing.T) {
 				if most == 0 || most > 4 {
 					t.Errorf("%.0f lanes wait for %q; all there is: %v", most, c.series, run.waiting())
 				}
-				if n := strings.Count(run.logged(), "waiting for Kafka, the walk goes on"); n != 1 {
+				if n := strings.Count(run.logged(), "waiting for Kafka; the walk resumes"); n != 1 {
 					t.Errorf("%d lines about one outage:\n%s", n, run.logged())
 				}
 				fault.Remove()

@@ -26,7 +26,7 @@ const (
 )
 
 // errCircles reports that the API says "more" page after page and lists nothing more.
-var errCircles = errors.New("page after page lists no order that was not listed before, and says that there are more")
+var errCircles = errors.New("the pages list only orders that were listed before, and announce more")
 
 // pass is what is remembered while a window is paged, to detect paging that repeats
 // itself. It is not part of the checkpoint.

@@ -77,7 +77,7 @@ func (w *walker) begin(ctx context.Context) error {
 		theirs, _ := w.host.Now()
 		behind := ours.Sub(theirs)
 		if behind > mostBehind {
-			w.log.Warn("this machine's clock is far ahead of the API's at the first start: check both; a start time that is set would include the first orders for certain",
+			w.log.Warn("this machine's clock is far ahead of the API's at the first start: check both, and set a start time to be sure that the first orders are included",
 				"ahead_by", behind.Round(time.Second), "counted", mostBehind)
 			behind = mostBehind
 		}

@@ -26,7 +26,7 @@ type UnreadError struct {
 }
 
 func (e *UnreadError) Error() string {
-	return fmt.Sprintf("the start time of shop %s is %d (%s), but its walk began at %d (%s), and a start time counts only at a shop's first start: earlier orders are not read",
+	return fmt.Sprintf("the start time of shop %s is %d (%s), but its walk began at %d (%s), and a start time applies only at a shop's first start: earlier orders are not read",
 		e.Shop, e.Start, text(e.Start), e.Begin, text(e.Begin))
 }
 

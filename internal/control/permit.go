@@ -18,11 +18,11 @@ import (
 // on this machine forwards comes from the proxy's client, which may be anywhere.
 var (
 	// ErrLocalOnly is a call from elsewhere where no token is configured.
-	ErrLocalOnly = errors.New("this call changes something, and is for callers on the worker's own machine (kubectl port-forward is one)")
+	ErrLocalOnly = errors.New("this call changes state and is allowed only from the worker's own machine (kubectl port-forward counts)")
 	// ErrNoToken is a call without the token, or with another.
 	ErrNoToken = errors.New("this call needs Authorization: Bearer with the worker's token")
 	// ErrTokenUnread is a token that the worker cannot read.
-	ErrTokenUnread = errors.New("the worker cannot read its token for such calls; its log says why")
+	ErrTokenUnread = errors.New("the worker cannot read the token for such calls; see its log")
 	// ErrOtherPlatform is a call for a third-party platform that is not the worker's.
 	ErrOtherPlatform = errors.New("not this worker's third-party platform")
 )
@@ -61,7 +61,7 @@ func (s *Server) changing(call http.HandlerFunc) http.Handler {
 		token, err := s.Token()
 		if err != nil {
 			s.refuse(w, http.StatusServiceUnavailable, ErrTokenUnread)
-			s.log().Error("cannot answer calls that change something", "error", fmt.Errorf("%w: %w", ErrTokenUnread, err))
+			s.log().Error("cannot answer calls that change state", "error", fmt.Errorf("%w: %w", ErrTokenUnread, err))
 			return
 		}
 		scheme, given, _ := strings.Cut(r.Header.Get("Authorization"), " ")

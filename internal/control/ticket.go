@@ -56,7 +56,7 @@ func plausible(ticket string) error {
 	case len(ticket) > longestTicket:
 		return fmt.Errorf("has %d bytes, more than a ticket", len(ticket))
 	case strings.ContainsFunc(ticket, func(r rune) bool { return r <= ' ' || r > '~' }):
-		return errors.New("has characters that a ticket cannot have, such as spaces or line ends")
+		return errors.New("has characters that are not allowed in a ticket, such as spaces or line ends")
 	}
 	return nil
 }

@@ -34,7 +34,7 @@ func NewKey(token, encodingAESKey string) (Key, error) {
 	// The last character may have bits beyond the 32 bytes.
 	raw, err := base64.StdEncoding.DecodeString(encodingAESKey + "=")
 	if err != nil || len(raw) != 32 {
-		return Key{}, errors.New("the EncodingAESKey has a character that base64 does not have")
+		return Key{}, errors.New("the EncodingAESKey has a character that is not base64")
 	}
 	return Key{token: token, aes: [32]byte(raw)}, nil
 }

@@ -18,7 +18,7 @@ import (
 
 // Log lines about a Kafka that does not answer, each logged once.
 const (
-	waitsForKafka = "waiting for Kafka, the walk goes on when it answers"
+	waitsForKafka = "waiting for Kafka; the walk resumes when it answers"
 	kafkaIsBack   = "no longer waiting for Kafka"
 )
 
