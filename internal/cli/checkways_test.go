@@ -54,7 +54,7 @@ func TestCheckInEveryWay(t *testing.T) {
 		"stable_token": {auth: "stable_token", want: []string{
 			"token of wxsimulated0000001  by stable_token\n", "ok      " + calls + "\n", "left today\n"}},
 		"token":  {auth: "token", want: []string{"token of wxsimulated0000001  by token\n", "→ auth is token: each new token ends the previous one"}},
-		"static": {auth: "static", want: []string{"token of wxsimulated0000001  as given\n", "left today\n"}},
+		"static": {auth: "static", want: []string{"token of wxsimulated0000001  as configured\n", "left today\n"}},
 		"cloud_file": {auth: "cloud_file", want: []string{
 			"token of wxsimulated0000001  from /", "ok      " + calls + "\n", "quota of wxsimulated0000001  unknown: the vendor does not report it for cloud calls\n"}},
 		"cloud_open": {auth: "cloud_open", want: []string{

@@ -52,7 +52,7 @@ func (w simulatedWay) prepare(world *simulator.Config) {
 	}
 }
 
-// secret returns the shop's credential as a field of the shops file and its
+// credential returns the shop's credential as a field of the shops file and its
 // value; empty if the shop needs none.
 func (w simulatedWay) credential(s simulator.Shop) (name, value string) {
 	switch w.auth {
