@@ -10,12 +10,7 @@ import (
 	"strings"
 )
 
-// changing protects a call that changes state. With a Token the caller must send it as a
-// bearer token. Without one only callers on this machine are allowed, who have the pod's
-// or the host's rights anyway. Pages in a browser on this machine are not among them:
-// cross-origin browser requests are refused, and the Host must be this machine's too, so
-// that a foreign DNS name that points to 127.0.0.1 does not pass. A request that a proxy
-// on this machine forwards comes from the proxy's client, which may be anywhere.
+// Reasons for which a call is refused.
 var (
 	// ErrLocalOnly is a call from elsewhere where no token is configured.
 	ErrLocalOnly = errors.New("this call changes state and is allowed only from the worker's own machine (kubectl port-forward counts)")

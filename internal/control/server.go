@@ -44,9 +44,10 @@ type Server struct {
 	// verify ticket durably before it returns nil; empty and nil without a platform.
 	Component string
 	Ticket    func(ctx context.Context, ticket string) error
-	// Log receives what an operator can act on. Defaults to slog.Default.
+	// Hint returns what a caller can do about an error; empty if it does not know. May
+	// be nil.
 	Hint func(error) string
-	// Log gets what an operator can do something about. Defaults to slog.Default.
+	// Log receives what an operator can act on. Defaults to slog.Default.
 	Log *slog.Logger
 
 	// wasReady distinguishes a worker in trouble from one that is still starting.

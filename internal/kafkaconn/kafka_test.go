@@ -46,8 +46,7 @@ func ask(t *testing.T, cfg Config) error {
 	return err
 }
 
-// noSecret fails if a text contains a credential. Very short ones are skipped, since they
-// occur in any text.
+// causeOf returns the cause that an error names; "" if it names none.
 func causeOf(err error) Cause {
 	var e *Error
 	if errors.As(err, &e) {
@@ -56,8 +55,8 @@ func causeOf(err error) Cause {
 	return ""
 }
 
-// noSecret fails if a text shows what somebody logs in with; of what is short
-// enough to be found anywhere, nothing is known.
+// noSecret fails if a text contains a credential. Very short ones are skipped, since they
+// occur in any text.
 func noSecret(t *testing.T, login SASL, text string) {
 	t.Helper()
 	var leaks leaktest.Search

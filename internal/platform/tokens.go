@@ -50,10 +50,10 @@ func (s *State) Tokens(shop string) func(ctx context.Context, refused string) (s
 	}
 }
 
-// missing returns an error that names the missing ticket or token.
+// ErrNoTicket is the reason for which a platform that has just been set up has no tokens.
 var ErrNoTicket = errors.New("the platform has no verify ticket yet")
 
-// missing says what there is no token for.
+// missing returns an error that names the missing ticket or token.
 func (s *State) missing() *wechat.Error {
 	known, _ := s.store.snapshot()
 	e := &wechat.Error{Op: tokensOp, Class: wechat.Retry, Message: "no access token yet", Hint: "the worker that refreshes the platform's tokens fetches it; see that worker's log"}

@@ -25,7 +25,7 @@ var (
 // Causes in [Error.Err], beside Kafka's code.
 var (
 	// ErrForgotten: Kafka no longer knows the producer ID.
-	ErrForgotten = errors.New("Kafka has removed the transactional ID")
+	ErrForgotten = errors.New("the transactional ID was removed by Kafka")
 	// ErrTimedOut: the broker ended the transaction.
 	ErrTimedOut = errors.New("the transaction was open for longer than its timeout")
 	// ErrBeyondEnd: the partition has not reached the offset yet.

@@ -208,7 +208,7 @@ func TestTailFollows(t *testing.T) {
 	}
 }
 
-// run works with the settings that simulate prints, here with the Kafka of dev.
+// The settings that simulate prints are all that run needs, here with the Kafka of dev.
 func TestSimulateIsReadByRun(t *testing.T) {
 	t.Parallel()
 	dev := start(t, nil, "dev", "--data", t.TempDir(), "--orders", "1")

@@ -75,7 +75,7 @@ func TestForgottenProcessIsFenced(t *testing.T) {
 			}
 			// Whether the transaction coordinator rejects the lane, or the group stops
 			// it before that, is a race; internal/txn tests the former.
-			fenced := strings.Count(owner.stderr.String(), "Kafka has removed the transactional ID")
+			fenced := strings.Count(owner.stderr.String(), "the transactional ID was removed by Kafka")
 			t.Logf("%d log lines about the removed transactional ID; %d orders", fenced, w.eachOnce())
 		})
 	}
