@@ -40,7 +40,7 @@ func Next(c *offsets.Checkpoint, now time.Time, p Policy) Step {
 			continue
 		}
 		settled = false
-		at := time.Unix(w.End, 0).Add(p.Lookback)
+		at := secondPassAt(w, p)
 		if at.After(now) {
 			due = append(due, at)
 			break

@@ -3,9 +3,7 @@ package window
 import (
 	"cmp"
 	"slices"
-	"time"
 
-	"orderwalk/internal/wechat"
 	"orderwalk/offsets"
 )
 
@@ -112,13 +110,9 @@ func Fit(c *offsets.Checkpoint, w *offsets.Window, p Policy) *offsets.Window {
 // and drops the IDs that are not needed any more.
 func Finish(c *offsets.Checkpoint, w *offsets.Window, p Policy) {
 	w.Key = ""
-	switch {
-	case w.Pass == 1 && (p.Lookback > 0 && time.Unix(w.Opened, 0).Before(time.Unix(w.End, 0).Add(p.Lookback)) || leaky(w, p)):
+	w.State = offsets.Settled
+	if readAgain(w, p) {
 		w.State = offsets.Waiting
-	case w.Pass == 2 && w.Late && leaky(w, p):
-		w.State = offsets.Waiting
-	default:
-		w.State = offsets.Settled
 	}
 	c.Watermark = watermark(c)
 	if w.State == offsets.Waiting {
@@ -127,15 +121,6 @@ func Finish(c *offsets.Checkpoint, w *offsets.Window, p Policy) {
 	} else {
 		retire(c, w)
 	}
-}
-
-// leaky reports whether orders could leave the window while its pages were read,
-// because their update time moved on or their status changed from the one that is
-// asked for. What a page token means is not documented; if it counts orders, each
-// order that leaves hides one behind it. Such a window is read a second time whatever
-// its age, even with LOOKBACK=0, until a pass finds nothing new.
-func leaky(w *offsets.Window, p Policy) bool {
-	return w.Pages > 1 && (p.Range == wechat.UpdateTime || w.Status != 0)
 }
 
 // watermark returns the end of the prefix of windows whose first pass is over. It
@@ -148,30 +133,6 @@ func watermark(c *offsets.Checkpoint) int64 {
 		}
 	}
 	return c.Frontier()
-}
-
-// merge joins a window with neighbours that wait for their second pass too and hold no
-// orders either: an idle shop would otherwise be read a second time window by window.
-// Windows with orders stay apart, because for update times it matters in which of two
-// neighbours an ID was seen.
-func merge(c *offsets.Checkpoint, w *offsets.Window, p Policy) {
-	longest := min(p.Clamp(Longest), seconds(p.Lookback/4))
-	i, _ := c.Find(w.Start)
-	for _, at := range []int{i, i - 1} { // with the right neighbour, then with the left one
-		if at < 0 || at+1 >= len(c.Windows) {
-			continue
-		}
-		left, right := c.Windows[at], c.Windows[at+1]
-		bound := slices.ContainsFunc(c.Reaching(), func(r *offsets.Window) bool { return r.Reach == left.End })
-		if !bound && idle(left) && idle(right) && left.Status == right.Status && left.OpenID == right.OpenID && right.End-left.Start <= longest {
-			left.End, left.Opened = right.End, min(left.Opened, right.Opened)
-			c.Put(at, at+2, left)
-		}
-	}
-}
-
-func idle(w *offsets.Window) bool {
-	return w.State == offsets.Waiting && w.Seen.Len() == 0 && w.Reach == 0
 }
 
 // retire drops the IDs that are not needed any more once w is settled.
