@@ -114,3 +114,36 @@ func TestAWrongSecretInAFileIsWaitedFor(t *testing.T) {
 		}
 	})
 }
+
+// TestARefusalWithATimeIsWaitedFor: a shop rests as long as the vendor documents for
+// the errcode, makes no list call in the meantime, shows why, and continues by itself.
+func TestARefusalWithATimeIsWaitedFor(t *testing.T) {
+	inBubble(t, func(a *testbed) {
+		sh, p := backlog("wx1", 100)
+		p.End = 0
+		a.simulate(simulator.Config{Seed: 64, Shops: []simulator.Shop{sh}})
+		var refused atomic.Bool
+		a.gateway = func(w http.ResponseWriter, r *http.Request) bool {
+			if r.URL.Path != listPath || !refused.CompareAndSwap(false, true) {
+				return false
+			}
+			_, _ = w.Write([]byte(`{"errcode":89507,"errmsg":"refused"}`))
+			return true
+		}
+		run := a.start(shop{appID: "wx1", policy: p})
+		time.Sleep(59 * time.Minute)
+		if s := run.statusOf("wx1"); s.State != StateWaiting || !strings.Contains(s.Reason, "89507") {
+			t.Errorf("after 59 minutes: %+v", s)
+		}
+		if n := len(a.listed()); n != 0 {
+			t.Errorf("%d list calls while the shop waits", n)
+		}
+		time.Sleep(2 * time.Minute)
+		if s := run.statusOf("wx1"); s.State == StateWaiting || s.Pages == 0 {
+			t.Errorf("after 61 minutes: %+v", s)
+		}
+		if err := run.stop(); err != nil {
+			t.Fatal(err)
+		}
+	})
+}

@@ -42,7 +42,7 @@ const (
 )
 
 // codes maps all known errcodes of the order list and the calls around it. It is
-// read-only.
+// read-only. lookAgain, below it, has the waits that the vendor gives for some.
 var codes = map[int]entry{
 	-1:     {Retry, ""},
 	100003: {Retry, ""},
@@ -118,7 +118,8 @@ var codes = map[int]entry{
 	10024003: {Stop, hintOther},
 }
 
-// lookAgain is how long the vendor refuses all calls after such a code.
+// lookAgain is how long the vendor refuses all calls after such a code. A shop waits
+// at least so long; the others look again after 1 to 10 minutes.
 var lookAgain = map[int]time.Duration{89506: 24 * time.Hour, 89507: time.Hour}
 
 // platformAuth is the key of the platform's own calls in overrides.

@@ -1,8 +1,11 @@
 package wechat
 
 import (
+	"errors"
 	"net/http"
+	"strings"
 	"testing"
+	"time"
 )
 
 // Every code of the vendor's tables and of the clients we read, with the class that a
@@ -20,6 +23,10 @@ var wantClasses = map[Class][]int{
 		61011, 61014, 61015, 61024, 76003, 76021, 76022, 100002, 10020003, 10020004, 10070004, 10070006, 10024000, 10024001, 10024003,
 		9401001, 9401020, 9401025},
 }
+
+// wantLookAgain are the codes that the vendor gives a time for, and some that it does
+// not.
+var wantLookAgain = map[int]time.Duration{89507: time.Hour, 89506: 24 * time.Hour, 89503: 0, 89501: 0, 40243: 0}
 
 func TestEveryKnownCodeHasAClass(t *testing.T) {
 	listed := 0
@@ -95,5 +102,20 @@ func TestErrorText(t *testing.T) {
 	for class, want := range map[Class]string{Retry: "retry", Token: "token", Shrink: "shrink", KeyRefused: "key_refused",
 		Throttled: "throttled", Quota: "quota", Wait: "wait", Stop: "stop", 42: "class 42"} {
 		equal(t, "name", class.String(), want)
+	}
+}
+
+// The error carries the time, and so does the wait of the shop (TestARefusalWithATime…
+// in connector).
+func TestRefusalsAreLookedAtAgainLater(t *testing.T) {
+	for n, want := range wantLookAgain {
+		inBubble(t, &api{tokens: []reply{code(n)}}, Config{}, func(t *testing.T, w *fixture) {
+			_, err := w.List(t.Context(), anyQuery)
+			wantClass(t, err, Wait, n)
+			var v *Error
+			if !errors.As(err, &v) || v.RetryAfter != want || strings.Contains(v.Hint, "not documented") {
+				t.Errorf("%+v, want a look after %v", v, want)
+			}
+		})
 	}
 }

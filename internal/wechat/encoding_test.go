@@ -5,7 +5,6 @@ import (
 	"compress/flate"
 	"compress/gzip"
 	"compress/zlib"
-	"errors"
 	"io"
 	"net/http"
 	"strings"
@@ -125,20 +124,6 @@ func TestRetryAfterIsObeyed(t *testing.T) {
 					t.Errorf("token: went on after %v, want %v to %v", took, c.least, c.most)
 				}
 			})
-		})
-	}
-}
-
-// The vendor documents how long it refuses an address.
-func TestRefusedAddressesAreLookedAtAgainLater(t *testing.T) {
-	for n, want := range map[int]time.Duration{89507: time.Hour, 89506: 24 * time.Hour, 89503: 0, 89501: 0, 40243: 0} {
-		inBubble(t, &api{tokens: []reply{code(n)}}, Config{}, func(t *testing.T, w *fixture) {
-			_, err := w.List(t.Context(), anyQuery)
-			wantClass(t, err, Wait, n)
-			var v *Error
-			if !errors.As(err, &v) || v.RetryAfter != want || strings.Contains(v.Hint, "not documented") {
-				t.Errorf("%+v, want a look after %v", v, want)
-			}
 		})
 	}
 }
