@@ -81,7 +81,7 @@ type Config struct {
 	// TransactionTimeout is the age at which the broker aborts an open
 	// transaction.
 	TransactionTimeout time.Duration
-	// Format is the encoding of the order records: "json".
+	// Format is the encoding of the order records, one of record.Names.
 	Format string
 	// Compression is "none", "gzip", "snappy", "lz4" or "zstd".
 	Compression string
@@ -190,7 +190,7 @@ func convert(env *environment, withShops bool) (*Config, faults) {
 
 		SessionTimeout:     f.duration("SESSION_TIMEOUT", env.SessionTimeout, time.Second, 30*time.Minute),
 		TransactionTimeout: f.duration("TRANSACTION_TIMEOUT", env.TransactionTimeout, time.Second, 15*time.Minute),
-		Format:             f.choice("FORMAT", env.Format, record.Names(), laterFormats),
+		Format:             f.choice("FORMAT", env.Format, record.Names(), record.Planned()),
 		Compression:        f.choice("COMPRESSION", env.Compression, []string{"none", "gzip", "snappy", "lz4", "zstd"}, nil),
 		RESTToken:          f.secret("", "", variable("REST_TOKEN_FILE"), env.RestTokenFile),
 		LogLevel:           f.level("LOG_LEVEL", env.LogLevel),

@@ -3,6 +3,8 @@ package config
 import (
 	"reflect"
 	"strings"
+
+	"orderwalk/internal/record"
 )
 
 // prefix begins the name of every variable.
@@ -19,8 +21,8 @@ const prefix = "ORDERWALK"
 // LISTEN or STATUS may be set for another program.
 //
 // Tags: default = built-in value; shown = the default in words, where it is not a
-// fixed value; type and desc = type and meaning in the table. Type path is a file
-// that need not exist.
+// fixed value; type and desc = type and meaning in the table. {formats} in a desc
+// becomes their names. Type path is a file that need not exist.
 type environment struct {
 	KafkaBrokers string `split_words:"true" type:"host:port,…" shown:"required" desc:"bootstrap brokers, separated by commas"`
 
@@ -91,7 +93,7 @@ type environment struct {
 	WorkerID           string `split_words:"true" type:"text" shown:"host name and port of ORDERWALK_LISTEN" desc:"names this worker in logs and in the group; a starting worker removes a dead member with its name from the group; none when the port is 0"`
 	SessionTimeout     string `split_words:"true" type:"duration" default:"10s" desc:"a worker without an accepted heartbeat for this long loses its lanes; brokers allow 6s to 30m by default"`
 	TransactionTimeout string `split_words:"true" type:"duration" default:"30s" desc:"the broker aborts a transaction open for longer; also how long a dead worker can hold back read_committed readers"`
-	Format             string `split_words:"true" type:"text" default:"json" desc:"encoding of the order records: json"`
+	Format             string `split_words:"true" type:"text" default:"json" desc:"encoding of the order records: {formats}"`
 	Compression        string `split_words:"true" type:"text" default:"none" desc:"none, gzip, snappy, lz4 or zstd"`
 
 	Listen        string `split_words:"true" type:"address" default:":8083" desc:"address of the HTTP listener: health, metrics"`
@@ -100,10 +102,6 @@ type environment struct {
 	LogLevel  string `split_words:"true" type:"text" default:"info" desc:"debug, info, warn or error"`
 	LogFormat string `split_words:"true" type:"text" default:"json" desc:"json or text; when it is not set and stderr is a terminal, run logs text and shows a status line"`
 }
-
-// laterFormats are planned formats that this version does not support; they get
-// their own fault text.
-var laterFormats = []string{"json_envelope", "avro", "json_schema", "protobuf", "cloudevents"}
 
 // Variable is one row of the documentation.
 type Variable struct {
@@ -130,7 +128,7 @@ func Variables() []Variable {
 			Name:    variable(upperWords(t.Field(i).Name)),
 			Type:    tag.Get("type"),
 			Default: tag.Get("shown"),
-			Meaning: tag.Get("desc"),
+			Meaning: strings.ReplaceAll(tag.Get("desc"), "{formats}", orList(record.Names())),
 			builtIn: tag.Get("default"),
 		}
 		if v.Default == "" {

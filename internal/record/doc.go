@@ -6,5 +6,8 @@
 //	json.go      the format json
 //	partition.go the partition of a key, by Java's default partitioner
 //
-// A new format is one file and one line in [Formats].
+// A new format is one file and one line in [Formats], and out of [Planned];
+// TestEveryFormatIsReadAsWritten then covers it. The variable's text, its faults and
+// the README follow (go test ./internal/config -update); the chart has the names in
+// values.schema.json, which test/deploy compares.
 package record

@@ -52,6 +52,11 @@ type Format struct {
 // Formats lists all formats, the default first.
 func Formats() []Format { return []Format{JSON()} }
 
+// Planned lists formats that the contract names and this version does not have.
+func Planned() []string {
+	return []string{"json_envelope", "avro", "json_schema", "protobuf", "cloudevents"}
+}
+
 // Names lists the names of all formats.
 func Names() (names []string) {
 	for _, f := range Formats() {

@@ -1,6 +1,8 @@
 package record
 
 import (
+	"bytes"
+	"slices"
 	"testing"
 	"time"
 )
@@ -25,6 +27,37 @@ func TestOrderRecordGolden(t *testing.T) {
 		if err != nil || order.ID != id || order.Shop != page.Shop || order.Start != page.Start || order.End != page.End || !order.ReadAt.Equal(at.Truncate(time.Millisecond)) {
 			t.Errorf("%s is read as %+v (%v)", got, order, err)
 		}
+	}
+}
+
+// TestEveryFormatIsReadAsWritten: an order that was encoded is the order that is
+// decoded, also if its texts need escapes and after another order of its page; bytes of
+// no format are an error, and only formats that do not exist are planned.
+func TestEveryFormatIsReadAsWritten(t *testing.T) {
+	at := time.Date(2026, 11, 23, 18, 0, 0, 123_000_000, time.UTC)
+	for _, f := range Formats() {
+		t.Run(f.Name, func(t *testing.T) {
+			encoder, err := f.Open(t.Context(), "orders")
+			if err != nil {
+				t.Fatal(err)
+			}
+			page := Page{Shop: `wx"1\ü`, Range: "update_time", Start: 1658505600, End: 1658509200, ReadAt: at}
+			for _, id := range []string{"3704612354559743232", "00", `a"b\ü`} {
+				value := encoder.Append([]byte("before"), id, &page)
+				rest, ok := bytes.CutPrefix(value, []byte("before"))
+				order, err := encoder.Decode(rest)
+				if !ok || err != nil || order.ID != id || order.Shop != page.Shop || order.Range != page.Range ||
+					order.Start != page.Start || order.End != page.End || !order.ReadAt.Equal(at) {
+					t.Errorf("%q is read as %+v (%v)", rest, order, err)
+				}
+			}
+			if order, err := encoder.Decode([]byte("\x00\x00")); err == nil {
+				t.Errorf("bytes of no format are read as %+v", order)
+			}
+			if Named(f.Name).Name != f.Name || slices.Contains(Planned(), f.Name) {
+				t.Errorf("the format is %q by its name, and planned: %v", Named(f.Name).Name, Planned())
+			}
+		})
 	}
 }
 

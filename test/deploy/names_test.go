@@ -15,6 +15,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"orderwalk/internal/config"
+	"orderwalk/internal/record"
 )
 
 const (
@@ -132,6 +133,7 @@ func TestValuesHaveTheProgramsDefaults(t *testing.T) {
 type schema struct {
 	Ref        string            `json:"$ref"`
 	Type       any               `json:"type"`
+	Enum       []any             `json:"enum"`
 	Closed     *bool             `json:"additionalProperties"`
 	Properties map[string]schema `json:"properties"`
 }
@@ -187,6 +189,19 @@ func TestSchemaHasEveryValue(t *testing.T) {
 		}
 	}
 	compare("", whole, values)
+}
+
+// The schema accepts every format of order records, and no other.
+func TestSchemaHasEveryFormat(t *testing.T) {
+	whole, _ := readSchema(t)
+	accepted := whole.Properties["topics"].Properties["orders"].Properties["format"].Enum
+	var formats []any
+	for _, name := range record.Names() {
+		formats = append(formats, name)
+	}
+	if !slices.Equal(accepted, formats) {
+		t.Errorf("values.schema.json accepts %v, the program has %v", accepted, formats)
+	}
 }
 
 // Strimzi is asked for the offsets topic that the program itself would make.
