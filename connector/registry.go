@@ -81,7 +81,7 @@ func newRegistry(m *Metrics, quotas *budget.Budgets) *registry {
 			{desc("backfill_progress_ratio", "Share of the range that has been read: 1 when live or done."), prometheus.GaugeValue,
 				func(s ShopStatus, _ time.Time) float64 { return s.Progress() }},
 		},
-		state: prometheus.NewDesc("orderwalk_shop_state", "1 for the state a shop is in: starting, backfill, live, waiting, exhausted, done, failed or elsewhere.",
+		state: prometheus.NewDesc("orderwalk_shop_state", "1 for the state a shop is in: starting, backfill, live, waiting, exhausted, paused, done, failed or elsewhere.",
 			[]string{"shop", "state"}, nil),
 	}
 }

@@ -89,6 +89,7 @@ func (c *Connector) find(ctx context.Context, shops []Shop) (found, error) {
 func (c *Connector) apply(f found, shops []Shop) {
 	c.logCounts(f.partitions)
 	c.cfg.Shops, c.partitions, c.refused = shops, f.partitions, f.refused
+	c.forgetPauses()
 	c.distribute()
 }
 
@@ -226,33 +227,6 @@ func (c *Connector) members(number int) ([]*member, map[string]error) {
 		members[i] = &member{shop: shop, status: sheet, inbox: inbox, history: history, paused: c.paused[p]}
 	}
 	return members, c.refused
-}
-
-// Pause stops walking a shop until Resume. A call in progress ends, and what has been
-// read is committed. Other shops are not affected. It reports whether the shop exists.
-func (c *Connector) Pause(shop string) bool { return c.pause(shop, true) }
-
-// Resume continues a paused shop from its checkpoint. It reports whether the shop
-// exists.
-func (c *Connector) Resume(shop string) bool { return c.pause(shop, false) }
-
-func (c *Connector) pause(name string, paused bool) bool {
-	c.mu.Lock()
-	var changed []int
-	for number, shops := range c.shops {
-		for _, shop := range shops {
-			if shop.Name == name {
-				changed = append(changed, number)
-				c.paused[shop.partition()] = paused
-			}
-		}
-	}
-	set := c.set
-	c.mu.Unlock()
-	if set != nil {
-		set.change(changed, c.members)
-	}
-	return len(changed) > 0
 }
 
 // load returns the cost of each lane for the group's assignment: its number of shops.

@@ -93,7 +93,7 @@ type shopState struct {
 	// unread is the time that is not read although the start time asks for it; nil =
 	// none.
 	unread *UnreadError
-	// ahead is the state that a waiting shop gets once a page arrives.
+	// nextState is the state that a waiting shop gets once a page arrives.
 	nextState State
 	// pushed are the seconds of events that await their records, none before from.
 	pushed []int64
