@@ -2,23 +2,10 @@ package cli
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"io"
 	"net/http"
-	"net/url"
-	"os"
-	"strings"
-	"syscall"
-	"time"
 
 	"github.com/spf13/cobra"
-
-	"orderwalk/internal/config"
 )
-
-// healthTimeout bounds the wait for the worker's answer.
-const healthTimeout = 5 * time.Second
 
 const healthAbout = `
 For container engines without HTTP probes: the image's HEALTHCHECK is this
@@ -55,62 +42,14 @@ func healthCommand(streams Streams) *cobra.Command {
 }
 
 func askHealth(ctx context.Context, c Streams, settings map[string]string, ready bool) error {
-	address, err := config.Listen(settings)
-	if err != nil {
-		return err
-	}
 	path := "/livez"
 	if ready {
 		path = "/readyz"
 	}
-	ctx, cancel := context.WithTimeout(ctx, healthTimeout)
-	defer cancel()
-	address = loopback(address)
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+path, nil)
+	text, err := askWorker(ctx, settings, http.MethodGet, path)
 	if err != nil {
-		return fmt.Errorf("ask the worker at %s: %w", address, err)
-	}
-	client := http.Client{Transport: &http.Transport{}} // without a proxy
-	answer, err := client.Do(request)
-	if err != nil {
-		return &healthError{address, err}
-	}
-	defer answer.Body.Close()
-	text, _ := io.ReadAll(io.LimitReader(answer.Body, 1000)) // a partial text is useful too
-	if answer.StatusCode != http.StatusOK {
-		return fmt.Errorf("the worker at %s answers %s: %s", address, answer.Status, strings.TrimSpace(string(text)))
+		return err
 	}
 	_, err = c.Out.Write(text)
 	return err
-}
-
-// healthError reports that the worker does not answer.
-type healthError struct {
-	address string
-	err     error
-}
-
-func (e *healthError) Error() string {
-	err := e.err
-	var wrapped *url.Error
-	if errors.As(err, &wrapped) {
-		err = wrapped.Err
-	}
-	return fmt.Sprintf("ask the worker at %s: %v", e.address, err)
-}
-
-func (e *healthError) Unwrap() error { return e.err }
-
-func (e *healthError) hint() string {
-	switch {
-	case errors.Is(e.err, syscall.ECONNREFUSED):
-		hint := "no worker listens there: check that orderwalk run is up and has the same ORDERWALK_LISTEN"
-		if os.Getenv("ORDERWALK_KAFKA_BROKERS")+os.Getenv("ORDERWALK_LISTEN") == "" {
-			hint += "; neither ORDERWALK_LISTEN nor ORDERWALK_KAFKA_BROKERS is set here, and no orderwalk dev runs in ./" + devFolder
-		}
-		return hint
-	case errors.Is(e.err, context.DeadlineExceeded):
-		return "a program listens there but does not answer; see the worker's log"
-	}
-	return "check that ORDERWALK_LISTEN is the same as the worker's"
 }

@@ -12,10 +12,10 @@ import (
 func localHint(err error) string {
 	var network *net.OpError
 	var path *fs.PathError
-	var health *healthError
+	var worker *workerError
 	switch {
-	case errors.As(err, &health):
-		return health.hint()
+	case errors.As(err, &worker):
+		return worker.hint()
 	case errors.As(err, &network) && network.Op == "listen":
 		return listenHint(network)
 	case errors.Is(err, syscall.ENOSPC):
