@@ -228,7 +228,7 @@ func (b *Budget) refusal() (why error) {
 // HeldError is a backfill that waits for more of the day's list calls.
 type HeldError struct {
 	Left, Limit int64     // of the day's calls
-	Share       float64   // of what is left, which is the live walk's
+	Share       float64   // of the whole day's calls, which is the live walk's
 	Until       time.Time // when the day ends
 }
 

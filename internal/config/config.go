@@ -56,7 +56,7 @@ type Config struct {
 	StateKeyFile string
 	// Push is the listener for the vendor's pushes.
 	Push Push
-	// QuotaLiveShare is the share of the day's remaining list calls that a
+	// QuotaLiveShare is the share of the whole day's list calls that a
 	// backfill leaves to the live walk, 0 to 1.
 	QuotaLiveShare float64
 

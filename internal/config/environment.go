@@ -73,7 +73,7 @@ type environment struct {
 	PushAESKey     string `split_words:"true" type:"secret" desc:"EncodingAESKey of the pushes, 43 characters"`
 	PushAESKeyFile string `split_words:"true" type:"file" desc:"file with the EncodingAESKey, read again when it changes"`
 
-	QuotaLiveShare string `split_words:"true" type:"number" default:"0.2" desc:"share of the day's remaining list calls that a backfill leaves to the live walk, 0 to 1"`
+	QuotaLiveShare string `split_words:"true" type:"number" default:"0.2" desc:"share of the whole day's list calls that a backfill leaves to the live walk, 0 to 1"`
 
 	TimeRange string `split_words:"true" type:"text" default:"create_time" desc:"create_time: each order once; update_time: one record for each change"`
 	StartTime string `split_words:"true" type:"time" shown:"time of the first start" desc:"where the walk begins: unix seconds, RFC 3339 or a date, which is its 00:00 in Asia/Shanghai; counts at a shop's first start only; an earlier one set later has no effect and is reported"`
