@@ -16,16 +16,24 @@
 //	committer.go  group commit: outboxes and checkpoints in one transaction
 //	lane.go       one lane: fence, load, walk and commit, start again
 //	members.go    the shops of a lane
-//	reconcile.go  shops added, changed and removed while a lane runs
+//	reconcile.go  shops added, changed, removed and paused while a lane runs
+//	pause.go      which shops are paused
+//	inbox.go      what a walker hears from outside
 //	load.go       reading a lane's partition while the log cleaner runs
 //	refused.go    orders topics that Kafka refuses: their shops fail, the lane continues
 //	recount.go    partitions added to orders topics
 //	held.go       how a walker uses the daily budget, and the series about it
 //	start.go      the first checkpoint of a shop
+//	unread.go     a start time before the beginning of the walk
+//	ready.go      what the start waits for
 //	clocks.go     the difference between this machine's clock and the API's
 //	laneset.go    the lanes that the group assigns to this worker
 //	shops.go      shops distributed over lanes, and changed at run time
+//	status.go     the state of one shop, as shown
 //	registry.go   the state of every shop; the series computed from it
+//	metrics.go    the series that the walk counts
+//	pushed.go     how long the records of pushed events take
+//	sidecar.go    the group's log beside the lanes
 //	outage.go     what this worker waits for from Kafka: metric and log
 //	checkpoints.go what other workers have done, by their checkpoints
 //	lost.go       an offsets topic that was deleted

@@ -185,12 +185,12 @@ func (ls *laneSet) change(numbers []int, shops func(number int) ([]*member, map[
 // lane.
 func (ls *laneSet) standing(number int, p offsets.Partition) (s standing, here bool) {
 	ls.mu.Lock()
-	shift := ls.lanes[number]
+	running := ls.lanes[number]
 	ls.mu.Unlock()
-	if shift == nil {
+	if running == nil {
 		return standing{}, false
 	}
-	return shift.lane.standing(p), true
+	return running.lane.standing(p), true
 }
 
 // numbers lists the lanes that this worker runs.

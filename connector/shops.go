@@ -223,8 +223,8 @@ func (c *Connector) members(number int) ([]*member, map[string]error) {
 	members := make([]*member, len(c.shops[number]))
 	for i, shop := range c.shops[number] {
 		p := shop.partition()
-		sheet, inbox, history := c.registry.of(p, shop)
-		members[i] = &member{shop: shop, status: sheet, inbox: inbox, history: history, paused: c.paused[p]}
+		state, inbox, history := c.registry.of(p, shop)
+		members[i] = &member{shop: shop, status: state, inbox: inbox, history: history, paused: c.paused[p]}
 	}
 	return members, c.refused
 }

@@ -30,10 +30,9 @@ type Config struct {
 
 // Record is a delivered record. A nil Value is a tombstone.
 type Record struct {
-	Name   Name
-	Key    []byte
-	Value  []byte
-	Offset int64
+	Name  Name
+	Key   []byte
+	Value []byte
 }
 
 // Log is one worker's access to the log. Several goroutines may call its methods, except
@@ -140,7 +139,7 @@ func (l *Log) add(r txn.Record) error {
 		return nil
 	}
 	l.seen[n] = r.Offset
-	deliver(Record{Name: n, Key: r.Key, Value: r.Value, Offset: r.Offset})
+	deliver(Record{Name: n, Key: r.Key, Value: r.Value})
 	return nil
 }
 

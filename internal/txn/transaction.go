@@ -27,14 +27,10 @@ type Transaction struct {
 	freeBuffers [][]byte         // free buffers
 	inUse       bool             // kafka-go may still read the buffers
 	records     int
-	bytes       int
 }
 
 // Records returns the number of appended records.
 func (t *Transaction) Records() int { return t.records }
-
-// Bytes returns the size of the encoded records before compression.
-func (t *Transaction) Bytes() int { return t.bytes }
 
 // partitions lists the partitions that have records.
 func (t *Transaction) partitions() []topicPartition {
@@ -60,10 +56,8 @@ func (t *Transaction) Append(topic string, partition int32, at time.Time, key, v
 			topic, size, t.limit, errTooLarge)
 	}
 	b := t.batch(topic, partition, size)
-	before := len(b.records)
 	b.appendRecord(at.UnixMilli(), key, value, headers)
 	t.records++
-	t.bytes += len(b.records) - before
 	return nil
 }
 
@@ -119,5 +113,5 @@ func (t *Transaction) reset() {
 	clear(t.batches)
 	t.batches = t.batches[:0]
 	t.topic, t.indexes, t.inUse = "", nil, false
-	t.records, t.bytes = 0, 0
+	t.records = 0
 }
