@@ -115,24 +115,25 @@ func (i *silenceCheck) examine(q Query, d *silentCall) (h holding, pause time.Du
 	now := time.Now()
 	theirs, _ := i.client.host.Now()
 	var v *silentRange
+	var looked silentRange // v as this call changes it
 	mine, known := false, false
 	i.client.evidence.with(q, func(x *filterEvidence) {
 		v, known = x.silentRangeOf(q, theirs), x.withOrders != span{}
 		if mine = !v.busy && v.holds(q) && !v.next.After(now); mine {
 			v.busy = true
+			looked = *v
 		}
 	})
 	if !mine {
 		return unknown, patience
 	}
-	apart := narrowApart << v.rounds
-	if v.recent {
+	apart := narrowApart << looked.rounds
+	if looked.recent {
 		apart = recentApart
 	}
 	if d.mood == fewTries {
 		apart = time.Second
 	}
-	looked := *v
 	h, pause = i.look(q, &looked, known, apart)
 	looked.busy = false
 	i.client.evidence.with(q, func(*filterEvidence) { looked.used = v.used; *v = looked })
