@@ -209,7 +209,7 @@ func (b *shopBook) watch(ctx context.Context, cfg *config.Config, defaults map[s
 		seen = latest
 		if err == nil {
 			if logged != "" {
-				b.log.Info("the shops file is valid again and in use", "file", cfg.ShopsFile)
+				b.log.Info("the shops file is in use again", "file", cfg.ShopsFile)
 			}
 			logged = ""
 			continue
