@@ -6,7 +6,7 @@
 # set up; GOTOOLCHAIN=local in the environment keeps the installed one.
 export GOTOOLCHAIN ?= auto
 # Build tags that tests hide behind; none is ever negated, so lint sees all code at once.
-TAGS := kafka chart image kubernetes
+TAGS := calls kafka connect chart image kubernetes
 # How long each fuzz target runs, or how many executions it makes, as 200000x.
 FUZZTIME ?= 20s
 # How many random lives are played, and the seed of the first; without a seed
@@ -19,6 +19,9 @@ SOAK ?= 600
 SEED ?=
 # Passed on to the benchmark, such as BENCHFLAGS='-rounds 5 -markdown'.
 BENCHFLAGS ?=
+# How many shops and lanes the one worker of scale has.
+SHOPS ?= 10000
+LANES ?= 64
 # Which fuzz targets run, as an extended regular expression; all by default.
 FUZZ ?= .
 # Name and engine of the image; the first engine that is there by default.
@@ -52,8 +55,8 @@ debian = @for program in $(1); do command -v $$program >/dev/null || missing="$$
 		echo "missing:$$missing (Debian: apt-get install --no-install-recommends $(2))" >&2; exit 1; }
 
 .DEFAULT_GOAL := help
-.PHONY: help build test lint lint-chart docs-chart lives fuzz test-kafka soak test-chart test-rules test-kubernetes test-image \
-	bench image release kubernetes clean need-java need-kcat need-promtool need-buildah
+.PHONY: help build test lint lint-chart docs-chart lives calls fuzz test-kafka test-connect soak test-chart test-rules test-kubernetes test-image \
+	bench scale image release kubernetes clean need-java need-kcat need-python need-promtool need-buildah
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -75,6 +78,9 @@ lives: ## SEEDS random lives (500) with every fault there is; SEED repeats one; 
 	@LIVES=$(SEEDS) LIVES_SEED=$(or $(SEED),$(shell date +%s)) go test $(RACE) -count=$(TIMES) $(if $(filter 1,$(SEEDS)),-v) -run '^TestLives$$' \
 		-timeout $$(($(SEEDS) * $(TIMES) * 10 + 600))s -artifacts -outputdir "$(CURDIR)/.cache/lives" ./connector
 
+calls: ## what a day of one shop costs in list calls, played against the simulator; CALLS picks rows by a part of their names
+	@cd connector && CALLS="$(or $(CALLS),all)" go test -tags calls -count=1 -timeout 60m -run '^TestCalls$$'
+
 fuzz: ## every fuzz target for FUZZTIME (20s), which may be a number of executions (200000x); FUZZ picks targets by a pattern
 	@grep -rE --exclude-dir=.cache --include='*_test.go' '^func Fuzz[A-Za-z0-9_]+\(' . | \
 	sed -E 's,^(.*)/[^/]*:func (Fuzz[A-Za-z0-9_]+)\(.*,\1 \2,' | grep -E '$(FUZZ)' | { \
@@ -89,9 +95,14 @@ fuzz: ## every fuzz target for FUZZTIME (20s), which may be a number of executio
 
 # RACE=-race adds the race detector, which finds next to nothing here that the
 # stories in bubbles do not, and crashes now and then.
-test-kafka: need-java need-kcat ## tests against a real Apache Kafka, fetched by Maven
+test-kafka: need-java need-kcat need-python ## tests against a real Apache Kafka, fetched by Maven
 	$(call say,go test $(RACE) -tags kafka with a real Kafka)
-	@go test $(RACE) -tags kafka -count=1 -p 2 -timeout 25m -run '^($(KAFKA_TESTS))$$' $(KAFKA_PACKAGES)
+	@go test $(RACE) -tags kafka -count=1 -p 2 -timeout 40m -run '^($(KAFKA_TESTS))$$' $(KAFKA_PACKAGES)
+
+# The recordings are made of the same worker: go test -tags connect ./test/connect -run TestConnectWorker -update
+test-connect: need-java need-python ## Kafka Connect's REST: what a real Connect worker answers, and the same calls and clients against orderwalk
+	$(call say,go test -tags connect ./test/connect)
+	@go test -tags connect -count=1 -timeout 10m -run '^(TestConnectWorker|TestOrderwalk)$$' ./test/connect
 
 soak: need-java ## 200 shops, 3 workers and what befalls them, for SOAK seconds (600); SEED repeats one; logs in .cache/soak
 	@mkdir -p .cache/soak
@@ -126,6 +137,9 @@ test-image: need-java need-buildah ## the image: built twice, then killed and re
 
 bench: need-java build ## orders a second, CPU and memory beside a bare client (BENCHFLAGS)
 	@go run ./bench -binary bin/orderwalk $(BENCHFLAGS)
+
+scale: need-java build ## what SHOPS shops (10000) in LANES lanes (64) cost one worker; its settings in BENCHFLAGS, such as '-set POLL_INTERVAL=60s'
+	@go run ./bench -binary bin/orderwalk -only '^kafka/scale$$' -rounds 1 -orders 1000 -shops $(SHOPS) -lanes $(LANES) $(BENCHFLAGS)
 
 image: ## the image, as IMAGE (orderwalk:dev), by docker, podman or buildah; more for it in IMAGEFLAGS
 	@test -n "$(ENGINE)" || { echo "docker, podman or buildah is missing" >&2; exit 1; }
@@ -165,6 +179,10 @@ $(KUBERNETES)/kwok: tools/kubernetes/go.mod tools/kubernetes/go.sum
 
 need-java:
 	$(call debian,java mvn,openjdk-17-jre-headless maven)
+
+need-python:
+	@python3 -c 'import ensurepip' 2>/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends python3-venv; } >/dev/null 2>&1 || { \
+		echo "missing: python3 with venv (Debian: apt-get install --no-install-recommends python3-venv)" >&2; exit 1; }
 
 need-kcat:
 	$(call debian,kcat,kcat)

@@ -96,6 +96,20 @@ func (b *broker) create(ctx context.Context, orders, offsets string, lanes int) 
 	}
 }
 
+// size is how many bytes of a topic the broker keeps.
+func (b *broker) size(ctx context.Context, topic string) (total int64, err error) {
+	dirs, err := b.admin.DescribeAllLogDirs(ctx, nil)
+	if err != nil {
+		return 0, fmt.Errorf("ask for the size of %s: %w", topic, err)
+	}
+	dirs.Each(func(dir kadm.DescribedLogDir) {
+		for _, p := range dir.Topics[topic] {
+			total += p.Size
+		}
+	})
+	return total, nil
+}
+
 // remove deletes topics and gives the broker a moment to do it, so that the
 // work does not fall into the next run.
 func (b *broker) remove(ctx context.Context, topics ...string) error {

@@ -75,12 +75,16 @@ func (t *tail) Write(p []byte) (int, error) {
 }
 
 // highWater is the peak of a process's resident memory so far, 0 once it ended.
-func highWater(pid int) int64 {
+func highWater(pid int) int64 { return memoryOf(pid, "VmHWM:") }
+
+// memoryOf is a number of bytes that the kernel keeps of a process, by its name in
+// /proc/PID/status; 0 once it ended.
+func memoryOf(pid int, name string) int64 {
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
 		return 0
 	}
-	_, rest, _ := strings.Cut(string(status), "VmHWM:")
+	_, rest, _ := strings.Cut(string(status), name)
 	line, _, _ := strings.Cut(rest, "kB")
 	kib, _ := strconv.ParseInt(strings.TrimSpace(line), 10, 64) // absent in a process that is ending
 	return kib << 10

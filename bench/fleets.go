@@ -232,6 +232,8 @@ func (s *suite) fleets() []job {
 		{"kafka/own", s.takeover("after kill −9 of a worker, from its next start on", ownTarget, restartOwn)},
 		{"kafka/many", s.many},
 		{"kafka/idle", s.idle},
+		{"kafka/scale", s.scale},
+		{"kafka/steer", s.steer},
 	}
 }
 

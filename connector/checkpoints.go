@@ -11,7 +11,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/segmentio/kafka-go"
 	"golang.org/x/sync/errgroup"
 
 	"orderwalk/internal/record"
@@ -28,7 +27,9 @@ import (
 // A reader that continues from an offset sees the last value of each key eventually,
 // since compaction never removes that. It may miss a tombstone: the log cleaner removes
 // a tombstone delete.retention.ms after it has removed the values before it. So the
-// only value followed from an offset is one that never decreases, a shop's watermark.
+// only value followed from an offset is a shop's watermark, which decreases only when an
+// operator sends the shop back; a forgotten shop whose tombstone is missed is found out
+// by the next whole reading.
 //
 // Whether a shop has windows left is decided by one reading of the whole partition. The
 // answer is accepted only for shops without a newer record behind the end of that
@@ -53,7 +54,7 @@ type followed struct {
 	mu        sync.Mutex
 	next      int64                           // offset of the next record to read
 	marks     map[offsets.Partition]int64     // watermarks of shops not yet known to be done
-	ended     map[offsets.Partition]readRange // bounded ranges that are done; they stay done
+	ended     map[offsets.Partition]readRange // bounded ranges that were done when their shop's record was written last
 	nextWhole time.Time                       // earliest time of the next whole reading
 }
 
@@ -103,13 +104,14 @@ func (cr *checkpointReader) done(ctx context.Context, lane int, shops []Shop) (d
 	l := &cr.lanes[lane]
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	err = cr.follow(ctx, lane)
 	left := make(map[offsets.Partition]Shop)
 	for _, shop := range shops {
 		if e, known := l.ended[shop.partition()]; !known || e.end != shop.Policy.End || e.start != shop.Policy.Start {
 			left[shop.partition()] = shop
 		}
 	}
-	if len(left) > 0 {
+	if err == nil && len(left) > 0 {
 		err = cr.look(ctx, lane, left)
 	}
 	behind := func(shop Shop) bool { return l.marks[shop.partition()] < shop.Policy.LastEnd() }
@@ -123,16 +125,13 @@ func (cr *checkpointReader) done(ctx context.Context, lane int, shops []Shop) (d
 			missing = append(missing, fmt.Sprintf("shop %s: done in part: %s", shop.Name, cr.cfg.explain(e)))
 		}
 	}
-	return len(left) == 0, missing, err
+	return len(left) == 0 && err == nil, missing, err
 }
 
 // look removes from left the shops that are read to their ends. The caller holds the
 // lane's mu.
 func (cr *checkpointReader) look(ctx context.Context, lane int, left map[offsets.Partition]Shop) error {
 	l := &cr.lanes[lane]
-	if err := cr.follow(ctx, lane); err != nil {
-		return err
-	}
 	for p, shop := range left {
 		if l.marks[p] < shop.Policy.LastEnd() {
 			return nil
@@ -145,9 +144,6 @@ func (cr *checkpointReader) look(ctx context.Context, lane int, left map[offsets
 	loaded, newer, err := cr.whole(ctx, lane, left)
 	if err != nil {
 		return err
-	}
-	if l.ended == nil {
-		l.ended = make(map[offsets.Partition]readRange)
 	}
 	l.nextWhole = time.Now().Add(max(leastRest, readingRest*time.Since(began)))
 	for p, shop := range left {
@@ -170,7 +166,7 @@ func (cr *checkpointReader) follow(ctx context.Context, lane int) error {
 		return fmt.Errorf("read checkpoints of lane %d: %w", lane, err)
 	}
 	if l.marks == nil || last < l.next { // the topic was deleted and created again
-		l.next, l.marks = 0, make(map[offsets.Partition]int64)
+		l.next, l.marks, l.ended = 0, make(map[offsets.Partition]int64), make(map[offsets.Partition]readRange)
 	}
 	l.next, err = cr.read(ctx, lane, l.next, func(r txn.Record) {
 		if bytes.Contains(r.Key, inWindow) {
@@ -180,6 +176,7 @@ func (cr *checkpointReader) follow(ctx context.Context, lane int) error {
 		if err != nil || k.Kind != offsets.KindShop {
 			return
 		}
+		delete(l.ended, k.Partition) // it was sent back, or is written again with the same content
 		if mark, ok := offsets.WatermarkOf(r.Value); ok {
 			l.marks[k.Partition] = mark
 		} else {
@@ -218,25 +215,15 @@ func (cr *checkpointReader) whole(ctx context.Context, lane int, shops map[offse
 	return loader.Load(), newer, err
 }
 
-// used reports for each lane whether its partition has records. It asks for all ends at
-// once, so that a first start need not read empty lanes. A lane without an answer
-// counts as used.
+// used reports for each lane whether its partition has records, so that a first start
+// need not read empty lanes. A lane without an answer counts as used.
 func (cr *checkpointReader) used(ctx context.Context) []bool {
+	reader := txn.Reader{Addr: cr.cfg.Addr, Transport: cr.cfg.Transport, Log: cr.log}
+	ends := reader.HighWatermarks(ctx, cr.cfg.OffsetsTopic)
 	used := make([]bool, len(cr.lanes))
-	requests := make([]kafka.OffsetRequest, len(cr.lanes))
 	for number := range cr.lanes {
-		used[number] = true
-		requests[number] = kafka.LastOffsetOf(number)
-	}
-	client := kafka.Client{Addr: cr.cfg.Addr, Transport: cr.cfg.Transport, Timeout: 5 * time.Second}
-	res, err := client.ListOffsets(ctx, &kafka.ListOffsetsRequest{Topics: map[string][]kafka.OffsetRequest{cr.cfg.OffsetsTopic: requests}})
-	if err != nil {
-		return used
-	}
-	for _, p := range res.Topics[cr.cfg.OffsetsTopic] {
-		if p.Error == nil && p.LastOffset == 0 && p.Partition < len(used) {
-			used[p.Partition] = false
-		}
+		end, known := ends[int32(number)]
+		used[number] = !known || end > 0
 	}
 	return used
 }

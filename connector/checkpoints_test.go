@@ -10,6 +10,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"orderwalk/internal/incident"
 	"orderwalk/offsets"
 	"orderwalk/simulator"
 )
@@ -113,7 +114,7 @@ func TestCheckpointReaderKeepsNoCheckpoints(t *testing.T) {
 		plug := &plug{dial: a.dial}
 		cfg, transport, _ := a.config(plug, discard(), newGatherer())
 		defer transport.CloseIdleConnections()
-		s := newCheckpointReader(&cfg, 4, discard(), newOutage(cfg.Metrics, discard()))
+		s := newCheckpointReader(&cfg, 4, discard(), newOutage(cfg.Metrics, incident.New(discard())))
 		policy := testPolicy()
 		policy.Start, policy.End = begin, begin+windows*10-1
 		dealt := make(map[int][]Shop)
@@ -162,7 +163,7 @@ func TestCheckpointReaderSeesWhenShopsAreDone(t *testing.T) {
 		plug := &plug{dial: a.dial}
 		cfg, transport, _ := a.config(plug, discard(), newGatherer())
 		defer transport.CloseIdleConnections()
-		s := newCheckpointReader(&cfg, 4, discard(), newOutage(cfg.Metrics, discard()))
+		s := newCheckpointReader(&cfg, 4, discard(), newOutage(cfg.Metrics, incident.New(discard())))
 		dealt := func(end int64) map[int][]Shop {
 			dealt := make(map[int][]Shop)
 			for i := range shops {
@@ -211,7 +212,7 @@ func TestCheckpointReaderSeesWhenShopsAreDone(t *testing.T) {
 		})
 		a.createOffsetsTopic()
 		write(offsets.Settled, shops)
-		again := newCheckpointReader(&cfg, 4, discard(), newOutage(cfg.Metrics, discard()))
+		again := newCheckpointReader(&cfg, 4, discard(), newOutage(cfg.Metrics, incident.New(discard())))
 		again.lanes[0].next, again.lanes[1].next, again.lanes[2].next, again.lanes[3].next = 1000, 1000, 1000, 1000 // offsets of a longer log
 		s = again
 		for range 2 { // the first finds that the topic was deleted and created again

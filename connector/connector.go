@@ -3,11 +3,9 @@ package connector
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -18,6 +16,7 @@ import (
 	"orderwalk/connector/window"
 	"orderwalk/internal/budget"
 	"orderwalk/internal/group"
+	"orderwalk/internal/incident"
 	"orderwalk/internal/record"
 	"orderwalk/internal/topics"
 	"orderwalk/internal/wechat"
@@ -32,6 +31,8 @@ type Config struct {
 	Group string
 	// WorkerID names this process in the group and in logs.
 	WorkerID string
+	// URL is where this process serves HTTP for the other workers; may be empty.
+	URL string
 	// OffsetsTopic holds the checkpoints; its partitions are the lanes.
 	OffsetsTopic string
 	// TopicPartitions, OffsetsPartitions and ReplicationFactor apply only to topics
@@ -60,6 +61,9 @@ type Config struct {
 	Shops     []Shop           // see SetShops
 	Metrics   *Metrics
 	Log       *slog.Logger
+	// Incidents joins the log lines about what many shops have at the same time. The
+	// clients of the shops should report to it, too. Defaults to one over Log.
+	Incidents *incident.Log
 	// Hint returns what an operator can do about an error, for shops' reasons; empty
 	// if it does not know. May be nil.
 	Hint func(error) string
@@ -86,6 +90,9 @@ type Shop struct {
 	// OneRefresher reports that a new token ends the previous one, so that one worker
 	// must walk all shops of the app ID.
 	OneRefresher bool
+	// Created reports that the shop was created over HTTP, or that shops come and go with
+	// their authorisations: the connector does not end then.
+	Created bool
 }
 
 func (s Shop) partition() offsets.Partition {
@@ -100,15 +107,17 @@ type Connector struct {
 	outage   *outage
 	clocks   *clocks
 	extra    chan struct{} // see extraWindows.tokens
-	demand   demand        // for extra windows
+	turns    turns
+	demand   demand // for extra windows
 	ids      *idBudget
 
 	mu          sync.Mutex
-	shops       map[int][]Shop // by lane; nil until the lanes are known
-	paused      map[offsets.Partition]bool
-	partitions  map[string]int   // of each topic; the offsets topic's are the lanes; replaced, never changed
-	refused     map[string]error // orders topics that could not be used at the latest check, and why
-	set         *laneSet         // nil until Run
+	shops       map[int][]Shop    // by lane; nil until the lanes are known
+	wanted      map[string]Wanted // by name; see Steer
+	partitions  map[string]int    // of each topic; the offsets topic's are the lanes; replaced, never changed
+	refused     map[string]error  // orders topics that could not be used at the latest check, and why
+	set         *laneSet          // nil until Run
+	member      *group.Member     // nil until Run
 	checkpoints *checkpointReader
 	tombstones  time.Duration // delete.retention.ms of the offsets topic; 0 = unknown yet
 	ready       error
@@ -122,14 +131,15 @@ const maxExtraWindows = 512
 
 // New returns a connector whose shops are registered. Run starts it.
 func New(cfg Config, reg prometheus.Registerer) *Connector {
-	c := &Connector{cfg: cfg, registry: newRegistry(cfg.Metrics, budget.New(cfg.QuotaLiveShare, cfg.Log)), changed: make(chan struct{}, 1), paused: make(map[offsets.Partition]bool), extra: make(chan struct{}, maxExtraWindows), ids: newIDBudget()}
+	cfg.Incidents = cmp.Or(cfg.Incidents, incident.New(cfg.Log))
+	c := &Connector{cfg: cfg, registry: newRegistry(cfg.Metrics, budget.New(cfg.QuotaLiveShare, cfg.Log, cfg.Incidents)), changed: make(chan struct{}, 1), extra: make(chan struct{}, maxExtraWindows), turns: make(turns, maxTurns), ids: newIDBudget()}
 	c.stage(fmt.Sprintf("starting: waiting for Kafka at %v to answer", cfg.Addr))
 	c.registry.explain = c.cfg.explain
 	c.registry.register(cfg.Shops, c.poke)
-	c.outage = newOutage(cfg.Metrics, cfg.Log)
+	c.outage = newOutage(cfg.Metrics, cfg.Incidents)
 	c.clocks = newClocks(cfg.Host, cfg.Log)
 	c.registry.clocks = c.clocks
-	reg.MustRegister(c.registry, c.outage, c.clocks)
+	reg.MustRegister(newTotals(c), c.outage, c.clocks)
 	return c
 }
 
@@ -140,15 +150,19 @@ func (c *Connector) Status() []ShopStatus { return c.registry.snapshot() }
 // ended, here or at another worker. It then returns nil if all of them are done, or an
 // error that lists the others with their reasons.
 func (c *Connector) Run(ctx context.Context) error {
+	defer c.cfg.Incidents.Flush()
 	// The slow steps before the first lane opens run concurrently.
 	failed := make(chan error, 1)
 	there, known := make(chan struct{}), make(chan struct{})
 	member := group.New(group.Config{
 		Brokers: strings.Split(c.cfg.Addr.String(), ","), Dialer: c.cfg.Dialer, Addr: c.cfg.Addr, Transport: c.cfg.Transport,
-		GroupID: c.cfg.Group, Topic: c.cfg.OffsetsTopic, Worker: c.cfg.WorkerID, Until: there,
+		GroupID: c.cfg.Group, Topic: c.cfg.OffsetsTopic, Worker: c.cfg.WorkerID, URL: c.cfg.URL, Until: there,
 		SessionTimeout: c.cfg.SessionTimeout, Heartbeat: c.cfg.Heartbeat, Load: c.load, Together: c.together, Log: c.cfg.Log,
 		OnEvent: c.cfg.Metrics.groupEvent, OnOutage: c.outage.membership,
 	})
+	c.mu.Lock()
+	c.member = member
+	c.mu.Unlock()
 	lanes, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var asking sync.WaitGroup
 	asking.Go(func() { c.registry.quotas.Run(lanes) })
@@ -186,8 +200,8 @@ func (c *Connector) Run(ctx context.Context) error {
 	}()
 	err := c.prepare(ctx, set, there)
 	if err == nil {
-		if c.cfg.Sidecar != nil {
-			sidecar = &sidecars{Sidecar: c.cfg.Sidecar, lanes: set, lane: int(record.Partition(c.cfg.Sidecar.Key, c.lanes()))}
+		if c.cfg.Sidecar != nil && c.lanes() > 0 { // not if ctx ended before the topics were known
+			sidecar = &sidecars{Sidecar: c.cfg.Sidecar, lanes: set, lane: c.sidecarLane()}
 			sidecar.group.Go(func() { sidecar.Follow(lanes, sidecar.lane) })
 			defer sidecar.group.Wait()
 		}
@@ -227,8 +241,13 @@ func (c *Connector) prepare(ctx context.Context, set *laneSet, there chan<- stru
 			c.tombstones = kept
 			c.mu.Unlock()
 		})
+		var unprepared error
+		if c.cfg.Sidecar != nil && c.cfg.Sidecar.Prepare != nil {
+			looking.Go(func() { unprepared = c.cfg.Sidecar.Prepare(ctx, c.sidecarLane()) })
+		}
 		err = topics.Check(ctx, c.cfg.Addr, c.cfg.Transport, c.offsetsTopic())
 		looking.Wait()
+		err = cmp.Or(err, unprepared)
 	}
 	if ctx.Err() != nil {
 		return nil // wait returns at once
@@ -257,88 +276,4 @@ func (c *Connector) wait(ctx context.Context, set *laneSet, failed, left chan er
 			return err
 		}
 	}
-}
-
-// result reports whether nothing is left to do. With a bounded range that is when every
-// shop of this worker has ended or can only wait, and every other shop is done or
-// belongs to a worker that is as far. Without one it is when this worker is alone and
-// all shops have failed.
-func (c *Connector) result(ctx context.Context, set *laneSet) (ended bool, err error) {
-	rest := group.Busy
-	defer func() { set.rest(rest) }()
-	on := set.numbers()
-	c.share(on)
-	c.registry.withOthers(set.members() > 1)
-	if set.members() == 0 {
-		return false, nil
-	}
-	shops := c.shopsByLane()
-	bounded, all := true, 0
-	var open []string
-	for number, dealt := range shops {
-		for _, shop := range dealt {
-			bounded = bounded && shop.Policy.End > 0
-			all++
-			s, here := set.standing(number, shop.partition())
-			switch {
-			case !here:
-				if set.members() == 1 {
-					return false, nil // between two assignments
-				}
-			case s.open != "":
-				open = append(open, fmt.Sprintf("shop %s: %s", shop.Name, s.open))
-			case !s.done:
-				return false, nil
-			case s.missing != nil:
-				open = append(open, fmt.Sprintf("shop %s: done in part: %s", shop.Name, c.cfg.explain(s.missing)))
-			}
-		}
-	}
-	if !bounded && (set.members() > 1 || len(open) == 0) {
-		return false, nil
-	}
-	if set.members() > 1 {
-		done, missing, err := c.othersDone(ctx, shops, on, set.others() != group.Busy)
-		switch {
-		case done:
-		case len(open) > 0:
-			rest = group.Stuck
-		default:
-			rest = group.Idle
-		}
-		// If no worker is stuck, all shops are done; other workers just have not seen
-		// it yet.
-		if !done && (err != nil || set.others() == group.Busy || max(set.others(), rest) != group.Stuck) {
-			return false, nil
-		}
-		open = append(open, missing...)
-	}
-	if len(open) == 0 {
-		return true, nil
-	}
-	slices.Sort(open)
-	return true, unfinished(open, all, bounded)
-}
-
-// othersDone reads the checkpoints of lanes that other workers own. done reports
-// whether their shops are read to their ends, missing lists those that are not. Unless
-// whole is set it stops at the first lane that is not done. With an error the answer is
-// unknown.
-func (c *Connector) othersDone(ctx context.Context, shops map[int][]Shop, on []int, whole bool) (done bool, missing []string, err error) {
-	done = true
-	for number, dealt := range shops {
-		if slices.Contains(on, number) {
-			continue
-		}
-		all, lacking, failed := c.checkpoints.done(ctx, number, dealt)
-		if failed != nil && !errors.Is(failed, errLater) && ctx.Err() == nil {
-			c.cfg.Log.Warn("cannot read the checkpoints of other workers", "reason", failed)
-		}
-		if !all && !whole {
-			return false, nil, failed
-		}
-		missing = append(missing, lacking...)
-		done, err = done && all, cmp.Or(err, failed)
-	}
-	return done, missing, err
 }

@@ -17,7 +17,7 @@
 //	lane.go       one lane: fence, load, walk and commit, start again
 //	members.go    the shops of a lane
 //	reconcile.go  shops added, changed, removed and paused while a lane runs
-//	pause.go      which shops are paused
+//	wanted.go     what operators want of the shops
 //	inbox.go      what a walker hears from outside
 //	load.go       reading a lane's partition while the log cleaner runs
 //	refused.go    orders topics that Kafka refuses: their shops fail, the lane continues
@@ -34,6 +34,8 @@
 //	metrics.go    the series that the walk counts
 //	pushed.go     how long the records of pushed events take
 //	sidecar.go    the group's log beside the lanes
+//	result.go     whether the run is over
+//	workers.go    which worker has which lane
 //	outage.go     what this worker waits for from Kafka: metric and log
 //	checkpoints.go what other workers have done, by their checkpoints
 //	lost.go       an offsets topic that was deleted

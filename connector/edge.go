@@ -91,7 +91,7 @@ func (l *lister) list(ctx context.Context, s window.Span, wanted map[string]bool
 	q := query(l.window, l.kind, "")
 	q.Start, q.End, q.PageSize, q.Edge = s.Start, s.End, 100, true
 	listed := make(map[string]bool)
-	pass := newPass()
+	pass := newPass(nil)
 	for refused := 0; ; {
 		page, err := l.client.List(ctx, q)
 		var apiErr *wechat.Error

@@ -3,13 +3,9 @@ package connector
 import (
 	"context"
 	"errors"
-	"math"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"orderwalk/connector/window"
-	"orderwalk/internal/budget"
 	"orderwalk/internal/wechat"
 	"orderwalk/offsets"
 )
@@ -48,7 +44,7 @@ func (w *walker) list(ctx context.Context, win *offsets.Window, key string) (wec
 // It returns a function that reports whether a window of the checkpoint must wait. The
 // caller holds mu.
 func (w *walker) hold(s *window.Step, now time.Time) func(*offsets.Window) bool {
-	if recent(w.state.Watermark, now, w.shop.Policy) {
+	if recent(w.state.Watermark, now, w.policy()) {
 		w.history.catchUp()
 	}
 	until := w.status.quota.Opens()
@@ -68,6 +64,7 @@ func (w *walker) hold(s *window.Step, now time.Time) func(*offsets.Window) bool 
 	w.status.hold(some)
 	if some {
 		w.member.setWaits(nil) // it makes no call, so it does not wait for the vendor
+		w.waiting.over(false)
 	}
 	return held
 }
@@ -92,44 +89,4 @@ func (h *shopState) budgeted(s *ShopStatus, held bool) {
 	if why := h.quota.Waits(); why != nil && held && s.State == StateBackfill {
 		s.Held, s.Reason = true, h.reason(why)
 	}
-}
-
-// quotaSeries are the series about the day's list calls.
-type quotaSeries struct{ remaining, paused, exhausted, held *prometheus.Desc }
-
-func newQuotaSeries() quotaSeries {
-	desc := func(name, help string) *prometheus.Desc {
-		return prometheus.NewDesc("orderwalk_quota_"+name, help, []string{"shop"}, nil)
-	}
-	return quotaSeries{
-		remaining: desc("remaining", "List calls left of the app ID's day; absent while it is not known, and at workers that do not walk the shop."),
-		paused:    desc("paused", "1 while the day's list calls are used up (45009), until 00:00 Asia/Shanghai."),
-		exhausted: desc("exhausted_timestamp_seconds", "Unix time at which the day's list calls end at the rate of the last minutes; 0 when they last until midnight."),
-		held:      desc("backfill_held", "1 while a backfill has used up its part of the day's list calls and leaves the rest to the live walk."),
-	}
-}
-
-func (s quotaSeries) describe(ch chan<- *prometheus.Desc) {
-	ch <- s.remaining
-	ch <- s.paused
-	ch <- s.exhausted
-	ch <- s.held
-}
-
-// collect sends the series of one shop.
-func (s quotaSeries) collect(ch chan<- prometheus.Metric, shop ShopStatus, q *budget.Budget) {
-	gauge := func(desc *prometheus.Desc, value float64) {
-		ch <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, value, shop.Name)
-	}
-	truth := map[bool]float64{true: 1}
-	gauge(s.paused, truth[shop.State == StateExhausted])
-	gauge(s.held, truth[shop.Held])
-	ends := 0.0
-	if q != nil && !shop.State.ended() {
-		var remaining float64
-		if remaining, ends = q.Outlook(); !math.IsNaN(remaining) {
-			gauge(s.remaining, remaining)
-		}
-	}
-	gauge(s.exhausted, ends)
 }

@@ -5,7 +5,6 @@ import (
 	"runtime/debug"
 	"sync/atomic"
 
-	"orderwalk/connector/window"
 	"orderwalk/offsets"
 )
 
@@ -69,12 +68,4 @@ func (w *walker) uncount() {
 	defer w.mu.Unlock()
 	w.ids.held.Add(-w.counted)
 	w.counted = 0
-}
-
-// policy returns the shop's policy with the fields that the walker sets: Crowded and
-// Tight. The caller holds mu.
-func (w *walker) policy() window.Policy {
-	p := w.shop.Policy
-	p.Crowded, p.Tight = w.ids.crowded(), w.tight
-	return p
 }

@@ -14,6 +14,9 @@ const (
 	// leastNudged is the least length, in seconds, of a window opened for a nudge: a
 	// shop with orders every second is not read every second.
 	leastNudged = 2
+	// gather is for how many seconds a nudge waits for others, so that one poll reads
+	// their orders too.
+	gather = 1
 )
 
 // inbox holds messages to a shop's walker from outside. It outlives walkers: the next
@@ -72,7 +75,7 @@ func (b *inbox) nudgedTo(frontier int64) int64 {
 	if len(b.nudges) == 0 {
 		return 0
 	}
-	return max(b.nudges[0], frontier+leastNudged)
+	return max(b.nudges[0]+gather, frontier+leastNudged)
 }
 
 // history is what this process remembers of a shop from one walker to the next.

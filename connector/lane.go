@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"strconv"
 	"sync"
 	"time"
 
@@ -19,8 +20,9 @@ import (
 )
 
 const (
-	// spacePages is how many pages of a lane may wait for a commit.
-	spacePages = 80
+	// spacePages is how many pages of a lane may wait for a commit: those of a busy
+	// transaction, and what is read while they are encoded.
+	spacePages = 160
 	// flushInterval is how long a checkpoint without orders may wait for a commit. It
 	// is halved, down to leastFlush, each time Kafka has forgotten the transactional ID
 	// in between: otherwise the progress of a quiet walk would never be committed.
@@ -40,7 +42,8 @@ type lane struct {
 	cfg       *Config
 	log       *slog.Logger
 	outage    *outage
-	extra     extraWindows   // see walker.extra
+	extra     extraWindows // see walker.extra
+	turns     turns
 	ids       *idBudget      // shared by the process
 	commitLog *txn.CommitLog // kept across all lives of the lane in this process
 	// partitions returns the current partition count of each topic. The map is
@@ -62,8 +65,9 @@ type lane struct {
 	changed, rebarred chan struct{}
 
 	mu      sync.Mutex
-	members []*member // in the order of the configuration
-	over    bool      // the lane has ended; members no longer change
+	members []*member                  // in the order of the configuration
+	over    bool                       // the lane has ended; members no longer change
+	walking map[offsets.Partition]bool // those with a walker that runs
 	// refused holds the orders topics that Kafka has refused, by name.
 	refused map[string]*refusal
 }
@@ -84,6 +88,9 @@ func (l *lane) run(ctx context.Context) error {
 	pause := backoff.New(100*time.Millisecond, 10*time.Second)
 	for {
 		opened := time.Now()
+		if len(l.toWalk()) == 0 {
+			l.readStored(ctx)
+		}
 		if l.finish() {
 			return nil
 		}
@@ -130,7 +137,7 @@ func (l *lane) run(ctx context.Context) error {
 		if refusal != nil && refusal.Retriable {
 			level = slog.LevelDebug // Kafka is away; outage has logged it
 		}
-		l.log.Log(ctx, level, "lane starts again from what is committed", "reason", err, "in", delay.Round(time.Millisecond))
+		l.cfg.Incidents.Of(strconv.Itoa(l.number)).Happened(laneRestarts(level, err), "reason", err, "in", delay.Round(time.Millisecond))
 		if backoff.Sleep(ctx, delay) != nil {
 			return nil
 		}
@@ -178,8 +185,8 @@ func (l *lane) confirm(ctx context.Context) error {
 }
 
 // live is one life of the lane, for the shops whose topics have encoders: fence older
-// owners, confirm the assignment, read what is committed, then walk and commit until
-// ctx ends, all shops have ended, or a transaction is in doubt.
+// owners, confirm the assignment, read what is wanted and what is committed, then walk
+// and commit until ctx ends, all shops have ended, or a transaction is in doubt.
 func (l *lane) live(ctx context.Context, encoders map[string]record.Encoder) error {
 	writer, err := txn.Open(ctx, txn.Config{
 		Addr: l.cfg.Addr, Transport: l.cfg.Transport,
@@ -200,11 +207,19 @@ func (l *lane) live(ctx context.Context, encoders map[string]record.Encoder) err
 	if err := l.confirm(ctx); err != nil {
 		return err
 	}
+	// A shop that was stopped and altered is walked by no worker that has read the
+	// alteration but not the stop.
+	if c := l.cfg.Sidecar; c != nil && c.CatchUp != nil {
+		if err := c.CatchUp(ctx); err != nil {
+			return fmt.Errorf("read what is wanted of the shops: %w", err)
+		}
+	}
 	loaded, end, err := l.load(ctx, nil)
 	if err != nil {
 		return err
 	}
 	writer.Relies(l.cfg.OffsetsTopic, int32(l.number), end)
+	l.showStored(loaded)
 	members := l.toWalk()
 	if err := l.failMisplaced(ctx, &loaded, members); err != nil {
 		return err
@@ -217,6 +232,7 @@ func (l *lane) live(ctx context.Context, encoders map[string]record.Encoder) err
 	defer func() {
 		stop()
 		c.group.Wait()
+		l.rest()
 		for _, w := range c.walkers {
 			w.uncount()
 		}

@@ -23,8 +23,10 @@ const reopenDelay = time.Second
 type laneSet struct {
 	log     *slog.Logger
 	current func(context.Context, group.Assignment) (bool, error)
-	rest    func(group.Rest)       // announces to the group what this worker has left to do
-	open    func(number int) *lane // returns the lane with its shops; nil if it has none
+	rest    func(group.Rest) // announces to the group what this worker has left to do
+	// open returns the lane with its shops, nil if it has none; ended are those that
+	// ended while the lane was run here before.
+	open func(number int, ended []*member) *lane
 	// changed is called after every lane that starts or ends, failed with an error that
 	// another life of the lane cannot resolve.
 	changed func()
@@ -44,7 +46,9 @@ type runningLane struct {
 	lane *lane
 	ctx  context.Context
 	stop context.CancelFunc
-	done chan struct{} // closed when the lane has drained, or all its shops have ended
+	done chan struct{} // closed when the lane has drained, or none of its shops is to be walked
+	// idle reports that none of its shops is to be walked. laneSet.mu guards it.
+	idle bool
 }
 
 func (rl *runningLane) stopping() bool { return rl.ctx.Err() != nil }
@@ -60,6 +64,11 @@ func (ls *laneSet) assign(a group.Assignment) {
 		if !slices.Contains(a.Lanes, number) && !s.stopping() {
 			s.stop()
 			stopped = append(stopped, number)
+			if s.idle && !s.lane.allEnded() {
+				// It waited for shops that are paused or stopped; another worker does now.
+				delete(ls.lanes, number)
+				s.lane.handOver(false)
+			}
 		}
 	}
 	for _, number := range a.Lanes {
@@ -82,7 +91,11 @@ func (ls *laneSet) start(number int) bool {
 	if ls.ctx.Err() != nil || before != nil && !before.stopping() {
 		return false
 	}
-	l := ls.open(number)
+	var ended []*member
+	if before != nil {
+		ended = before.lane.ended()
+	}
+	l := ls.open(number, ended)
 	if l == nil {
 		return false
 	}
@@ -101,23 +114,26 @@ func (ls *laneSet) start(number int) bool {
 		if before != nil {
 			<-before.done
 		}
+		l.showAll() // the lane before has shown its shops as walked elsewhere
 		err := l.run(ctx)
-		close(s.done)
 		ls.leave(number, s, err)
+		close(s.done)
 	})
 	return true
 }
 
-// leave notes that a lane has ended. A lane whose shops have all ended stays in the
-// set, so that the next assignment does not start it again.
+// leave notes that a lane has ended. A lane none of whose shops is to be walked stays in
+// the set, so that the next assignment does not start it again.
 func (ls *laneSet) leave(number int, s *runningLane, err error) {
+	ls.mu.Lock()
 	gone := s.stopping()
 	if err == nil && !gone {
+		s.idle = true
+		ls.mu.Unlock()
 		ls.changed()
 		return
 	}
 	s.stop()
-	ls.mu.Lock()
 	if ls.lanes[number] == s {
 		delete(ls.lanes, number)
 	}

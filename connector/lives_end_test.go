@@ -17,6 +17,10 @@ import (
 // until all shops have walked past everything that existed when the trouble ended.
 func (s *stage) finish(calm time.Time, rnd *rand.Rand) {
 	target := calm.Add(s.life.lag).Unix() + 60
+	if s.life.lag > 0 {
+		// Windows of three LOOKBACKs without orders are read again at once.
+		target += 4 * int64(max(s.life.first.policies[0].Lookback, s.life.last.policies[0].Lookback)/time.Second)
+	}
 	for {
 		s.look()
 		over := true

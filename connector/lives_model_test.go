@@ -32,6 +32,8 @@ type life struct {
 	last    deploy // in force after the trouble, until the end
 	acts    []act  // in time order
 	length  time.Duration
+	// pace draws pushes and how far polls may stretch.
+	pace *rand.Rand
 }
 
 // walk is a shop as the connector is configured with it: an app ID and a kind of time.
@@ -69,7 +71,7 @@ func between(rnd *rand.Rand, least, most time.Duration) time.Duration {
 // newLife draws a life that begins at now.
 func newLife(seed uint64, now int64) *life {
 	rnd := rand.New(rand.NewPCG(seed, 10))
-	l := &life{seed: seed, bounded: rnd.IntN(2) == 0, startNow: rnd.IntN(8) == 0, pods: 1 + rnd.IntN(3), length: between(rnd, 15*time.Second, 3*time.Minute)}
+	l := &life{seed: seed, bounded: rnd.IntN(2) == 0, startNow: rnd.IntN(8) == 0, pods: 1 + rnd.IntN(3), length: between(rnd, 15*time.Second, 3*time.Minute), pace: rand.New(rand.NewPCG(seed, 12))}
 	l.heartbeat = between(rnd, 500*time.Millisecond, 3*time.Second)
 	l.drawLasting(rnd)
 	past := l.bounded && !l.startNow && rnd.IntN(2) == 0 // END_TIME is past when the life begins
@@ -155,6 +157,7 @@ func (l *life) newDeploy(rnd *rand.Rand, end int64) deploy {
 		PollInterval: between(rnd, 500*time.Millisecond, 10*time.Second), SettleDelay: between(rnd, time.Second, 15*time.Second),
 		Lookback: lookback, Concurrency: draw(rnd, 1, 2, 4, 8),
 	}
+	p.PollIntervalMax = draw(l.pace, 0, between(l.pace, p.PollInterval, 2*time.Minute))
 	for _, w := range l.walks {
 		p.Range, p.Status, p.Start, p.End = w.kind, w.status, w.start, end
 		if l.startNow {
@@ -179,7 +182,7 @@ func (d deploy) String() string {
 	for _, p := range d.policies {
 		sizes = append(sizes, fmt.Sprint(p.PageSize))
 	}
-	text := fmt.Sprintf("pages of %s, windows %v to %v, poll %v, settle %v, lookback %v, concurrency %d", strings.Join(sizes, "/"), p.MinWindow, p.MaxWindow, p.PollInterval, p.SettleDelay, p.Lookback, p.Concurrency)
+	text := fmt.Sprintf("pages of %s, windows %v to %v, poll %v to %v, settle %v, lookback %v, concurrency %d", strings.Join(sizes, "/"), p.MinWindow, p.MaxWindow, p.PollInterval, p.PollIntervalMax, p.SettleDelay, p.Lookback, p.Concurrency)
 	if d.end > 0 {
 		text += fmt.Sprintf(", end %d", d.end)
 	}

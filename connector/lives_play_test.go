@@ -30,6 +30,7 @@ type stage struct {
 	began   time.Time
 	journal []string
 	calm    bool
+	pushed  time.Time    // until then the vendor pushes what happens
 	ending  []*process   // killed but not ended yet
 	broken  atomic.Int32 // number of broker faults that are on
 	dial    func(ctx context.Context, network, address string) (net.Conn, error)
@@ -105,6 +106,7 @@ func (s *stage) wait(until time.Time) {
 }
 
 func (s *stage) look() {
+	s.push()
 	for _, p := range s.pods {
 		if p.run != nil {
 			select {
@@ -124,6 +126,23 @@ func (s *stage) look() {
 		}
 		if p.run == nil && !p.done && !time.Now().Before(p.back) {
 			s.up(p)
+		}
+	}
+}
+
+// push tells each worker that something has happened to each shop, which is often not
+// so, as with orders that are cancelled before they can be listed.
+func (s *stage) push() {
+	now := time.Now()
+	if !now.Before(s.pushed) {
+		return
+	}
+	for _, p := range s.pods {
+		if p.run == nil {
+			continue
+		}
+		for _, w := range s.life.walks {
+			p.run.Nudge(w.appID, orderNew, now)
 		}
 	}
 }

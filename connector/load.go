@@ -32,7 +32,8 @@ func (l *lane) load(ctx context.Context, wanted func(offsets.Partition) bool) (o
 	for range mostReadings {
 		loader := &offsets.Loader{Group: l.cfg.Group, Of: wanted}
 		reader := txn.Reader{Addr: l.cfg.Addr, Transport: l.cfg.Transport, Log: l.log, OnRetry: l.outage.of(l.name()),
-			Wanted: loader.Wants, OnUnread: func(key []byte, err *txn.UnreadError) { loader.Refuse(key, err) }}
+			// A dead worker may have left a transaction open in what the group shares.
+			Ahead: true, Wanted: loader.Wants, OnUnread: func(key []byte, err *txn.UnreadError) { loader.Refuse(key, err) }}
 		began := time.Now()
 		end, err := reader.ReadToEnd(ctx, l.cfg.OffsetsTopic, int32(l.number), 0, func(r txn.Record) error {
 			loader.Add(r.Key, r.Value)

@@ -41,7 +41,7 @@ func (e *LostError) Error() string {
 // start the orders topics are empty or missing.
 func (c *Connector) refuseLost(ctx context.Context) error {
 	c.mu.Lock()
-	names := c.wanted()
+	names := c.usedTopics()
 	shops := make(map[offsets.Partition]Shop, len(c.cfg.Shops))
 	for _, shop := range c.cfg.Shops {
 		shops[shop.partition()] = shop

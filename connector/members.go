@@ -15,9 +15,10 @@ type member struct {
 	status  *shopState
 	inbox   *inbox
 	history *history
-	// ended reports that the shop is done or has failed, paused that it must not be
-	// walked. lane.mu guards both.
-	ended, paused bool
+	// ended reports that the shop is done or has failed, wanted what an operator wants
+	// of it. lane.mu guards both.
+	ended  bool
+	wanted Wanted
 
 	mu      sync.Mutex
 	failed  error        // why the shop failed; nil = it has not
@@ -79,13 +80,15 @@ func (l *lane) set(members []*member, refused map[string]error) bool {
 		return false
 	}
 	for i, m := range members {
-		if old := l.member(m.shop.partition()); old != nil && old.shop == m.shop && old.status == m.status {
-			old.paused = m.paused
+		if old := l.member(m.shop.partition()); old != nil && old.continues(m) {
+			old.wanted = m.wanted
 			members[i] = old
-		} else if m.paused {
-			m.status.set(StatePaused, nil)
-		} else {
-			m.status.set(StateStarting, nil)
+			if old.ended || !old.wanted.Paused {
+				continue
+			}
+		}
+		if !l.walking[m.shop.partition()] { // otherwise when its walker has ended
+			members[i].show()
 		}
 	}
 	l.members = members
@@ -100,6 +103,67 @@ func (l *lane) set(members []*member, refused map[string]error) bool {
 	l.showRefusals()
 	poke(l.changed)
 	return true
+}
+
+// continues reports whether a member, now to be as next is, stays the same member: its
+// walker goes on. A shop that is stopped or starts again becomes another one, and so does
+// one that has ended and is paused: resumed, it starts again.
+func (m *member) continues(next *member) bool {
+	restarts := next.wanted.Restarts != m.wanted.Restarts || next.wanted.IfFailed != m.wanted.IfFailed && m.failure() != nil
+	if m.shop != next.shop || m.status != next.status || restarts || m.wanted.Stopped != next.wanted.Stopped {
+		return false
+	}
+	return !m.ended || m.wanted.Paused == next.wanted.Paused
+}
+
+func (m *member) failure() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.failed
+}
+
+// show shows the state of a member that has no walker.
+func (m *member) show() {
+	switch {
+	case m.wanted.Stopped:
+		m.status.set(StateStopped, nil)
+	case m.wanted.Paused:
+		m.status.set(StatePaused, nil)
+	default:
+		m.status.set(StateStarting, nil)
+	}
+}
+
+// showAll shows the state of every member, of a lane that has no walker yet.
+func (l *lane) showAll() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, m := range l.members {
+		switch err := m.failure(); {
+		case !m.ended:
+			m.show()
+		case err != nil:
+			m.status.set(StateFailed, err)
+		default:
+			m.status.set(StateDone, nil)
+		}
+	}
+	for _, r := range l.refused {
+		r.shown = ""
+	}
+	l.showRefusals()
+}
+
+// rest notes that no walker runs any more, and shows the shops of which that is wanted.
+func (l *lane) rest() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	clear(l.walking)
+	for _, m := range l.members {
+		if !m.ended && !m.wanted.walk() {
+			m.show()
+		}
+	}
 }
 
 // finish reports whether the lane has nothing to walk and no topic to wait for. If so,
@@ -135,11 +199,28 @@ func (l *lane) member(p offsets.Partition) *member {
 func (l *lane) walkable() []*member {
 	var members []*member
 	for _, m := range l.members {
-		if r := l.refused[m.shop.Topic]; !m.ended && !m.paused && (r == nil || !r.barred) {
+		if r := l.refused[m.shop.Topic]; !m.ended && m.wanted.walk() && (r == nil || !r.barred) {
 			members = append(members, m)
 		}
 	}
 	return members
+}
+
+// allEnded reports whether every member is done or has failed.
+func (l *lane) allEnded() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return !slices.ContainsFunc(l.members, func(m *member) bool { return !m.ended })
+}
+
+// ended lists the members that are done or have failed, of a lane that has ended itself.
+func (l *lane) ended() []*member {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.over {
+		return nil
+	}
+	return slices.DeleteFunc(slices.Clone(l.members), func(m *member) bool { return !m.ended })
 }
 
 // toWalk is walkable for callers without mu.
@@ -166,11 +247,11 @@ func (l *lane) toWrite() []string {
 	return l.topics()
 }
 
-// current reports whether m still is a member of the lane and not paused.
+// current reports whether m still is a member of the lane that is to be walked.
 func (l *lane) current(m *member) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.member(m.shop.partition()) == m && !m.paused
+	return l.member(m.shop.partition()) == m && m.wanted.walk()
 }
 
 // end notes how a shop ended; nil = its range is done.
@@ -186,7 +267,7 @@ func (l *lane) end(m *member, err error) {
 		l.log.Info("shop is done", "shop", m.shop.Name)
 		return
 	}
-	l.log.Error("shop failed", "shop", m.shop.Name, "reason", err)
+	l.cfg.Incidents.Of(m.shop.Name).Happened(shopFailed(err), "lane", l.number, "reason", err)
 	m.status.set(StateFailed, err)
 }
 

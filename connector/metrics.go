@@ -1,6 +1,7 @@
 package connector
 
 import (
+	"runtime"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -8,10 +9,15 @@ import (
 	"orderwalk/internal/group"
 )
 
-// Metrics are the contract's series that the walk counts; the registry computes those
-// of a shop's status. Each connector has its own value.
+// Metrics are the contract's series that the walk counts; those of a shop's status are
+// computed at a scrape, see [Connector.WriteShopMetrics]. Each connector has its own
+// value.
 type Metrics struct {
-	calls, refreshes              *prometheus.CounterVec
+	version          string // of the program, see Build
+	calls, refreshes tallies
+	api              apiUp
+
+	platform                      *prometheus.CounterVec
 	callSeconds, commitSeconds    prometheus.Histogram
 	lateness, pushToRecord        prometheus.Histogram
 	commits, retries, groupEvents *prometheus.CounterVec
@@ -31,8 +37,8 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		return h
 	}
 	m := &Metrics{
-		calls:         counter("api_calls_total", "List calls by result: ok, an errcode, or what went wrong.", "shop", "result"),
-		refreshes:     counter("token_refreshes_total", "Access token calls by result.", "shop", "result"),
+		version:       "unknown",
+		platform:      counter("platform_token_refreshes_total", "Token calls for a third-party platform and its shops by result, at the worker that makes them for all.", "result"),
 		callSeconds:   histogram("api_call_seconds", "Duration of list calls.", []float64{.005, .01, .02, .05, .1, .2, .5, 1, 2, 5, 10, 20}),
 		commitSeconds: histogram("commit_seconds", "Duration of Kafka transactions.", []float64{.002, .005, .01, .02, .05, .1, .2, .5, 1, 2, 5, 10, 30}),
 		lateness:      histogram("late_order_seconds", "Age of the window in which a late order turned up.", []float64{15, 30, 60, 120, 300, 600, 1200, 3600}),
@@ -44,6 +50,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 	}
 	m.fenced = prometheus.NewCounter(prometheus.CounterOpts{Name: "orderwalk_fenced_total", Help: "Lanes lost to a newer owner, or transactions ended by the broker's timer."})
 	reg.MustRegister(m.fenced)
+	m.platform.WithLabelValues("ok")
 	m.commits.WithLabelValues("ok")
 	m.commits.WithLabelValues("failed")
 	for _, event := range group.Events() {
@@ -52,21 +59,50 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 	return m
 }
 
-// of creates a shop's series, at zero.
+// Build adds the series that names the program, and sets the version that a connector
+// of Kafka Connect would have.
+func (m *Metrics) Build(reg prometheus.Registerer, version, commit string) {
+	m.version = escape(version)
+	info := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "orderwalk_build_info", Help: "1 for the program that runs."}, []string{"version", "commit", "go_version"})
+	reg.MustRegister(info)
+	info.WithLabelValues(version, commit, runtime.Version()).Set(1)
+}
+
+// of begins a shop's series, at zero.
 func (m *Metrics) of(shop string) {
-	m.calls.WithLabelValues(shop, "ok")
-	m.refreshes.WithLabelValues(shop, "ok")
+	m.calls.add(shop, "ok", 0)
+	m.refreshes.add(shop, "ok", 0)
+}
+
+// keep drops the counts of shops that are not listed any more.
+func (m *Metrics) keep(listed map[string]bool) {
+	m.calls.keep(listed)
+	m.refreshes.keep(listed)
 }
 
 func (m *Metrics) groupEvent(event string) { m.groupEvents.WithLabelValues(event).Inc() }
 
 // OnCall counts a list call of a shop.
 func (m *Metrics) OnCall(shop, result string, took time.Duration) {
-	m.calls.WithLabelValues(shop, result).Inc()
+	m.calls.add(shop, result, 1)
+	m.api.called(result)
 	m.callSeconds.Observe(took.Seconds())
 }
 
+// Calls returns the list calls of a shop by result.
+func (m *Metrics) Calls(shop string) []Tally { return m.calls.of(shop) }
+
 // OnTokenRefresh returns the hook that counts the token calls of a shop's API client.
 func (m *Metrics) OnTokenRefresh(shop string) func(result string) {
-	return func(result string) { m.refreshes.WithLabelValues(shop, result).Inc() }
+	return func(result string) {
+		m.refreshes.add(shop, result, 1)
+		m.api.called(result)
+	}
+}
+
+// OnPlatformToken counts a token call for a third-party platform, or for one of its
+// shops, which this worker may not walk.
+func (m *Metrics) OnPlatformToken(result string) {
+	m.platform.WithLabelValues(result).Inc()
+	m.api.called(result)
 }

@@ -2,7 +2,6 @@ package connector
 
 import (
 	"errors"
-	"log/slog"
 	"slices"
 	"strings"
 	"sync"
@@ -10,38 +9,39 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/segmentio/kafka-go"
+
+	"orderwalk/internal/group"
+	"orderwalk/internal/incident"
 )
 
 // outageAfter is how long a request to Kafka may be retried before it counts as a wait.
 // A moving leader, or the markers of the previous transaction, take less.
 const outageAfter = 2 * time.Second
 
-// outage tracks what this worker waits for from Kafka: a metric, a log line when a wait
-// lasts, and one when none is left. Lanes wait independently but for the same brokers,
-// so one line covers all.
+// outage tracks what this worker waits for from Kafka: a metric, and an incident for the
+// log. Lanes wait independently but for the same brokers, so they have one incident.
 type outage struct {
-	log     *slog.Logger
-	retries *prometheus.CounterVec
-	waiting *prometheus.Desc
+	incidents *incident.Log
+	retries   *prometheus.CounterVec
+	waiting   *prometheus.Desc
 
-	mu     sync.Mutex
-	waits  map[string]wait // by waiter, such as a lane
-	shown  map[request]bool
-	logged bool
-	began  time.Time // begin of the wait that was logged
+	mu    sync.Mutex
+	waits map[string]wait // by waiter, such as a lane
+	shown map[request]bool
 }
 
 // wait is a series of failures of one waiter. Its request and reason are the latest.
 type wait struct {
 	request
-	since time.Time
+	since  time.Time
+	report *incident.Source
 }
 
 // request is a request of Kafka's protocol, and why it is retried.
 type request struct{ name, reason string }
 
-func newOutage(m *Metrics, log *slog.Logger) *outage {
-	return &outage{log: log, retries: m.retries, waits: make(map[string]wait), shown: make(map[request]bool),
+func newOutage(m *Metrics, incidents *incident.Log) *outage {
+	return &outage{incidents: incidents, retries: m.retries, waits: make(map[string]wait), shown: make(map[request]bool),
 		waiting: prometheus.NewDesc("orderwalk_kafka_waiting", "Lanes, and the worker's group membership, that have been retrying a request to Kafka for over 2 s, by request and reason.", []string{"request", "reason"}, nil)}
 }
 
@@ -51,17 +51,11 @@ func (o *outage) of(who string) func(name, reason string, err error) {
 		o.retries.WithLabelValues(name, reason).Inc()
 		o.mu.Lock()
 		defer o.mu.Unlock()
-		w := o.note(who, request{name, reason})
-		if o.logged || time.Since(w.since) < outageAfter {
-			return
-		}
-		o.logged, o.began = true, w.since
-		o.log.Warn("waiting for Kafka; the walk resumes when it answers", "who", who, "request", name, "reason", reason, "error", err)
+		o.note(who, request{name, reason}, err)
 	}
 }
 
-// membership is the hook for the group membership, which logs on its own; nil = it
-// works.
+// membership is the hook for the group membership; nil = it works.
 func (o *outage) membership(err error) {
 	const who = "membership"
 	if err == nil {
@@ -72,7 +66,13 @@ func (o *outage) membership(err error) {
 	o.retries.WithLabelValues(who, reason).Inc()
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.note(who, request{who, reason})
+	o.note(who, request{who, reason}, err)
+}
+
+// Waits returns what another part of the worker calls when its requests to Kafka are
+// retried, and when they are answered: they wait for the same brokers as the lanes.
+func (c *Connector) Waits(who string) (retried func(request, reason string, err error), answered func()) {
+	return c.outage.of(who), func() { c.outage.over(who) }
 }
 
 // topicsWait is the waiter for topics to be created, and for their leaders.
@@ -90,29 +90,32 @@ func reasonOf(err error) string {
 	return "no answer"
 }
 
-func (o *outage) note(who string, r request) wait {
+// note notes a failure. The caller holds mu.
+func (o *outage) note(who string, r request, err error) {
 	w, ok := o.waits[who]
 	if !ok {
-		w.since = time.Now()
+		w.since, w.report = time.Now(), o.incidents.Of(who)
 	}
 	w.request = r
 	o.waits[who] = w
-	return w
+	var refused *group.Error // waiting alone does not help
+	if time.Since(w.since) >= outageAfter || errors.As(err, &refused) {
+		attrs := []any{"request", r.name, "reason", r.reason}
+		if err != nil {
+			attrs = append(attrs, "error", err)
+		}
+		w.report.Begin(kafkaWait, attrs...)
+	}
 }
 
 // over ends a wait: the waiter has its answer, or no longer wants it.
 func (o *outage) over(who string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if _, waited := o.waits[who]; !waited {
-		return
+	if w, waited := o.waits[who]; waited {
+		delete(o.waits, who)
+		w.report.End(kafkaWait, true)
 	}
-	delete(o.waits, who)
-	if !o.logged || len(o.lasting()) > 0 {
-		return
-	}
-	o.logged = false
-	o.log.Info("no longer waiting for Kafka", "after", time.Since(o.began).Round(time.Millisecond))
 }
 
 // lasting counts the waits that last, by request and reason. The caller holds mu.

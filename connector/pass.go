@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/maphash"
+	"slices"
 	"time"
 
 	"orderwalk/connector/window"
@@ -31,18 +32,25 @@ var errCircles = errors.New("the pages list only orders that were listed before,
 // pass is what is remembered while a window is paged, to detect paging that repeats
 // itself. It is not part of the checkpoint.
 type pass struct {
-	seed     maphash.Seed
-	tokens   map[uint64]struct{}
-	ids      map[uint64]struct{} // listed by this pass
-	empty    int                 // pages without an order, in a row
-	repeats  int                 // pages without a new order, in a row; empty ones do not count
+	seed   maphash.Seed
+	tokens map[uint64]struct{}
+	// seen, if not nil, holds just what this pass has listed: the window had no IDs
+	// before. Otherwise ids does.
+	seen     *offsets.IDs
+	ids      map[uint64]struct{}
+	empty    int // pages without an order, in a row
+	repeats  int // pages without a new order, in a row; empty ones do not count
 	restarts int
 	circles  int
 	backoff  *backoff.Backoff
 }
 
-func newPass() *pass {
-	return &pass{seed: maphash.MakeSeed(), tokens: make(map[uint64]struct{}), ids: make(map[uint64]struct{}), backoff: backoff.New(200*time.Millisecond, time.Minute)}
+// newPass returns the pass of a window with these IDs, or of a range without any (nil).
+func newPass(seen *offsets.IDs) *pass {
+	if seen != nil && seen.Len() > 0 {
+		seen = nil
+	}
+	return &pass{seed: maphash.MakeSeed(), seen: seen, tokens: make(map[uint64]struct{}), ids: make(map[uint64]struct{}), backoff: backoff.New(200*time.Millisecond, time.Minute)}
 }
 
 // check reports a page that says "more" and gives no way to get it: without a token or
@@ -52,12 +60,8 @@ func (s *pass) check(page wechat.Page) error {
 	if !page.More {
 		return nil
 	}
-	known := len(s.ids)
-	for _, id := range page.IDs {
-		s.ids[maphash.String(s.seed, id)] = struct{}{}
-	}
 	switch {
-	case len(s.ids) > known:
+	case s.news(page.IDs):
 		s.empty, s.repeats = 0, 0
 	case len(page.IDs) > 0:
 		s.repeats++
@@ -76,6 +80,18 @@ func (s *pass) check(page wechat.Page) error {
 	return nil
 }
 
+// news reports whether a page lists an ID that is new to the pass.
+func (s *pass) news(page []string) bool {
+	if s.seen != nil {
+		return slices.ContainsFunc(page, func(id string) bool { return !s.seen.Has(id) })
+	}
+	known := len(s.ids)
+	for _, id := range page {
+		s.ids[maphash.String(s.seed, id)] = struct{}{}
+	}
+	return len(s.ids) > known
+}
+
 // pause returns how long to wait before the next page: longer while pages bring
 // nothing, so that they do not use up the day's calls.
 func (s *pass) pause() time.Duration {
@@ -88,7 +104,11 @@ func (s *pass) pause() time.Duration {
 	return 0
 }
 
+// clear begins the pass again. What the window has seen by then does not count for it.
 func (s *pass) clear() {
+	if s.seen != nil && s.seen.Len() > 0 {
+		s.seen = nil
+	}
 	clear(s.tokens)
 	clear(s.ids)
 	s.empty, s.repeats = 0, 0
@@ -102,7 +122,7 @@ func (w *walker) restartCircling(ctx context.Context, win *offsets.Window, pass 
 			win.Start, win.End, time.Unix(win.Start, 0).UTC().Format(time.RFC3339), w.shop.Name, cause, mostCircles)
 	}
 	delay := min(time.Minute, time.Second<<(2*pass.circles-2))
-	w.log.Warn("pages of a window repeat without end; restarting the window", "window_start", win.Start, "window_end", win.End, "pages", win.Pages,
+	w.log().Warn("pages of a window repeat without end; restarting the window", "window_start", win.Start, "window_end", win.End, "pages", win.Pages,
 		"reason", cause, "times", pass.circles, "in", delay)
 	w.mu.Lock()
 	pass.clear()

@@ -63,7 +63,7 @@ type process struct {
 	err       error
 	transport *kafka.Transport
 	host      *http.Transport
-	metrics   *prometheus.Registry
+	metrics   *scraped
 	log       *logtest.Buffer
 }
 
@@ -72,11 +72,12 @@ func (p *process) logged() string { return p.log.String() }
 // prepare returns a connector over the shops, which run starts.
 func (a *testbed) prepare(shops ...shop) *process {
 	a.Helper()
-	p := &process{a: a, plug: &plug{dial: a.dial}, ended: make(chan struct{}), metrics: prometheus.NewRegistry(), log: new(logtest.Buffer)}
+	p := &process{a: a, plug: &plug{dial: a.dial}, ended: make(chan struct{}), metrics: &scraped{Registry: prometheus.NewRegistry()}, log: new(logtest.Buffer)}
 	log := slog.New(slog.NewTextHandler(p.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	cfg, transport, web := a.config(p.plug, log, p.metrics, shops...)
 	p.transport, p.host = transport, web
 	p.Connector = New(cfg, p.metrics)
+	p.metrics.of = p.Connector
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.processes = append(a.processes, p)
@@ -102,13 +103,18 @@ func (a *testbed) run(p *process) *process {
 	return p
 }
 
-// wait waits until the connector ends on its own.
+// wait waits until the connector ends on its own. In a bubble that may take hours: among
+// faults, what has to succeed several times in a row may fail for long.
 func (p *process) wait() error {
 	p.a.Helper()
+	limit := 10 * time.Minute
+	if p.a.bubble {
+		limit = 6 * time.Hour
+	}
 	select {
 	case <-p.ended:
 		return p.err
-	case <-time.After(10 * time.Minute):
+	case <-time.After(limit):
 		p.cancel()
 		<-p.ended
 		p.a.Fatalf("did not come to an end; status %+v\nlog:\n%s", p.Status(), p.log)

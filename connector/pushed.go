@@ -14,12 +14,47 @@ const (
 	// mostPushed bounds the events of a shop that await their record; more are not
 	// measured.
 	mostPushed = 1000
+	// enoughTold is how many orders in a row pushes must have told of before polls are
+	// left to be the safety net.
+	enoughTold = 20
 )
 
 // awaits reports whether a window of the shop's range will have a record of an event:
 // any change by update time, else only a new order. A nudge without an event has none.
 func (h *shopState) awaits(event string) bool {
 	return event == orderNew || event != "" && h.s.Range == string(wechat.UpdateTime)
+}
+
+// mayBring reports whether an event may bring a record: one that will not, such as a
+// payment by creation time, is worth no call. A nudge without an event may.
+func (h *shopState) mayBring(event string) bool { return event == "" || h.awaits(event) }
+
+// pushedAll reports whether pushes have told of the last orders that polls have found.
+func (h *shopState) pushedAll() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.told >= enoughTold
+}
+
+// found compares what a first pass has found with the events that were pushed. The events
+// of a second may come with the time of the next one.
+func (h *shopState) found(span window.Span, orders int) {
+	if orders == 0 {
+		return
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	events := 0
+	for _, at := range h.pushed {
+		if span.Start-1 <= at && at <= span.End {
+			events++
+		}
+	}
+	if events < orders {
+		h.told = 0
+		return
+	}
+	h.told += orders
 }
 
 // expect notes an event that awaits its record, to measure how long that takes.

@@ -52,6 +52,7 @@ func TestAUsedUpDayPausesTheShop(t *testing.T) {
 			t.Errorf("%d list calls in the minute after midnight", n-calls)
 		}
 		run.expectGauge("paused", "wx1", 1, 1) // the next day is used up, too
+		time.Sleep(time.Minute)
 		run.expectLogged("daily quota used up", 2)
 		<-run.ended
 		if run.err != nil {

@@ -17,13 +17,13 @@ import (
 // (nil: the parts are windows of their own), until the day's calls are used up
 // (errHeld), or until an error that the walker must handle.
 func (w *walker) read(ctx context.Context, win *offsets.Window) error {
-	pass := newPass()
+	pass := w.newPass(win)
 	page, err := w.list(ctx, win, win.Key)
 	for {
 		var following wechat.Page
 		var ahead error
 		if err == nil {
-			cause := pass.check(page)
+			cause := w.check(pass, page)
 			if following, ahead, err = w.acceptAndList(ctx, win, page, pass.pause(), cause != nil); err == nil {
 				err = cause
 			}
@@ -54,11 +54,25 @@ func (w *walker) read(ctx context.Context, win *offsets.Window) error {
 	}
 }
 
+// newPass returns the pass in which a window is read.
+func (w *walker) newPass(win *offsets.Window) *pass {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return newPass(&win.Seen)
+}
+
+// check is pass.check, under the lock that guards what the window has seen.
+func (w *walker) check(pass *pass, page wechat.Page) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return pass.check(page)
+}
+
 // acceptAndList accepts a page (err) and lists the following one, if the page announces
 // one (ahead). It does both at once: with a slow API, time spent in between would be
 // lost on every page.
 func (w *walker) acceptAndList(ctx context.Context, win *offsets.Window, page wechat.Page, pause time.Duration, broken bool) (following wechat.Page, ahead, err error) {
-	if !page.More || broken {
+	if !page.More || broken || w.cutsNext(win) {
 		return wechat.Page{}, nil, w.accept(ctx, win, page, broken)
 	}
 	if w.takesTurns(win) {
@@ -89,6 +103,7 @@ func (w *walker) accept(ctx context.Context, win *offsets.Window, page wechat.Pa
 			}
 			w.pages.Add(1)
 			w.member.setWaits(nil)
+			w.waiting.over(true)
 			w.status.page(s)
 			if len(s.Fresh) > 0 || last {
 				poke(w.now)
@@ -125,13 +140,20 @@ func (w *walker) dedupe(win *offsets.Window, page wechat.Page, known window.Reso
 	if len(s.Fresh) > 0 {
 		w.outbox = append(w.outbox, delivery{window: window.Span{Start: win.Start, End: win.End}, asked: win.Asked(), ids: s.Fresh, readAt: page.ReadAt, late: win.Pass == 2})
 	}
+	if len(s.Fresh) > 0 {
+		w.lastOrder = time.Now()
+	}
 	win.Pages++
 	win.Key = page.Next
 	w.dirty = true
 	if !page.More && !broken {
 		if win.Pass == 1 {
 			w.sizer.Adapt(w.state, win, p)
+			if win.Pages == 1 {
+				w.status.found(window.Span{Start: win.Start, End: win.End}, len(s.Fresh))
+			}
 		}
+		w.foundLate(win)
 		window.Finish(w.state, win, p)
 	}
 	w.count()
@@ -149,17 +171,25 @@ func (w *walker) restart(ctx context.Context, win *offsets.Window, pass *pass, c
 	w.dirty = true
 	halved := pass.restarts > 1 && window.Halve(w.state, win, w.shop.Policy)
 	w.mu.Unlock()
-	w.log.Debug("window restarted", "window_start", win.Start, "window_end", win.End, "restarts", pass.restarts, "halved", halved, "reason", cause)
+	w.log().Debug("window restarted", "window_start", win.Start, "window_end", win.End, "restarts", pass.restarts, "halved", halved, "reason", cause)
 	if halved || pass.restarts == 1 {
 		return !halved, nil
 	}
 	if pass.restarts == 3 {
-		w.log.Warn("window keeps restarting", "window_start", win.Start, "window_end", win.End, "reason", cause)
+		w.log().Warn("window keeps restarting", "window_start", win.Start, "window_end", win.End, "reason", cause)
 	}
 	if err := pass.backoff.Sleep(ctx); err != nil {
 		return false, err
 	}
 	return true, nil
+}
+
+// cutsNext reports whether cut divides a window after the next page: no further page of
+// it is worth a call.
+func (w *walker) cutsNext(win *offsets.Window) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return window.Cuts(win, w.policy())
 }
 
 // cut divides a window that has turned out far too long, and reports whether it did.
@@ -173,7 +203,7 @@ func (w *walker) cut(win *offsets.Window) bool {
 	}
 	w.dirty = true
 	poke(w.soon)
-	w.log.Debug("window cut", "window_start", win.Start, "window_end", win.End, "pages", pages, "length", w.state.Length)
+	w.log().Debug("window cut", "window_start", win.Start, "window_end", win.End, "pages", pages, "length", w.state.Length)
 	return true
 }
 

@@ -10,29 +10,29 @@ import (
 )
 
 // Shops are added, changed and removed while a lane runs. A walker whose shop was
-// removed, changed or paused ends; what it has read is committed, and other walkers are
+// removed, changed, paused or stopped ends; what it has read is committed, and other walkers are
 // not affected. A changed or resumed shop continues from the state in memory. The
 // checkpoint of a shop that is new here is read from the topic while the others walk.
 
-// arrival is what fetch has loaded for a shop that is new to a life of the lane.
+// arrival is what fetch has loaded for shops that are new to a life of the lane.
 type arrival struct {
-	member  *member
-	known   *offsets.Shop  // its records in the offsets topic; nil = none
-	fault   error          // why the shop cannot be walked
-	encoder record.Encoder // of its orders topic; nil if this life has one already
-	refused error          // why the encoder could not be opened
+	members []*member
+	loaded  offsets.Lane   // their records in the offsets topic
+	topic   string         // the orders topic of all of them that had no encoder; empty = each has one
+	encoder record.Encoder // of that topic
+	refused error          // why it could not be opened
 	err     error          // an error of Kafka, which ends the life of the lane
 }
 
 // start adds a walker for a shop, and runs it. known is the shop's stored state.
 func (c *committer) start(m *member, known *offsets.Shop) {
 	l := c.lane
-	w := &walker{member: m, shop: m.shop, host: l.cfg.Host, status: m.status, inbox: m.inbox, history: m.history, log: l.log.With("shop", m.shop.Name), space: c.space, extra: l.extra, ids: l.ids, now: c.now, soon: c.soon}
+	w := &walker{member: m, shop: &m.shop, host: l.cfg.Host, status: m.status, inbox: m.inbox, history: m.history, lane: l.log, waiting: waiting{report: l.cfg.Incidents.Of(m.shop.Name)}, space: c.space, extra: l.extra, turns: l.turns, ids: l.ids, now: c.now, soon: c.soon}
 	if known != nil {
 		w.state, w.stored = known.Checkpoint, known.Stored
 		if w.state != nil {
 			m.history.checkpointed()
-			m.status.started(w.state.Watermark)
+			m.status.started(w.state)
 		}
 	}
 	c.walkers = append(c.walkers, w)
@@ -45,6 +45,9 @@ func (c *committer) launch(w *walker) {
 	w.member.setWaits(nil)
 	w.stop, w.leaving, w.running = stop, false, true
 	c.running++
+	c.lane.mu.Lock()
+	c.lane.walking[w.shop.partition()] = true
+	c.lane.mu.Unlock()
 	c.group.Go(func() {
 		defer stop()
 		err := w.run(ctx)
@@ -60,12 +63,22 @@ func (c *committer) reconcile() {
 	l := c.lane
 	l.mu.Lock()
 	walkable := l.walkable()
-	members := slices.Clone(l.members)
-	l.mu.Unlock()
 	wanted := make(map[offsets.Partition]*member, len(walkable))
 	for _, m := range walkable {
 		wanted[m.shop.partition()] = m
 	}
+	kept := make(map[offsets.Partition]bool) // their state may stay in memory
+	for _, m := range l.members {
+		kept[m.shop.partition()] = !m.wanted.Stopped
+	}
+	for _, w := range c.walkers {
+		// A shop that starts again is read again: it may have been stopped and altered in
+		// between, of which this worker has not heard.
+		if m := wanted[w.shop.partition()]; m != nil && m.wanted.Restarts != w.member.wanted.Restarts {
+			kept[w.shop.partition()] = false
+		}
+	}
+	l.mu.Unlock()
 	resting := make(map[offsets.Partition]*walker)
 	for _, w := range c.walkers {
 		p := w.shop.partition()
@@ -85,17 +98,26 @@ func (c *committer) reconcile() {
 			m.status.set(StateStarting, nil)
 			c.launch(w)
 			delete(wanted, p)
+		case !kept[p] || m != nil && w.failed:
+			c.drop(w) // a failed shop's state in memory may be why: read it again
 		case m != nil && c.encoders[m.shop.Topic] != nil:
 			c.replace(w, m)
 			delete(wanted, p)
-		case !slices.ContainsFunc(members, func(m *member) bool { return m.shop.partition() == p }):
-			c.drop(w)
 		}
 	}
+	arriving := make(map[string][]*member) // by the topic that has no encoder yet
 	for p, m := range wanted {
-		if c.fetching[p] != m {
-			c.fetch(m)
+		if c.fetching[p] == m {
+			continue
 		}
+		topic := m.shop.Topic
+		if c.encoders[topic] != nil {
+			topic = ""
+		}
+		arriving[topic] = append(arriving[topic], m)
+	}
+	for topic, members := range arriving {
+		c.fetch(topic, members)
 	}
 }
 
@@ -115,26 +137,29 @@ func (c *committer) drop(w *walker) {
 // walkerLeft handles the end of a walker whose orders are all committed.
 func (c *committer) walkerLeft(e walkerEnded) {
 	w := e.walker
-	w.running = false
+	w.running, w.failed = false, e.err != nil && !w.leaving
 	c.running--
-	if w.leaving {
-		c.lane.mu.Lock()
-		paused := w.member.paused && c.lane.member(w.shop.partition()) == w.member
-		c.lane.mu.Unlock()
-		if paused {
-			w.status.set(StatePaused, nil)
-		}
-		return
+	l, p := c.lane, w.shop.partition()
+	l.mu.Lock()
+	delete(l.walking, p)
+	if m := l.member(p); w.leaving && m != nil && !m.wanted.walk() {
+		m.show()
 	}
-	c.lane.end(w.member, e.err)
+	l.mu.Unlock()
+	if !w.leaving {
+		l.end(w.member, e.err)
+	}
 }
 
-// fetch loads a shop's checkpoint and encoder in the background, and sends an arrival.
-func (c *committer) fetch(m *member) {
-	c.fetching[m.shop.partition()] = m
-	open := c.encoders[m.shop.Topic] == nil
+// fetch loads the checkpoints of shops and the encoder of their topic in the background,
+// and sends an arrival. The lane is read once for all of them. topic is empty if each has
+// an encoder.
+func (c *committer) fetch(topic string, members []*member) {
+	for _, m := range members {
+		c.fetching[m.shop.partition()] = m
+	}
 	c.group.Go(func() {
-		a := c.loadArrival(m, open)
+		a := c.loadArrival(topic, members)
 		select {
 		case c.arrivals <- a:
 		case <-c.walking.Done():
@@ -142,46 +167,60 @@ func (c *committer) fetch(m *member) {
 	})
 }
 
-// loadArrival is the work of fetch; open = the shop's topic has no encoder yet.
-func (c *committer) loadArrival(m *member, open bool) arrival {
-	l, a, p := c.lane, arrival{member: m}, m.shop.partition()
-	if open {
-		if a.encoder, a.refused = l.cfg.Format.Open(c.walking, m.shop.Topic); a.refused != nil {
+// loadArrival is the work of fetch.
+func (c *committer) loadArrival(topic string, members []*member) arrival {
+	l, a := c.lane, arrival{members: members, topic: topic}
+	if topic != "" {
+		if a.encoder, a.refused = l.cfg.Format.Open(c.walking, topic); a.refused != nil {
 			return a
 		}
 	}
-	loaded, _, err := l.load(c.walking, func(other offsets.Partition) bool { return other == p })
-	if err == nil {
-		err = l.failMisplaced(c.walking, &loaded, []*member{m})
+	these := make(map[offsets.Partition]bool, len(members))
+	for _, m := range members {
+		these[m.shop.partition()] = true
 	}
-	a.known, a.fault, a.err = loaded.Shops[p], loaded.Faults[p], err
+	a.loaded, _, a.err = l.load(c.walking, func(p offsets.Partition) bool { return these[p] })
+	if a.err == nil {
+		a.err = l.failMisplaced(c.walking, &a.loaded, members)
+	}
 	return a
 }
 
-// arrive starts a shop that fetch has loaded. An error ends the life of the lane.
+// arrive starts shops that fetch has loaded. An error ends the life of the lane.
 func (c *committer) arrive(a arrival) error {
-	l, m := c.lane, a.member
-	if p := m.shop.partition(); c.fetching[p] == m {
-		delete(c.fetching, p)
+	l := c.lane
+	for _, m := range a.members {
+		if p := m.shop.partition(); c.fetching[p] == m {
+			delete(c.fetching, p)
+		}
 	}
 	switch {
 	case c.walking.Err() != nil || a.err != nil:
 		return a.err
 	case a.refused != nil:
-		l.refuseTopic(m.shop.Topic, fmt.Errorf("open format %s for topic %s: %w", l.cfg.Format.Name, m.shop.Topic, a.refused))
+		l.refuseTopic(a.topic, fmt.Errorf("open format %s for topic %s: %w", l.cfg.Format.Name, a.topic, a.refused))
 		return nil
 	case a.encoder != nil:
-		c.encoders[m.shop.Topic] = a.encoder
-		c.writer.Cover(m.shop.Topic)
+		c.encoders[a.topic] = a.encoder
+		c.writer.Cover(a.topic)
 	}
-	known := slices.ContainsFunc(c.walkers, func(w *walker) bool { return w.shop.partition() == m.shop.partition() })
-	switch {
-	case known || !l.current(m): // it has changed in the meantime
+	known := make(map[offsets.Partition]bool, len(c.walkers))
+	for _, w := range c.walkers {
+		known[w.shop.partition()] = true
+	}
+	changed := false
+	for _, m := range a.members {
+		switch p := m.shop.partition(); {
+		case known[p] || !l.current(m):
+			changed = true
+		case a.loaded.Faults[p] != nil:
+			l.end(m, a.loaded.Faults[p])
+		default:
+			c.start(m, a.loaded.Shops[p])
+		}
+	}
+	if changed { // some have changed in the meantime
 		c.reconcile()
-	case a.fault != nil:
-		l.end(m, a.fault)
-	default:
-		c.start(m, a.known)
 	}
 	return nil
 }

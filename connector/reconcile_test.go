@@ -83,9 +83,7 @@ func TestShopsComeAndGoAndTheirNeighboursDoNotNotice(t *testing.T) {
 		set()      // removed
 		quiet("removed")
 		set(guest) // added again
-		if !run.Pause("guest") || run.Pause("unknown") {
-			t.Error("pause")
-		}
+		run.Steer(map[string]Wanted{"guest": {Paused: true}, "unknown": {Paused: true}})
 		settled()
 		quiet("paused")
 		for _, s := range run.Status() {
@@ -96,7 +94,7 @@ func TestShopsComeAndGoAndTheirNeighboursDoNotNotice(t *testing.T) {
 		guest.policy.PageSize = 40
 		set(guest) // changed while it is paused
 		quiet("changed while paused")
-		run.Resume("guest")
+		run.Steer(nil)
 		settled()
 		end := time.Now().Unix()
 		settled()
@@ -144,8 +142,8 @@ func TestALaneWithoutShopsThatWalkTakesUpNewOnes(t *testing.T) {
 				a.simulate(simulator.Config{Seed: 72, Shops: world})
 				one := shops[only]
 				run := a.prepare(shops[keeps], one)
-				if state == StatePaused && !run.Pause(only) { // before the lanes are known
-					t.Error("a shop is not known before the start")
+				if state == StatePaused { // before the lanes are known
+					run.Steer(map[string]Wanted{only: {Paused: true}})
 				}
 				a.run(run)
 				time.Sleep(5 * time.Minute)

@@ -29,7 +29,7 @@ func (c *Connector) recount(ctx context.Context) {
 			return
 		}
 		c.mu.Lock()
-		names, had := c.wanted(), c.partitions
+		names, had := c.usedTopics(), c.partitions
 		c.mu.Unlock()
 		asking, cancel := context.WithTimeout(ctx, checkTimeout)
 		usable, err := topics.Usable(asking, c.cfg.Addr, c.cfg.Transport, names...)

@@ -13,19 +13,8 @@ import (
 
 // refreshes returns how many tokens a worker has fetched for a shop, by name.
 func (p *process) refreshes(shop string) (n float64) {
-	p.a.Helper()
-	families, err := p.metrics.Gather()
-	if err != nil {
-		p.a.Fatal(err)
-	}
-	for _, family := range families {
-		for _, m := range family.GetMetric() {
-			for _, l := range m.GetLabel() {
-				if family.GetName() == "orderwalk_token_refreshes_total" && l.GetName() == "shop" && l.GetValue() == shop {
-					n += m.GetCounter().GetValue()
-				}
-			}
-		}
+	for _, t := range p.cfg.Metrics.refreshes.of(shop) {
+		n += float64(t.N)
 	}
 	return n
 }

@@ -118,7 +118,7 @@ func (l *lane) showRefusal(topic string) {
 	}
 	r.shown = r.err.Error()
 	for _, m := range l.membersOf(topic) {
-		l.log.Error("shop failed", "shop", m.shop.Name, "topic", topic, "reason", r.err, "topic_looked_at_again_in", r.delay)
+		l.cfg.Incidents.Of(m.shop.Name).Happened(topicRefused(topic, r.err), "lane", l.number, "topic", topic, "reason", r.err, "topic_looked_at_again_in", r.delay)
 		m.status.set(StateFailed, r.err)
 	}
 }

@@ -87,3 +87,43 @@ func TestAListOfShopsWithOneImpossibleTopicIsTaken(t *testing.T) {
 		a.eachOnce("wx2", start, end-1)
 	})
 }
+
+// A list of shops that come and go, none of whose topics can be used, is applied if no shop that
+// is walked would change its topic: the shops that it lacks go, and those that it adds fail with
+// the reason.
+func TestAListOfShopsWithImpossibleTopicsOnly(t *testing.T) {
+	inBubble(t, func(a *testbed) {
+		a.simulate(simulator.Config{Seed: 33, Shops: []simulator.Shop{
+			{AppID: "wx1", Secret: "secret-wx1", Live: simulator.Live{Rate: 2}}, {AppID: "wx2", Secret: "secret-wx2", Live: simulator.Live{Rate: 2}}}})
+		p := a.policy()
+		p.Start = time.Now().Unix()
+		run := a.start(shop{appID: "wx1", policy: p}, shop{appID: "wx2", policy: p})
+		a.until("two are live", func() bool { return count(run, StateLive) == 2 })
+		first, second := run.cfg.Shops[0], run.cfg.Shops[1]
+		first.Created, second.Created = true, true
+		wrong := second
+		wrong.Topic = "no/such topic"
+		a.impossible(wrong.Topic)
+		if err := run.SetShops(context.Background(), []Shop{wrong}); err == nil {
+			t.Error("a shop that is walked has lost its topic")
+		}
+		a.goesOn(run)
+		if err := run.SetShops(context.Background(), []Shop{first}); err != nil {
+			t.Fatal(err)
+		}
+		if err := run.SetShops(context.Background(), []Shop{wrong}); err != nil {
+			t.Fatalf("instead of a shop that has gone: %v", err)
+		}
+		a.until("it has failed", func() bool { return count(run, StateFailed) == 1 })
+		if s := run.Status(); len(s) != 1 || s[0].Name != "wx2" || !strings.Contains(s[0].Reason, "not a valid topic name") {
+			t.Errorf("shops are %+v", s)
+		}
+		if err := run.SetShops(context.Background(), []Shop{first, second}); err != nil {
+			t.Fatal(err)
+		}
+		a.until("two are live again", func() bool { return count(run, StateLive) == 2 })
+		if err := run.stop(); err != nil {
+			t.Error(err)
+		}
+	})
+}

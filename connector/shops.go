@@ -34,6 +34,9 @@ func (c *Connector) topics(ctx context.Context) error {
 		shops := c.cfg.Shops
 		c.mu.Unlock()
 		found, err := c.find(ctx, shops)
+		if err == nil {
+			err = found.allRefused()
+		}
 		if err != nil {
 			return err
 		}
@@ -54,10 +57,12 @@ func (c *Connector) topics(ctx context.Context) error {
 type found struct {
 	partitions map[string]int
 	refused    map[string]error
+	orders     int    // number of orders topics
+	first      string // of them
 }
 
 // find creates missing topics and counts partitions. An orders topic that cannot be
-// used fails its shops only; find returns an error if no orders topic can be used.
+// used fails its shops only.
 func (c *Connector) find(ctx context.Context, shops []Shop) (found, error) {
 	specs := []topics.Spec{c.offsetsTopic()}
 	for _, topic := range c.ordersTopics(shops) {
@@ -68,8 +73,9 @@ func (c *Connector) find(ctx context.Context, shops []Shop) (found, error) {
 	if err != nil {
 		return found{}, err
 	}
-	if n := len(refused); n > 0 && n == len(specs)-1 {
-		return found{}, refused[specs[1].Name]
+	first := "" // of the orders topics
+	if len(specs) > 1 {
+		first = specs[1].Name
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -82,14 +88,35 @@ func (c *Connector) find(ctx context.Context, shops []Shop) (found, error) {
 			partitions[topic] = n
 		}
 	}
-	return found{partitions, refused}, nil
+	return found{partitions, refused, len(specs) - 1, first}, nil
+}
+
+// allRefused returns why the first orders topic cannot be used, if none of them can be.
+func (f found) allRefused() error {
+	if f.orders == 0 || len(f.refused) < f.orders {
+		return nil
+	}
+	return f.refused[f.first]
+}
+
+// moves reports whether one of these shops is walked with another topic now.
+func (c *Connector) moves(shops []Shop) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	topics := make(map[offsets.Partition]string, len(c.cfg.Shops))
+	for _, shop := range c.cfg.Shops {
+		topics[shop.partition()] = shop.Topic
+	}
+	return slices.ContainsFunc(shops, func(s Shop) bool {
+		topic, known := topics[s.partition()]
+		return known && topic != s.Topic
+	})
 }
 
 // apply replaces the shops and distributes them over the lanes. The caller holds mu.
 func (c *Connector) apply(f found, shops []Shop) {
 	c.logCounts(f.partitions)
 	c.cfg.Shops, c.partitions, c.refused = shops, f.partitions, f.refused
-	c.forgetPauses()
 	c.distribute()
 }
 
@@ -121,8 +148,8 @@ func (c *Connector) counts() map[string]int {
 	return c.partitions
 }
 
-// wanted lists the orders topics of all shops. The caller holds mu.
-func (c *Connector) wanted() []string { return c.ordersTopics(c.cfg.Shops) }
+// usedTopics lists the orders topics of all shops. The caller holds mu.
+func (c *Connector) usedTopics() []string { return c.ordersTopics(c.cfg.Shops) }
 
 func (c *Connector) ordersTopics(shops []Shop) []string {
 	names := make(map[string]bool)
@@ -157,7 +184,9 @@ func (c *Connector) lanes() int {
 
 // SetShops replaces the list of shops. Added shops are walked, removed ones are no
 // longer walked, changed ones continue from their checkpoint under the new
-// configuration. It checks the topics first; after an error nothing has changed.
+// configuration. It checks the topics first; after an error nothing has changed. It is an
+// error if no orders topic can be used, unless shops come and go and none of them would change
+// its topic.
 func (c *Connector) SetShops(ctx context.Context, shops []Shop) error {
 	c.mu.Lock()
 	started := c.partitions != nil
@@ -177,6 +206,10 @@ func (c *Connector) SetShops(ctx context.Context, shops []Shop) error {
 	found, err := c.find(ctx, shops)
 	if err != nil {
 		return err
+	}
+	comeAndGo := slices.ContainsFunc(shops, func(s Shop) bool { return s.Created })
+	if unusable := found.allRefused(); unusable != nil && (!comeAndGo || c.moves(shops)) {
+		return unusable
 	}
 	was := c.shopsByLane()
 	c.registry.register(shops, c.poke)
@@ -205,13 +238,15 @@ func (c *Connector) shopsByLane() map[int][]Shop {
 }
 
 // open returns a lane with its present shops; nil if it has none and need not be owned.
-func (c *Connector) open(number int) *lane {
+// Those of them that have ended here stay so.
+func (c *Connector) open(number int, ended []*member) *lane {
 	members, refused := c.members(number)
 	if len(members) == 0 {
 		return nil
 	}
-	l := &lane{number: number, flush: flushInterval, cfg: &c.cfg, partitions: c.counts, recheck: c.recheckTopic, tombstones: c.tombstones, misplaced: c.checkpoints.misplaced, outage: c.outage, extra: extraWindows{c.extra, &c.demand}, ids: c.ids,
-		log: c.cfg.Log.With("lane", number), refused: make(map[string]*refusal), changed: make(chan struct{}, 1), rebarred: make(chan struct{}, 1)}
+	l := &lane{number: number, flush: flushInterval, cfg: &c.cfg, partitions: c.counts, recheck: c.recheckTopic, tombstones: c.tombstones, misplaced: c.checkpoints.misplaced, outage: c.outage, extra: extraWindows{c.extra, &c.demand}, turns: c.turns, ids: c.ids,
+		log: c.cfg.Log.With("lane", number), refused: make(map[string]*refusal), walking: make(map[offsets.Partition]bool), changed: make(chan struct{}, 1), rebarred: make(chan struct{}, 1)}
+	l.members = ended
 	l.set(members, refused)
 	return l
 }
@@ -224,7 +259,7 @@ func (c *Connector) members(number int) ([]*member, map[string]error) {
 	for i, shop := range c.shops[number] {
 		p := shop.partition()
 		state, inbox, history := c.registry.of(p, shop)
-		members[i] = &member{shop: shop, status: state, inbox: inbox, history: history, paused: c.paused[p]}
+		members[i] = &member{shop: shop, status: state, inbox: inbox, history: history, wanted: c.wanted[shop.Name]}
 	}
 	return members, c.refused
 }

@@ -14,6 +14,12 @@ import (
 type Sidecar struct {
 	// Key is the record key whose hash selects the lane.
 	Key []byte
+	// Prepare, if not nil, runs in every worker before its first lane opens; the worker
+	// ends with its error.
+	Prepare func(ctx context.Context, lane int) error
+	// CatchUp, if not nil, reads what was written of the group so far. A worker calls it
+	// whenever it has opened a lane, before it reads the lane: see lane.live.
+	CatchUp func(ctx context.Context) error
 	// Follow runs in every worker until ctx ends.
 	Follow func(ctx context.Context, lane int)
 	// Lead, if not nil, runs in the worker that owns the lane, until ctx ends or the

@@ -1,6 +1,7 @@
 package connector
 
 import (
+	"context"
 	"fmt"
 	"testing"
 	"time"
@@ -138,6 +139,19 @@ func TestOrdersThatKeepComingAreReadAsTheyCome(t *testing.T) {
 		}
 		if err := run.stop(); err != nil {
 			a.Fatal(err)
+		}
+	})
+}
+
+// TestAWorkerThatIsStoppedBeforeItKnowsItsTopicsEnds: there is no lane then whose sidecar
+// it could run.
+func TestAWorkerThatIsStoppedBeforeItKnowsItsTopicsEnds(t *testing.T) {
+	inBubble(t, func(a *testbed) {
+		a.simulate(simulator.Config{Seed: 6, Shops: []simulator.Shop{{AppID: "wx1", Secret: "secret-wx1"}}})
+		run := a.prepare(shop{appID: "wx1", policy: a.policy()})
+		run.cfg.Sidecar = &Sidecar{Key: []byte("k"), Follow: func(ctx context.Context, _ int) { <-ctx.Done() }}
+		if err := a.run(run).stop(); err != nil {
+			t.Error(err)
 		}
 	})
 }

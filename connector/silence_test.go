@@ -287,7 +287,7 @@ func TestAQuotaWithoutNumbersIsNoUnlimitedDay(t *testing.T) {
 		t.Run(body, func(t *testing.T) {
 			inBubble(t, func(a *testbed) {
 				a.heartbeat = time.Minute
-				a.simulate(simulator.Config{Seed: 1, Faults: simulator.Faults{PerDayLimit: 50000}, Shops: []simulator.Shop{{AppID: "wx1", Secret: "secret-wx1"}}})
+				a.simulate(simulator.Config{Seed: 1, Faults: simulator.Faults{PerDayLimit: 100_000}, Shops: []simulator.Shop{{AppID: "wx1", Secret: "secret-wx1"}}})
 				var untold atomic.Bool
 				a.gateway = func(w http.ResponseWriter, r *http.Request) bool {
 					bad := untold.Load() && r.URL.Path == quotaPath
@@ -298,10 +298,10 @@ func TestAQuotaWithoutNumbersIsNoUnlimitedDay(t *testing.T) {
 				}
 				run := a.start(shop{appID: "wx1", policy: a.policy()})
 				time.Sleep(30 * time.Minute)
-				run.expectGauge("remaining", "wx1", 45000, 49999)
+				run.expectGauge("remaining", "wx1", 95_000, 99_999)
 				untold.Store(true)
 				time.Sleep(2 * time.Hour)
-				run.expectGauge("remaining", "wx1", 25000, 40000)
+				run.expectGauge("remaining", "wx1", 75_000, 92_000)
 				if err := run.stop(); err != nil {
 					t.Error(err)
 				}

@@ -35,13 +35,13 @@ func (w *walker) storeStart(ctx context.Context) error {
 		close(kept)
 	}
 	if w.state != nil {
-		w.status.started(w.state.Watermark)
+		w.status.started(w.state)
 	}
-	missing := unread(w.state, w.shop)
+	missing := unread(w.state, *w.shop)
 	w.member.setUnread(missing)
 	w.mu.Unlock()
 	if w.status.setUnread(missing) {
-		w.log.Warn("the start time is earlier than where the walk began", "reason", missing)
+		w.log().Warn("the start time is earlier than where the walk began", "reason", missing)
 	}
 	select {
 	case <-kept:
@@ -57,12 +57,23 @@ func (w *walker) beginAt(start int64) *offsets.Checkpoint {
 	return &offsets.Checkpoint{Watermark: start, Begin: start, Length: w.shop.Policy.Clamp(0)}
 }
 
+// hearFirst makes a call that tells the API's clock, unless another shop's does while
+// this one waits for its turn.
+func (w *walker) hearFirst(ctx context.Context) error {
+	turn, err := w.turns.await(ctx)
+	if err != nil {
+		return err
+	}
+	defer turn()
+	return w.shop.Client.Hear(ctx)
+}
+
 // begin waits for the API's clock, before which no window is planned. A shop with a
 // start time gets its first checkpoint. The moment of a first start moves back by how
 // far the API's clock is behind the local one, since orders have the API's times.
 func (w *walker) begin(ctx context.Context) error {
 	if _, heard := w.host.Now(); !heard {
-		if err := w.shop.Client.Hear(ctx); err != nil {
+		if err := w.hearFirst(ctx); err != nil {
 			return err
 		}
 	}
@@ -77,15 +88,15 @@ func (w *walker) begin(ctx context.Context) error {
 		theirs, _ := w.host.Now()
 		behind := ours.Sub(theirs)
 		if behind > mostBehind {
-			w.log.Warn("this machine's clock is far ahead of the API's at the first start: check both, and set a start time to be sure that the first orders are included",
+			w.log().Warn("this machine's clock is far ahead of the API's at the first start: check both, and set a start time to be sure that the first orders are included",
 				"ahead_by", behind.Round(time.Second), "counted", mostBehind)
 			behind = mostBehind
 		}
 		start := min(w.state.Begin-int64(behind/time.Second), ours.Unix())
 		w.state = w.beginAt(start)
-		w.log.Info("the walk begins at the moment of the first start", "begin", time.Unix(start, 0).UTC().Format(time.RFC3339))
+		w.log().Info("the walk begins at the moment of the first start", "begin", time.Unix(start, 0).UTC().Format(time.RFC3339))
 		poke(w.now)
 	}
-	w.status.started(w.state.Watermark)
+	w.status.started(w.state)
 	return nil
 }

@@ -22,7 +22,8 @@ const (
 	StateLive      State = "live"      // caught up
 	StateWaiting   State = "waiting"   // needs an act at the vendor's side; tried again
 	StateExhausted State = "exhausted" // the day's list calls are used up; resumes at midnight
-	StatePaused    State = "paused"    // by Pause
+	StatePaused    State = "paused"    // an operator wants it; its state stays in memory
+	StateStopped   State = "stopped"   // an operator wants it; nothing of it stays in memory
 	StateDone      State = "done"      // its bounded range is published
 	StateFailed    State = "failed"    // stopped; the reason says why
 	StateElsewhere State = "elsewhere" // another worker owns its lane, or no worker yet
@@ -31,6 +32,9 @@ const (
 // ended reports whether the shop is not walked any more in this process.
 func (s State) ended() bool { return s == StateDone || s == StateFailed || s == StateElsewhere }
 
+// rests reports whether the shop is not walked here, for now or for good.
+func (s State) rests() bool { return s.ended() || s == StatePaused || s == StateStopped }
+
 // ShopStatus is the state of one shop at one moment.
 type ShopStatus struct {
 	Name, AppID, Range string
@@ -38,11 +42,13 @@ type ShopStatus struct {
 	State              State
 	// Reason is why the shop waits or failed, or what of its range is not read.
 	Reason string
+	// Changed is when State changed, unix seconds.
+	Changed int64
 	// Held reports that a backfill waits for more of the day's list calls.
 	Held bool
-	// Start is where the walk began in this process, Watermark how far it is committed,
-	// Target how far the first pass may go now. All are unix seconds, 0 until the shop
-	// is walked here.
+	// Start is where the walk began, Watermark how far it is committed, Target how far
+	// the first pass may go now. All are unix seconds, 0 until the shop is walked here;
+	// the watermark is also known of a shop that is paused or stopped.
 	Start, Watermark, Target int64
 	// Since is what Lag counts from until the shop is walked, unix seconds: its start
 	// time, or when this process first saw it.
@@ -55,6 +61,16 @@ type ShopStatus struct {
 	Length  int64
 	// Counts since this process started, as read and committed by it.
 	Pages, Published, Late, Repeats int64
+	// Poll is how often a shop that has caught up is polled, 0 = it has not, and PollWhy
+	// why that is not the configured interval.
+	Poll    time.Duration
+	PollWhy string
+	// Rate is how many orders a second are published, over the last half minute or so.
+	Rate float64
+	// CallsLeft is how many list calls the app ID has left today, and CallsEnd the unix
+	// time when they run out at the present rate, 0 = they last for the day: see
+	// [budget.Budget.Outlook]. NaN = unknown.
+	CallsLeft, CallsEnd float64
 }
 
 // Lag returns how far the watermark is behind now, in any state. For a shop without a
@@ -86,8 +102,9 @@ type shopState struct {
 	quota    *budget.Budget     // shared by the app ID
 	explain  func(error) string // see Config.explain; nil = the error's text
 
-	mu sync.Mutex
-	s  ShopStatus
+	mu   sync.Mutex
+	s    ShopStatus
+	rate rate
 	// held reports that windows of the shop wait for calls: see walker.hold.
 	held bool
 	// unread is the time that is not read although the start time asks for it; nil =
@@ -98,17 +115,21 @@ type shopState struct {
 	// pushed are the seconds of events that await their records, none before from.
 	pushed []int64
 	from   int64
+	told   int // orders found in a row that a push had told of
 }
 
 func newShopState(shop Shop, m *Metrics, changed func()) *shopState {
 	m.of(shop.Name)
 	return &shopState{lateness: m.lateness, toRecord: m.pushToRecord, onChange: changed,
-		s: ShopStatus{Name: shop.Name, AppID: shop.AppID, Range: string(shop.Policy.Range), State: StateElsewhere}}
+		s: ShopStatus{Name: shop.Name, AppID: shop.AppID, Range: string(shop.Policy.Range), State: StateElsewhere, Changed: time.Now().Unix()}}
 }
 
 func (h *shopState) snapshot() ShopStatus {
 	h.mu.Lock()
 	s, held := h.s, h.held
+	if !s.State.rests() {
+		s.Rate = h.rate.of(time.Now())
+	}
 	missing := h.unread
 	h.mu.Unlock()
 	h.budgeted(&s, held)
@@ -122,18 +143,26 @@ func (h *shopState) name() string { return h.snapshot().Name }
 
 func (h *shopState) set(state State, reason error) {
 	h.mu.Lock()
-	h.s.State, h.s.Reason = state, ""
+	h.change(state)
 	if reason != nil {
 		h.s.Reason = h.reason(reason)
 	}
 	if state.ended() {
 		h.pushed = nil
 	}
-	if state.ended() || state == StateWaiting {
+	if state.rests() || state == StateWaiting {
 		h.s.Windows = 0
 	}
 	h.mu.Unlock()
 	h.onChange()
+}
+
+// change sets the state, without a reason. The caller holds mu.
+func (h *shopState) change(state State) {
+	if h.s.State != state {
+		h.s.State, h.s.Changed = state, time.Now().Unix()
+	}
+	h.s.Reason = ""
 }
 
 // reason is the text of an error, with what to do about it.
@@ -158,14 +187,33 @@ func (h *shopState) due(p window.Policy, since int64) {
 	h.s.Since = cmp.Or(p.Start, h.s.Since, since)
 }
 
-// started notes where a walk continues.
-func (h *shopState) started(watermark int64) {
+// started notes where a walk continues, and where it began, in another process maybe. A
+// checkpoint of an earlier version does not say that.
+func (h *shopState) started(c *offsets.Checkpoint) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.s.Start == 0 || watermark < h.s.Start {
-		h.s.Start = watermark
+	begin := min(cmp.Or(c.Begin, c.Watermark), c.Watermark)
+	if h.s.Start == 0 || begin < h.s.Start {
+		h.s.Start = begin
 	}
-	h.s.Watermark = watermark
+	h.s.Watermark = c.Watermark
+	h.rate.begin(time.Now())
+}
+
+// stored notes how far a shop that is not walked here has come.
+func (h *shopState) stored(watermark int64) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.s.State == StatePaused || h.s.State == StateStopped {
+		h.s.Watermark = watermark
+	}
+}
+
+// unseen reports that nothing is known of how far the shop has come.
+func (h *shopState) unseen() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.s.Watermark == 0
 }
 
 func (h *shopState) opened(last window.Span) {
@@ -186,7 +234,17 @@ func (h *shopState) planned(c *offsets.Checkpoint, horizon, live int64, windows 
 		h.nextState = StateLive
 	}
 	if h.s.State != StateWaiting || h.held {
-		h.s.State, h.s.Reason = h.nextState, ""
+		h.change(h.nextState)
+	}
+}
+
+// paced notes how often the shop is polled.
+func (h *shopState) paced(pace window.Pace) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.s.Poll, h.s.PollWhy = 0, ""
+	if h.nextState == StateLive {
+		h.s.Poll, h.s.PollWhy = pace.Interval, pace.Why
 	}
 }
 
@@ -196,7 +254,7 @@ func (h *shopState) page(s window.Deduped) {
 	h.s.Pages++
 	h.s.Repeats += int64(s.Repeats)
 	if h.s.State == StateWaiting {
-		h.s.State, h.s.Reason = h.nextState, ""
+		h.change(h.nextState)
 	}
 }
 
@@ -208,6 +266,7 @@ func (h *shopState) committed(r receipt) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.s.Published += int64(r.orders)
+	h.rate.add(r.orders, time.Now())
 	h.s.Late += int64(r.late)
 	h.s.Watermark = r.watermark
 	h.recorded(r, time.Now())

@@ -35,6 +35,29 @@ func TestAShopThatGoesOnSaysWhereItIs(t *testing.T) {
 	})
 }
 
+// A backfill that continues after a restart shows the share of its range that has been
+// read, not the share of what was left.
+func TestABackfillThatGoesOnKeepsItsProgress(t *testing.T) {
+	inBubble(t, func(a *testbed) {
+		sh, p := backlog("wx1", 3000)
+		p.PageSize, p.Concurrency, p.MaxWindow = 10, 1, 10*time.Minute
+		a.simulate(simulator.Config{Seed: 51, Shops: []simulator.Shop{sh}, Latency: 50 * time.Millisecond})
+		run := a.start(shop{appID: "wx1", policy: p})
+		a.until("half is read", func() bool { return run.Status()[0].Progress() > 0.5 })
+		if err := run.stop(); err != nil {
+			a.Fatal(err)
+		}
+		run = a.start(shop{appID: "wx1", policy: p})
+		a.until("it goes on", func() bool { return run.Status()[0].Target > 0 })
+		if s := run.Status()[0]; s.Progress() < 0.5 || s.Progress() == 1 {
+			a.Errorf("progress is %v after a restart: %+v", s.Progress(), s)
+		}
+		if err := run.stop(); err != nil {
+			a.Fatal(err)
+		}
+	})
+}
+
 // metric returns a shop's series as scraped; there reports whether it exists.
 func metric(t *testing.T, p *process, name, shop string) (value float64, there bool) {
 	t.Helper()

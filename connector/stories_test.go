@@ -189,7 +189,7 @@ func olderFenced(a *testbed) {
 		c.checkpoints = newCheckpointReader(&c.cfg, c.lanes(), c.cfg.Log, c.outage)
 		var l *lane
 		for lane := range c.shopsByLane() {
-			l = c.open(lane)
+			l = c.open(lane, nil)
 		}
 		l.mine = func(context.Context) (bool, error) { return owner.Load() == number, nil }
 		ended := make(chan error, 1)

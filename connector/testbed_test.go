@@ -21,6 +21,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"orderwalk/connector/window"
+	"orderwalk/internal/incident"
 	"orderwalk/internal/record"
 	"orderwalk/internal/wechat"
 	"orderwalk/offsets"
@@ -146,6 +147,7 @@ type shop struct {
 	policy window.Policy
 	rate   float64
 	static func() (string, error) // reads the access token; nil = the secret is used
+	server *wechat.TokenServer    // gives the access token; nil = another way
 	auth   string                 // ORDERWALK_AUTH without static; "" = stable_token
 	file   func() (string, error) // reads the app secret; nil = the right one
 }
@@ -163,12 +165,14 @@ func (a *testbed) config(p *plug, log *slog.Logger, reg prometheus.Registerer, s
 	worker := cmp.Or(a.pod, fmt.Sprintf("worker-%d", a.workers))
 	a.mu.Unlock()
 	cfg := Config{Group: a.name, WorkerID: worker, SessionTimeout: max(6*time.Second, 4*a.heartbeat), Heartbeat: a.heartbeat, Dialer: &kafka.Dialer{DialFunc: p.DialContext}, OffsetsTopic: a.name + ".offsets", TopicPartitions: 3, OffsetsPartitions: 4,
-		TransactionTimeout: 10 * time.Second, QuotaLiveShare: a.liveShare, Format: a.format(), Addr: kafka.TCP(a.brokers...), Transport: transport, Host: host, Metrics: metrics, Log: log, Hint: func(error) string { return tryIt }}
+		TransactionTimeout: 10 * time.Second, QuotaLiveShare: a.liveShare, Format: a.format(), Addr: kafka.TCP(a.brokers...), Transport: transport, Host: host, Metrics: metrics, Log: log, Incidents: incident.New(log), Hint: func(error) string { return tryIt }}
 	clients := make(map[string]*wechat.Client)
 	for _, s := range shops {
-		wc := wechat.Config{Host: host, AppID: s.appID, RateLimit: cmp.Or(s.rate, 1e6), Log: log, OnCall: func(_ wechat.Range, result string, took time.Duration) { metrics.OnCall(s.appID, result, took) }, OnTokenRefresh: metrics.OnTokenRefresh(s.appID)}
+		wc := wechat.Config{Host: host, AppID: s.appID, RateLimit: cmp.Or(s.rate, 1e6), Log: log, Incidents: cfg.Incidents.Of(cmp.Or(s.name, s.appID)), OnCall: func(_ wechat.Range, result string, took time.Duration) { metrics.OnCall(s.appID, result, took) }, OnTokenRefresh: metrics.OnTokenRefresh(s.appID)}
 		if s.static != nil {
 			wc.Auth, wc.Token = "static", s.static
+		} else if s.server != nil {
+			wc.Auth, wc.Server = "static", s.server
 		} else {
 			wc.Auth, wc.Secret = s.auth, func() (string, error) { return "secret-" + s.appID, nil }
 		}

@@ -24,14 +24,16 @@ const minWait, maxWait = time.Minute, 10 * time.Minute
 type walker struct {
 	member *member
 	// stop ends run. leaving reports that stop was called, running that run has not
-	// returned. Only the committer uses the three.
-	stop             context.CancelFunc
-	leaving, running bool
+	// returned, failed that it has ended with an error. Only the committer uses them.
+	stop                     context.CancelFunc
+	leaving, running, failed bool
 
-	shop   Shop
+	shop   *Shop // the member's
 	host   *wechat.Host
-	log    *slog.Logger
-	status *shopState // what metrics and status show, and the app ID's budget
+	lane   *slog.Logger // the lane's log, see log
+	status *shopState   // what metrics and status show, and the app ID's budget
+	// waiting is the wait for the vendor, for the log.
+	waiting waiting
 	// inbox holds messages from outside, history what earlier walkers of the shop knew.
 	inbox   *inbox
 	history *history
@@ -39,8 +41,10 @@ type walker struct {
 	// space holds a token for each page that waits in an outbox of the lane. It is full
 	// when commits do not keep up.
 	space chan struct{}
-	// extra bounds, process-wide, the windows read beyond each shop's first.
+	// extra bounds, process-wide, the windows read beyond each shop's first, turns the
+	// shops that begin to read their first.
 	extra extraWindows
+	turns turns
 	ids   *idBudget // shared by the process
 	// now asks the lane to commit at once, soon within flushInterval.
 	now, soon chan<- struct{}
@@ -52,6 +56,12 @@ type walker struct {
 	outbox []delivery
 	dirty  bool // state has changed since collect took it
 	tight  bool // see Policy.Tight
+	onTime int  // second passes in a row that have found no late order
+	// pace is how often the shop is polled, lastOrder when an order came or was told of
+	// last; credit is for nudges.
+	pace      window.Pace
+	lastOrder time.Time
+	credit    credit
 	// kept, if not nil, is closed once the present state is committed.
 	kept chan struct{}
 	// readers are the windows being read. stalled reports that one has yielded, so that
@@ -82,13 +92,45 @@ type ending struct {
 
 // run walks until ctx ends, a bounded range is done (nil), or the shop fails. It waits
 // and tries again while the API demands an act at the vendor's side.
+//
+// Its goroutine rests in walk most of the time, ten thousand of them in a large worker:
+// see round for how its stack stays small.
 func (w *walker) run(ctx context.Context) error {
 	w.inbox.observe(true)
-	defer w.inbox.observe(false)
-	delay := minWait
+	defer w.leave()
 	if err := w.storeStart(ctx); err != nil {
 		return err
 	}
+	w.remember()
+	delay := minWait
+	for {
+		before, given := w.pages.Load(), w.shop.Client.Given()
+		err := w.walk(ctx)
+		if err == nil || ctx.Err() != nil {
+			return err
+		}
+		if w.pages.Load() > before {
+			delay = minWait
+		}
+		if delay, err = w.await(ctx, err, delay, given); err != nil {
+			return err
+		}
+	}
+}
+
+// log returns the log that names the shop. Walkers seldom log: ten thousand loggers would
+// take 4 MB.
+func (w *walker) log() *slog.Logger { return w.lane.With("shop", w.shop.Name) }
+
+// leave notes that run has ended.
+func (w *walker) leave() {
+	w.status.quota.Polls(w, 0)
+	w.waiting.over(false)
+	w.inbox.observe(false)
+}
+
+// remember tells the client and the status what the checkpoint says.
+func (w *walker) remember() {
 	frontier := int64(0)
 	if w.state != nil {
 		frontier = w.state.Frontier()
@@ -99,89 +141,25 @@ func (w *walker) run(ctx context.Context) error {
 		}
 	}
 	w.status.walked(frontier)
-	for {
-		before, given := w.pages.Load(), w.shop.Client.Given()
-		err := w.walk(ctx)
-		var refusal *wechat.Error
-		if ctx.Err() != nil || !errors.As(err, &refusal) || refusal.Class != wechat.Wait {
-			return err
-		}
-		if w.pages.Load() > before {
-			delay = minWait
-		}
-		w.member.setWaits(err)
-		w.status.set(StateWaiting, err)
-		pause := max(delay, refusal.RetryAfter)
-		w.log.Warn("shop waits", "reason", err, "again_in", pause)
-		changed, err := w.shop.Client.Await(ctx, pause, given)
-		if err != nil {
-			return err
-		}
-		if delay = min(2*delay, maxWait); changed {
-			delay = minWait
-		}
-	}
 }
 
-// walk reads windows until an error, or until nothing is left to read. The windows stay
-// in the checkpoint whatever happens, so walk can be called again.
-func (w *walker) walk(ctx context.Context) error {
-	ctx, cancel := context.WithCancel(ctx)
-	ended := make(chan ending)
-	reading := make(map[*offsets.Window]bool)
-	defer func() {
-		cancel()
-		for len(reading) > 0 {
-			w.windowEnded(reading, (<-ended).window)
-		}
-		w.share(false)
-	}()
-	if w.finished() {
-		return nil
+// await waits for an act at the vendor's side, if err demands one, for delay or until the
+// secret or token is another one than given. It returns the delay of the next wait, and
+// err if nothing is to be waited for.
+func (w *walker) await(ctx context.Context, err error, delay time.Duration, given wechat.Given) (time.Duration, error) {
+	var refusal *wechat.Error
+	if !errors.As(err, &refusal) || refusal.Class != wechat.Wait {
+		return 0, err
 	}
-	if err := w.begin(ctx); err != nil {
-		return err
+	w.member.setWaits(err)
+	w.status.set(StateWaiting, err)
+	pause := max(delay, refusal.RetryAfter)
+	w.waiting.begin(err, pause)
+	changed, err := w.shop.Client.Await(ctx, pause, given)
+	if changed {
+		return minWait, err
 	}
-	timer := time.NewTimer(0)
-	defer timer.Stop()
-	look := time.NewTimer(yieldEvery)
-	defer look.Stop()
-	looking := true
-	for {
-		start, wait, done := w.plan(reading)
-		if done && len(reading) == 0 {
-			return nil
-		}
-		for _, win := range start {
-			reading[win] = true
-			go func() { ended <- ending{win, w.readOrYield(ctx, win)} }()
-		}
-		if wait > 0 {
-			// Clocks jump, so plan again within a minute.
-			timer.Reset(min(wait, max(w.shop.Policy.PollInterval, time.Minute)))
-		}
-		if len(reading) > 1 && !looking {
-			look.Reset(yieldEvery)
-			looking = true
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-look.C:
-			looking = false
-			w.yield(time.Now())
-		case <-w.inbox.wake:
-		case <-timer.C:
-			if err := w.hear(ctx); err != nil {
-				return err
-			}
-		case e := <-ended:
-			w.windowEnded(reading, e.window)
-			if e.err != nil && !errors.Is(e.err, errHeld) && !errors.Is(e.err, errYielded) {
-				return e.err
-			}
-		}
-	}
+	return min(2*delay, maxWait), err
 }
 
 // finished reports whether an earlier process has read a bounded range to its end. It
@@ -208,8 +186,9 @@ func (w *walker) plan(reading map[*offsets.Window]bool) (start []*offsets.Window
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	now, _ := w.host.Now()
+	w.setPace(now)
 	policy := w.policy()
-	policy.Nudge = w.inbox.nudgedTo(w.state.Frontier())
+	policy.Nudge = w.nudge(now, policy)
 	s := window.Next(w.state, now, policy)
 	held := w.hold(&s, now)
 	window.Open(w.state, s.Open, policy)
@@ -239,20 +218,11 @@ func (w *walker) plan(reading map[*offsets.Window]bool) (start []*offsets.Window
 		slots--
 	}
 	w.count()
-	if n := len(s.Open); n > 0 {
-		w.status.opened(s.Open[n-1])
-	}
-	horizon := w.shop.Policy.LatestEnd(now)
-	w.status.planned(w.state, horizon, w.shop.Policy.LiveFrom(horizon), len(reading)+len(start))
+	w.opened(s.Open)
+	horizon := policy.LatestEnd(now)
+	w.status.planned(w.state, horizon, policy.LiveFrom(horizon), len(reading)+len(start))
+	w.status.paced(w.pace)
 	return start, s.Wait, s.Done
-}
-
-// windowEnded notes that a window is no longer read.
-func (w *walker) windowEnded(reading map[*offsets.Window]bool, win *offsets.Window) {
-	delete(reading, win)
-	if len(reading) > 0 {
-		<-w.extra.tokens
-	}
 }
 
 // poke wakes the receiver without blocking. A poke that is still pending covers this

@@ -3,6 +3,7 @@ package connector
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -40,6 +41,8 @@ type reader struct {
 	// for room; zero = neither. took is the duration of the latest call.
 	called, full time.Time
 	took         time.Duration
+	// turn ends the shop's turn, if the reading began with one; see turns.
+	turn func()
 }
 
 // extraWindows are the windows that shops of this process read beyond their first.
@@ -106,24 +109,16 @@ func delta(up bool) int64 {
 }
 
 // readOrYield is read, but returns errYielded if the window yielded.
-func (w *walker) readOrYield(ctx context.Context, win *offsets.Window) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
+func (w *walker) readOrYield(ctx context.Context, r *reader) error {
+	err := w.read(ctx, r.window)
 	w.mu.Lock()
-	w.readers = append(w.readers, &reader{window: win, cancel: cancel})
+	w.readers = slices.DeleteFunc(w.readers, func(other *reader) bool { return other == r })
 	w.mu.Unlock()
-	err := w.read(ctx, win)
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for i, r := range w.readers {
-		if r.window == win {
-			w.readers = append(w.readers[:i], w.readers[i+1:]...)
-			break
-		}
-	}
 	if errors.Is(err, context.Canceled) && errors.Is(context.Cause(ctx), errYielded) {
-		return errYielded
+		err = errYielded
 	}
+	r.cancel(nil)
+	r.turn()
 	return err
 }
 
@@ -189,6 +184,9 @@ func (w *walker) calling(win *offsets.Window) (over func()) {
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		r.called, r.took = time.Time{}, time.Since(began)
+		if r.turn != nil {
+			r.turn()
+		}
 	}
 }
 

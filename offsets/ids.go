@@ -11,11 +11,10 @@ import (
 )
 
 // IDs is an exact set of order IDs. Decimal IDs of up to 19 digits, as the API sends
-// them, take 8 bytes each once packed and about 16 before. Other IDs are kept as text.
-// The zero value is an empty set.
+// them, take 8 bytes each if they were packed or added in ascending order, and about 16
+// otherwise. Other IDs are kept as text. The zero value is an empty set.
 type IDs struct {
-	// packed holds sorted distinct numbers; numbers holds those added since the last
-	// Pack.
+	// packed holds sorted distinct numbers; numbers holds the others.
 	packed  []uint64
 	numbers map[uint64]struct{}
 	texts   map[string]struct{}
@@ -41,6 +40,12 @@ func (s *IDs) add(n uint64) bool {
 	switch {
 	case len(s.packed)+len(s.numbers) == 0:
 		s.least, s.most = n, n
+		s.packed = append(s.packed, n)
+		return true
+	case n > s.most:
+		s.most = n
+		s.packed = append(s.packed, n)
+		return true
 	case s.isPacked(n):
 		return false
 	}
@@ -49,7 +54,7 @@ func (s *IDs) add(n uint64) bool {
 	}
 	before := len(s.numbers)
 	s.numbers[n] = struct{}{}
-	s.least, s.most = min(s.least, n), max(s.most, n)
+	s.least = min(s.least, n)
 	return len(s.numbers) > before
 }
 
@@ -88,6 +93,14 @@ func (s *IDs) Pack() {
 		s.numbers = nil
 		slices.Sort(s.packed)
 	}
+	s.clip()
+}
+
+// clip frees the room that packed has for more, if that is much.
+func (s *IDs) clip() {
+	if cap(s.packed)-len(s.packed) > len(s.packed)/8 {
+		s.packed = slices.Clone(s.packed)
+	}
 }
 
 // sortPacked sorts and deduplicates what unpackIDs has appended.
@@ -96,10 +109,8 @@ func (s *IDs) sortPacked() {
 		return
 	}
 	slices.Sort(s.packed)
-	s.packed = slices.Clip(slices.Compact(s.packed))
-	if cap(s.packed)-len(s.packed) > len(s.packed)/8 {
-		s.packed = slices.Clone(s.packed)
-	}
+	s.packed = slices.Compact(s.packed)
+	s.clip()
 	s.least, s.most = s.packed[0], s.packed[len(s.packed)-1]
 }
 

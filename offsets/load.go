@@ -128,9 +128,7 @@ func (l *Loader) load(drain bool) Lane {
 		records = append(records, record{k, value})
 	}
 	// Shops, then windows, then parts, each in time order.
-	slices.SortFunc(records, func(a, b record) int {
-		return cmp.Or(cmp.Compare(a.key.Kind, b.key.Kind), cmp.Compare(a.key.Window, b.key.Window), cmp.Compare(a.key.Part, b.key.Part))
-	})
+	slices.SortFunc(records, func(a, b record) int { return compareKeys(a.key, b.key) })
 	for i, r := range records {
 		if err := lane.add(r.key, r.value); err != nil {
 			lane.Faults[r.key.Partition] = &RecordError{Key: string(r.key.Bytes(l.Group)), Problem: err.Error()}
@@ -158,6 +156,11 @@ func (l *Loader) load(drain bool) Lane {
 		delete(lane.Shops, p)
 	}
 	return lane
+}
+
+// compareKeys puts shops before windows before parts, each in time order.
+func compareKeys(a, b Key) int {
+	return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Window, b.Window), cmp.Compare(a.Part, b.Part))
 }
 
 func (lane *Lane) add(k Key, value []byte) error {

@@ -134,11 +134,18 @@ func (s *Stored) updateWindow(group string, p Partition, start int64, w *Window,
 		has.parts = 0
 	}
 	if w != nil {
+		before := has.parts
+		if len(w.Fresh) == w.Seen.Len() {
+			has.parts = 0 // all are written again
+		}
 		for ids := w.Fresh; len(ids) > 0; has.parts++ {
 			n := idsPerPart(ids)
 			key.Part = has.parts
 			emit(key.Bytes(group), encode(partValue{V: Version, Count: n, IDs: packIDs(ids[:n])}))
 			ids = ids[n:]
+		}
+		for key.Part = has.parts; key.Part < before; key.Part++ {
+			emit(key.Bytes(group), nil)
 		}
 		w.Fresh = nil
 	}

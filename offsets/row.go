@@ -94,6 +94,21 @@ func (c *Checkpoint) Put(from, to int, windows ...*Window) {
 	r.tracked = len(c.Windows)
 }
 
+// Join makes the windows at positions i and i+1 one, with the IDs of both. All of them
+// are written again, as one part.
+func (c *Checkpoint) Join(i int) {
+	left, right := c.Windows[i], c.Windows[i+1]
+	left.End, left.Opened = right.End, min(left.Opened, right.Opened)
+	for id := range right.Seen.All() {
+		left.See(id)
+	}
+	left.Seen.Pack()
+	if right.Seen.Len() > 0 {
+		left.Fresh = slices.Collect(left.Seen.All())
+	}
+	c.Put(i, i+2, left)
+}
+
 // Find returns the position of the window that starts at start; ok = there is one.
 func (c *Checkpoint) Find(start int64) (i int, ok bool) {
 	return slices.BinarySearchFunc(c.Windows, start, func(w *Window, start int64) int { return cmp.Compare(w.Start, start) })

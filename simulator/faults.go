@@ -75,10 +75,11 @@ type Faults struct {
 //
 // Not included are switches that lose data (offset_keys, push_drop_rate), that stop
 // everything (http_403, unauthorised, whitelist, token_error, per_day_limit,
-// platform_error, missing_set_131, cloud_unlisted, push_no_tickets), that interfere
-// with kill tests (single_use_key, key_ttl), and that a test should choose itself
-// (clock_skew, date_absent, relay_delay, push_delay). MaxOrdersPerRequest is 2000;
-// more orders than that in one second could never be listed.
+// platform_error, authorizers_short_rate, missing_set_131, cloud_unlisted,
+// push_no_tickets), that interfere with kill tests (single_use_key, key_ttl), and that
+// a test should choose itself (clock_skew, date_absent, relay_delay, push_delay).
+// MaxOrdersPerRequest is 2000; more orders than that in one second could never be
+// listed.
 func Chaos(level float64) Faults {
 	level = min(max(level, 0), 1)
 	if level == 0 {

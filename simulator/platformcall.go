@@ -2,6 +2,7 @@ package simulator
 
 import (
 	"encoding/json"
+	"slices"
 	"time"
 )
 
@@ -177,6 +178,10 @@ func (c *call) authorizerList(p *platform, offset, count int) answer {
 		At      int64  `json:"auth_time"`
 	}
 	all := p.authorizers()
+	if len(all) > 0 && c.hit("authorizers_short_rate", c.faults.AuthorizersShortRate) {
+		left := int(mix(c.draw, mixString("authorizers")) % uint64(len(all)))
+		all = slices.Delete(all, left, left+1)
+	}
 	page := []entry{}
 	for _, a := range all[min(offset, len(all)):min(offset+count, len(all))] {
 		page = append(page, entry{a.AppID, a.RefreshToken, a.Since.Unix()})

@@ -52,6 +52,15 @@ var waySwitches = map[string]func(t *testing.T, s *simulator.Server){
 		on(t, s, "whitelist=61004")
 		wantCode(t, platformCall(t, s, authorizersPath, token, map[string]any{}).reply, 61004)
 	},
+	"authorizers_short_rate": func(t *testing.T, _ *simulator.Server) {
+		s := withPlatform(nil)
+		token, whole := componentToken(t, s), len(s.Authorizers())
+		on(t, s, "authorizers_short_rate=1")
+		if r := platformCall(t, s, authorizersPath, token, map[string]any{"offset": 0, "count": 10}); r.Total != whole-1 || len(r.Shops) != whole-1 {
+			t.Errorf("of %d shops: %s", whole, r.raw)
+		}
+		wantTook(t, s, "authorizers_short_rate", 1)
+	},
 	"missing_set_131": func(t *testing.T, _ *simulator.Server) {
 		s := withPlatform(nil)
 		access := authorizerToken(t, s, firstRefresh).got.Access

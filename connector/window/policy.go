@@ -25,6 +25,9 @@ type Policy struct {
 	MaxWindow, MinWindow time.Duration
 	// PollInterval is the length of a live shop's windows.
 	PollInterval time.Duration
+	// PollIntervalMax is how long polls may stretch while no order comes, or while pushes
+	// tell of them; less than PollInterval = not at all.
+	PollIntervalMax time.Duration
 	// SettleDelay is how far behind now the first pass stays.
 	SettleDelay time.Duration
 	// Lookback is the age at which a window is read a second time; 0 = no second
@@ -43,6 +46,12 @@ type Policy struct {
 	// Crowded reports that the process holds as many order IDs as it may, so that
 	// windows are kept short. Set by the walker.
 	Crowded bool
+	// Stretch is how many times as long as configured PollInterval is, at least 1; 0 = 1.
+	// Set by the walker.
+	Stretch int64
+	// Punctual reports that second passes have found no late order for a while. Set by
+	// the walker.
+	Punctual bool
 }
 
 // firstLength is the length of a shop's first windows, an hour for all that are read

@@ -72,7 +72,8 @@ func TestALongLookbackCostsNoMoreACommit(t *testing.T) {
 	costs := make(map[time.Duration]cost)
 	for _, lookback := range liveLookbacks {
 		s := newLiveShop(lookback)
-		if n, least := len(s.state.Windows), int(lookback/s.policy.PollInterval); n < least {
+		// Seven polls of twelve orders are joined.
+		if n, least := len(s.state.Windows), int(lookback/s.policy.PollInterval)/7; n < least {
 			t.Fatalf("LOOKBACK %v: %d windows, want %d and more", lookback, n, least)
 		}
 		const rounds = 200

@@ -29,29 +29,51 @@ func secondPassAt(w *offsets.Window, p Policy) time.Time {
 // order that leaves hides one behind it. Such a window is read a second time whatever
 // its age, even with LOOKBACK=0, until a pass finds nothing new.
 func leaky(w *offsets.Window, p Policy) bool {
-	return w.Pages > 1 && (p.Range == wechat.UpdateTime || w.Status != 0)
+	return w.Pages > 1 && movable(w, p)
 }
 
-// merge joins a window with neighbours that wait for their second pass too and hold no
-// orders either: an idle shop would otherwise be read a second time window by window.
-// Windows with orders stay apart, because for update times it matters in which of two
-// neighbours an ID was seen.
+// movable reports whether an order can leave the window, or come from another one.
+func movable(w *offsets.Window, p Policy) bool {
+	return p.Range == wechat.UpdateTime || w.Status != 0
+}
+
+// joinedOver returns over how many seconds windows that wait for their second pass are
+// joined: the earliest of them gets it later by as much. Late orders come among others,
+// or to a shop all of whose orders are late. Where neither is so, a late order is
+// unlikely, and waits longest. Where polls are stretched, second passes are, too.
+func joinedOver(empty bool, p Policy) int64 {
+	most := 3 * seconds(p.Lookback)
+	if empty && p.Punctual {
+		return most
+	}
+	return min(most, max(1, p.Stretch)*seconds(p.Lookback/4))
+}
+
+// merge joins a window with neighbours that wait for their second pass too, if one page
+// will list them together: a shop would otherwise be read a second time poll by poll.
+// By creation time they may hold orders. Update times move, so there it matters in which
+// of two neighbours an ID was seen; and a window whose orders can leave it is read again
+// until nothing is new.
 func merge(c *offsets.Checkpoint, w *offsets.Window, p Policy) {
-	longest := min(p.Clamp(Longest), seconds(p.Lookback/4))
 	i, _ := c.Find(w.Start)
 	for _, at := range []int{i, i - 1} { // with the right neighbour, then with the left one
 		if at < 0 || at+1 >= len(c.Windows) {
 			continue
 		}
 		left, right := c.Windows[at], c.Windows[at+1]
+		longest := min(p.Clamp(Longest), joinedOver(left.Seen.Len()+right.Seen.Len() == 0, p))
 		bound := slices.ContainsFunc(c.Reaching(), func(r *offsets.Window) bool { return r.Reach == left.End })
-		if !bound && idle(left) && idle(right) && left.Status == right.Status && left.OpenID == right.OpenID && right.End-left.Start <= longest {
-			left.End, left.Opened = right.End, min(left.Opened, right.Opened)
-			c.Put(at, at+2, left)
+		if !bound && waits(left) && waits(right) && onePage(left, right, p) && left.Status == right.Status && left.OpenID == right.OpenID && right.End-left.Start <= longest {
+			c.Join(at)
 		}
 	}
 }
 
-func idle(w *offsets.Window) bool {
-	return w.State == offsets.Waiting && w.Seen.Len() == 0 && w.Reach == 0
+func waits(w *offsets.Window) bool { return w.State == offsets.Waiting && w.Reach == 0 }
+
+// onePage reports whether a page has room for the orders of two windows, and for some
+// that are late.
+func onePage(a, b *offsets.Window, p Policy) bool {
+	orders := a.Seen.Len() + b.Seen.Len()
+	return orders == 0 || !movable(a, p) && orders <= p.PageSize*9/10
 }

@@ -75,9 +75,17 @@ func divide(c *offsets.Checkpoint, w *offsets.Window, length int64, p Policy) bo
 	return true
 }
 
+// leastMovable is the least length, in seconds, that a window is cut at for a second page
+// because orders can leave it. An API whose pages never end says so for every window.
+const leastMovable = 60
+
 // cutPages is after how many pages a window counts as far too long. Quiet months are
-// read in windows of days; the first day of a sale has more orders than all of them.
-func cutPages(p Policy) int {
+// read in windows of days; the first day of a sale has more orders than all of them. A
+// window that orders can leave is too long with a second page: it would be read twice.
+func cutPages(w *offsets.Window, p Policy) int {
+	if movable(w, p) && w.End-w.Start >= leastMovable {
+		return 1
+	}
 	if p.Crowded {
 		return 10 * manyPages(p)
 	}
@@ -89,7 +97,17 @@ func cutPages(p Policy) int {
 // orders there are is unknown: a length that is too short costs a few calls and grows
 // again, one that is too long costs the pages read until then.
 func Cut(c *offsets.Checkpoint, w *offsets.Window, p Policy) bool {
-	return w.Pass == 1 && w.Pages >= cutPages(p) && divide(c, w, max((w.End-w.Start)/16, seconds(p.MinWindow), 1), p)
+	part := int64(16)
+	if cutPages(w, p) == 1 {
+		part = 2
+	}
+	return w.Pass == 1 && w.Pages >= cutPages(w, p) && divide(c, w, max((w.End-w.Start)/part, seconds(p.MinWindow), 1), p)
+}
+
+// Cuts reports whether Cut replaces a window after its next page, unless that is its
+// last.
+func Cuts(w *offsets.Window, p Policy) bool {
+	return w.Pass == 1 && w.Pages+1 >= cutPages(w, p) && w.End-w.Start >= 2*max(1, seconds(p.MinWindow))
 }
 
 // Fit cuts a window of which nothing has been read to the length that windows have by
@@ -210,6 +228,12 @@ type Sizer struct {
 // current length says nothing about it unless it was full.
 func (a *Sizer) Adapt(c *offsets.Checkpoint, w *offsets.Window, p Policy) {
 	length, span := p.Clamp(c.Length), w.End-w.Start
+	if movable(w, p) {
+		if span >= length || w.Pages > 1 {
+			c.Length = p.Clamp(oneOfPage(span, w.Seen.Len(), p.PageSize))
+		}
+		return
+	}
 	switch {
 	case w.Pages > manyPages(p):
 		a.sparse = 0
@@ -229,6 +253,15 @@ func (a *Sizer) Adapt(c *offsets.Checkpoint, w *offsets.Window, p Policy) {
 	default:
 		a.sparse = 0
 	}
+}
+
+// oneOfPage returns the length of a window that one page lists, by what a window has
+// held. Orders do not come evenly, so it aims at three quarters of a page.
+func oneOfPage(span int64, orders, pageSize int) int64 {
+	if orders == 0 {
+		return 4 * span
+	}
+	return max(1, min(4*span, span*int64(max(1, pageSize*3/4))/int64(orders)))
 }
 
 // Refused notes that the API has refused a window as too full (31042): from then on it

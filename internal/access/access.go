@@ -11,6 +11,7 @@ import (
 
 	"github.com/segmentio/kafka-go"
 	"github.com/segmentio/kafka-go/protocol/metadata"
+	"golang.org/x/sync/errgroup"
 )
 
 // The resources of a [Right].
@@ -123,10 +124,8 @@ func Look(ctx context.Context, addr net.Addr, transport *kafka.Transport, n Need
 	if err != nil {
 		return r, fmt.Errorf("check Write on topics: %w", err)
 	}
-	for _, name := range names {
-		if err := c.lookAtTopic(ctx, &r, found[name], name, name == n.Offsets, writable[name]); err != nil {
-			return r, err
-		}
+	if err := c.lookAtTopics(ctx, &r, found, names, n.Offsets, writable); err != nil {
+		return r, err
 	}
 	r.Missing = append(r.Missing, ids...)
 	may, err := c.mayJoin(ctx, n.Group)
@@ -157,6 +156,29 @@ func (c client) lanesMissing(ctx context.Context, prefix string, lanes int) ([]R
 		missing = []Right{{Operation: "Write", Resource: transactionalID, Name: prefix, Prefixed: true}}
 	}
 	return missing, nil
+}
+
+// topicsAtOnce is the number of topics looked at in parallel: each shop may have one.
+const topicsAtOnce = 16
+
+// lookAtTopics adds the topics to the report, in the order of their names.
+func (c client) lookAtTopics(ctx context.Context, r *Report, found map[string]metadata.ResponseTopic, names []string, read string, writable map[string]bool) error {
+	parts := make([]Report, len(names))
+	looking, ctx := errgroup.WithContext(ctx)
+	looking.SetLimit(topicsAtOnce)
+	for i, name := range names {
+		looking.Go(func() error {
+			return c.lookAtTopic(ctx, &parts[i], found[name], name, name == read, writable[name])
+		})
+	}
+	if err := looking.Wait(); err != nil {
+		return err
+	}
+	for _, p := range parts {
+		r.Absent = append(r.Absent, p.Absent...)
+		r.Missing = append(r.Missing, p.Missing...)
+	}
+	return nil
 }
 
 // lookAtTopic adds one topic to the report.

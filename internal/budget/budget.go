@@ -4,11 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"math"
 	"sync"
 	"time"
 
+	"orderwalk/internal/incident"
 	"orderwalk/internal/wechat"
 )
 
@@ -25,15 +25,20 @@ const (
 	quotaTimeout = 30 * time.Second
 )
 
+// backfillHeld is what many budgets have at the same time, for the log.
+var backfillHeld = incident.Kind{Who: "shop", Begins: "backfill waits: the remaining list calls of the day are reserved for the live walk",
+	Lasts: "backfills still wait for more of the day's list calls", Ends: "backfill resumes", Long: true}
+
 // Budget is the list calls that one app ID has per day, as one worker knows them. The
 // worker's shops and lanes of the app ID share it. A nil Budget knows nothing and holds
 // nothing back.
 type Budget struct {
-	share float64 // the live walk's share of the day, 0 to 1
-	log   *slog.Logger
+	share     float64 // the live walk's share of the day, 0 to 1
+	incidents *incident.Log
 
 	mu     sync.Mutex
-	shop   string // a name for the log
+	shop   string           // a name for the log
+	report *incident.Source // of the shop of that name
 	client *wechat.Client
 	day    day
 	base   int64 // client.Calls() when day.made was 0
@@ -41,6 +46,11 @@ type Budget struct {
 	// underWay is how many calls were acquired and not released; the client has not
 	// counted them yet.
 	underWay int64
+	// live are the live walks of the app ID here, with the intervals of their polls.
+	live map[any]time.Duration
+	// polls are those that live walks have begun, liveCalls the calls of live walks.
+	polls, liveCalls   int64
+	pollRate, liveRate rate
 	// holding reports that the backfill has used up its part. It stays set until the
 	// day ends or an answer reports more calls.
 	holding     bool
@@ -80,10 +90,10 @@ func (b *Budget) opens() time.Time {
 	}
 	left := r.remaining()
 	r.made += b.underWay
-	at := r.opens(false, b.share)
+	at := r.opens(false, b.share, b.need(time.Now(), r))
 	if !at.IsZero() {
 		b.holding = true
-		b.log.Warn("backfill waits: the remaining list calls of the day are reserved for the live walk", "shop", b.shop,
+		b.report.Begin(backfillHeld,
 			"remaining", left, "limit", r.limit, "live_share", b.share, "until", at)
 	}
 	return at
@@ -101,6 +111,9 @@ func (b *Budget) Acquire(live bool) bool {
 		return false
 	}
 	b.underWay++
+	if live {
+		b.liveCalls++
+	}
 	return true
 }
 
@@ -117,10 +130,17 @@ func (b *Budget) Release() {
 // resume lets a held backfill continue if calls are available for it. The caller holds
 // mu.
 func (b *Budget) resume() {
-	if b.holding && b.day.opens(false, b.share).IsZero() {
+	if b.holding && b.day.opens(false, b.share, b.need(time.Now(), b.day)).IsZero() {
 		b.holding = false
-		b.log.Info("backfill resumes", "shop", b.shop, "remaining", b.day.remaining())
+		b.report.End(backfillHeld, true)
 	}
+}
+
+// leave ends what the budget has in the log: its app ID is no longer walked here.
+func (b *Budget) leave() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.report.End(backfillHeld, false)
 }
 
 // setClient sets the client whose calls count, and the shop named in logs.
@@ -128,6 +148,9 @@ func (b *Budget) setClient(shop string, client *wechat.Client) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.shop = shop
+	if !b.holding { // otherwise the name that is in the log already
+		b.report = b.incidents.Of(shop)
+	}
 	if client == b.client {
 		return
 	}

@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"orderwalk/internal/incident"
 	"orderwalk/internal/wechat"
 )
 
@@ -16,18 +17,19 @@ const quotasAtOnce = 4
 
 // Budgets are the budgets of all app IDs of a worker.
 type Budgets struct {
-	share float64
-	log   *slog.Logger
-	wake  chan struct{} // poked when a request may be due earlier than planned
+	share     float64
+	log       *slog.Logger
+	incidents *incident.Log
+	wake      chan struct{} // poked when a request may be due earlier than planned
 
 	mu  sync.Mutex
 	all map[string]*Budget // by app ID
 }
 
 // New returns Budgets without an app ID. share is the live walk's share of the day, 0
-// to 1.
-func New(share float64, log *slog.Logger) *Budgets {
-	return &Budgets{share: share, log: log, wake: make(chan struct{}, 1), all: make(map[string]*Budget)}
+// to 1. What many app IDs have at the same time goes to incidents, the rest to log.
+func New(share float64, log *slog.Logger, incidents *incident.Log) *Budgets {
+	return &Budgets{share: share, log: log, incidents: incidents, wake: make(chan struct{}, 1), all: make(map[string]*Budget)}
 }
 
 // Caller is an app ID, its name in logs, and the client whose calls count.
@@ -49,10 +51,15 @@ func (bs *Budgets) Enlist(callers []Caller) {
 		}
 		q := before[c.AppID]
 		if q == nil {
-			q = &Budget{share: bs.share, log: bs.log}
+			q = &Budget{share: bs.share, incidents: bs.incidents}
 		}
 		q.setClient(c.Name, c.Client)
 		bs.all[c.AppID] = q
+	}
+	for appID, q := range before {
+		if bs.all[appID] == nil {
+			q.leave()
+		}
 	}
 	bs.poke()
 }

@@ -18,9 +18,13 @@ type day struct {
 // back. A backfill is, until the day ends, once it would leave less than the live
 // walk's share, 0 to 1. Between answers it is held back once this worker has used its
 // part of what was above that share. The share is one of the whole day: a share of the
-// remaining calls would shrink with each answer, restart and worker.
-func (r day) opens(live bool, share float64) time.Time {
-	if live || share <= 0 || r.ends.IsZero() || float64(r.made+1) <= (float64(r.left)-share*float64(r.limit))*r.part {
+// remaining calls would shrink with each answer, restart and worker. It is more if this
+// worker's live walks need more of its part for the rest of the day, but never more
+// than the backfill's share: that is not starved.
+func (r day) opens(live bool, share, need float64) time.Time {
+	limit := float64(r.limit)
+	kept := max(share*limit, min(need/max(r.part, 1e-9), (1-share)*limit))
+	if live || share <= 0 || r.ends.IsZero() || float64(r.made+1) <= (float64(r.left)-kept)*r.part {
 		return time.Time{}
 	}
 	return r.ends

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"orderwalk/internal/incident"
 	"orderwalk/internal/wechat"
 )
 
@@ -42,7 +43,7 @@ func TestDayOpens(t *testing.T) {
 			if c.waits {
 				want = ends
 			}
-			if at := c.ration.opens(c.live, c.share); !at.Equal(want) {
+			if at := c.ration.opens(c.live, c.share, 0); !at.Equal(want) {
 				t.Errorf("opens at %v, want %v", at, want)
 			}
 		})
@@ -69,7 +70,7 @@ func TestDayLeavesTheShare(t *testing.T) {
 		divide(1 + rnd.IntN(4))
 		live := int64(0)
 		for held := 0; held < 50*len(workers); {
-			if i := rnd.IntN(len(workers)); workers[i].opens(false, share).IsZero() {
+			if i := rnd.IntN(len(workers)); workers[i].opens(false, share, 0).IsZero() {
 				used++
 				workers[i].made++
 			} else {
@@ -95,7 +96,7 @@ func TestDayLeavesTheShare(t *testing.T) {
 			t.Fatalf("share %.2f of %d: only %.0f were left to the live walk, %d of them used", share, limit, left, live)
 		}
 		divide(1)
-		for workers[0].opens(false, share).IsZero() {
+		for workers[0].opens(false, share, 0).IsZero() {
 			workers[0].made++
 			used++
 		}
@@ -193,7 +194,7 @@ func TestRate(t *testing.T) {
 
 // TestCloudCallsAskForNoQuota: the vendor's quota call does not work there.
 func TestCloudCallsAskForNoQuota(t *testing.T) {
-	qs := New(0.2, slog.New(slog.DiscardHandler))
+	qs := New(0.2, slog.New(slog.DiscardHandler), incident.New(slog.New(slog.DiscardHandler)))
 	qs.Enlist([]Caller{{Name: "wx1", AppID: "wx1", Client: wechat.New(wechat.Config{Host: &wechat.Host{URL: "http://127.0.0.1:1"}, Auth: wechat.AuthCloudOpen})}})
 	qs.Resize("wx1", 1)
 	if _, next := qs.due(time.Now()); next.IsZero() {

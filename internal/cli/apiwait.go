@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -20,55 +21,41 @@ const apiSilence = 2 * time.Second
 // many shops: on a terminal the number of shops done, and everywhere, once,
 // that the command waits for the API and why.
 type asking struct {
-	out  io.Writer
-	url  string
-	what string // such as shops
-	all  int
-	line *statusLine // nil = no terminal
-	cols func() int
+	*countLine
+	out io.Writer
+	url string
 
-	done   atomic.Int64
 	once   sync.Once
-	silent atomic.Bool // a call used up its time limit, and the API has never answered
+	silent atomic.Bool // a call used up its time limit, and no call got an answer meanwhile
 }
 
 // silence is the reason why the remaining shops need not be tried: the API
 // does not answer.
-const silence = "not checked: the API has not answered"
+const silence = "not checked: the API does not answer"
 
-// waited records that a call to the host used up its time limit.
-func (a *asking) waited(host *wechat.Host) { a.silent.Store(host.LastHeard().IsZero()) }
+// waited records that a call to the host, which began at that time, used up its
+// time limit, with its error. One that waited for a token server says nothing about the
+// API, and neither does one that was answered or has a trouble of its own.
+func (a *asking) waited(host *wechat.Host, began time.Time, err error) {
+	var waited *wechat.Interrupted
+	if wechat.OfTokenServer(err) || !errors.As(err, &waited) {
+		return
+	}
+	if last := waited.Last; last != nil && !slices.Contains([]string{"refused", "timeout", "dns", "tls", "reset", "network"}, wechat.Result(last)) {
+		return
+	}
+	if !host.LastHeard().After(began) {
+		a.silent.Store(true)
+	}
+}
 
-// newAsking starts the reporting. The progress line is drawn only on a
-// terminal that does not already show the results.
-func newAsking(streams Streams, url string, all int, what string, scrolls bool) *asking {
-	a := &asking{out: streams.Err, url: url, what: what, all: all}
-	screen, ok := terminal(streams.Err)
-	if _, also := terminal(streams.Out); ok && (!scrolls || !also) {
-		a.line = &statusLine{w: screen}
-		a.out, a.cols = a.line, func() int { return width(screen) }
-		a.draw()
+// newAsking starts the reporting.
+func newAsking(streams Streams, url string, all int, what string) *asking {
+	a := &asking{countLine: newCountLine(streams, all, what), out: streams.Err, url: url}
+	if a.line != nil {
+		a.out = a.line
 	}
 	return a
-}
-
-func (a *asking) draw() {
-	if a.line != nil {
-		a.line.set(fmt.Sprintf("%s of %s %s", thousands(a.done.Load()), thousands(int64(a.all)), a.what), a.cols())
-	}
-}
-
-// one counts one shop as done.
-func (a *asking) one() {
-	a.done.Add(1)
-	a.draw()
-}
-
-// end erases the progress line.
-func (a *asking) end() {
-	if a.line != nil {
-		a.line.set("", a.cols())
-	}
 }
 
 // watch reports on the calls of a client until the returned function is
@@ -86,11 +73,15 @@ func (a *asking) watch(client *wechat.Client, limit time.Duration) (stop func())
 			case <-done:
 				return
 			case <-silent.C:
-				a.report("it has not answered yet", limit)
+				a.report("the API at "+a.url, "it has not answered yet", limit)
 			case <-ticker.C:
 				var why *wechat.Error
 				if state, _, err := client.State(); state != "" && errors.As(err, &why) {
-					a.report(why.Error(), limit)
+					who := "the API at " + a.url
+					if wechat.OfTokenServer(why) {
+						who = "the token server"
+					}
+					a.report(who, why.Error(), limit)
 				}
 			}
 		}
@@ -101,19 +92,20 @@ func (a *asking) watch(client *wechat.Client, limit time.Duration) (stop func())
 	}
 }
 
-func (a *asking) report(reason string, limit time.Duration) {
+func (a *asking) report(who, reason string, limit time.Duration) {
 	a.once.Do(func() {
-		fmt.Fprintf(a.out, "waiting for the API at %s, %s at most: %s\n", a.url, limit, reason)
+		fmt.Fprintf(a.out, "waiting for %s, %s at most: %s\n", who, limit, reason)
 	})
 }
 
-// wayHint returns what to try if a call to the API at a URL got no answer or
-// an answer of another protocol.
+// wayHint returns what to try if a call to the API at a URL got no answer (nil: none in
+// the whole time it was allowed) or an answer of another protocol.
 func wayHint(url string, v *wechat.Error) string {
-	if v == nil {
-		return "check ORDERWALK_API_URL and the network path to it"
+	label := "timeout"
+	if v != nil {
+		label = wechat.Result(v)
 	}
-	switch label := wechat.Result(v); {
+	switch {
 	case label == "refused":
 		return "no server listens there: check host and port of ORDERWALK_API_URL, " + url
 	case label == "timeout":

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"orderwalk/internal/config"
 	"orderwalk/internal/wechat"
@@ -105,9 +106,40 @@ func TestShopsAreNotTriedWhereNothingAnswers(t *testing.T) {
 	defer host.Close()
 	var none *tenants
 	a := &asking{url: host.URL}
-	a.waited(host)
+	a.waited(host, time.Now(), &wechat.Interrupted{})
 	found := none.check(t.Context(), host, config.Shop{Name: "a", AppID: "wx1", Auth: "static"}, a)
 	if len(found) != 1 || found[0].OK || found[0].Detail != silence {
 		t.Errorf("%+v", found)
+	}
+}
+
+// The API is silent if nothing was heard while a call waited. A call that waited for
+// something else, or beside others that were answered, says nothing about it.
+func TestSilenceOfTheAPI(t *testing.T) {
+	api := httptest.NewServer(http.NotFoundHandler())
+	t.Cleanup(api.Close)
+	host := &wechat.Host{URL: api.URL}
+	defer host.Close()
+	before := time.Now()
+	p := wechat.Platform{Host: host, AppID: "wx1", Secret: func() (string, error) { return "hush", nil }}
+	_, err := p.ComponentToken(t.Context(), "ticket") // is answered
+	var answered *wechat.Error
+	if !errors.As(err, &answered) || host.LastHeard().IsZero() {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		began  time.Time
+		last   *wechat.Error
+		silent bool
+	}{
+		"others were answered": {before, nil, false},
+		"nothing since":        {host.LastHeard(), nil, true},
+		"its own trouble":      {host.LastHeard(), answered, false},
+	} {
+		a := &asking{url: host.URL}
+		a.waited(host, c.began, &wechat.Interrupted{Last: c.last})
+		if a.silent.Load() != c.silent {
+			t.Errorf("%s: silent = %v", name, !c.silent)
+		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -29,15 +30,18 @@ func askWorker(ctx context.Context, settings map[string]string, method, path str
 	}
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
+	encrypted, err := config.ListensTLS(settings)
+	if err != nil {
+		return nil, err
+	}
 	address = loopback(address)
-	request, err := http.NewRequestWithContext(ctx, method, "http://"+address+path, nil)
+	request, err := http.NewRequestWithContext(ctx, method, scheme(encrypted)+"://"+address+path, nil)
 	if err != nil {
 		return nil, fmt.Errorf("ask the worker at %s: %w", address, err)
 	}
-	client := http.Client{Transport: &http.Transport{}} // without a proxy
-	answer, err := client.Do(request)
+	answer, err := probeClient().Do(request)
 	if err != nil {
-		return nil, &workerError{address, err}
+		return nil, &workerError{address, err, false}
 	}
 	defer answer.Body.Close()
 	text, _ := io.ReadAll(io.LimitReader(answer.Body, 1000)) // a partial text is useful too
@@ -51,6 +55,7 @@ func askWorker(ctx context.Context, settings map[string]string, method, path str
 type workerError struct {
 	address string
 	err     error
+	given   bool // --worker names it
 }
 
 func (e *workerError) Error() string {
@@ -65,7 +70,10 @@ func (e *workerError) Error() string {
 func (e *workerError) Unwrap() error { return e.err }
 
 func (e *workerError) hint() string {
+	var name *net.DNSError
 	switch {
+	case errors.Is(e.err, syscall.ECONNREFUSED) && e.given:
+		return "no worker listens there: check the URL of --worker, and that orderwalk run is up"
 	case errors.Is(e.err, syscall.ECONNREFUSED):
 		hint := "no worker listens there: check that orderwalk run is up and has the same ORDERWALK_LISTEN"
 		if os.Getenv("ORDERWALK_KAFKA_BROKERS")+os.Getenv("ORDERWALK_LISTEN") == "" {
@@ -74,6 +82,16 @@ func (e *workerError) hint() string {
 		return hint
 	case errors.Is(e.err, context.DeadlineExceeded):
 		return "a program listens there but does not answer; see the worker's log"
+	case errors.Is(e.err, http.ErrSchemeMismatch):
+		return "the worker speaks plain HTTP: give --worker http://HOST:PORT, or unset ORDERWALK_LISTEN_TLS_CERT_FILE here"
+	case errors.As(e.err, &name):
+		return "that name has no address here; check the URL of --worker"
+	}
+	if hint := tlsHint(e.err); hint != "" {
+		return hint
+	}
+	if e.given {
+		return "check the URL of --worker"
 	}
 	return "check that ORDERWALK_LISTEN is the same as the worker's"
 }

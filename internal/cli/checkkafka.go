@@ -36,10 +36,7 @@ func (k *checkup) kafka(ctx context.Context, cfg *config.Config, log *slog.Logge
 		k.failed("rights", kafkaconn.Worded(err).Error(), hintFor(brokers.Failed(err)))
 		return
 	}
-	for _, name := range cfg.OrdersTopics {
-		k.topic(ctx, brokers, report, topics.Spec{Name: name}, cfg.TopicPartitions)
-	}
-	k.topic(ctx, brokers, report, topics.Spec{Name: cfg.OffsetsTopic, Compacted: true}, cfg.OffsetsPartitions)
+	k.topics(ctx, cfg, brokers, report)
 	k.starts(ctx, cfg, brokers, report.Partitions[cfg.OffsetsTopic])
 	tries := []struct {
 		check   string
@@ -59,8 +56,7 @@ func (k *checkup) kafka(ctx context.Context, cfg *config.Config, log *slog.Logge
 	trying.Wait()
 	for _, t := range tries {
 		if len(t.missing) > 0 {
-			k.denied(t.check, brokers, t.missing, "")
-			continue
+			t.found = denied(brokers, t.missing, "")
 		}
 		t.found.Check = t.check
 		k.add(t.found)
@@ -112,10 +108,32 @@ func inClear(k config.Kafka) string {
 	return ""
 }
 
-// topic adds the finding of one topic and checks the cleanup.policy of a
-// compacted one. partitions is the number a missing topic would get.
-func (k *checkup) topic(ctx context.Context, brokers *kafkaconn.Kafka, report access.Report, spec topics.Spec, partitions int) {
-	check := "topic " + spec.Name
+// topicsAtOnce is the number of topics checked in parallel.
+const topicsAtOnce = 16
+
+// topics checks the topics of the orders and that of the offsets.
+func (k *checkup) topics(ctx context.Context, cfg *config.Config, brokers *kafkaconn.Kafka, report access.Report) {
+	var specs []topics.Spec
+	for _, name := range cfg.OrdersTopics {
+		specs = append(specs, topics.Spec{Name: name, Partitions: cfg.TopicPartitions})
+	}
+	specs = append(specs, topics.Spec{Name: cfg.OffsetsTopic, Partitions: cfg.OffsetsPartitions, Compacted: true})
+	line := newCountLine(k.streams, len(specs), "topics checked")
+	k.beside(line, func() {
+		inOrder(len(specs), topicsAtOnce, func(i int) finding {
+			found := checkTopic(ctx, brokers, report, specs[i])
+			line.one(!found.OK)
+			return found
+		}, func(i int, found finding) {
+			found.Check = "topic " + specs[i].Name
+			k.add(found)
+		})
+	})
+}
+
+// checkTopic checks one topic, and the cleanup.policy of a compacted one. A missing
+// topic would get spec.Partitions.
+func checkTopic(ctx context.Context, brokers *kafkaconn.Kafka, report access.Report, spec topics.Spec) finding {
 	missing := report.Of("topic", spec.Name)
 	found, there := report.Partitions[spec.Name]
 	switch {
@@ -124,41 +142,36 @@ func (k *checkup) topic(ctx context.Context, brokers *kafkaconn.Kafka, report ac
 		if !there && !slices.Contains(report.Absent, spec.Name) {
 			detail = " (Kafka does not show this client whether the topic exists)"
 		}
-		k.denied(check, brokers, missing, detail)
-		return
+		return denied(brokers, missing, detail)
 	case !there:
-		k.ok(check, fmt.Sprintf("does not exist yet; run may create it with %s", count(partitions, "partition")))
-		return
+		return finding{OK: true, Detail: fmt.Sprintf("does not exist yet; run may create it with %s", count(spec.Partitions, "partition"))}
 	}
 	ctx, cancel := context.WithTimeout(ctx, checkLimit)
 	defer cancel()
 	if _, err := topics.Ensure(ctx, brokers.Addr, brokers.Transport, spec); err != nil {
 		var fault *topics.Error
 		if errors.As(err, &fault) {
-			k.failed(check, fault.Problem, hintFor(fault))
-			return
+			return finding{Detail: fault.Problem, Do: []string{hintFor(fault)}}
 		}
-		k.failed(check, kafkaconn.Worded(err).Error(), hintFor(brokers.Failed(err)))
-		return
+		return finding{Detail: kafkaconn.Worded(err).Error(), Do: []string{hintFor(brokers.Failed(err))}}
 	}
 	if most, known := largestBatch(ctx, brokers, spec.Name); known && most < txn.LargestBatch {
-		k.failed(check, fmt.Sprintf("accepts batches of %d bytes (max.message.bytes), but orderwalk sends up to %d", most, txn.LargestBatch),
-			fmt.Sprintf("run kafka-configs.sh --alter --entity-type topics --entity-name %s --add-config max.message.bytes=1048588", spec.Name))
-		return
+		return finding{Detail: fmt.Sprintf("accepts batches of %d bytes (max.message.bytes), but orderwalk sends up to %d", most, txn.LargestBatch),
+			Do: []string{fmt.Sprintf("run kafka-configs.sh --alter --entity-type topics --entity-name %s --add-config max.message.bytes=1048588", spec.Name)}}
 	}
 	detail := count(found, "partition") + ", may write"
 	if spec.Compacted {
 		detail = count(found, "partition") + ", may read and write"
 	}
-	k.ok(check, detail)
+	return finding{OK: true, Detail: detail}
 }
 
 // denied names the principal, the rights and the commands that grant them.
-func (k *checkup) denied(check string, brokers *kafkaconn.Kafka, missing []access.Right, more string) {
+func denied(brokers *kafkaconn.Kafka, missing []access.Right, more string) finding {
 	principal := brokers.Principal()
 	var do []string
 	for _, r := range missing {
 		do = append(do, r.Command(principal))
 	}
-	k.failed(check, fmt.Sprintf("%s lacks %s%s", principal, joinRights(missing), more), do...)
+	return finding{Detail: fmt.Sprintf("%s lacks %s%s", principal, joinRights(missing), more), Do: do}
 }

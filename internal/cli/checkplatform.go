@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 
 	"github.com/segmentio/kafka-go"
 
@@ -12,6 +13,7 @@ import (
 	"orderwalk/internal/kafkaconn"
 	"orderwalk/internal/platform"
 	"orderwalk/internal/record"
+	"orderwalk/internal/roster"
 	"orderwalk/internal/wechat"
 )
 
@@ -23,6 +25,45 @@ type tenants struct {
 	platform   string // app ID
 	known      platform.Known
 	authorised map[string]bool
+	listed     []wechat.Authorizer
+}
+
+// authorized adds the shops that are walked because they have authorised the platform to
+// those of the configuration.
+func (k *checkup) authorized(cfg *config.Config, t *tenants) {
+	if cfg.Authorized == nil || t == nil {
+		return
+	}
+	members := t.known.Members()
+	if len(members) == 0 { // run has not read the list yet
+		slices.SortStableFunc(t.listed, func(a, b wechat.Authorizer) int { return a.AuthorizedAt.Compare(b.AuthorizedAt) })
+		for _, a := range t.listed {
+			members = append(members, a.AppID)
+		}
+	}
+	all, n := roster.Choose(cfg, members)
+	cfg.Shops = all
+	cfg.OrdersTopics = topicsOf(all)
+	f := finding{Check: "authorised shops", OK: true, Detail: fmt.Sprintf("%d of %d are walked, excluded: %d", n.Walked, n.Walked+n.Unfit+n.Beyond, n.Excluded)}
+	if n.Unfit > 0 {
+		f.Do = append(f.Do, fmt.Sprintf("not walked because of another shop: %d; see the log of run", n.Unfit))
+	}
+	if n.Beyond > 0 {
+		f.Do = append(f.Do, fmt.Sprintf("the limit is %d: raise limit in the shops file, or exclude shops there", cfg.Authorized.Limit))
+	}
+	k.add(f)
+}
+
+// topicsOf lists the topics of shops, each once.
+func topicsOf(shops []config.Shop) (topics []string) {
+	seen := make(map[string]bool)
+	for _, s := range shops {
+		if !seen[s.Topic] {
+			seen[s.Topic] = true
+			topics = append(topics, s.Topic)
+		}
+	}
+	return topics
 }
 
 // platform checks the token of the third-party platform; nil if no platform is
@@ -62,6 +103,7 @@ func (k *checkup) platform(ctx context.Context, cfg *config.Config, host *wechat
 		k.add(apiFinding(check, err, cfg.APIURL))
 		return nil
 	}
+	all.listed = listed
 	for _, a := range listed {
 		all.authorised[a.AppID] = true
 	}

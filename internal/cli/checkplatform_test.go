@@ -1,8 +1,8 @@
 package cli
 
 import (
+	"maps"
 	"net/http/httptest"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -10,6 +10,35 @@ import (
 
 	"orderwalk/simulator"
 )
+
+// checkPlatformWorld is checkWorld with shops of a platform, of which the first is
+// configured. A file has the platform's verify ticket.
+func checkPlatformWorld(t *testing.T, shops int, faults simulator.Faults) *simulator.Server {
+	t.Helper()
+	checkWorld(t)
+	world := simulator.Config{Seed: 1, Faults: faults}
+	for i := range shops {
+		world.Shops = append(world.Shops, simulatedShop(i, 10, 1_790_000_000, 1_790_086_400, 0))
+	}
+	simulatedWay{auth: "component"}.prepare(&world)
+	sim := simulator.New(world)
+	api := httptest.NewServer(sim)
+	t.Cleanup(api.Close)
+	dir := t.TempDir()
+	for variable, text := range map[string]string{
+		"COMPONENT_VERIFY_TICKET_FILE": sim.VerifyTicket(time.Now()), "STATE_KEY_FILE": "aHVzaC1odXNoLWh1c2gtaHVzaC1odXNoLWh1c2gtMTI=",
+	} {
+		path := filepath.Join(dir, variable)
+		writeText(t, path, text)
+		t.Setenv("ORDERWALK_"+variable, path)
+	}
+	t.Setenv("ORDERWALK_API_URL", api.URL)
+	t.Setenv("ORDERWALK_AUTH", "component")
+	t.Setenv("ORDERWALK_APP_SECRET", "")
+	t.Setenv("ORDERWALK_COMPONENT_APP_ID", world.Platform.AppID)
+	t.Setenv("ORDERWALK_COMPONENT_APP_SECRET", world.Platform.Secret)
+	return sim
+}
 
 // What can be told of a platform whose tokens nobody keeps yet is told without
 // a call that would change a refresh token.
@@ -39,27 +68,7 @@ func TestCheckOfAPlatform(t *testing.T) {
 			"→ ask its owner to authorise platform " + platform + ", with permission set 131\n"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			checkWorld(t)
-			world := simulator.Config{Seed: 1, Faults: c.faults, Shops: []simulator.Shop{simulatedShop(0, 10, 1_790_000_000, 1_790_086_400, 0)}}
-			simulatedWay{auth: "component"}.prepare(&world)
-			sim := simulator.New(world)
-			api := httptest.NewServer(sim)
-			t.Cleanup(api.Close)
-			dir := t.TempDir()
-			for variable, text := range map[string]string{
-				"COMPONENT_VERIFY_TICKET_FILE": sim.VerifyTicket(time.Now()), "STATE_KEY_FILE": "aHVzaC1odXNoLWh1c2gtaHVzaC1odXNoLWh1c2gtMTI=",
-			} {
-				path := filepath.Join(dir, variable)
-				if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-					t.Fatal(err)
-				}
-				t.Setenv("ORDERWALK_"+variable, path)
-			}
-			t.Setenv("ORDERWALK_API_URL", api.URL)
-			t.Setenv("ORDERWALK_AUTH", "component")
-			t.Setenv("ORDERWALK_APP_SECRET", "")
-			t.Setenv("ORDERWALK_COMPONENT_APP_ID", world.Platform.AppID)
-			t.Setenv("ORDERWALK_COMPONENT_APP_SECRET", world.Platform.Secret)
+			sim := checkPlatformWorld(t, 1, c.faults)
 			if c.spoil != nil {
 				c.spoil(t, sim)
 			}
@@ -76,5 +85,50 @@ func TestCheckOfAPlatform(t *testing.T) {
 				t.Errorf("a refresh token was used: %v", n)
 			}
 		})
+	}
+}
+
+// Shops that are walked because they have authorised the platform are checked as listed
+// ones are, each under its name; or only those that are asked for.
+func TestCheckOfAuthorizedShops(t *testing.T) {
+	checkPlatformWorld(t, 4, simulator.Faults{})
+	file := filepath.Join(t.TempDir(), "shops.yaml")
+	writeText(t, file, "shops: authorized\nlimit: 2\nexclude: [wxsimulated0000002]\noverrides: [{match: wxsimulated0000003, name: red, topic: red.orders}]\n")
+	t.Setenv("ORDERWALK_APP_ID", "")
+	t.Setenv("ORDERWALK_SHOPS_FILE", file)
+	for _, c := range []struct {
+		asked []string
+		shops map[string]int // the number of findings, by name and app ID
+		none  bool           // the list is not asked how many are walked
+	}{
+		{shops: map[string]int{"wxsimulated0000001 wxsimulated0000001": 2, "red wxsimulated0000003": 2}},
+		{asked: []string{"--shop", "red"}, shops: map[string]int{"red wxsimulated0000003": 2}, none: true},
+		{asked: []string{"--shop", "wxsimulated0000003", "--shop", "wxsimulated0000004", "--shop", "red"},
+			shops: map[string]int{"red wxsimulated0000003": 2, "wxsimulated0000004 wxsimulated0000004": 2}, none: true},
+	} {
+		code, answer := checkAsJSON(t, c.asked...)
+		counted, walked := map[string]int{}, ""
+		for _, f := range answer.Checks {
+			if f.Shop != "" {
+				counted[f.Shop+" "+f.AppID]++
+			}
+			if f.Check == "authorised shops" {
+				walked = f.Detail
+			}
+		}
+		if code != 0 || !maps.Equal(counted, c.shops) || (walked != "2 of 3 are walked, excluded: 1") != c.none {
+			t.Errorf("%q = %d, %+v", c.asked, code, answer)
+		}
+	}
+	if code, _, stdout := check(t, "--shop", "red"); code != 0 || !strings.Contains(stdout, "group orderwalk, 1 shop\n") || !strings.Contains(stdout, "ok      topic red.orders ") {
+		t.Errorf("check = %d\n%s", code, stdout)
+	}
+	if code, _, stdout := check(t); code != 0 || strings.Count(stdout, "ok      topic red.orders ") != 1 || strings.Count(stdout, "ok      topic ") != 3 {
+		t.Errorf("check = %d; the topics of authorised shops are not checked\n%s", code, stdout)
+	}
+	for _, word := range []string{"wxsimulated0000002", "blue"} {
+		if code, _, stdout := check(t, "--shop", word); code != 1 || stdout != "" {
+			t.Errorf("%q = %d\n%s", word, code, stdout)
+		}
 	}
 }

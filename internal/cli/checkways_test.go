@@ -102,7 +102,7 @@ func TestFindingOfACallThatWaited(t *testing.T) {
 		t.Error(err)
 	}
 	f = apiFinding("list call", &wechat.Interrupted{Op: wechat.ListOp, Err: context.DeadlineExceeded}, "http://api.test")
-	if f.Detail != "no success within 20s: list orders: context deadline exceeded" || !strings.Contains(f.Do[0], "ORDERWALK_API_URL") {
+	if f.Detail != "no answer within 20s: list orders" || len(f.Do) != 1 || !strings.HasPrefix(f.Do[0], "no server answers there: check ORDERWALK_API_URL, http://api.test,") {
 		t.Errorf("%+v", f)
 	}
 }

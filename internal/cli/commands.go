@@ -47,7 +47,8 @@ func commandTree(streams Streams) *cobra.Command {
 		commands []*cobra.Command
 	}{
 		{"Run", []*cobra.Command{devCommand(streams), runCommand(streams), simulateCommand(streams)}},
-		{"Look", []*cobra.Command{checkCommand(streams), healthCommand(streams), planCommand(streams), tailCommand(streams)}},
+		{"Look", []*cobra.Command{checkCommand(streams), healthCommand(streams), planCommand(streams), statusCommand(streams), tailCommand(streams)}},
+		{"Steer", []*cobra.Command{pauseCommand(streams), resumeCommand(streams), stopCommand(streams), restartCommand(streams), offsetsCommand(streams)}},
 		{"Learn", []*cobra.Command{completionCommand(streams), configCommand(streams), versionCommand(streams)}},
 	} {
 		root.AddGroup(&cobra.Group{ID: group.title, Title: group.title})

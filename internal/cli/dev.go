@@ -25,8 +25,8 @@ between them. They listen on 127.0.0.1, ports 9092, 8084 and 8083, or the next
 free ones. dev stores its data in the data folder: the next start resumes there,
 also after kill -9; --fresh starts over.
 
-tail, check and health find a running dev by its folder, in the directory where
-it was started; elsewhere give them --data too.
+tail, check, health, status and what steers shops find a running dev by its
+folder, in the directory where it was started; elsewhere give them --data too.
 
 Every ORDERWALK_ variable applies. ORDERWALK_AUTH sets how the shops are called;
 with cloud_file or cloud_open only the second one is, as from its hosting. Set
@@ -147,8 +147,8 @@ func runDev(ctx context.Context, c Streams, dir string, orders int, fresh bool) 
 	if os.Getenv("ORDERWALK_KAFKA_BROKERS") != "" {
 		shown = progress{since: sinceStart}
 	}
-	log, show := devLog(c, cfg, shown)
-	w := worker{cfg: cfg, log: log, defaults: defaults, listener: page}
+	w := worker{cfg: cfg, defaults: defaults, listener: page}
+	show := w.devLog(c, shown)
 
 	// Broker and API stop last: the connector needs both for an orderly end.
 	serving, stopServing := context.WithCancel(context.WithoutCancel(ctx))
@@ -219,20 +219,21 @@ func devDefaults(data *devData, shops []simulator.Shop, way simulatedWay, start 
 	return d, nil
 }
 
-// devLog returns the log and the function that shows the progress: a line on a
+// devLog sets the log and returns the function that shows the progress: a line on a
 // terminal with only warnings above it, or periodic log lines.
-func devLog(c Streams, cfg *config.Config, p progress) (*slog.Logger, func(context.Context, func() []connector.ShopStatus)) {
+func (w *worker) devLog(c Streams, p progress) func(context.Context, func() []connector.ShopStatus) {
 	if screen, ok := terminal(c.Err); ok {
 		if os.Getenv("ORDERWALK_LOG_LEVEL") == "" {
-			cfg.LogLevel = slog.LevelWarn
+			w.cfg.LogLevel = slog.LevelWarn
 		}
 		line := &statusLine{w: screen}
-		return newLog(cfg, line), func(ctx context.Context, status func() []connector.ShopStatus) {
+		w.log, w.levels = newLog(w.cfg, line)
+		return func(ctx context.Context, status func() []connector.ShopStatus) {
 			p.draw(ctx, line, func() int { return width(screen) }, status)
 		}
 	}
-	log := newLog(cfg, c.Err)
-	return log, func(ctx context.Context, status func() []connector.ShopStatus) { p.log(ctx, log, status) }
+	w.log, w.levels = newLog(w.cfg, c.Err)
+	return func(ctx context.Context, status func() []connector.ShopStatus) { p.log(ctx, w.log, status) }
 }
 
 // devPorts listens on loopback and remembers which ports were in use.
@@ -273,8 +274,8 @@ func (p *devPorts) taken() string {
 // try.
 func devWelcome(dir string, data *devData, cfg *config.Config, page net.Addr, kept recovery) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "Kafka          %s\nAPI            %s\nConnector      http://%s  (/metrics, /health, /readyz)\nData           %s\n",
-		strings.Join(cfg.Kafka.Brokers, ","), cfg.APIURL, loopback(page.String()), data.dir)
+	fmt.Fprintf(&b, "Kafka          %s\nAPI            %s\nConnector      %s://%s  (/metrics, /health, /readyz)\nData           %s\n",
+		strings.Join(cfg.Kafka.Brokers, ","), cfg.APIURL, scheme(cfg.ListenTLS.CertFile != ""), loopback(page.String()), data.dir)
 	if !data.created && os.Getenv("ORDERWALK_KAFKA_BROKERS") == "" {
 		fmt.Fprintf(&b, "Resumed        %s\n", resumed(kept, cfg.OrdersTopics, data.killed))
 	}

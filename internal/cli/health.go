@@ -11,7 +11,9 @@ const healthAbout = `
 For container engines without HTTP probes: the image's HEALTHCHECK is this
 command. It calls /livez at ORDERWALK_LISTEN: exit code 0 if the worker answers,
 else 1. A worker that waits for Kafka or the API counts as alive, since a
-restart would not help; --ready calls /readyz instead.
+restart would not help; --ready calls /readyz instead. If
+ORDERWALK_LISTEN_TLS_CERT_FILE is set it calls by https, and accepts any
+certificate, since the call carries no secret.
 
 If ORDERWALK_KAFKA_BROKERS and ORDERWALK_LISTEN are unset, it asks the orderwalk
 dev that runs in --data, if any.

@@ -53,6 +53,7 @@ func causeHint(err error) string {
 		{platform.ErrNoKeys, "set ORDERWALK_STATE_KEY_FILE"},
 		{control.ErrLocalOnly, "or set ORDERWALK_REST_TOKEN_FILE and send its token"},
 		{control.ErrNoToken, "the token is in the file that ORDERWALK_REST_TOKEN_FILE names"},
+		{control.ErrNoCertificate, "its authorities are in the file that ORDERWALK_LISTEN_TLS_CLIENT_CA_FILE names; or set ORDERWALK_REST_TOKEN_FILE and send its token"},
 		{control.ErrTokenUnread, "check the file that ORDERWALK_REST_TOKEN_FILE names"},
 		{control.ErrOtherPlatform, "the worker's is in ORDERWALK_COMPONENT_APP_ID"},
 	} {

@@ -77,6 +77,7 @@ func TestHints(t *testing.T) {
 		{control.ErrLocalOnly, "ORDERWALK_REST_TOKEN_FILE"},
 		{control.ErrNoToken, "ORDERWALK_REST_TOKEN_FILE"},
 		{fmt.Errorf("%w: no such file", control.ErrTokenUnread), "ORDERWALK_REST_TOKEN_FILE"},
+		{control.ErrNoCertificate, "ORDERWALK_LISTEN_TLS_CLIENT_CA_FILE"},
 		{control.ErrOtherPlatform, "ORDERWALK_COMPONENT_APP_ID"},
 		{errors.New("something else"), ""},
 	} {
@@ -127,7 +128,8 @@ func TestConnectionHints(t *testing.T) {
 // A line about an error has its hint, once; other lines have none.
 func TestLogLinesHaveHints(t *testing.T) {
 	var out bytes.Buffer
-	log := newLog(&config.Config{LogFormat: "text"}, &out).With("worker_id", "w1")
+	log, _ := newLog(&config.Config{LogFormat: "text"}, &out)
+	log = log.With("worker_id", "w1")
 	log.Warn("two workers have the same ID", "reason", group.ErrNamesake)
 	log.Warn("calls fail", "reason", errors.New("something else"))
 	log.Info("nothing to say", "hint", "mine", "reason", group.ErrNamesake)

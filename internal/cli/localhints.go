@@ -13,9 +13,21 @@ func localHint(err error) string {
 	var network *net.OpError
 	var path *fs.PathError
 	var worker *workerError
+	var refused *refusedError
+	var unready *notReadyError
+	var shop *shopError
+	var running *notStoppedError
 	switch {
 	case errors.As(err, &worker):
 		return worker.hint()
+	case errors.As(err, &refused):
+		return refused.hint()
+	case errors.As(err, &unready):
+		return unready.hint()
+	case errors.As(err, &shop):
+		return shop.hint
+	case errors.As(err, &running):
+		return running.hint()
 	case errors.As(err, &network) && network.Op == "listen":
 		return listenHint(network)
 	case errors.Is(err, syscall.ENOSPC):

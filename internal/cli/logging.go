@@ -6,15 +6,27 @@ import (
 
 	"orderwalk/internal/config"
 	"orderwalk/internal/kafkaconn"
+	"orderwalk/internal/loglevel"
 )
 
-// newLog returns a log to w with the configured format and level.
-func newLog(c *config.Config, w io.Writer) *slog.Logger {
-	options := &slog.HandlerOptions{Level: c.LogLevel, ReplaceAttr: spelledOut}
+// loggers are the names of the loggers that GET /admin/loggers lists from the start,
+// below loglevel.Program: those of the packages that log.
+var loggers = []string{
+	"orderwalk.budget", "orderwalk.cli", "orderwalk.connector", "orderwalk.control", "orderwalk.desired", "orderwalk.fleet", "orderwalk.group",
+	"orderwalk.grouplog", "orderwalk.httpserve", "orderwalk.incident", "orderwalk.kafkaconn", "orderwalk.platform", "orderwalk.push", "orderwalk.roster",
+	"orderwalk.txn", "orderwalk.wechat",
+}
+
+// newLog returns a log to w with the configured format, and its levels, which begin as
+// configured.
+func newLog(c *config.Config, w io.Writer) (*slog.Logger, *loglevel.Levels) {
+	levels := loglevel.New(c.LogLevel, loggers...)
+	options := &slog.HandlerOptions{Level: slog.LevelDebug, ReplaceAttr: spelledOut} // levels decides
+	var handler slog.Handler = slog.NewJSONHandler(w, options)
 	if c.LogFormat == "text" {
-		return slog.New(hinting{slog.NewTextHandler(w, options)})
+		handler = slog.NewTextHandler(w, options)
 	}
-	return slog.New(hinting{slog.NewJSONHandler(w, options)})
+	return slog.New(levels.Handler(hinting{handler})), levels
 }
 
 // spelledOut writes durations as 1.6s (JSON would have nanoseconds) and

@@ -16,7 +16,8 @@ import (
 func TestDurationsAreSpelledOut(t *testing.T) {
 	for form, want := range map[string]string{"json": `"after":"1.6s"`, "text": "after=1.6s"} {
 		var out bytes.Buffer
-		newLog(&config.Config{LogFormat: form}, &out).Info("calls succeed again", "after", 1600*time.Millisecond)
+		log, _ := newLog(&config.Config{LogFormat: form}, &out)
+		log.Info("calls succeed again", "after", 1600*time.Millisecond)
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("%s: %s", form, out.String())
 		}
@@ -29,7 +30,8 @@ func TestKafkaErrorsAreWorded(t *testing.T) {
 	for form, want := range map[string]string{"json": `"reason":"join the group: Not Coordinator"}`, "text": "reason=\"join the group: Not Coordinator\"\n"} {
 		var out bytes.Buffer
 		err := fmt.Errorf("join the group: kafka.(*Client).JoinGroup: %w", kafka.NotCoordinatorForGroup)
-		newLog(&config.Config{LogFormat: form}, &out).Info("waiting", "reason", err)
+		log, _ := newLog(&config.Config{LogFormat: form}, &out)
+		log.Info("waiting", "reason", err)
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("%s: %s", form, out.String())
 		}

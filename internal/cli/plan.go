@@ -16,6 +16,7 @@ import (
 	"orderwalk/internal/config"
 	"orderwalk/internal/forecast"
 	"orderwalk/internal/platform"
+	"orderwalk/internal/roster"
 	"orderwalk/internal/wechat"
 )
 
@@ -44,6 +45,8 @@ const (
 	// planCalls is the default number of list calls to sample a shop with, and
 	// planMost the limit if its orders come unevenly.
 	planCalls, planMost = 20, 100
+	// planAtOnce is the number of shops sampled in parallel.
+	planAtOnce = 8
 )
 
 // planCommand estimates the work of run for a range.
@@ -73,16 +76,23 @@ func runPlan(ctx context.Context, c Streams, least, most int, asJSON bool) error
 	if err != nil {
 		return err
 	}
+	var stored platform.Known
+	var unknown error // why no tokens are known
+	if cfg.Authorized != nil || slices.ContainsFunc(cfg.Shops, func(s config.Shop) bool { return s.Auth == wechat.AuthComponent }) {
+		stored, unknown = storedTokens(ctx, cfg)
+	}
+	if cfg.Authorized != nil && unknown != nil {
+		return fmt.Errorf("read which shops have authorised the platform: %w", unknown)
+	}
+	cfg.Shops, _ = roster.Choose(cfg, stored.Members())
 	if !begins(cfg.Shops) {
 		return &usageError{"ORDERWALK_START_TIME is not set: run would begin at the time of its first start, so the range is empty"}
 	}
 	host := &wechat.Host{URL: cfg.APIURL}
 	defer host.Close()
 	book := &shopBook{host: host, metrics: connector.NewMetrics(prometheus.NewRegistry()), log: slog.New(slog.DiscardHandler), clients: map[string]known{}}
-	p := planning{cfg: cfg, host: host, least: least, most: most, asking: newAsking(c, cfg.APIURL, len(cfg.Shops), "shops planned", false)}
-	if slices.ContainsFunc(cfg.Shops, func(s config.Shop) bool { return s.Auth == wechat.AuthComponent }) {
-		p.known, p.unknown = storedTokens(ctx, cfg)
-	}
+	p := planning{cfg: cfg, host: host, least: least, most: most, asking: newAsking(c, cfg.APIURL, len(cfg.Shops), "shops planned")}
+	p.known, p.unknown = stored, unknown
 	book.kept = p.known
 	plan := p.run(ctx, book.shops(cfg))
 	p.asking.end()
@@ -134,11 +144,11 @@ func (p *planning) run(ctx context.Context, shops []connector.Shop) plan {
 	}
 	out := plan{Shops: make([]shopPlan, len(shops)), liveShare: p.cfg.QuotaLiveShare, now: time.Now()}
 	var group errgroup.Group
-	group.SetLimit(checkAtOnce)
+	group.SetLimit(planAtOnce)
 	for i, shop := range shops {
 		group.Go(func() error {
 			out.Shops[i] = p.shop(ctx, shop, p.cfg.Shops[i], sharing[shop.AppID])
-			p.asking.one()
+			p.asking.one(out.Shops[i].Error != "")
 			return nil
 		})
 	}
@@ -166,7 +176,7 @@ func (p *planning) shop(ctx context.Context, shop connector.Shop, s config.Shop,
 		out.Error = fmt.Sprintf("errcode %d %s", code, problem)
 		return out
 	default:
-		out.Error, out.Do = "run has stored no token for this shop", []string{"start run with this shop in its shops file, or plan it with its own access token (auth static, access_token_file)"}
+		out.Error, out.Do = "run has stored no token for this shop", []string{"start run with this shop in its shops file, or plan it with its own access token (auth static, access_token_file or access_token_url)"}
 		return out
 	}
 	if s.Start == 0 {
@@ -182,11 +192,12 @@ func (p *planning) shop(ctx context.Context, shop connector.Shop, s config.Shop,
 	defer cancel()
 	ctx, stop := whileCalls(ctx, shop.Client)
 	defer stop()
+	began := time.Now()
 	hearing, heard := context.WithTimeout(ctx, planHear)
 	err := shop.Client.Hear(hearing)
 	heard()
 	if err != nil {
-		p.asking.waited(p.host)
+		p.asking.waited(p.host, began, err)
 		return fail(errors.Join(context.Cause(ctx), err))
 	}
 	limit = planLimit
@@ -257,7 +268,10 @@ func explained(err error, url string, limit time.Duration) (text string, do []st
 		bare.Hint = ""
 		text, hint = bare.Error(), apiErr.Hint
 	}
-	if late {
+	switch {
+	case late && apiErr == nil && waited != nil:
+		text = fmt.Sprintf("no answer within %s: %s", limit, waited.Op)
+	case late:
 		text = fmt.Sprintf("no success within %s: %s", limit, text)
 	}
 	if hint == "" && (late || apiErr != nil) {

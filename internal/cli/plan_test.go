@@ -160,7 +160,9 @@ func TestPlanTexts(t *testing.T) {
 	}
 	p := plan{liveShare: 0.2, now: day, Shops: []shopPlan{
 		shop("wx1", "wx1", nil),
-		shop("red-lantern", "wx2", func(s *shopPlan) { s.Open, s.LiveCalls, s.PerSecond, s.Sample.Most = true, 17312, 2.5, 5000 }),
+		shop("red-lantern", "wx2", func(s *shopPlan) {
+			s.Open, s.LiveCalls, s.Poll, s.PerSecond, s.Sample.Most = true, 17312, 10, 2.5, 5000
+		}),
 		shop("many", "wx3", func(s *shopPlan) {
 			s.Orders, s.Calls, s.FirstCalls, s.SecondCalls, s.Calling, s.Seconds = 2_000_000, 20345, 20345, 0, 4069, 4069
 		}),

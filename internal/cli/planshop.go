@@ -52,6 +52,8 @@ type shopPlan struct {
 	SecondCalls int `json:"second_pass_calls"`
 	// LiveCalls is the number of calls a day to follow the shop afterwards.
 	LiveCalls int `json:"live_calls_a_day,omitempty"`
+	// Poll is the configured interval between two polls, in seconds.
+	Poll float64 `json:"poll_interval_seconds,omitempty"`
 	// Seconds is the time until the first passes are finished, including waits
 	// for the next day's calls; Calling excludes these waits.
 	Seconds float64 `json:"seconds"`
@@ -127,6 +129,7 @@ func (s *shopPlan) learn(policy window.Policy, sample forecast.Sample, now time.
 	s.Latency = sample.Latency.Seconds()
 	s.Sample = &samplePlan{Calls: sample.Calls, Windows: sample.Windows, Orders: sample.Seen, Share: sample.Share, Most: sample.Most}
 	if open {
+		s.Poll = policy.PollInterval.Seconds()
 		day := min(policy.End-policy.Start, 24*3600)
 		s.LiveCalls = forecast.LiveCalls(policy, float64(sample.Density.Orders(policy.End-day, policy.End))/float64(day))
 	}

@@ -85,7 +85,7 @@ func (s *shopPlan) write(b *strings.Builder) {
 	if s.LiveCalls > 0 {
 		line("then", "about %s calls a day to follow the shop", about(s.LiveCalls))
 		if s.Quota != nil && int64(s.LiveCalls) > s.Quota.Limit {
-			line("", "→ that is more than the daily quota: set a longer ORDERWALK_POLL_INTERVAL")
+			line("", "→ that is more than the daily quota: polls would be about %s apart, so that it lasts", inTime(s.Poll*float64(s.LiveCalls)/float64(s.Quota.Limit)))
 		}
 	}
 	line("sample", "from %s orders in %s, %s of the range, by %s", thousands(int64(s.Sample.Orders)), count(s.Sample.Windows, "window"), percent(s.Sample.Share), count(s.Sample.Calls, "call"))

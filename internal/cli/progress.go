@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"orderwalk/connector"
+	"orderwalk/internal/fleet"
 )
 
 const (
@@ -193,7 +194,8 @@ func (p *progress) remember(s sample) sample {
 func stateText(states map[connector.State]int, all int) string {
 	order := []connector.State{
 		connector.StateBackfill, connector.StateLive, connector.StateDone, connector.StateStarting,
-		connector.StateExhausted, connector.StateWaiting, connector.StateFailed, connector.StateElsewhere,
+		connector.StateExhausted, connector.StateWaiting, connector.StatePaused, connector.StateStopped,
+		connector.StateFailed, connector.StateElsewhere, fleet.Unknown,
 	}
 	var parts []string
 	for _, s := range order {

@@ -99,7 +99,11 @@ func (k *checkup) starts(ctx context.Context, cfg *config.Config, brokers *kafka
 	case len(found) == 0:
 		k.ok(check, "no walk began later")
 	}
+	appIDs := make(map[string]string, len(shops))
+	for _, s := range shops {
+		appIDs[s.Name] = s.AppID
+	}
 	for _, e := range found {
-		k.failed(check+" of "+e.Shop, e.Error(), hintFor(e))
+		k.add(finding{Check: check + " of " + e.Shop, Shop: e.Shop, AppID: appIDs[e.Shop], Detail: e.Error(), Do: []string{hintFor(e)}})
 	}
 }

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"net"
 	"os"
 	"runtime/debug"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -20,8 +22,12 @@ import (
 	"orderwalk/connector"
 	"orderwalk/internal/config"
 	"orderwalk/internal/control"
+	"orderwalk/internal/fleet"
+	"orderwalk/internal/incident"
 	"orderwalk/internal/kafkaconn"
+	"orderwalk/internal/loglevel"
 	"orderwalk/internal/record"
+	"orderwalk/internal/roster"
 	"orderwalk/internal/wechat"
 )
 
@@ -67,7 +73,8 @@ func runWorker(ctx context.Context, c Streams) error {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(garbage(len(cfg.Shops)))
 	}
-	w := worker{cfg: cfg, log: newLog(cfg, c.Err), defaults: defaults}
+	w := worker{cfg: cfg, defaults: defaults}
+	w.log, w.levels = newLog(cfg, c.Err)
 	if onTerminal && cfg.LogFormat == "text" {
 		return w.runOnTerminal(ctx, screen)
 	}
@@ -77,7 +84,7 @@ func runWorker(ctx context.Context, c Streams) error {
 // runOnTerminal runs the worker with a progress line below the log.
 func (w *worker) runOnTerminal(ctx context.Context, screen *os.File) error {
 	line := &statusLine{w: screen}
-	w.log = newLog(w.cfg, line)
+	w.log, w.levels = newLog(w.cfg, line)
 	drawing, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var drawn sync.WaitGroup
 	defer drawn.Wait()
@@ -107,7 +114,9 @@ const rightsAfter = 300 * time.Millisecond
 // worker is one process of the connector.
 type worker struct {
 	cfg *config.Config
-	log *slog.Logger
+	// log is the worker's, and levels are those of its loggers.
+	log    *slog.Logger
+	levels *loglevel.Levels
 	// defaults apply to unset variables.
 	defaults map[string]string
 	// listener serves HTTP. Defaults to one on the configured address.
@@ -132,6 +141,10 @@ func (w *worker) run(ctx context.Context) error {
 		w.listener = listener
 	}
 	defer w.listener.Close()
+	encryption, err := listenTLS(cfg.ListenTLS, log)
+	if err != nil {
+		return err
+	}
 	log.Info("orderwalk starts", "version", build.version, "commit", build.commit,
 		"listen", w.listener.Addr().String(), "config", cfg)
 	for _, warning := range cfg.Warnings() {
@@ -141,21 +154,25 @@ func (w *worker) run(ctx context.Context) error {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	metrics := connector.NewMetrics(registry)
+	metrics.Build(registry, build.version, build.commit)
 
 	host := &wechat.Host{URL: cfg.APIURL}
 	defer host.Close()
-	book := &shopBook{host: host, metrics: metrics, log: log, clients: map[string]known{}}
+	incidents := incident.New(log)
+	book := &shopBook{host: host, metrics: metrics, log: log, incidents: incidents, clients: map[string]known{}}
 
 	brokers := kafkaconn.New(kafkaConfig(cfg.Kafka, cfg.WorkerID, log))
 	defer brokers.Close()
+	url := advertised(cfg, w.listener.Addr())
+	registry.MustRegister(newTraffic(brokers))
 	var conn *connector.Connector
-	sidecar, err := newSidecar(cfg, book, brokers, registry, log, func(appID, event string, at time.Time) { conn.Nudge(appID, event, at) })
+	var shops *fleet.Fleet
+	var list *roster.Roster
+	sidecar, err := newSidecar(cfg, book, brokers, registry, log, w.levels, func(appID, event string, at time.Time) { conn.Nudge(appID, event, at) })
 	if err != nil {
 		return err
 	}
-	if sidecar != nil {
-		book.state = sidecar.state
-	}
+	book.state = sidecar.state
 	conn = connector.New(connector.Config{
 		Group: cfg.Group, OffsetsTopic: cfg.OffsetsTopic, WorkerID: cfg.WorkerID,
 		TopicPartitions: cfg.TopicPartitions, OffsetsPartitions: cfg.OffsetsPartitions,
@@ -166,16 +183,30 @@ func (w *worker) run(ctx context.Context) error {
 		Compression:        compression(cfg.Compression),
 		QuotaLiveShare:     cfg.QuotaLiveShare,
 		Format:             record.Named(cfg.Format),
-		Host:               host, Shops: book.shops(cfg), Metrics: metrics, Log: log, Hint: hintFor,
-		Sidecar: sidecar.connector(cfg, metrics, log),
+		Host:               host, Shops: book.shops(cfg), Metrics: metrics, Log: log, Incidents: incidents, Hint: hintFor,
+		Sidecar: sidecar.connector(cfg, metrics, log, func() *fleet.Fleet { return shops }, func() bool { return list.Follows() }),
+		URL:     url,
 	}, registry)
+	sidecar.log.OnWait(conn.Waits("group log"))
+	list = roster.New(roster.Config{Desired: sidecar.desired, Log: log, Members: sidecar.members(), Apply: func(ctx context.Context, shops []config.Shop) error {
+		if err := book.apply(ctx, cfg, shops, conn); err != nil {
+			return err
+		}
+		sidecar.state.Wake()
+		return nil
+	}}, cfg)
+	registry.MustRegister(newAuthorizedShops(list.Counts))
+	shops = fleet.New(fleet.Config{Connector: conn, Desired: sidecar.desired, Roster: list, Worker: cmp.Or(cfg.WorkerID, url[strings.LastIndex(url, "/")+1:]),
+		Client: peerClient(encryption), Log: log})
 	var clusterID atomic.Value
 	clusterID.Store("")
 	page := &control.Server{
 		Version: build.version, Commit: build.commit,
 		ClusterID: func() string { return clusterID.Load().(string) },
-		Ready:     conn.Ready, Metrics: registry, Log: log, Hint: hintFor,
-		Token: cfg.RESTToken, Component: cfg.Component.AppID, Ticket: sidecar.takeTicket(),
+		Fleet:     shops,
+		Ready:     conn.Ready, Metrics: registry, ShopMetrics: conn.WriteShopMetrics, Log: log, Hint: hintFor,
+		Token: cfg.RESTToken, TLS: encryption, Levels: w.levels, ClusterLevel: sidecar.levels.SetAll,
+		Component: cfg.Component.AppID, Ticket: sidecar.takeTicket(),
 	}
 
 	// HTTP is served before Kafka is reached and until the connector has ended, so
@@ -201,7 +232,14 @@ func (w *worker) run(ctx context.Context) error {
 	}
 	group.Go(func() error { return sidecar.run(serving) })
 	if cfg.ShopsFile != "" {
-		go book.watch(serving, cfg, w.defaults, conn)
+		go watch(serving, cfg.ShopsFile, cfg.ShopsFileState, log, func() error {
+			next, err := config.Load(w.defaults)
+			if err != nil {
+				return &fileError{err}
+			}
+			list.Load(next)
+			return shops.Update(serving)
+		})
 	}
 	walked := make(chan struct{})
 	group.Go(func() error {

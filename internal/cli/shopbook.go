@@ -2,9 +2,7 @@ package cli
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
-	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -12,12 +10,10 @@ import (
 	"orderwalk/connector"
 	"orderwalk/connector/window"
 	"orderwalk/internal/config"
+	"orderwalk/internal/incident"
 	"orderwalk/internal/platform"
 	"orderwalk/internal/wechat"
 )
-
-// lookEvery is the interval at which the shops file is checked for changes.
-const lookEvery = 2 * time.Second
 
 // shopBook converts configured shops to connector's shops and keeps one client
 // for each app ID. Shops with the same app ID share the client's token, rate
@@ -26,6 +22,9 @@ type shopBook struct {
 	host    *wechat.Host
 	metrics *connector.Metrics
 	log     *slog.Logger
+	// incidents receives what many shops have at the same time; nil = each client logs
+	// on its own.
+	incidents *incident.Log
 	// state, if any, holds the tokens of a platform's shops.
 	state *platform.State
 	// kept holds the tokens that run has stored, for commands that have no state.
@@ -40,11 +39,22 @@ type shopBook struct {
 type known struct {
 	client        *wechat.Client
 	shop          *atomic.Pointer[config.Shop] // the current source of its secrets
-	names         *sync.Map                    // of the shops that share the client, by time range
+	names         *shopNames                   // of the shops that share the client
 	auth          string
 	secret, token string
+	server        serverIdentity
 	inFile        bool // secret comes from a file
 	rate          float64
+}
+
+// shopNames are the names of the shops that share a client, by time range; nil = none.
+type shopNames struct{ created, updated atomic.Pointer[string] }
+
+func (n *shopNames) of(r wechat.Range) *atomic.Pointer[string] {
+	if r == wechat.UpdateTime {
+		return &n.updated
+	}
+	return &n.created
 }
 
 // shops returns each configured shop with its client, and keeps those clients.
@@ -63,18 +73,19 @@ func (b *shopBook) draft(cfg *config.Config) (shops []connector.Shop, keep func(
 	clients := make(map[string]known)
 	first := make(map[string]*config.Shop) // by app ID: the shop whose configuration the client uses
 	shops = make([]connector.Shop, 0, len(cfg.Shops))
-	for _, s := range cfg.Shops {
+	for i := range cfg.Shops {
+		s := &cfg.Shops[i]
 		k, ok := clients[s.AppID]
 		if !ok {
 			k = b.client(s)
-			clients[s.AppID], first[s.AppID] = k, &s
+			clients[s.AppID], first[s.AppID] = k, s
 		}
 		shops = append(shops, connector.Shop{
-			Name: s.Name, AppID: s.AppID, Topic: s.Topic, Client: k.client, OneRefresher: s.Auth == wechat.AuthToken,
+			Name: s.Name, AppID: s.AppID, Topic: s.Topic, Client: k.client, OneRefresher: s.Auth == wechat.AuthToken, Created: s.Created || s.Authorized || cfg.Authorized != nil,
 			Policy: window.Policy{
 				Range: wechat.Range(s.TimeRange), Start: s.Start, End: s.End, Status: s.Status, OpenID: s.OpenID,
 				PageSize: cfg.PageSize, MaxWindow: cfg.MaxWindow, MinWindow: cfg.MinWindow,
-				PollInterval: cfg.PollInterval, SettleDelay: cfg.SettleDelay, Lookback: cfg.Lookback,
+				PollInterval: cfg.PollInterval, PollIntervalMax: cfg.PollIntervalMax, SettleDelay: cfg.SettleDelay, Lookback: cfg.Lookback,
 				Concurrency: cfg.Concurrency,
 			},
 		})
@@ -85,8 +96,9 @@ func (b *shopBook) draft(cfg *config.Config) (shops []connector.Shop, keep func(
 		for appID, s := range first {
 			clients[appID].shop.Store(s)
 		}
-		for _, s := range cfg.Shops {
-			clients[s.AppID].names.Store(wechat.Range(s.TimeRange), s.Name)
+		for i := range cfg.Shops {
+			s := &cfg.Shops[i]
+			clients[s.AppID].names.of(wechat.Range(s.TimeRange)).Store(&s.Name)
 		}
 		b.clients = clients
 	}
@@ -118,22 +130,25 @@ func (b *shopBook) tenants() map[string]string {
 // client returns the existing client of the app ID, unless the shop's
 // credentials have changed. The existing client reads secrets from their
 // current source.
-func (b *shopBook) client(s config.Shop) known {
-	want := known{auth: s.Auth, secret: now(s.AppSecret), inFile: s.SecretInFile, token: now(s.AccessToken), rate: s.RateLimit}
+func (b *shopBook) client(s *config.Shop) known {
+	want := known{auth: s.Auth, secret: identity(s, "app_secret", s.AppSecret), inFile: s.SecretInFile, token: identity(s, "access_token", s.AccessToken), server: identityOfServer(s), rate: s.RateLimit}
 	if have, ok := b.clients[s.AppID]; ok {
 		want.client, want.shop, want.names = have.client, have.shop, have.names
 		if want == have {
 			return have
 		}
 	}
-	want.shop, want.names = new(atomic.Pointer[config.Shop]), new(sync.Map)
-	want.shop.Store(&s)
+	want.shop, want.names = new(atomic.Pointer[config.Shop]), new(shopNames)
+	want.shop.Store(s)
 	cfg := clientConfig(want.shop.Load)
 	cfg.Host, cfg.Log = b.host, b.log.With("shop", s.Name)
+	if b.incidents != nil {
+		cfg.Incidents = b.incidents.Of(s.Name)
+	}
 	names := want.names
 	cfg.OnCall = func(r wechat.Range, result string, took time.Duration) {
-		if name, ok := names.Load(r); ok {
-			b.metrics.OnCall(name.(string), result, took)
+		if name := names.of(r).Load(); name != nil {
+			b.metrics.OnCall(*name, result, took)
 		}
 	}
 	cfg.OnTokenRefresh = b.metrics.OnTokenRefresh(s.Name)
@@ -148,12 +163,30 @@ func (b *shopBook) client(s config.Shop) known {
 	return want
 }
 
+// identity is what tells whether a shop has another secret than before: the place that it
+// is read from when it is used, or, if the configuration holds it, the secret itself.
+func identity(s *config.Shop, field string, secret config.Secret) string {
+	if place := s.References[field]; place != config.HiddenSecret && place != "" {
+		return place
+	}
+	return now(secret)
+}
+
+// serverIdentity is what tells whether a shop has another token server than before.
+type serverIdentity struct{ url, user, secret, pointer, expiryPointer string }
+
+func identityOfServer(s *config.Shop) serverIdentity {
+	t := s.TokenServer.For(s.AppID)
+	return serverIdentity{t.URL, t.User, identity(s, "access_token_url_secret", t.Secret), t.Pointer, t.ExpiryPointer}
+}
+
 // clientConfig returns the client settings of a shop. The client reads its secrets
 // from the source that current returns at each call.
 func clientConfig(current func() *config.Shop) wechat.Config {
 	s := current()
 	return wechat.Config{
-		AppID: s.AppID, Auth: s.Auth, RateLimit: s.RateLimit, SecretInFile: s.SecretInFile,
+		Server: tokenServer(current),
+		AppID:  s.AppID, Auth: s.Auth, RateLimit: s.RateLimit, SecretInFile: s.SecretInFile,
 		Secret: func() (string, error) { return current().AppSecret() },
 		Token: func() (string, error) {
 			if s := current(); s.Auth == wechat.AuthCloudFile {
@@ -162,6 +195,20 @@ func clientConfig(current func() *config.Shop) wechat.Config {
 			return current().AccessToken()
 		},
 	}
+}
+
+// tokenServer returns the shop's token server; nil = it has none.
+func tokenServer(current func() *config.Shop) *wechat.TokenServer {
+	s := current()
+	t := s.TokenServer.For(s.AppID)
+	if s.Auth != wechat.AuthStatic || t.URL == "" {
+		return nil
+	}
+	server := &wechat.TokenServer{URL: t.URL, User: t.User, Token: t.Pointer, Expiry: t.ExpiryPointer}
+	if t.Secret != nil {
+		server.Secret = func() (string, error) { return current().TokenServer.Secret() }
+	}
+	return server
 }
 
 // now returns the current secret; empty if it cannot be read, which the client
@@ -174,64 +221,14 @@ func now(s config.Secret) string {
 	return text
 }
 
-// watch checks the shops file until ctx ends and passes changes on. A file
-// with faults changes nothing and is reported once.
-func (b *shopBook) watch(ctx context.Context, cfg *config.Config, defaults map[string]string, conn *connector.Connector) {
-	// The first check always loads the file: it may have changed since the start,
-	// which can be long ago if Kafka was unreachable.
-	var seen fileState
-	ticker := time.NewTicker(lookEvery)
-	defer ticker.Stop()
-	logged := ""
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-		}
-		latest := look(cfg.ShopsFile)
-		if latest == seen && logged == "" {
-			continue
-		}
-		// Log an error again only if the file or its faults change. Errors of
-		// Kafka differ at every attempt, so they all count as the same.
-		message := "the changed shops file has faults; the running shops stay unchanged"
-		next, err := config.Load(defaults)
-		text := fmt.Sprint(err)
-		if err == nil {
-			message, text = "cannot apply the changed shops file yet; the running shops stay unchanged, retrying", "topics"
-			shops, keep := b.draft(next)
-			if err = conn.SetShops(ctx, shops); err == nil {
-				keep()
-			}
-		}
-		fresh := latest != seen || text != logged
-		seen = latest
-		if err == nil {
-			if logged != "" {
-				b.log.Info("the shops file is in use again", "file", cfg.ShopsFile)
-			}
-			logged = ""
-			continue
-		}
-		if fresh && ctx.Err() == nil {
-			logged = text
-			b.log.Error(message, "file", cfg.ShopsFile, "reason", err)
-		}
+// apply makes these shops the ones that are walked. After an error nothing has changed.
+func (b *shopBook) apply(ctx context.Context, cfg *config.Config, shops []config.Shop, conn *connector.Connector) error {
+	next := *cfg // the variables stay as they are while the process runs
+	next.Shops = shops
+	drafted, keep := b.draft(&next)
+	if err := conn.SetShops(ctx, drafted); err != nil {
+		return err
 	}
-}
-
-// fileState is the part of a file's metadata that shows a change. Kubernetes
-// swaps a symbolic link, which Stat follows.
-type fileState struct {
-	modified time.Time
-	size     int64
-}
-
-func look(file string) fileState {
-	info, err := os.Stat(file)
-	if err != nil {
-		return fileState{}
-	}
-	return fileState{info.ModTime(), info.Size()}
+	keep()
+	return nil
 }

@@ -35,22 +35,11 @@ func TestShopsOfOneAppCountTheirOwnCalls(t *testing.T) {
 			}
 		}
 	}
-	families, err := registry.Gather()
-	if err != nil {
-		t.Fatal(err)
-	}
-	counted := map[string]float64{}
-	for _, f := range families {
-		if f.GetName() != "orderwalk_api_calls_total" {
-			continue
-		}
-		for _, m := range f.Metric {
-			labels := map[string]string{}
-			for _, l := range m.Label {
-				labels[l.GetName()] = l.GetValue()
-			}
-			if labels["result"] == "ok" {
-				counted[labels["shop"]] = m.Counter.GetValue()
+	counted := map[string]uint64{}
+	for _, name := range []string{"created", "changed"} {
+		for _, calls := range book.metrics.Calls(name) {
+			if calls.Result == "ok" {
+				counted[name] = calls.N
 			}
 		}
 	}
@@ -68,8 +57,7 @@ func TestADraftOfShopsChangesNothing(t *testing.T) {
 	shop := config.Shop{AppID: "wx1", Name: "one", Auth: wechat.AuthStatic, AccessToken: token, TimeRange: "create_time", RateLimit: 100}
 	before := book.shops(&config.Config{Shops: []config.Shop{shop}})
 	name := func() string {
-		n, _ := book.clients["wx1"].names.Load(wechat.CreateTime)
-		return n.(string)
+		return *book.clients["wx1"].names.of(wechat.CreateTime).Load()
 	}
 	renamed, faster, other := shop, shop, shop
 	renamed.Name, faster.RateLimit, other.AppID = "renamed", 7, "wx2"

@@ -15,18 +15,23 @@ import (
 
 	"orderwalk/connector"
 	"orderwalk/internal/config"
+	"orderwalk/internal/desired"
+	"orderwalk/internal/fleet"
 	"orderwalk/internal/grouplog"
 	"orderwalk/internal/kafkaconn"
+	"orderwalk/internal/loglevel"
 	"orderwalk/internal/platform"
 	"orderwalk/internal/push"
 	"orderwalk/internal/wechat"
 )
 
-// sidecar runs beside the walk: the group's log, the platform's tokens and
-// the push listener. It has only the parts that are configured.
+// sidecar runs beside the walk: the group's log with what operators want of the
+// shops, and if they are configured the platform's tokens and the push listener.
 type sidecar struct {
 	book     *shopBook
 	log      *grouplog.Log
+	desired  *desired.Store
+	levels   *desired.Levels
 	orders   *push.Orders
 	state    *platform.State
 	platform *wechat.Platform // nil = none
@@ -34,17 +39,16 @@ type sidecar struct {
 	handler  *push.Handler
 }
 
-// newSidecar returns the configured parts; nil if none is configured. It calls
-// nudge for each order that the vendor's pushes announce.
+// newSidecar returns the configured parts. It calls nudge for each order that the
+// vendor's pushes announce.
 func newSidecar(cfg *config.Config, book *shopBook, brokers *kafkaconn.Kafka, registry prometheus.Registerer,
-	log *slog.Logger, nudge func(shop, event string, at time.Time)) (*sidecar, error) {
-	if cfg.Component.AppID == "" && cfg.Push.Listen == "" {
-		return nil, nil
-	}
+	log *slog.Logger, levels *loglevel.Levels, nudge func(shop, event string, at time.Time)) (*sidecar, error) {
 	a := &sidecar{book: book, log: grouplog.New(grouplog.Config{
 		Group: cfg.Group, Topic: cfg.OffsetsTopic, Worker: workerName(cfg), Addr: brokers.Addr, Transport: brokers.Transport,
 		TransactionTimeout: cfg.TransactionTimeout, Log: log,
 	})}
+	a.desired = desired.New(desired.Config{Log: a.log, Logger: log})
+	a.levels = desired.NewLevels(a.log, levels, log)
 	a.orders = push.NewOrders(a.log, nudge)
 	a.state = platform.New(platform.Config{Log: a.log, Keys: platform.Keys(cfg.StateKeys), Component: cfg.Component.AppID, Logger: log,
 		OnProblem: func(shop string, at time.Time) { nudge(shop, "", at) }})
@@ -99,36 +103,52 @@ func workerName(cfg *config.Config) string {
 	return cmp.Or(cfg.WorkerID, host+"-"+strconv.Itoa(os.Getpid()))
 }
 
-// connector returns the part that the connector runs.
-func (a *sidecar) connector(cfg *config.Config, metrics *connector.Metrics, log *slog.Logger) *connector.Sidecar {
-	if a == nil {
-		return nil
-	}
-	out := &connector.Sidecar{Key: grouplog.Key(cfg.Group), Follow: func(ctx context.Context, lane int) {
-		var watching sync.WaitGroup
-		defer watching.Wait()
-		watching.Go(func() { a.state.Watch(ctx) })
-		a.log.Follow(ctx, lane)
-	}}
+// connector returns the part that the connector runs. fleet returns the view that
+// passes on what operators want; it does not exist before the connector. follows reports
+// whether shops that authorise the platform are walked.
+func (a *sidecar) connector(cfg *config.Config, metrics *connector.Metrics, log *slog.Logger, fleet func() *fleet.Fleet, follows func() bool) *connector.Sidecar {
+	out := &connector.Sidecar{Key: grouplog.Key(cfg.Group),
+		Prepare: func(ctx context.Context, lane int) error {
+			a.log.At(lane)
+			if err := fleet().Prepare(ctx); err != nil {
+				return err
+			}
+			a.levels.Begin() // Prepare has read the log
+			return nil
+		},
+		CatchUp: func(ctx context.Context) error { return fleet().CatchUp(ctx) },
+		Follow: func(ctx context.Context, _ int) {
+			var watching sync.WaitGroup
+			defer watching.Wait()
+			watching.Go(func() { a.state.Watch(ctx) })
+			watching.Go(func() { fleet().Follow(ctx) })
+			a.log.Follow(ctx)
+		}}
 	if a.platform != nil {
 		out.Lead = func(ctx context.Context, mine func(context.Context) (bool, error)) error {
-			keeper := &platform.Keeper{State: a.state, Platform: a.platform, Log: log,
-				Given: func() (string, map[string]string) { return now(cfg.Component.VerifyTicket), a.book.tenants() },
-				OnRefresh: func(appID, result string) {
-					if s := a.book.shopOf(appID); s != nil {
-						metrics.OnTokenRefresh(s.Name)(result)
-					}
-				}}
+			keeper := &platform.Keeper{State: a.state, Platform: a.platform, Log: log, Incidents: a.book.incidents,
+				Given:     func() (string, map[string]string) { return now(cfg.Component.VerifyTicket), a.book.tenants() },
+				Members:   follows,
+				OnRefresh: func(_, result string) { metrics.OnPlatformToken(result) }}
 			return keeper.Run(ctx, mine)
 		}
 	}
 	return out
 }
 
+// members lists the shops that have authorised the platform; nil if no platform is
+// configured.
+func (a *sidecar) members() func() ([]string, <-chan struct{}) {
+	if a.platform == nil {
+		return nil
+	}
+	return a.state.Members
+}
+
 // takeTicket stores a verify ticket that an operator sends; nil if no platform
 // is configured.
 func (a *sidecar) takeTicket() func(context.Context, string) error {
-	if a == nil || a.platform == nil {
+	if a.platform == nil {
 		return nil
 	}
 	return func(ctx context.Context, ticket string) error { return a.state.Ticket(ctx, ticket, time.Time{}) }
@@ -136,7 +156,7 @@ func (a *sidecar) takeTicket() func(context.Context, string) error {
 
 // run serves pushes until ctx ends.
 func (a *sidecar) run(ctx context.Context) error {
-	if a == nil || a.handler == nil {
+	if a.handler == nil {
 		return nil
 	}
 	return a.handler.Run(ctx, a.listener)

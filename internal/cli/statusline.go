@@ -28,10 +28,15 @@ func (s *statusLine) Write(p []byte) (int, error) {
 	if s.line == "" {
 		return s.w.Write(p)
 	}
+	return s.above(func() (int, error) { return s.w.Write(p) })
+}
+
+// above calls write while the line is not on the terminal. The caller holds mu.
+func (s *statusLine) above(write func() (int, error)) (int, error) {
 	if _, err := io.WriteString(s.w, eraseLine); err != nil {
 		return 0, err
 	}
-	n, err := s.w.Write(p)
+	n, err := write()
 	if err == nil {
 		_, err = io.WriteString(s.w, s.line)
 	}
@@ -74,4 +79,14 @@ func width(f *os.File) int {
 		return 0
 	}
 	return w
+}
+
+// clear removes the line.
+func (s *statusLine) clear() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.line != "" {
+		s.line = ""
+		_, _ = io.WriteString(s.w, eraseLine)
+	}
 }

@@ -19,6 +19,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"orderwalk/internal/config"
+	"orderwalk/internal/fleet"
 	"orderwalk/internal/kafkaconn"
 	"orderwalk/internal/txn"
 )
@@ -29,8 +30,9 @@ ID. It shows committed records only, like a consumer with
 isolation.level=read_committed.
 
 If ORDERWALK_KAFKA_BROKERS is unset, it reads from the orderwalk dev that runs
-in --data. --shop accepts the names in ORDERWALK_SHOPS_FILE, if set, and app
-IDs; a name selects one range of its shop, an app ID all ranges.
+in --data. --shop accepts names and app IDs; a name selects one range of its
+shop, an app ID all ranges. Names are those in ORDERWALK_SHOPS_FILE, if set, and
+those that a worker knows (--worker, else this machine's).
 `
 
 const tailExamples = `
@@ -60,30 +62,28 @@ func tailCommand(streams Streams) *cobra.Command {
 	flags.StringVar(&t.shop, "shop", "", "print only records of this `shop`, by its name or its app ID")
 	flags.StringVar(&t.topic, "topic", "", "`topic` to read (default ORDERWALK_TOPIC)")
 	flags.BoolVar(&t.asJSON, "json", false, "print each record as JSON, with partition, offset, key, headers and value")
-	completes(cmd, "shop", shopNames)
-	data := dataFlag(cmd)
+	worker := addWorkerFlags(cmd)
+	completes(cmd, "shop", worker.shopNames)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		settings, err := data.settings(streams.Err, "ORDERWALK_KAFKA_BROKERS")
+		settings, err := worker.data.settings(streams.Err, "ORDERWALK_KAFKA_BROKERS")
 		if err != nil {
 			return err
 		}
-		return runTail(cmd.Context(), streams, settings, t)
+		return runTail(cmd.Context(), streams, settings, t, func() ([]fleet.Shop, error) {
+			client, err := worker.client(io.Discard)
+			if err != nil {
+				return nil, err
+			}
+			return askShops(cmd.Context(), client)
+		})
 	}
 	return cmd
 }
 
-// shopNames returns the configured shops for shell completion.
-func shopNames(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
-	var names []cobra.Completion
-	for _, s := range config.NamedShops(nil) {
-		names = append(names, cobra.CompletionWithDesc(s.Name, s.AppID+" "+s.TimeRange))
-	}
-	return names, cobra.ShellCompDirectiveNoFileComp
-}
-
-func runTail(ctx context.Context, c Streams, settings map[string]string, asked tailing) error {
+// runTail prints the topic. ask returns the shops that a worker knows.
+func runTail(ctx context.Context, c Streams, settings map[string]string, asked tailing, ask func() ([]fleet.Shop, error)) error {
 	p := printer{asJSON: asked.asJSON}
-	topic, shop := asked.topic, asked.shop
+	shop := asked.shop
 	if asked.lines < 0 || asked.lines > 100_000 {
 		return &usageError{"--lines: give a number from 0 to 100000"}
 	}
@@ -91,13 +91,12 @@ func runTail(ctx context.Context, c Streams, settings map[string]string, asked t
 	if err != nil {
 		return err
 	}
-	if topic == "" {
-		topic = cfg.Topic
-	}
-	shops := config.NamedShops(settings)
-	if err := p.only(shop, shops); err != nil {
+	names := tailNames{configured: config.NamedShops(settings), ask: ask}
+	one, topic, err := names.topicOf(shop, asked.topic, cfg.Topic)
+	if err != nil {
 		return err
 	}
+	p.shop, p.timeRange = one.appID, one.timeRange
 	// Warnings are text for people, regardless of LOG_FORMAT.
 	log := slog.New(slog.NewTextHandler(c.Err, &slog.HandlerOptions{Level: max(cfg.LogLevel, slog.LevelWarn)}))
 	brokers := kafkaconn.New(kafkaConfig(cfg.Kafka, "orderwalk-tail", log))
@@ -126,7 +125,7 @@ func runTail(ctx context.Context, c Streams, settings map[string]string, asked t
 	if err := p.flush(); err != nil || p.shop == "" || p.lines > 0 || ctx.Err() != nil {
 		return err
 	}
-	return noOrders(c.Err, shop, p.shop, topic, shops)
+	return one.noOrders(c.Err, shop, topic)
 }
 
 // countPartitions returns the number of partitions of the topic.

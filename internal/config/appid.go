@@ -30,6 +30,9 @@ func (f *faults) checkAppID(where, given, of string) {
 // appID quotes an app ID or a name in a fault of another value.
 func appID(given string) string {
 	if !strings.HasPrefix(given, "wx") { // a name
+		if likeName(given) {
+			return strconv.Quote(given)
+		}
 		return shown(given)
 	}
 	return strconv.Quote(given[:min(len(given), longestShown)])
@@ -48,4 +51,10 @@ func (f *faults) unquote(env *environment) {
 		f.add(v.Name, "has quotes around it, which `docker run --env-file` keeps", "remove them")
 		fields.Field(i).SetString(strings.Trim(text, "\"'`“”‘’"))
 	}
+}
+
+// likeAppID reports whether a value may be shown as an app ID.
+func likeAppID(given string) bool {
+	return strings.HasPrefix(given, "wx") && len(given) <= longestShown &&
+		!strings.ContainsFunc(given, func(r rune) bool { return !letter(r) && !digit(r) && r != '_' && r != '-' })
 }

@@ -43,10 +43,17 @@ type Config struct {
 
 	// APIURL is the base URL of list and token calls, without a trailing slash.
 	APIURL string
-	// Shops are the shops to walk, at least one. ShopsFile is the file they come
-	// from, which may change later; empty = the variables configure one shop.
+	// Shops are the worker's own shops, at least one unless all are created over HTTP or
+	// have authorised the platform.
+	// ShopsFile is the file they come from, which may change later; empty = the
+	// variables configure one shop.
 	Shops     []Shop
 	ShopsFile string
+	// ShopsFileState is the file as it was just before it was read.
+	ShopsFileState FileState
+	// Authorized is how shops that have authorised the platform are walked; nil = only
+	// those that are listed or created.
+	Authorized *Authorized
 
 	// Component is the third-party platform. StateKeys encrypt its tokens in the
 	// offsets topic.
@@ -66,6 +73,9 @@ type Config struct {
 	MaxWindow, MinWindow time.Duration
 	// PollInterval is the wait between two polls of a shop that has caught up.
 	PollInterval time.Duration
+	// PollIntervalMax is how long polls may stretch while no order comes, or while pushes
+	// tell of them; at least PollInterval.
+	PollIntervalMax time.Duration
 	// SettleDelay is how far behind now the first pass stays.
 	SettleDelay time.Duration
 	// Lookback is the age at which a window is read a second time; 0 = never.
@@ -88,9 +98,14 @@ type Config struct {
 
 	// Listen is the address of the HTTP listener.
 	Listen string
-	// RESTToken is the bearer token required for HTTP calls that change state;
-	// nil = only callers on this machine may make them.
+	// ListenTLS encrypts it, and names the authorities of its clients.
+	ListenTLS ListenTLS
+	// RESTToken is the bearer token with which HTTP calls may change state. If it is
+	// nil and there are no client authorities, only callers on this machine may.
 	RESTToken Secret
+	// Connectors reads the configurations of shops that come over HTTP; nil without
+	// shops.
+	Connectors *Connectors
 	// LogLevel is the lowest level that is logged.
 	LogLevel slog.Level
 	// LogFormat is "json" or "text".
@@ -193,23 +208,38 @@ func convert(env *environment, withShops bool) (*Config, faults) {
 		Format:             f.choice("FORMAT", env.Format, record.Names(), record.Planned()),
 		Compression:        f.choice("COMPRESSION", env.Compression, []string{"none", "gzip", "snappy", "lz4", "zstd"}, nil),
 		RESTToken:          f.secret("", "", variable("REST_TOKEN_FILE"), env.RestTokenFile),
+		ListenTLS:          f.listenTLS(env),
 		LogLevel:           f.level("LOG_LEVEL", env.LogLevel),
 		LogFormat:          f.choice("LOG_FORMAT", env.LogFormat, []string{"json", "text"}, nil),
+	}
+	c.PollIntervalMax = c.PollInterval
+	if env.PollIntervalMax != "" {
+		c.PollIntervalMax = f.duration("POLL_INTERVAL_MAX", env.PollIntervalMax, 100*time.Millisecond, time.Hour)
+	}
+	if c.PollIntervalMax < c.PollInterval && c.PollIntervalMax > 0 {
+		f.add(prefix+"_POLL_INTERVAL_MAX", quote(env.PollIntervalMax),
+			fmt.Sprintf("give at least %s_POLL_INTERVAL, which is %s", prefix, env.PollInterval))
 	}
 	if c.MaxWindow < c.MinWindow && c.MaxWindow > 0 {
 		f.add(prefix+"_MAX_WINDOW", quote(env.MaxWindow),
 			fmt.Sprintf("give at least %s_MIN_WINDOW, which is %s", prefix, env.MinWindow))
 	}
+	dirs := f.secretDirs("REST_SECRET_DIRS", env.RestSecretDirs)
 	c.Kafka = readKafka(env, &f)
 	c.APIURL = f.apiURL("API_URL", env.APIUrl)
 	if withShops {
-		c.Shops, c.ShopsFile = readShops(env, &f), env.ShopsFile
+		base := f.baseShop(env)
+		shops, file := readShops(env, base, &f)
+		c.Shops, c.ShopsFile, c.ShopsFileState = f.ownTopics(shops, env.ShopsFile != ""), env.ShopsFile, file.was
+		c.Authorized = f.authorized(env, base, file.authorized)
 		c.OrdersTopics = ordersTopics(c.Shops, c.OffsetsTopic, &f)
 		f.ways(c.Shops, c.ShopsFile != "", c.APIURL)
-		c.Component = f.component(env, c.Shops)
+		c.Component = f.component(env, c.Shops, c.Authorized != nil)
 		f.pushed(c.Push, c.Component, c.Shops)
+		file.places.locate(f)
+		c.Connectors = newConnectors(c, base, dirs, env)
 	} else {
-		f.topicName("TOPIC", env.Topic) // the shops' part checks it otherwise
+		f.topicTemplateAt(variable("TOPIC"), env.Topic) // the shops' part checks it otherwise
 	}
 
 	var port string
@@ -286,7 +316,9 @@ func (c *Config) LogValue() slog.Value {
 		slog.String("api_url", c.APIURL),
 		slog.String("component", c.Component.AppID),
 		slog.String("push_listen", c.Push.Listen),
+		slog.Bool("listen_tls", c.ListenTLS.CertFile != ""),
 		slog.Int("shops", len(c.Shops)),
+		slog.Bool("authorized_shops", c.Authorized != nil),
 		slog.String("worker_id", c.WorkerID),
 	)
 }

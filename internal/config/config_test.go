@@ -82,7 +82,7 @@ func TestDefaults(t *testing.T) {
 		Group: "orderwalk", Topic: "wechat.orders", OffsetsTopic: "orderwalk.offsets", OrdersTopics: []string{"wechat.orders"},
 		TopicPartitions: 6, OffsetsPartitions: 16,
 		APIURL: "https://api.weixin.qq.com", PageSize: 100, MaxWindow: 168 * time.Hour, MinWindow: time.Second,
-		PollInterval: 10 * time.Second, SettleDelay: 15 * time.Second, Lookback: 10 * time.Minute, Concurrency: 8, QuotaLiveShare: 0.2,
+		PollInterval: 10 * time.Second, PollIntervalMax: 10 * time.Second, SettleDelay: 15 * time.Second, Lookback: 10 * time.Minute, Concurrency: 8, QuotaLiveShare: 0.2,
 		WorkerID: host + ":8090", SessionTimeout: 10 * time.Second, TransactionTimeout: 30 * time.Second,
 		Format: "json", Compression: "none", Listen: "127.0.0.1:8090", LogLevel: slog.LevelInfo, LogFormat: "json",
 	}
@@ -93,9 +93,13 @@ func TestDefaults(t *testing.T) {
 	if got := read(t, s.AppSecret); got != "s3cret" {
 		t.Errorf("secret = %q", got)
 	}
-	s.AppSecret, c.Shops = nil, nil
+	if c.Connectors == nil {
+		t.Error("connectors cannot be read")
+	}
+	s.AppSecret, c.Shops, c.Connectors = nil, nil, nil
 	if want := (config.Shop{Name: "wx1", AppID: "wx1", Auth: "stable_token", CloudTokenFile: cloudFile,
-		Topic: "wechat.orders", TimeRange: "create_time", RateLimit: 50}); !reflect.DeepEqual(s, want) {
+		References: map[string]string{"app_secret": "${env:ORDERWALK_APP_SECRET}"},
+		Topic:      "wechat.orders", TimeRange: "create_time", RateLimit: 50}); !reflect.DeepEqual(s, want) {
 		t.Errorf("shop = %+v\nwant   %+v", s, want)
 	}
 	if !reflect.DeepEqual(*c, want) {
@@ -185,9 +189,9 @@ shops:
 			c.Shops[0].AccessToken, c.Shops[1].AppSecret = nil, nil
 			want := []config.Shop{
 				{Name: "红 🏮", AppID: "wx1", Auth: "static", CloudTokenFile: cloudFile, Topic: "wechat.orders", TimeRange: "create_time",
-					Start: 1793462400, RateLimit: 50},
+					References: map[string]string{"access_token": config.HiddenSecret}, Start: 1793462400, RateLimit: 50},
 				{Name: "wx2", AppID: "wx2", Auth: "stable_token", CloudTokenFile: cloudFile, Topic: "other", TimeRange: "update_time",
-					End: 1800000000, Status: 20, OpenID: "00123", RateLimit: 2.5},
+					References: map[string]string{"app_secret": config.HiddenSecret}, End: 1800000000, Status: 20, OpenID: "00123", RateLimit: 2.5},
 			}
 			if !reflect.DeepEqual(c.Shops, want) {
 				t.Errorf("shops = %+v\nwant    %+v", c.Shops, want)
@@ -282,12 +286,14 @@ func TestVariableNames(t *testing.T) {
 		KAFKA_SASL_MECHANISM KAFKA_SASL_USERNAME KAFKA_SASL_PASSWORD KAFKA_SASL_PASSWORD_FILE
 		KAFKA_SASL_TOKEN_FILE KAFKA_SASL_TOKEN_URL KAFKA_SASL_CLIENT_ID KAFKA_SASL_CLIENT_SECRET KAFKA_SASL_CLIENT_SECRET_FILE
 		KAFKA_SASL_SCOPE KAFKA_SASL_EXTENSIONS
-		SHOPS_FILE APP_ID APP_SECRET APP_SECRET_FILE ACCESS_TOKEN ACCESS_TOKEN_FILE API_URL AUTH CLOUD_TOKEN_FILE
+		SHOPS_FILE SHOPS APP_ID APP_SECRET APP_SECRET_FILE ACCESS_TOKEN ACCESS_TOKEN_FILE
+		ACCESS_TOKEN_URL ACCESS_TOKEN_URL_USERNAME ACCESS_TOKEN_URL_SECRET ACCESS_TOKEN_URL_SECRET_FILE ACCESS_TOKEN_POINTER
+		ACCESS_TOKEN_EXPIRY_POINTER API_URL AUTH CLOUD_TOKEN_FILE
 		COMPONENT_APP_ID COMPONENT_APP_SECRET COMPONENT_APP_SECRET_FILE COMPONENT_VERIFY_TICKET_FILE STATE_KEY_FILE
 		PUSH_LISTEN PUSH_TOKEN PUSH_TOKEN_FILE PUSH_AES_KEY PUSH_AES_KEY_FILE QUOTA_LIVE_SHARE
-		TIME_RANGE START_TIME END_TIME STATUS OPENID PAGE_SIZE MAX_WINDOW MIN_WINDOW POLL_INTERVAL SETTLE_DELAY
+		TIME_RANGE START_TIME END_TIME STATUS OPENID PAGE_SIZE MAX_WINDOW MIN_WINDOW POLL_INTERVAL POLL_INTERVAL_MAX SETTLE_DELAY
 		LOOKBACK CONCURRENCY RATE_LIMIT WORKER_ID SESSION_TIMEOUT TRANSACTION_TIMEOUT FORMAT COMPRESSION
-		LISTEN REST_TOKEN_FILE LOG_LEVEL LOG_FORMAT`)
+		LISTEN REST_TOKEN_FILE LISTEN_TLS_CERT_FILE LISTEN_TLS_KEY_FILE LISTEN_TLS_CLIENT_CA_FILE REST_SECRET_DIRS LOG_LEVEL LOG_FORMAT`)
 	var got []string
 	for _, v := range config.Variables() {
 		got = append(got, strings.TrimPrefix(v.Name, "ORDERWALK_"))

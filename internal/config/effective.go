@@ -74,10 +74,21 @@ func inForce(v Variable, value string) string {
 		return "–"
 	case v.Type == "file" || v.Type == "path":
 		return strings.Trim(shownPath(value), `"`)
+	case v.Type == pathList:
+		return shownPaths(value)
 	case v.Type == "URL":
 		return strings.Trim(shownAddress(value), `"`)
 	}
 	return value
+}
+
+// shownPaths is shownPath for a list.
+func shownPaths(list string) string {
+	var all []string
+	for path := range strings.SplitSeq(list, ",") {
+		all = append(all, strings.Trim(shownPath(strings.TrimSpace(path)), `"`))
+	}
+	return strings.Join(all, ",")
 }
 
 // derivedAuth returns the auth of shops that set none.
@@ -85,7 +96,7 @@ func derivedAuth(env *environment) string {
 	var given []string
 	for field, value := range map[string]string{
 		"app_secret": env.AppSecret, "app_secret_file": env.AppSecretFile,
-		"access_token": env.AccessToken, "access_token_file": env.AccessTokenFile,
+		"access_token": env.AccessToken, "access_token_file": env.AccessTokenFile, "access_token_url": env.AccessTokenURL,
 	} {
 		if value != "" {
 			given = append(given, field)

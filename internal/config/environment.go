@@ -10,6 +10,9 @@ import (
 // prefix begins the name of every variable.
 const prefix = "ORDERWALK"
 
+// pathList is the type of a list of paths.
+const pathList = "directory,…"
+
 // environment has one field for each variable. Its tags are the only source of the
 // documentation that `orderwalk config` and the README show.
 //
@@ -26,7 +29,7 @@ const prefix = "ORDERWALK"
 type environment struct {
 	KafkaBrokers string `split_words:"true" type:"host:port,…" shown:"required" desc:"bootstrap brokers, separated by commas"`
 
-	Topic             string `split_words:"true" type:"text" default:"wechat.orders" desc:"topic of the order records; created if missing and allowed"`
+	Topic             string `split_words:"true" type:"text" default:"wechat.orders" desc:"topic of the order records; {app_id} in it stands for the shop's app ID; created if missing and allowed"`
 	OffsetsTopic      string `split_words:"true" type:"text" default:"orderwalk.offsets" desc:"topic of the checkpoints, compacted; created if missing and allowed, refused if not compacted"`
 	Group             string `split_words:"true" type:"text" default:"orderwalk" desc:"worker group; also the prefix of the transactional IDs"`
 	TopicPartitions   string `split_words:"true" type:"number" default:"6" desc:"partitions of the orders topic, used only when it is created"`
@@ -51,15 +54,24 @@ type environment struct {
 	KafkaSASLScope            string `split_words:"true" type:"text" desc:"scope to ask that URL for"`
 	KafkaSASLExtensions       string `split_words:"true" type:"name=value,…" desc:"SASL extensions to send along with the token, such as logicalCluster=lkc-1,identityPoolId=pool-1"`
 
-	ShopsFile       string `split_words:"true" type:"file" desc:"YAML or JSON file with a list of shops: app_id, name, auth, app_secret or app_secret_file, access_token or access_token_file, cloud_token_file, authorizer_refresh_token or authorizer_refresh_token_file, push_token, push_aes_key, topic, time_range, start_time, end_time, status, openid, rate_limit; the variables below are the defaults for fields a shop does not set"`
+	ShopsFile       string `split_words:"true" type:"file" desc:"YAML or JSON file with a list of shops: app_id, name, auth, app_secret or app_secret_file, access_token or access_token_file, access_token_url, access_token_url_username, access_token_url_secret or access_token_url_secret_file, access_token_pointer, access_token_expiry_pointer, cloud_token_file, authorizer_refresh_token or authorizer_refresh_token_file, push_token, push_aes_key, topic, time_range, start_time, end_time, status, openid, rate_limit; the variables below are the defaults for fields a shop does not set"`
+	Shops           string `split_words:"true" type:"text" shown:"those that are listed" desc:"authorized: every shop that has authorised the third-party platform is walked, beside those that the shops file lists; the file says which not, how many at most, and what is different for some (docs/CALLS.md)"`
 	AppID           string `split_words:"true" type:"text" desc:"app ID of the shop, if only one is read"`
 	AppSecret       string `split_words:"true" type:"secret" desc:"app secret of the shop"`
 	AppSecretFile   string `split_words:"true" type:"file" desc:"file with the app secret, read at each token call"`
 	AccessToken     string `split_words:"true" type:"secret" desc:"access token that another program keeps fresh (auth static)"`
 	AccessTokenFile string `split_words:"true" type:"file" desc:"file with that access token, read again when it changes"`
-	APIUrl          string `split_words:"true" type:"URL" default:"https://api.weixin.qq.com" desc:"base URL of the order list and token calls; auth cloud_open calls the default in plain http"`
-	Auth            string `split_words:"true" type:"text" shown:"stable_token" desc:"stable_token (app ID and secret), token (the same by the older call, which invalidates tokens that other programs hold), static (an access token you provide; the default if one is set), cloud_file or cloud_open (cloud call from the vendor's hosting: its token file, or its open-interface service), component (third-party platform)"`
-	CloudTokenFile  string `split_words:"true" type:"path" default:"/.tencentcloudbase/wx/cloudbase_access_token" desc:"the hosting's token file, read at each call (auth cloud_file)"`
+
+	AccessTokenURL           string `split_words:"true" type:"URL" desc:"address of another system's HTTP server that gives the access token (auth static); {app_id} in it stands for the shop's app ID"`
+	AccessTokenURLUsername   string `split_words:"true" type:"text" desc:"user name for that URL (basic authentication)"`
+	AccessTokenURLSecret     string `split_words:"true" type:"secret" desc:"password for that URL, or a bearer token if there is no user name"`
+	AccessTokenURLSecretFile string `split_words:"true" type:"file" desc:"file with that secret, read at each request"`
+	AccessTokenPointer       string `split_words:"true" type:"text" shown:"/access_token" desc:"JSON pointer to the token in that URL's answer; may hold {app_id}"`
+	AccessTokenExpiryPointer string `split_words:"true" type:"text" shown:"/expires_in" desc:"JSON pointer to the token's expiry there: seconds from now, or a Unix time from 1000000000 on (in milliseconds from 1000000000000 on)"`
+
+	APIUrl         string `split_words:"true" type:"URL" default:"https://api.weixin.qq.com" desc:"base URL of the order list and token calls; auth cloud_open calls the default in plain http"`
+	Auth           string `split_words:"true" type:"text" shown:"stable_token" desc:"stable_token (app ID and secret), token (the same by the older call, which invalidates tokens that other programs hold), static (an access token you provide; the default if one is set), cloud_file or cloud_open (cloud call from the vendor's hosting: its token file, or its open-interface service), component (third-party platform)"`
+	CloudTokenFile string `split_words:"true" type:"path" default:"/.tencentcloudbase/wx/cloudbase_access_token" desc:"the hosting's token file, read at each call (auth cloud_file)"`
 
 	ComponentAppID            string `split_words:"true" type:"text" desc:"app ID of the third-party platform (auth component)"`
 	ComponentAppSecret        string `split_words:"true" type:"secret" desc:"app secret of the platform"`
@@ -81,14 +93,15 @@ type environment struct {
 	Status    string `split_words:"true" type:"number" desc:"only orders of this status (passed on as a filter); with create_time an order that reaches it later than LOOKBACK after its creation is never published: use update_time"`
 	Openid    string `split_words:"true" type:"text" desc:"only orders of this buyer (passed on as a filter)"`
 
-	PageSize     string `split_words:"true" type:"number" default:"100" desc:"orders asked for in one list call, 1–100"`
-	MaxWindow    string `split_words:"true" type:"duration" default:"168h" desc:"longest window, at most 168h; windows adapt between the two"`
-	MinWindow    string `split_words:"true" type:"duration" default:"1s" desc:"shortest window, at least 1s"`
-	PollInterval string `split_words:"true" type:"duration" default:"10s" desc:"wait between two polls of a shop that has caught up"`
-	SettleDelay  string `split_words:"true" type:"duration" default:"15s" desc:"how far behind now the first pass stays"`
-	Lookback     string `split_words:"true" type:"duration" default:"10m" desc:"age at which a window is read a second time for late orders; 0 = never"`
-	Concurrency  string `split_words:"true" type:"number" default:"8" desc:"windows of one shop in flight while backfilling"`
-	RateLimit    string `split_words:"true" type:"number" default:"50" desc:"list calls a second for each app ID; halved when the API asks for it, recovering"`
+	PageSize        string `split_words:"true" type:"number" default:"100" desc:"orders asked for in one list call, 1–100"`
+	MaxWindow       string `split_words:"true" type:"duration" default:"168h" desc:"longest window, at most 168h; windows adapt between the two"`
+	MinWindow       string `split_words:"true" type:"duration" default:"1s" desc:"shortest window, at least 1s"`
+	PollInterval    string `split_words:"true" type:"duration" default:"10s" desc:"wait between two polls of a shop that has caught up"`
+	PollIntervalMax string `split_words:"true" type:"duration" shown:"ORDERWALK_POLL_INTERVAL" desc:"how far polls of a shop may stretch while no order comes, or while pushes tell of every order; they stretch further only to make the day's list calls last"`
+	SettleDelay     string `split_words:"true" type:"duration" default:"15s" desc:"how far behind now the first pass stays"`
+	Lookback        string `split_words:"true" type:"duration" default:"10m" desc:"age at which a window is read a second time for late orders; 0 = never"`
+	Concurrency     string `split_words:"true" type:"number" default:"8" desc:"windows of one shop in flight while backfilling"`
+	RateLimit       string `split_words:"true" type:"number" default:"50" desc:"list calls a second for each app ID; halved when the API asks for it, recovering"`
 
 	WorkerID           string `split_words:"true" type:"text" shown:"host name and port of ORDERWALK_LISTEN" desc:"names this worker in logs and in the group; a starting worker removes a dead member with its name from the group; none when the port is 0"`
 	SessionTimeout     string `split_words:"true" type:"duration" default:"10s" desc:"a worker without an accepted heartbeat for this long loses its lanes; brokers allow 6s to 30m by default"`
@@ -96,8 +109,12 @@ type environment struct {
 	Format             string `split_words:"true" type:"text" default:"json" desc:"encoding of the order records: {formats}"`
 	Compression        string `split_words:"true" type:"text" default:"none" desc:"none, gzip, snappy, lz4 or zstd"`
 
-	Listen        string `split_words:"true" type:"address" default:":8083" desc:"address of the HTTP listener: health, metrics"`
-	RestTokenFile string `split_words:"true" type:"file" desc:"file with the bearer token required for HTTP calls that change state, read at each call; if unset, only local callers are allowed"`
+	Listen                string `split_words:"true" type:"address" default:":8083" desc:"address of the HTTP listener: health, metrics, log levels"`
+	RestTokenFile         string `split_words:"true" type:"file" desc:"file with the bearer token with which HTTP calls may change state, read at each call; if neither this nor ORDERWALK_LISTEN_TLS_CLIENT_CA_FILE is set, only local callers may"`
+	ListenTLSCertFile     string `split_words:"true" type:"file" desc:"PEM file of the HTTP listener's certificate, which turns TLS on for all calls; read again when it changes"`
+	ListenTLSKeyFile      string `split_words:"true" type:"file" desc:"PEM file of that certificate's key; read again when it changes"`
+	ListenTLSClientCaFile string `split_words:"true" type:"file" desc:"PEM file of authorities: HTTP calls with a client certificate that they signed may change state; read again when it changes"`
+	RestSecretDirs        string `split_words:"true" type:"directory,…" shown:"none" desc:"directories, separated by commas, whose files ${file:…} in a configuration sent over HTTP may name; the files of the worker's own settings are refused even there"`
 
 	LogLevel  string `split_words:"true" type:"text" default:"info" desc:"debug, info, warn or error"`
 	LogFormat string `split_words:"true" type:"text" default:"json" desc:"json or text; when it is not set and stderr is a terminal, run logs text and shows a status line"`

@@ -21,6 +21,12 @@ type Fault struct {
 	Problem string
 	// Allowed describes a valid value.
 	Allowed string
+	// Line is the line in the shops file, that of the shop if a field is missing; 0 =
+	// the fault is elsewhere, or Problem names the line.
+	Line int
+	// Shop and AppID are the name and the app ID that the file gives the shop; empty =
+	// none, or it could be a misplaced secret.
+	Shop, AppID string
 }
 
 // String returns the fault in one line.
@@ -29,13 +35,13 @@ func (f Fault) String() string {
 	if strings.HasPrefix(f.Problem, `"`) || strings.HasPrefix(f.Problem, "[") {
 		between = ": "
 	}
-	return f.Where + between + f.Problem + "; " + f.Allowed
+	return f.Where + inFile(f.Line, f.Shop, f.AppID) + between + f.Problem + "; " + f.Allowed
 }
 
 // Error is a configuration with faults. It holds all that one pass could find.
 type Error struct{ Faults []Fault }
 
-// Error lists the faults, a line each.
+// Error lists the faults, a line each, but not more than a log line can hold.
 func (e *Error) Error() string {
 	lines := make([]string, 0, len(e.Faults)+1)
 	switch n := len(e.Faults); {
@@ -46,8 +52,11 @@ func (e *Error) Error() string {
 	default:
 		lines = append(lines, fmt.Sprintf("%d faults in the configuration:", n))
 	}
-	for _, f := range e.Faults[:min(len(e.Faults), maxFaults)] {
+	for _, f := range e.Faults[:min(len(e.Faults), listedFaults)] {
 		lines = append(lines, "  "+f.String())
+	}
+	if more := min(len(e.Faults), maxFaults) - listedFaults; more > 0 {
+		lines = append(lines, fmt.Sprintf("  … and %d more: `orderwalk check` lists them", more))
 	}
 	return strings.Join(lines, "\n")
 }
@@ -56,14 +65,22 @@ func (e *Error) Error() string {
 // a fault and returns the zero value, so that the other values are checked too.
 type faults []Fault
 
-// maxFaults bounds the report: in a file with more faults, most are the same one.
-const maxFaults = 200
+const (
+	// maxFaults bounds the collection: one for each of ten thousand shops.
+	maxFaults = 10_000
+	// listedFaults bounds the text of an Error.
+	listedFaults = 200
+)
 
 func (f *faults) add(where, problem, allowed string) {
+	f.addFault(Fault{Where: where, Problem: problem, Allowed: allowed})
+}
+
+func (f *faults) addFault(fault Fault) {
 	if len(*f) > maxFaults {
 		return
 	}
-	*f = append(*f, Fault{where, problem, allowed})
+	*f = append(*f, fault)
 }
 
 func quote(given string) string { return shown(given) + notValid }
@@ -196,16 +213,31 @@ func (f *faults) level(name, given string) slog.Level {
 // topicName accepts the names that Kafka allows for a topic.
 func (f *faults) topicName(name, given string) string { return f.topicNameAt(variable(name), given) }
 
+const topicText = "give up to 249 of the characters a–z, A–Z, 0–9, dot, underscore and dash"
+
 func (f *faults) topicNameAt(where, given string) string {
-	legal := func(r rune) bool {
-		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("._-", r)
-	}
-	if given == "" || len(given) > 249 || given == "." || given == ".." ||
-		strings.ContainsFunc(given, func(r rune) bool { return !legal(r) }) {
-		f.add(where, quote(given), "give up to 249 of the characters a–z, A–Z, 0–9, dot, underscore and dash")
+	if !topicLegal(given) {
+		f.add(where, quote(given), topicText)
 		return ""
 	}
 	return given
+}
+
+// topicTemplateAt is topicNameAt for a name that may have {app_id} in it.
+func (f *faults) topicTemplateAt(where, given string) string {
+	if !topicLegal(strings.ReplaceAll(given, appIDMark, "wx0123456789abcdef")) {
+		f.add(where, quote(given), topicText+"; "+appIDMark+" stands for the shop's app ID")
+		return ""
+	}
+	return given
+}
+
+func topicLegal(given string) bool {
+	legal := func(r rune) bool {
+		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("._-", r)
+	}
+	return given != "" && len(given) <= 249 && given != "." && given != ".." &&
+		!strings.ContainsFunc(given, func(r rune) bool { return !legal(r) })
 }
 
 func (f *faults) brokers(name, given string) []string {

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -25,6 +26,9 @@ func FuzzShopsFile(f *testing.F) {
 		"shops:\n- app_id: wx1\n  app_secret_file: @\n  access_token_file: /@/@\n  cloud_token_file: @\n",
 		"shops:\n- {app_id: wx1, name: @}\n- {app_id: wx2, name: @}\n",
 		"@: 1\nshops: @\n",
+		"shops: authorized\nexclude: [@, '*@', '\"@\"', {@: @}]\nlimit: @\n",
+		"shops: authorized\nlimit: {@: @}\noverrides:\n- {match: @, @: @}\n- {match: '@*', name: @, topic: '@ {app_id}', status: @}\n- @\n",
+		"shops: []\nexclude: @\noverrides: @\n@: []\n",
 		"%YAML @\n---\nshops: []\n",
 		`{"shops":[{"app_id":"wx1","app_secret":"@"x}]}`,
 		`{"shops":[{"@":"@"}],"@":1}`,
@@ -36,12 +40,16 @@ func FuzzShopsFile(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		text := strings.ReplaceAll(string(data), "@", secret)
 		var fs faults
-		fs.listedShops(&environment{AppID: "wx1"}, Shop{}, []byte(text))
+		root, err := parseTree([]byte(text))
+		env := environment{AppID: "wx1"}
+		_, authorized := fs.listedShops(&env, Shop{}, root, err)
+		fs.authorized(&env, Shop{}, authorized)
+		placesIn(root).locate(fs)
 		if len(fs) == 0 {
 			return
 		}
 		// What begins with wx is an app ID, which is quoted.
-		shown := strings.ReplaceAll((&Error{Faults: fs}).Error(), "wx"+secret, "")
+		shown := appIDs.ReplaceAllString((&Error{Faults: fs}).Error(), "")
 		for _, part := range parts(secret, shortestSecret) {
 			if strings.Contains(shown, part) {
 				t.Fatalf("%q shows %q:\n%s", text, part, shown)
@@ -49,6 +57,8 @@ func FuzzShopsFile(f *testing.F) {
 		}
 	})
 }
+
+var appIDs = regexp.MustCompile(`\bwx[^\s",)]*`)
 
 // parts are those of a text that have n bytes.
 func parts(text string, n int) (all []string) {

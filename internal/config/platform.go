@@ -93,8 +93,8 @@ func (f *faults) stateKeys(env *environment) Keys {
 }
 
 // component reads the platform's settings. They are required if a shop uses auth
-// component.
-func (f *faults) component(env *environment, shops []Shop) Component {
+// component, or if authorised shops are walked.
+func (f *faults) component(env *environment, shops []Shop, authorized bool) Component {
 	c := Component{
 		AppID: env.ComponentAppID,
 		AppSecret: f.secret(variable("COMPONENT_APP_SECRET"), env.ComponentAppSecret,
@@ -107,7 +107,10 @@ func (f *faults) component(env *environment, shops []Shop) Component {
 		f.checkAppID(variable("COMPONENT_APP_ID"), c.AppID, "platform")
 	}
 	secret := env.ComponentAppSecret + env.ComponentAppSecretFile
-	needed := slices.ContainsFunc(shops, func(s Shop) bool { return s.Auth == authComponent })
+	needed, why := authorized, walkAuthorized+" shops need it"
+	if slices.ContainsFunc(shops, func(s Shop) bool { return s.Auth == authComponent }) {
+		needed, why = true, "auth component needs it"
+	}
 	for _, s := range shops {
 		if s.AppID != "" && s.AppID == c.AppID {
 			f.add(variable("COMPONENT_APP_ID"), appID(c.AppID)+" is the app ID of a shop too", "give the platform's own")
@@ -115,7 +118,7 @@ func (f *faults) component(env *environment, shops []Shop) Component {
 	}
 	switch {
 	case c.AppID == "" && needed:
-		f.add(variable("COMPONENT_APP_ID"), "is not set", "auth component needs it")
+		f.add(variable("COMPONENT_APP_ID"), "is not set", why)
 	case c.AppID == "" && secret+env.ComponentVerifyTicketFile != "":
 		f.add(variable("COMPONENT_APP_ID"), "is not set, but other variables of the platform are", "give it, or remove them")
 	}
@@ -123,7 +126,7 @@ func (f *faults) component(env *environment, shops []Shop) Component {
 		f.add(variable("COMPONENT_APP_SECRET"), "is not set", "a platform needs it, or "+variable("COMPONENT_APP_SECRET_FILE"))
 	}
 	if env.StateKeyFile == "" && needed {
-		f.add(variable("STATE_KEY_FILE"), "is not set", "auth component needs it to store the platform's tokens encrypted")
+		f.add(variable("STATE_KEY_FILE"), "is not set", why+" to store the platform's tokens encrypted")
 	}
 	return c
 }

@@ -83,6 +83,22 @@ func likeSecret(given string) bool {
 	return false
 }
 
+// likeName reports whether a value may be shown as the name of a shop: unlike other
+// values, names often have words of letters followed by digits, such as shop0001.
+func likeName(given string) bool {
+	if given == "" || utf8.RuneCountInString(given) > longestShown {
+		return false
+	}
+	numbered := strings.Builder{} // the name without the digits at the end of its words
+	for i, r := range given {
+		next, _ := utf8.DecodeRuneInString(strings.TrimLeft(given[i:], "0123456789"))
+		if !digit(r) || letter(next) {
+			numbered.WriteRune(r)
+		}
+	}
+	return !likeSecret(numbered.String())
+}
+
 func letter(r rune) bool { return r|0x20 >= 'a' && r|0x20 <= 'z' }
 func digit(r rune) bool  { return r >= '0' && r <= '9' }
 

@@ -29,7 +29,7 @@ func TestPasswordsInTheWrongPlace(t *testing.T) {
 		}
 		for _, name := range []string{
 			"KAFKA_SASL_MECHANISM", "KAFKA_TLS_ENABLE", "KAFKA_TLS_KEY_FILE", "REPLICATION_FACTOR", "PAGE_SIZE",
-			"POLL_INTERVAL", "MAX_WINDOW", "QUOTA_LIVE_SHARE", "LOG_LEVEL", "LOG_FORMAT", "COMPRESSION", "REST_TOKEN_FILE",
+			"POLL_INTERVAL", "MAX_WINDOW", "QUOTA_LIVE_SHARE", "LOG_LEVEL", "LOG_FORMAT", "COMPRESSION", "REST_TOKEN_FILE", "REST_SECRET_DIRS",
 		} {
 			setenv(t, "ORDERWALK_KAFKA_BROKERS=b:9092", "ORDERWALK_APP_ID=wx1", "ORDERWALK_APP_SECRET=x", "ORDERWALK_"+name+"="+secret)
 			if _, err := config.Load(nil); err == nil || strings.Contains(err.Error(), secret) || !strings.Contains(err.Error(), name) {

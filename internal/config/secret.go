@@ -49,14 +49,20 @@ func fileOf(path string, test func(text string) error) Secret {
 		if err != nil {
 			return "", fmt.Errorf("read secret: %w", err)
 		}
-		if text == "" {
-			return "", fmt.Errorf("read secret: %s is empty", shownPath(path))
-		}
-		if err := test(text); err != nil {
-			return "", fmt.Errorf("read secret: %s %w", shownPath(path), err)
-		}
-		return text, nil
+		return tested(shownPath(path), text, test)
 	}
+}
+
+// tested returns a text that passes the test; the test's error follows shown, which
+// names the file.
+func tested(shown, text string, test func(text string) error) (string, error) {
+	if text == "" {
+		return "", fmt.Errorf("read secret: %s is empty", shown)
+	}
+	if err := test(text); err != nil {
+		return "", fmt.Errorf("read secret: %s %w", shown, err)
+	}
+	return text, nil
 }
 
 // readSecretFile returns the text of a file without its byte order mark and
@@ -67,14 +73,19 @@ func readSecretFile(path string) (string, error) {
 		return "", fileFault(path, err)
 	}
 	defer file.Close()
+	return readSecret(file, shownPath(path))
+}
+
+// readSecret is readSecretFile for an open file; shown names it in errors.
+func readSecret(file *os.File, shown string) (string, error) {
 	data, err := io.ReadAll(io.LimitReader(file, maxSecretFile+1))
 	switch {
 	case err != nil:
-		return "", fileFault(path, err)
+		return "", faultOf(shown, err)
 	case len(data) > maxSecretFile:
-		return "", fmt.Errorf("%s has more than %d KiB", shownPath(path), maxSecretFile>>10)
+		return "", fmt.Errorf("%s has more than %d KiB", shown, maxSecretFile>>10)
 	case bytes.HasPrefix(data, []byte{0xff, 0xfe}), bytes.HasPrefix(data, []byte{0xfe, 0xff}), bytes.IndexByte(data, 0) >= 0:
-		return "", fmt.Errorf("%s is UTF-16 or binary, as PowerShell's > writes it: save it as ASCII or UTF-8", shownPath(path))
+		return "", fmt.Errorf("%s is UTF-16 or binary, as PowerShell's > writes it: save it as ASCII or UTF-8", shown)
 	}
 	return strings.TrimSpace(string(bytes.TrimPrefix(data, []byte("\ufeff")))), nil
 }
@@ -168,10 +179,13 @@ func (f *faults) secretOf(textName, text, fileName, file string, testText, testF
 }
 
 // fileFault returns a short error for a file that cannot be read.
-func fileFault(path string, err error) error {
+func fileFault(path string, err error) error { return faultOf(shownPath(path), err) }
+
+// faultOf is fileFault for a path in the form that may be shown.
+func faultOf(shown string, err error) error {
 	var pathErr *os.PathError
 	if errors.As(err, &pathErr) {
 		err = pathErr.Err
 	}
-	return fmt.Errorf("%s: %w", shownPath(path), err)
+	return fmt.Errorf("%s: %w", shown, err)
 }

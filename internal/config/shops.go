@@ -2,8 +2,11 @@ package config
 
 import (
 	"fmt"
+	"maps"
 	"strconv"
 	"strings"
+
+	"go.yaml.in/yaml/v3"
 )
 
 // Shop is one shop with one of the two time ranges it can be walked by.
@@ -13,15 +16,22 @@ type Shop struct {
 	Name string
 	// AppID is the shop's app ID: unique together with TimeRange.
 	AppID string
+	// Created reports that the shop was created over HTTP, Authorized that it is walked
+	// because it has authorised the platform.
+	Created, Authorized bool
 	// Auth is "stable_token", "token", "static", "cloud_file", "cloud_open" or
 	// "component".
 	Auth string
-	// AppSecret is set with stable_token and token, AccessToken with static,
-	// CloudToken with cloud_file: it reads CloudTokenFile, which need not exist.
+	// AppSecret is set with stable_token and token, AccessToken or TokenServer with
+	// static, CloudToken with cloud_file: it reads CloudTokenFile, which need not exist.
 	AppSecret, AccessToken, CloudToken Secret
 	CloudTokenFile                     string
+	TokenServer                        TokenServer
 	// SecretInFile reports that AppSecret comes from a file, which may change.
 	SecretInFile bool
+	// References name the secrets for showing, by field: ${file:/path}, ${env:NAME},
+	// or HiddenSecret for one that the shops file holds itself.
+	References map[string]string
 	// RefreshToken may be set with component: the shop's authorizer refresh
 	// token.
 	RefreshToken Secret
@@ -44,63 +54,82 @@ type Shop struct {
 // shopFields are the fields a shop of the file may have.
 var shopFields = []string{
 	"app_id", "name", "auth", "app_secret", "app_secret_file", "access_token", "access_token_file",
-	"cloud_token_file", "authorizer_refresh_token", "authorizer_refresh_token_file", "push_token", "push_aes_key",
+	"access_token_url", "access_token_url_username", "access_token_url_secret", "access_token_url_secret_file",
+	"access_token_pointer", "access_token_expiry_pointer", "cloud_token_file", "authorizer_refresh_token", "authorizer_refresh_token_file", "push_token", "push_aes_key",
 	"topic", "time_range", "start_time", "end_time", "status", "openid", "rate_limit",
 }
 
-// readShops returns the shops of the file, or the single shop that the variables
-// configure.
-func readShops(env *environment, f *faults) []Shop {
-	base := f.baseShop(env)
+// shopsFile is what the shops file holds beside its shops. The zero value is that of no
+// file.
+type shopsFile struct {
+	places     filePlaces
+	authorized authorizedText
+	was        FileState // before it was read
+}
+
+// readShops returns the shops of the file and what else is in it, or the single shop
+// that the variables configure, which is base.
+func readShops(env *environment, base Shop, f *faults) ([]Shop, shopsFile) {
 	if env.ShopsFile == "" {
+		if base.AppID == "" && env.Shops != "" {
+			return nil, shopsFile{}
+		}
 		if base.AppID == "" {
 			f.add(variable("SHOPS_FILE"), "and "+variable("APP_ID")+" are both not set: no shop is configured",
 				"give "+variable("APP_ID")+" with "+variable("APP_SECRET")+" for one shop, or a file that lists them")
-			return nil
+			return nil, shopsFile{}
 		}
 		if base.Name == "" {
 			base.Name = base.AppID
 		}
 		f.checkShop(base, variable)
-		return []Shop{base}
+		return []Shop{base}, shopsFile{}
 	}
 
-	data, err := readShopsFile(env.ShopsFile)
+	data, was, err := readShopsFile(env.ShopsFile)
 	if err != nil {
 		f.add(variable("SHOPS_FILE"), fileFault(env.ShopsFile, err).Error(), "give a file that can be read")
-		return nil
+		return nil, shopsFile{}
 	}
-	return f.listedShops(env, base, data)
+	root, err := parseTree(data) // once: the tree takes many times the memory of the text
+	shops, authorized := f.listedShops(env, base, root, err)
+	return shops, shopsFile{placesIn(root), authorized, was}
 }
 
-// listedShops returns the shops of the shops file; data is its text.
-func (f *faults) listedShops(env *environment, base Shop, data []byte) []Shop {
-	root, err := parseTree(data) // once: the tree takes many times the memory of the text
-	defer func() { f.locate(root) }()
+// listedShops returns the shops of the shops file, and what it says of shops that have
+// authorised the platform; root and err are parseTree's.
+func (f *faults) listedShops(env *environment, base Shop, root *yaml.Node, err error) ([]Shop, authorizedText) {
 	listed, problems := readList(root, err)
-	for _, p := range problems {
+	text, more := readAuthorized(root)
+	for _, p := range append(problems, more...) {
 		if p.Where == "" {
 			p.Where = variable("SHOPS_FILE")
 			p.Problem = shownPath(env.ShopsFile) + ": " + p.Problem
 		}
-		f.add(p.Where, p.Problem, p.Allowed)
+		f.addFault(p)
 	}
 	if len(listed) == 0 {
-		if len(problems) == 0 {
-			f.add(variable("SHOPS_FILE"), shownPath(env.ShopsFile)+" lists no shop", "list at least one under shops")
+		// An empty list is meant where shops come over HTTP; a list that is missing, or
+		// that a template left empty, never is.
+		if empty := listed != nil && (env.RestSecretDirs != "" || env.Shops != "" || text.wanted); len(problems) == 0 && !empty {
+			f.add(variable("SHOPS_FILE"), shownPath(env.ShopsFile)+" lists no shop",
+				"list at least one under shops; if all are created over HTTP, write `shops: []` and set "+variable("REST_SECRET_DIRS"))
 		}
-		return nil
+		if text.wanted && base.AppID != "" {
+			f.add(variable("APP_ID"), shown(base.AppID)+" is not a shop of "+variable("SHOPS_FILE"), "remove it")
+		}
+		return nil, text
 	}
 
 	shops := make([]Shop, len(listed))
 	appIDUsed := base.AppID == ""
 	for i, fields := range listed {
 		at := func(field string) string { return fmt.Sprintf("shops[%d].%s", i, field) }
-		shops[i] = f.shop(base, fields, at)
+		shops[i] = f.shop(base, fields, at, listedSecret)
 		f.checkShop(shops[i], func(name string) string { return at(strings.ToLower(name)) })
 		appIDUsed = appIDUsed || shops[i].AppID == base.AppID
 		if len(*f) > maxFaults {
-			return nil
+			return nil, text
 		}
 	}
 	if !appIDUsed {
@@ -108,7 +137,7 @@ func (f *faults) listedShops(env *environment, base Shop, data []byte) []Shop {
 			"list it there, or remove one of the two")
 	}
 	f.duplicates(shops, func(i int) bool { return listed[i]["name"] != "" })
-	return shops
+	return shops, text
 }
 
 // baseShop returns the shop that the variables configure: the only one, or the
@@ -116,17 +145,23 @@ func (f *faults) listedShops(env *environment, base Shop, data []byte) []Shop {
 func (f *faults) baseShop(env *environment) Shop {
 	values := map[string]string{
 		"app_id": env.AppID, "app_secret": env.AppSecret, "app_secret_file": env.AppSecretFile,
-		"access_token": env.AccessToken, "access_token_file": env.AccessTokenFile, "topic": env.Topic,
+		"access_token": env.AccessToken, "access_token_file": env.AccessTokenFile,
+		"access_token_url": env.AccessTokenURL, "access_token_url_username": env.AccessTokenURLUsername,
+		"access_token_url_secret": env.AccessTokenURLSecret, "access_token_url_secret_file": env.AccessTokenURLSecretFile,
+		"access_token_pointer": env.AccessTokenPointer, "access_token_expiry_pointer": env.AccessTokenExpiryPointer, "topic": env.Topic,
 		"time_range": env.TimeRange, "start_time": env.StartTime, "end_time": env.EndTime,
 		"status": env.Status, "openid": env.Openid, "rate_limit": env.RateLimit, "auth": env.Auth,
 	}
 	at := func(field string) string { return variable(strings.ToUpper(field)) }
 	inherited := Shop{CloudTokenFile: env.CloudTokenFile}
-	return f.shop(inherited, values, at)
+	return f.shop(inherited, values, at, variableSecret)
 }
 
-// shop overrides the inherited shop s with the given fields.
-func (f *faults) shop(s Shop, given map[string]string, at func(field string) string) Shop {
+// shop overrides the inherited shop s with the given fields. The one code path for
+// the variables, the shops file and configurations sent over HTTP, which differ in how
+// they give secrets.
+func (f *faults) shop(s Shop, given map[string]string, at func(field string) string, read secretReader) Shop {
+	s.References = maps.Clone(s.References)
 	has := func(field string) bool { return given[field] != "" }
 	if has("app_id") {
 		s.AppID = given["app_id"]
@@ -138,14 +173,13 @@ func (f *faults) shop(s Shop, given map[string]string, at func(field string) str
 		s.Name = s.AppID
 	}
 
-	f.ownSecret(&s.AppSecret, "app_secret", given, at)
-	if has("app_secret") || has("app_secret_file") {
-		s.SecretInFile = has("app_secret_file")
-	}
-	f.ownSecret(&s.AccessToken, "access_token", given, at)
-	f.ownSecret(&s.RefreshToken, "authorizer_refresh_token", given, at)
-	f.ownSecret(&s.PushToken, "push_token", given, at)
-	f.ownSecret(&s.PushAESKey, "push_aes_key", given, at)
+	f.ownSecret(&s, &s.AppSecret, "app_secret", given, at, read)
+	f.ownSecret(&s, &s.AccessToken, "access_token", given, at, read)
+	f.tokenServer(&s, given, at, read)
+	f.ownSecret(&s, &s.RefreshToken, "authorizer_refresh_token", given, at, read)
+	f.ownSecret(&s, &s.PushToken, "push_token", given, at, read)
+	f.ownSecret(&s, &s.PushAESKey, "push_aes_key", given, at, read)
+	s.SecretInFile = strings.HasPrefix(s.References["app_secret"], "${"+fromFile)
 	if has("push_aes_key") {
 		f.aesKey(s.PushAESKey, at("push_aes_key"))
 	}
@@ -162,7 +196,7 @@ func (f *faults) shop(s Shop, given map[string]string, at func(field string) str
 	}
 
 	if has("topic") {
-		s.Topic = f.topicNameAt(at("topic"), given["topic"])
+		s.Topic = f.topicTemplateAt(at("topic"), given["topic"])
 	}
 	if has("time_range") {
 		s.TimeRange = f.choiceAt(at("time_range"), given["time_range"], []string{"create_time", "update_time"}, nil)
@@ -192,14 +226,18 @@ func (f *faults) shop(s Shop, given map[string]string, at func(field string) str
 // ownSecret reads a secret that is set as text or as a file. A secret with a fault
 // becomes an empty one, so that it is neither reported again as missing nor
 // replaced by the inherited one.
-func (f *faults) ownSecret(s *Secret, field string, given map[string]string, at func(field string) string) {
-	text, file := given[field], given[field+"_file"]
-	if text+file == "" {
+func (f *faults) ownSecret(shop *Shop, s *Secret, field string, given map[string]string, at func(field string) string, read secretReader) {
+	if given[field]+given[field+"_file"] == "" {
 		return
 	}
-	if *s = f.secret(at(field), text, at(field+"_file"), file); *s == nil {
+	var reference string
+	if *s, reference = read(f, field, given, at); *s == nil {
 		*s = secretText("")
 	}
+	if shop.References == nil {
+		shop.References = make(map[string]string)
+	}
+	shop.References[field] = reference
 }
 
 // checkShop checks the fields of a shop against each other. at returns the place
@@ -217,36 +255,31 @@ func (f *faults) checkShop(s Shop, at func(name string) string) {
 // duplicates rejects values that two shops must not share. named reports whether
 // a shop sets a name; its name is its app ID otherwise.
 func (f *faults) duplicates(shops []Shop, named func(i int) bool) {
-	type source struct{ appID, timeRange string }
-	sources, names, rates := map[source]int{}, map[string]int{}, map[string]int{}
+	r := newRoster(listedPlace)
+	r.shops, r.named = shops, named
 	for i, s := range shops {
 		if s.AppID == "" {
 			continue
 		}
-		at := func(field string) string { return fmt.Sprintf("shops[%d].%s", i, field) }
-		if first, ok := sources[source{s.AppID, s.TimeRange}]; ok {
-			f.add(at("app_id"), fmt.Sprintf("%s is walked by %s in shops[%d] already", appID(s.AppID), s.TimeRange, first),
-				"list each app ID once for each time_range")
-			continue
+		found, taken := r.identity(i)
+		f.conflicts(listedPlace(i), found)
+		if !taken {
+			r.addIdentity(i)
 		}
-		sources[source{s.AppID, s.TimeRange}] = i
-		switch first, ok := names[s.Name]; {
-		case !ok:
-			names[s.Name] = i
-		case !named(i) && !named(first):
-			f.add(fmt.Sprintf("shops[%d]", i), fmt.Sprintf("would have the name %s of shops[%d]: the name of a shop defaults to its app ID", appID(s.Name), first),
-				"give one of them a name, such as "+s.Name+"-"+strings.TrimSuffix(s.TimeRange, "_time"))
-		case !named(i) || !named(first):
-			f.add(at("name"), fmt.Sprintf("%s is also the name of shops[%d]: the name of a shop defaults to its app ID", appID(s.Name), first), "give each shop a unique name")
-		default:
-			f.add(at("name"), fmt.Sprintf("%s is already the name of shops[%d]", appID(s.Name), first), "give each shop a unique name")
+	}
+}
+
+// listedPlace is the place of a shop in the shops file.
+func listedPlace(i int) string { return fmt.Sprintf("shops[%d]", i) }
+
+// conflicts adds the conflicts of the shop at place.
+func (f *faults) conflicts(place string, found []conflict) {
+	for _, c := range found {
+		where := place
+		if c.field != "" {
+			where += "." + c.field
 		}
-		if first, ok := rates[s.AppID]; ok && shops[first].RateLimit != s.RateLimit {
-			f.add(at("rate_limit"), fmt.Sprintf("differs from that of shops[%d], which has the same app ID", first),
-				"give both the same: the limit belongs to the app ID")
-		} else if !ok {
-			rates[s.AppID] = i
-		}
+		f.add(where, c.problem, c.allowed)
 	}
 }
 

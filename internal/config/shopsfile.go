@@ -21,22 +21,26 @@ func parseShops(data []byte) ([]map[string]string, []Fault) {
 func readList(root *yaml.Node, err error) ([]map[string]string, []Fault) {
 	const shape = "give a list of shops: `shops: [{app_id: …}]`"
 	if err != nil {
-		return nil, []Fault{{"", err.Error(), "give YAML or JSON"}}
+		return nil, []Fault{{Problem: err.Error(), Allowed: "give YAML or JSON"}}
 	}
 	if root == nil || root.Kind != yaml.MappingNode {
-		return nil, []Fault{{"", "is not a list of shops", shape}}
+		return nil, []Fault{{Problem: "is not a list of shops", Allowed: shape}}
 	}
 	var problems []Fault
 	var list *yaml.Node
+	top, fields := newFieldNames(fileKeys, shape), newFieldNames(shopFields, "")
 	for i := 0; i+1 < len(root.Content); i += 2 {
-		key, value := root.Content[i], root.Content[i+1]
+		key, value := root.Content[i], target(root.Content[i+1])
 		switch {
+		case key.Value != "shops" && slices.Contains(fileKeys, key.Value): // readAuthorized reads it
 		case key.Value != "shops":
-			problems = append(problems, unknownField(key, []string{"shops"}, shape))
+			problems = append(problems, top.fault(key))
 		case list != nil:
-			problems = append(problems, Fault{"shops", "is given twice" + onLine(key), shape})
+			problems = append(problems, Fault{Where: "shops", Line: key.Line, Problem: "is given twice", Allowed: shape})
+		case isAuthorized(value):
+			list = &yaml.Node{Kind: yaml.SequenceNode}
 		case value.Kind != yaml.SequenceNode:
-			return nil, append(problems, Fault{"shops", "is not a list" + onLine(key), shape})
+			return nil, append(problems, Fault{Where: "shops", Line: key.Line, Problem: "is not a list", Allowed: shape})
 		default:
 			list = value
 		}
@@ -48,68 +52,98 @@ func readList(root *yaml.Node, err error) ([]map[string]string, []Fault) {
 	values := 0
 	for i, item := range list.Content {
 		shops[i] = map[string]string{}
-		for _, p := range readFields(item, shops[i]) {
+		for _, p := range readFields(item, shops[i], fields) {
 			p.Where = strings.TrimSuffix(fmt.Sprintf("shops[%d].%s", i, p.Where), ".")
 			problems = append(problems, p)
 		}
 		// A short alias can repeat a whole shop.
 		if values += len(shops[i]); values > maxShopsParts || len(problems) > maxFaults {
-			return nil, append(problems, Fault{"", errTooMany.Error(), "give fewer shops or fields"})
+			return nil, append(problems, Fault{Problem: errTooMany.Error(), Allowed: "give fewer shops or fields"})
 		}
 	}
 	return shops, problems
 }
 
 // readFields puts the fields of one shop into its map.
-func readFields(item *yaml.Node, fields map[string]string) []Fault {
+func readFields(item *yaml.Node, fields map[string]string, allowed fieldNames) []Fault {
 	item = target(item)
 	if item.Kind != yaml.MappingNode {
-		return []Fault{{"", "is not a shop" + onLine(item), "give fields such as app_id and app_secret_file"}}
+		return []Fault{{Line: item.Line, Problem: "is not a shop", Allowed: "give fields such as app_id and app_secret_file"}}
 	}
 	var problems []Fault
+	add := func(key *yaml.Node, problem, allowed string) {
+		problems = append(problems, Fault{Where: key.Value, Line: key.Line, Problem: problem, Allowed: allowed})
+	}
 	seen := map[string]bool{}
 	for i := 0; i+1 < len(item.Content); i += 2 {
 		key, value := item.Content[i], target(item.Content[i+1])
 		switch {
-		case !slices.Contains(shopFields, key.Value):
-			problems = append(problems, unknownField(key, shopFields, "remove it; the fields are "+strings.Join(shopFields, ", ")))
+		case !slices.Contains(allowed.names, key.Value):
+			problems = append(problems, allowed.fault(key))
 		case seen[key.Value]:
-			problems = append(problems, Fault{key.Value, "is given twice" + onLine(key), "give it once"})
+			add(key, "is given twice", "give it once")
 		case value.Kind != yaml.ScalarNode:
-			problems = append(problems, Fault{key.Value, "is not a single value" + onLine(key), "give one text or number"})
+			add(key, "is not a single value", "give one text or number")
 		case len(value.Value) > maxValue:
-			problems = append(problems, Fault{key.Value, fmt.Sprintf("has more than %d bytes", maxValue) + onLine(key), "give a shorter value"})
+			add(key, fmt.Sprintf("has more than %d bytes", maxValue), "give a shorter value")
 		case value.Tag != "!!null":
 			fields[key.Value] = strings.TrimSpace(value.Value)
 		}
 		seen[key.Value] = true
-		if len(problems) > maxFaults {
+		if len(problems) > listedFaults {
 			break
 		}
 	}
 	return problems
 }
 
-// unknownField returns the fault of a field that is not in fields. It names the
-// field only if the name is close to a known one: a misplaced value may be a
-// secret.
+// fieldNames are the fields that a map of the file may have. It keeps the faults of other
+// fields by name: all shops of a fleet may have the same one.
+type fieldNames struct {
+	names   []string
+	allowed string // of the faults
+	unknown map[string]Fault
+}
+
+// newFieldNames returns the fields. allowed is what the faults of others advise; empty =
+// to remove them.
+func newFieldNames(names []string, allowed string) fieldNames {
+	if allowed == "" {
+		allowed = "remove it; the fields are " + strings.Join(names, ", ")
+	}
+	return fieldNames{names, allowed, map[string]Fault{}}
+}
+
+// fault returns the fault of a field that is none of these.
+func (n fieldNames) fault(key *yaml.Node) Fault {
+	fault, ok := n.unknown[key.Value]
+	if !ok {
+		fault = unknownField(key, n.names, n.allowed)
+		n.unknown[key.Value] = fault
+	}
+	fault.Line = key.Line
+	return fault
+}
+
+// unknownField names the field only if the name is close to a known one: a misplaced
+// value may be a secret.
 func unknownField(key *yaml.Node, fields []string, allowed string) Fault {
 	const longest = 64
-	name, problem := "", "has an unknown field"+onLine(key)
+	fault := Fault{Problem: "has an unknown field", Allowed: allowed}
 	if len(key.Value) > longest {
-		return Fault{"", problem, allowed}
+		return fault
 	}
 	if near := Nearest(key.Value, fields); near != "" {
-		allowed = "did you mean " + near + "?"
+		fault.Allowed = "did you mean " + near + "?"
 	}
 	words := slices.Clone(fields)
 	for _, v := range Variables() {
 		words = append(words, strings.ToLower(strings.TrimPrefix(v.Name, prefix+"_")))
 	}
 	if near := Nearest(key.Value, words); near != "" && distance(strings.ToLower(key.Value), near) <= 2 {
-		name, problem = key.Value, "is an unknown field"+onLine(key)
+		fault.Where, fault.Problem = key.Value, "is an unknown field"
 	}
-	return Fault{name, problem, allowed}
+	return fault
 }
 
 // target follows a YAML alias.
@@ -118,12 +152,4 @@ func target(n *yaml.Node) *yaml.Node {
 		return n.Alias
 	}
 	return n
-}
-
-// onLine returns the node's line in parentheses, or "" if it is unknown.
-func onLine(n *yaml.Node) string {
-	if n.Line == 0 {
-		return ""
-	}
-	return fmt.Sprintf(" (line %d)", n.Line)
 }

@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf16"
 	"unicode/utf8"
@@ -35,18 +36,38 @@ var (
 	errTooMany = fmt.Errorf("it has more than %d values", maxShopsParts)
 )
 
-// readShopsFile reads the file, which may be a pipe, up to maxShopsFile bytes.
-func readShopsFile(path string) ([]byte, error) {
+// readShopsFile reads the file, which may be a pipe, up to maxShopsFile bytes. was is the
+// file as it was just before.
+func readShopsFile(path string) (data []byte, was FileState, err error) {
 	file, err := os.Open(path)
 	if err != nil {
-		return nil, err
+		return nil, FileState{}, err
 	}
 	defer file.Close()
-	data, err := io.ReadAll(io.LimitReader(file, maxShopsFile+1))
+	if info, err := file.Stat(); err == nil {
+		was = FileState{info.ModTime(), info.Size()}
+	}
+	data, err = io.ReadAll(io.LimitReader(file, maxShopsFile+1))
 	if err == nil && len(data) > maxShopsFile {
 		err = fmt.Errorf("it has more than %d MiB", maxShopsFile>>20)
 	}
-	return data, err
+	return data, was, err
+}
+
+// FileState is the part of a file's metadata that shows a change. Kubernetes swaps a
+// symbolic link, which Look follows.
+type FileState struct {
+	modified time.Time
+	size     int64
+}
+
+// Look returns the present state of a file; zero = it cannot be seen.
+func Look(file string) FileState {
+	info, err := os.Stat(file)
+	if err != nil {
+		return FileState{}
+	}
+	return FileState{info.ModTime(), info.Size()}
 }
 
 // parseTree parses YAML, or JSON if the text begins with a brace: the YAML library

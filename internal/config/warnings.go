@@ -25,9 +25,18 @@ func (c *Config) Warnings() []string {
 	if inClear(c.APIURL) && (c.Component.AppID != "" || slices.ContainsFunc(c.Shops, sends)) {
 		all = append(all, variable("API_URL")+" is http: secrets and access tokens are sent in clear; give https")
 	}
-	if c.StateKeyFile != "" {
-		if info, err := os.Stat(c.StateKeyFile); err == nil && info.Mode().Perm()&0o007 != 0 {
-			all = append(all, variable("STATE_KEY_FILE")+" can be used by every user of this machine (mode "+info.Mode().Perm().String()+"): make it 0400 or 0440")
+	for _, s := range c.Shops {
+		if s.Auth == authStatic && inClear(s.TokenServer.URL) {
+			all = append(all, "the access token URL of shop "+s.Name+" is http: its secret and the token are sent in clear; give https")
+			break // the others' are likely the same
+		}
+	}
+	for _, key := range []struct{ name, path string }{{"STATE_KEY_FILE", c.StateKeyFile}, {"LISTEN_TLS_KEY_FILE", c.ListenTLS.KeyFile}} {
+		if key.path == "" {
+			continue
+		}
+		if info, err := os.Stat(key.path); err == nil && info.Mode().Perm()&0o007 != 0 {
+			all = append(all, variable(key.name)+" can be used by every user of this machine (mode "+info.Mode().Perm().String()+"): make it 0400 or 0440")
 		}
 	}
 	return all

@@ -27,7 +27,7 @@ func Ways() []string { return slices.Clone(allAuth) }
 // are for, unless the inherited auth uses the same credentials.
 func ownAuth(inherited string, has func(field string) bool) string {
 	switch {
-	case has("access_token") || has("access_token_file"):
+	case has("access_token") || has("access_token_file") || has("access_token_url"):
 		return authStatic
 	case has("cloud_token_file"):
 		return authCloudFile
@@ -53,8 +53,8 @@ func (f *faults) needs(s Shop, at func(name string) string) {
 			", or an access token ("+at("ACCESS_TOKEN_FILE")+")")
 	case s.Auth == authToken && s.AppSecret == nil:
 		f.add(at("APP_SECRET"), "is not set", "auth token needs it, or "+at("APP_SECRET_FILE"))
-	case s.Auth == authStatic && s.AccessToken == nil:
-		f.add(at("ACCESS_TOKEN"), "is not set", "auth static needs it, or "+at("ACCESS_TOKEN_FILE"))
+	case s.Auth == authStatic && s.AccessToken == nil && s.TokenServer.URL == "":
+		f.add(at("ACCESS_TOKEN"), "is not set", "auth static needs it, or "+at("ACCESS_TOKEN_FILE")+", or "+at("ACCESS_TOKEN_URL"))
 	}
 	if (s.PushToken == nil) != (s.PushAESKey == nil) {
 		f.add(at("PUSH_TOKEN"), "and "+at("PUSH_AES_KEY")+" go together", "give both or neither")
@@ -64,41 +64,21 @@ func (f *faults) needs(s Shop, at func(name string) string) {
 // ways checks the auth of the shops against each other. file reports whether they
 // come from the shops file.
 func (f *faults) ways(shops []Shop, file bool, apiURL string) {
-	place := func(i int, field string) string {
-		if !file {
-			return variable(strings.ToUpper(field))
-		}
-		return fmt.Sprintf("shops[%d].%s", i, field)
-	}
-	auths, files := map[string]int{}, map[string]int{}
-	open := -1
+	r := newRoster(listedPlace)
+	r.shops = shops
 	for i, s := range shops {
 		if s.AppID == "" {
 			continue
 		}
-		if first, ok := auths[s.AppID]; !ok {
-			auths[s.AppID] = i
-		} else if shops[first].Auth != s.Auth {
-			f.add(place(i, "auth"), fmt.Sprintf("is %s, and that of shops[%d], which has the same app ID, is %s", s.Auth, first, shops[first].Auth),
-				"give both the same: an app ID has one token")
-			continue
-		}
-		switch s.Auth {
-		case authCloudOpen:
-			if open < 0 {
-				f.openURL(place(i, "auth"), apiURL)
-				open = i
-			} else if shops[open].AppID != s.AppID {
-				f.add(place(i, "auth"), fmt.Sprintf("is cloud_open, as that of shops[%d], which has another app ID", open),
-					"the hosting calls for one app ID: walk each shop from its own")
+		opens := s.Auth == authCloudOpen && r.open < 0
+		f.conflicts(listedPlace(i), r.authorization(i))
+		r.addAuthorization(i)
+		if opens && r.open == i {
+			auth := listedPlace(i) + ".auth"
+			if !file {
+				auth = variable("AUTH")
 			}
-		case authCloudFile:
-			if first, ok := files[s.CloudTokenFile]; !ok {
-				files[s.CloudTokenFile] = i
-			} else if shops[first].AppID != s.AppID {
-				f.add(place(i, "cloud_token_file"), fmt.Sprintf("is that of shops[%d], which has another app ID", first),
-					"the hosting's token is of one app ID: walk each shop from its own")
-			}
+			f.openURL(auth, apiURL)
 		}
 	}
 }

@@ -2,9 +2,12 @@ package control
 
 import (
 	"encoding/json"
-	"fmt"
 	"net/http"
 )
+
+// connectVersion is the version of Kafka Connect whose calls the server answers. Clients
+// compare its numbers to decide which calls they may make.
+const connectVersion = "3.9.0"
 
 // root is the first answer that Connect's clients request, to identify the server.
 func (s *Server) root(w http.ResponseWriter, _ *http.Request) {
@@ -16,7 +19,7 @@ func (s *Server) root(w http.ResponseWriter, _ *http.Request) {
 		Version   string `json:"version"`
 		Commit    string `json:"commit"`
 		ClusterID string `json:"kafka_cluster_id"`
-	}{s.Version, s.Commit, clusterID})
+	}{connectVersion, "orderwalk " + s.Version + " " + s.Commit, clusterID})
 }
 
 // health implements Connect's /health: 200 healthy, 503 starting, 500 unhealthy.
@@ -56,36 +59,6 @@ func (s *Server) check() error {
 	s.wasReady.Store(true)
 	return nil
 }
-
-// errorBodies gives the mux's own errors, unknown path and wrong method, the body that
-// every error of Connect's REST has.
-func errorBodies(mux *http.ServeMux) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if _, pattern := mux.Handler(r); pattern != "" {
-			mux.ServeHTTP(w, r)
-			return
-		}
-		refusal := refusal{header: http.Header{}, status: http.StatusOK}
-		mux.ServeHTTP(&refusal, r)
-		if allow := refusal.header.Get("Allow"); allow != "" {
-			w.Header().Set("Allow", allow)
-		}
-		if location := refusal.header.Get("Location"); location != "" {
-			w.Header().Set("Location", location)
-		}
-		writeError(w, refusal.status, fmt.Sprintf("HTTP %d %s", refusal.status, http.StatusText(refusal.status)))
-	})
-}
-
-// refusal keeps the status and the headers of an answer and drops its body.
-type refusal struct {
-	header http.Header
-	status int
-}
-
-func (r *refusal) Header() http.Header         { return r.header }
-func (r *refusal) WriteHeader(status int)      { r.status = status }
-func (r *refusal) Write(b []byte) (int, error) { return len(b), nil }
 
 // writeError writes Connect's error body.
 func writeError(w http.ResponseWriter, status int, message string) {

@@ -4,10 +4,14 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"errors"
-	"fmt"
+	"math"
 	"net"
 	"net/http"
+	"strconv"
 	"strings"
+	"time"
+
+	"orderwalk/internal/httpserve"
 )
 
 // Reasons for which a call is refused.
@@ -16,11 +20,22 @@ var (
 	ErrLocalOnly = errors.New("this call changes state and is allowed only from the worker's own machine (kubectl port-forward counts)")
 	// ErrNoToken is a call without the token, or with another.
 	ErrNoToken = errors.New("this call needs Authorization: Bearer with the worker's token")
+	// ErrNoCertificate is a call without a client certificate where no token is
+	// configured.
+	ErrNoCertificate = errors.New("this call needs a client certificate that the worker trusts")
+	// ErrTooManyTokens is a call from an address that has sent too many wrong tokens.
+	ErrTooManyTokens = errors.New("too many calls with a wrong token from this address; the token of this one was not looked at")
 	// ErrTokenUnread is a token that the worker cannot read.
 	ErrTokenUnread = errors.New("the worker cannot read the token for such calls; see its log")
 	// ErrOtherPlatform is a call for a third-party platform that is not the worker's.
 	ErrOtherPlatform = errors.New("not this worker's third-party platform")
+
+	errCrossOrigin = errors.New("cross-origin request refused")
 )
+
+// largestBody bounds the body of every call that changes state: offsets can be the
+// largest. Other calls have tighter bounds.
+const largestBody = maxOffsets
 
 // refuse answers with an error and what can be done about it.
 func (s *Server) refuse(w http.ResponseWriter, status int, err error) {
@@ -33,56 +48,101 @@ func (s *Server) refuse(w http.ResponseWriter, status int, err error) {
 	writeError(w, status, text)
 }
 
-// changing wraps a call that changes state. If a Token is set, the call requires it
-// as a bearer token. Otherwise only callers on this machine are allowed, who have
-// the rights of the pod or the host anyway. It rejects requests that a browser
-// sends for a page, requests to a host name that is not this machine's (DNS
-// rebinding: a foreign name that resolves to 127.0.0.1), and requests that a proxy
-// on this machine forwards, since their client may be anywhere.
+// changing wraps a call that changes state. It may be made
+//
+//   - with a client certificate that the worker's authorities have signed, or
+//   - with the bearer token, if a Token is set, or
+//   - if there are neither authorities nor a token, from this machine, whose users have
+//     the rights of the pod or the host anyway.
+//
+// From this machine means: not through a proxy on it, since its client may be anywhere,
+// and not to a host name that is not this machine's (DNS rebinding: a foreign name that
+// resolves to 127.0.0.1). Requests that a browser sends for a page of another site are
+// always refused, and so are the types of body that it sends without asking. Wrong tokens are limited (see attempts), bodies too, and every call is
+// logged (see audit).
 func (s *Server) changing(call http.HandlerFunc) http.Handler {
-	sameSite := http.NewCrossOriginProtection()
-	sameSite.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		writeError(w, http.StatusForbidden, "cross-origin request refused")
-	}))
-	return sameSite.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if s.Token == nil {
-			if !local(r.RemoteAddr) || !local(r.Host) || forwarded(r.Header) {
-				s.refuse(w, http.StatusForbidden, ErrLocalOnly)
-				return
-			}
-			call(w, r)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		entry := &entry{ResponseWriter: w}
+		defer s.audit(entry, r)
+		who, no := s.permit(r)
+		if no != nil {
+			s.deny(entry, no)
 			return
 		}
-		token, err := s.Token()
-		if err != nil {
-			s.refuse(w, http.StatusServiceUnavailable, ErrTokenUnread)
-			s.log().Error("cannot answer calls that change state", "error", fmt.Errorf("%w: %w", ErrTokenUnread, err))
+		entry.who = who
+		if isForm(r) {
+			writeError(entry, http.StatusUnsupportedMediaType, notJSON)
+			entry.finished = true
 			return
 		}
-		scheme, given, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-		want, got := sha256.Sum256([]byte(token)), sha256.Sum256([]byte(strings.TrimSpace(given)))
-		if !strings.EqualFold(scheme, "Bearer") || subtle.ConstantTimeCompare(want[:], got[:]) != 1 {
-			w.Header().Set("WWW-Authenticate", `Bearer realm="orderwalk"`)
-			s.refuse(w, http.StatusUnauthorized, ErrNoToken)
-			return
-		}
-		call(w, r)
-	}))
+		r.Body = http.MaxBytesReader(w, r.Body, largestBody)
+		call(entry, r)
+		entry.finished = true
+	})
 }
 
-// forwarded reports whether a proxy has passed a request on.
-func forwarded(header http.Header) bool {
-	for name := range header {
-		// Servers behind a proxy write underscores for dashes, and so do some proxies.
-		switch lower := strings.ReplaceAll(strings.ToLower(name), "_", "-"); {
-		case lower == "via", lower == "cdn-loop", lower == "cf-connecting-ip", lower == "max-forwards",
-			strings.Contains(lower, "forwarded"), strings.Contains(lower, "client-ip"), strings.Contains(lower, "clientip"),
-			strings.HasPrefix(lower, "x-real-"), strings.HasPrefix(lower, "x-original-"), strings.HasPrefix(lower, "x-envoy-"),
-			strings.HasPrefix(lower, "x-proxy"), strings.HasPrefix(lower, "proxy-"):
-			return true
-		}
+// denial is why a call is refused.
+type denial struct {
+	status int
+	err    error
+	// detail is logged and not sent; may be nil.
+	detail error
+	// retry is when the caller may try again; 0 = it makes no difference.
+	retry time.Duration
+}
+
+// permit returns who makes a call that changes state, or why that is refused.
+func (s *Server) permit(r *http.Request) (who string, no *denial) {
+	if http.NewCrossOriginProtection().Check(r) != nil {
+		return "", &denial{status: http.StatusForbidden, err: errCrossOrigin}
 	}
-	return false
+	if cert := s.TLS.Client(r.TLS); cert != nil {
+		return subjectOf(cert), nil
+	}
+	switch {
+	case s.Token != nil:
+	case s.TLS.AsksClients():
+		return "", &denial{status: http.StatusForbidden, err: ErrNoCertificate}
+	case !local(r.RemoteAddr) || !local(r.Host) || forwarded(r):
+		return "", &denial{status: http.StatusForbidden, err: ErrLocalOnly}
+	default:
+		return byLocal, nil
+	}
+	token, err := s.Token()
+	if err == nil && token == "" {
+		err = errors.New("it is empty")
+	}
+	if err != nil {
+		return "", &denial{status: http.StatusServiceUnavailable, err: ErrTokenUnread, detail: err}
+	}
+	scheme, given, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	given = strings.TrimSpace(given)
+	if !strings.EqualFold(scheme, "Bearer") || given == "" {
+		return "", &denial{status: http.StatusUnauthorized, err: ErrNoToken}
+	}
+	ok, wait := s.attempts.try(httpserve.PeerOf(r.RemoteAddr), func() bool {
+		want, got := sha256.Sum256([]byte(token)), sha256.Sum256([]byte(given))
+		return subtle.ConstantTimeCompare(want[:], got[:]) == 1
+	})
+	switch {
+	case wait > 0:
+		return "", &denial{status: http.StatusTooManyRequests, err: ErrTooManyTokens, retry: wait}
+	case !ok:
+		return "", &denial{status: http.StatusUnauthorized, err: ErrNoToken}
+	}
+	return byToken, nil
+}
+
+// deny answers a call that is refused.
+func (s *Server) deny(entry *entry, no *denial) {
+	entry.denied = no
+	if no.status == http.StatusUnauthorized {
+		entry.Header().Set("WWW-Authenticate", `Bearer realm="orderwalk"`)
+	}
+	if no.retry > 0 {
+		entry.Header().Set("Retry-After", strconv.FormatInt(int64(math.Ceil(no.retry.Seconds())), 10))
+	}
+	s.refuse(entry, no.status, no.err)
 }
 
 // local reports whether an address, with or without a port, is this machine's own.

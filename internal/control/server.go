@@ -1,5 +1,5 @@
 // Package control is the HTTP server of a worker: metrics, the probes of Kubernetes, the
-// answers that clients of Kafka Connect request first, and
+// answers that clients of Kafka Connect request first, Connect's /admin/loggers, and
 //
 //	PUT /components/{component_app_id}/verify-ticket
 //
@@ -14,16 +14,17 @@ package control
 
 import (
 	"context"
+	"io"
 	"log/slog"
 	"net"
-	"net/http"
 	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"orderwalk/internal/fleet"
 	"orderwalk/internal/httpserve"
+	"orderwalk/internal/loglevel"
 )
 
 // Server answers over HTTP. Optional fields have useful zero values; do not change a
@@ -33,13 +34,28 @@ type Server struct {
 	Version, Commit string
 	// ClusterID returns Kafka's cluster ID, empty while it is unknown.
 	ClusterID func() string
+	// Fleet is what the calls about shops are answered from.
+	Fleet *fleet.Fleet
 	// Ready returns nil when the worker works, otherwise the reason why it does not.
 	Ready func() error
 	// Metrics is the source of GET /metrics.
 	Metrics prometheus.Gatherer
-	// Token reads the bearer token that calls need to change state. If nil, only
-	// callers on this machine may.
+	// ShopMetrics writes the series of shops in Prometheus' text format, after those of
+	// Metrics. nil = none.
+	ShopMetrics func(io.Writer) error
+	// Token reads the bearer token with which calls may change state. If it is nil and
+	// TLS asks for no client certificates, only callers on this machine may.
 	Token func() (string, error)
+	// TLS encrypts the connections, and identifies clients by their certificates if it
+	// has authorities for them. If nil, Run serves plain HTTP.
+	TLS *httpserve.TLS
+	// Levels are the levels of the log that GET and PUT /admin/loggers serve. If nil,
+	// there are no such calls.
+	Levels *loglevel.Levels
+	// ClusterLevel sets the level of a logger in every worker of the group, this one too,
+	// for PUT /admin/loggers/{logger}?scope=cluster. It returns nil when that is committed.
+	// Name and level have been checked. If nil, that scope is refused.
+	ClusterLevel func(ctx context.Context, logger, level string) error
 	// Component is the app ID of the third-party platform, and Ticket stores its
 	// verify ticket durably before it returns nil; empty and nil without a platform.
 	Component string
@@ -52,6 +68,9 @@ type Server struct {
 
 	// wasReady distinguishes a worker in trouble from one that is still starting.
 	wasReady atomic.Bool
+	// attempts counts wrong tokens, and refusals limits the log of refused calls.
+	attempts attempts
+	refusals refusals
 }
 
 // Limits of a connection. A scrape of ten thousand shops takes well under a second, so
@@ -65,7 +84,7 @@ const (
 	// maxConns keeps connections from using up memory and files that the walkers need.
 	maxConns = 128
 	// maxScrapes and scrapesOfOne bound the concurrent scrapes, of all and of one
-	// address: each holds all series in memory, also while the client reads slowly.
+	// address: each holds the state of all shops, also while the client reads slowly.
 	maxScrapes, scrapesOfOne = 8, 2
 	// stopTimeout is how long requests under way may take when Run ends.
 	stopTimeout = 3 * time.Second
@@ -77,7 +96,7 @@ func (s *Server) Run(ctx context.Context, listener net.Listener) error {
 	server := &httpserve.Server{
 		What: "http", Handler: s.Handler(), Log: s.log(),
 		HeaderTimeout: headerTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout, IdleTimeout: idleTimeout,
-		StopTimeout: stopTimeout, MaxHeader: maxHeader, MaxConns: maxConns,
+		StopTimeout: stopTimeout, MaxHeader: maxHeader, MaxConns: maxConns, TLS: s.TLS,
 	}
 	return server.Run(ctx, listener)
 }
@@ -87,17 +106,4 @@ func (s *Server) log() *slog.Logger {
 		return slog.Default()
 	}
 	return s.Log
-}
-
-// Handler returns the handler that Run serves.
-func (s *Server) Handler() http.Handler {
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /{$}", s.root)
-	mux.HandleFunc("GET /health", s.health)
-	mux.HandleFunc("GET /livez", s.live)
-	mux.HandleFunc("GET /readyz", s.ready)
-	mux.Handle("PUT /components/{component}/verify-ticket", s.changing(s.ticket))
-	mux.Handle("GET /metrics", httpserve.PerPeer(scrapesOfOne,
-		promhttp.HandlerFor(s.Metrics, promhttp.HandlerOpts{MaxRequestsInFlight: maxScrapes})))
-	return errorBodies(mux)
 }

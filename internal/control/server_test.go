@@ -20,7 +20,7 @@ import (
 func answer(t *testing.T, s *control.Server, method, path string) (int, http.Header, string) {
 	t.Helper()
 	w := httptest.NewRecorder()
-	s.Handler().ServeHTTP(w, httptest.NewRequest(method, path, nil))
+	watched(t, s).ServeHTTP(w, httptest.NewRequest(method, path, nil))
 	return w.Code, w.Result().Header, w.Body.String()
 }
 
@@ -37,7 +37,7 @@ func newServer() *control.Server {
 
 func TestRootSaysWhatItIs(t *testing.T) {
 	code, header, body := answer(t, newServer(), "GET", "/")
-	if want := `{"version":"v1","commit":"abc","kafka_cluster_id":"kafka-1"}` + "\n"; code != 200 || body != want {
+	if want := `{"version":"3.9.0","commit":"orderwalk v1 abc","kafka_cluster_id":"kafka-1"}` + "\n"; code != 200 || body != want {
 		t.Errorf("%d %s", code, body)
 	}
 	if got := header.Get("Content-Type"); got != "application/json" {
@@ -93,13 +93,15 @@ func TestErrorsHaveConnectsBody(t *testing.T) {
 		body         string
 	}{
 		{"GET", "/nothing", 404, `{"error_code":404,"message":"HTTP 404 Not Found"}`},
+		{"OPTIONS", "/health/", 200, ""},
+		{"GET", "/connectors/../health", 404, `{"error_code":404,"message":"HTTP 404 Not Found"}`},
 		{"POST", "/health", 405, `{"error_code":405,"message":"HTTP 405 Method Not Allowed"}`},
 	} {
 		code, header, body := answer(t, newServer(), c.method, c.path)
-		if code != c.want || strings.TrimSpace(body) != c.body || header.Get("Content-Type") != "application/json" {
+		if code != c.want || strings.TrimSpace(body) != c.body || (c.body != "") != (header.Get("Content-Type") == "application/json") {
 			t.Errorf("%s %s = %d %v %s", c.method, c.path, code, header, body)
 		}
-		if code == 405 && header.Get("Allow") != "GET, HEAD" {
+		if (code == 405 || code == 200) && header.Get("Allow") != "GET, HEAD, OPTIONS" {
 			t.Errorf("Allow = %q", header.Get("Allow"))
 		}
 	}

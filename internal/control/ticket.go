@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"mime"
 	"net/http"
 	"strings"
 	"time"
@@ -64,8 +63,8 @@ func plausible(ticket string) error {
 // readBody reads the JSON object of a request, or returns the status and the reason to
 // refuse it.
 func readBody(w http.ResponseWriter, r *http.Request, into any) (status int, err error) {
-	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
-		return http.StatusUnsupportedMediaType, errors.New("HTTP 415 Unsupported Media Type: send Content-Type: application/json")
+	if !isJSON(r) {
+		return http.StatusUnsupportedMediaType, errors.New(notJSON)
 	}
 	decoder := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody))
 	var tooLarge *http.MaxBytesError

@@ -100,7 +100,7 @@ func TestTicket(t *testing.T) {
 				c.change(r, s)
 			}
 			w := httptest.NewRecorder()
-			s.Handler().ServeHTTP(w, r)
+			watched(t, s).ServeHTTP(w, r)
 			if w.Code != c.want || !strings.Contains(w.Body.String(), c.says) || (c.want == 204) != (w.Body.Len() == 0) {
 				t.Errorf("%d %s, want %d %q", w.Code, w.Body, c.want, c.says)
 			}

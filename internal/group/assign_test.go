@@ -302,9 +302,14 @@ func TestUserData(t *testing.T) {
 			}
 		}
 	}
-	rests := userData{worker: "w", load: map[int]int{2: 1}, rest: Stuck}
-	if got, err := parseUserData(rests.bytes()); err != nil || !reflect.DeepEqual(got, rests) {
-		t.Errorf("%+v came back as %+v, %v", rests, got, err)
+	for _, more := range []userData{
+		{worker: "w", load: map[int]int{2: 1}, rest: Stuck},
+		{worker: "w", load: map[int]int{}, url: "http://w:8083"},
+		{worker: "w", load: map[int]int{2: 1}, rest: Idle, url: "https://w.local:8083"},
+	} {
+		if got, err := parseUserData(more.bytes()); err != nil || !reflect.DeepEqual(got, more) {
+			t.Errorf("%+v came back as %+v, %v", more, got, err)
+		}
 	}
 	if _, err := parseUserData([]byte{2, 0, 0, 0, 0}); err == nil {
 		t.Error("another version was taken")

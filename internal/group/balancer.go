@@ -18,7 +18,7 @@ func (b balancer) UserData() ([]byte, error) {
 	held := b.m.getHeld()
 	rest := b.m.rest.Load()
 	b.m.sentRest.Store(rest)
-	u := userData{worker: b.m.cfg.Worker, generation: held.Generation, owned: held.Lanes, load: map[int]int{}, rest: Rest(rest)}
+	u := userData{worker: b.m.cfg.Worker, generation: held.Generation, owned: held.Lanes, load: map[int]int{}, rest: Rest(rest), url: b.m.cfg.URL}
 	for lane, load := range b.m.cfg.Load() {
 		if lane >= 0 {
 			u.load[lane] = min(max(load, 0), maxLoad)

@@ -37,11 +37,11 @@ func (c call) heartbeat(ctx context.Context, limit time.Duration, generation int
 	return classify("heartbeat", err)
 }
 
-// member is a member of the group as the coordinator describes it. Its metadata is
-// empty while the group rebalances.
+// member is a member of the group as the coordinator describes it. Its metadata and its
+// assignment are empty while the group rebalances.
 type member struct {
-	id, clientID string
-	metadata     []byte
+	id, clientID         string
+	metadata, assignment []byte
 }
 
 // members lists the group. A missing group has no members.
@@ -59,7 +59,7 @@ func (c call) members(ctx context.Context, limit time.Duration) ([]member, error
 			return nil, classify("describe the group", code)
 		}
 		for _, m := range g.Members {
-			found = append(found, member{m.MemberID, m.ClientID, m.MemberMetadata})
+			found = append(found, member{m.MemberID, m.ClientID, m.MemberMetadata, m.MemberAssignment})
 		}
 	}
 	return found, nil

@@ -16,6 +16,7 @@
 //	sets.go       lanes that must be with the same worker
 //	userdata.go   what each member sends to the leader
 //	peer.go       workers of the group with another configuration
+//	workers.go    which worker has which lane, and where it serves HTTP
 //	rest.go       whether the other workers still have work
 //	try.go        whether a worker could join, for `orderwalk check`
 //	dialer.go     a dialer whose connections can be closed

@@ -95,7 +95,7 @@ func (w *fixture) worker(name string, change ...func(*Config)) *worker {
 	cfg := Config{
 		Brokers: brokers, Dialer: &kafka.Dialer{DialFunc: n.Dial}, Addr: kafka.TCP(brokers...), Transport: k.transport,
 		GroupID: groupID, Topic: topic, Worker: name, SessionTimeout: session,
-		Log: slog.New(slog.NewTextHandler(&k.log, nil)),
+		Log: slog.New(slog.NewTextHandler(&k.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		OnEvent: func(event string) {
 			if !slices.Contains(Events(), event) {
 				w.t.Errorf("event %q is not one of Events", event)

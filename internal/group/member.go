@@ -45,6 +45,8 @@ type Config struct {
 	// Worker is the worker ID. When Run starts it removes members with this ID as
 	// dead; if Worker is empty, it removes none.
 	Worker string
+	// URL is where this worker serves HTTP for the other workers; may be empty.
+	URL string
 	// SessionTimeout is how long the coordinator waits for a heartbeat. Defaults to
 	// 10 s. Brokers allow 6 s to 30 min by default.
 	SessionTimeout time.Duration
@@ -67,7 +69,8 @@ type Config struct {
 	// OnEvent, if any, is called with one of the Event constants.
 	OnEvent func(event string)
 	// OnOutage, if any, is called with the error of each failed request that keeps
-	// the membership up, and with nil when one succeeds again.
+	// the membership up, and with nil when one succeeds again. It is for the caller to
+	// log them: Log has them at level debug.
 	OnOutage func(err error)
 }
 

@@ -6,7 +6,9 @@ import (
 	"time"
 )
 
-// outage logs the first of consecutive failures once they last, and their end.
+// outage reports each failure, and notes the first of consecutive ones once they last,
+// and their end, in the debug log: the lanes wait for Kafka as well, and one line of
+// their worker covers both.
 type outage struct {
 	log    *slog.Logger
 	report func(error) // Config.OnOutage
@@ -19,6 +21,7 @@ type outage struct {
 const patience = 2 * time.Second
 
 func (o *outage) failed(err error) {
+	err = noCoordinator(err)
 	o.report(err)
 	if o.since.IsZero() {
 		o.since = time.Now()
@@ -26,7 +29,7 @@ func (o *outage) failed(err error) {
 	var refused *Error
 	if !o.logged && (time.Since(o.since) >= patience || errors.As(err, &refused)) {
 		o.logged = true
-		o.log.Warn("cannot reach the coordinator of the worker group; lanes stay as they are; trying again", "reason", noCoordinator(err))
+		o.log.Debug("cannot reach the coordinator of the worker group; lanes stay as they are; trying again", "reason", err)
 	}
 }
 
@@ -35,7 +38,7 @@ func (o *outage) over() {
 		o.report(nil)
 	}
 	if o.logged {
-		o.log.Info("reached the coordinator of the worker group again", "after", time.Since(o.since).Round(time.Millisecond))
+		o.log.Debug("reached the coordinator of the worker group again", "after", time.Since(o.since).Round(time.Millisecond))
 	}
 	o.since, o.logged = time.Time{}, false
 }

@@ -15,6 +15,7 @@ type userData struct {
 	owned      []int       // sorted
 	load       map[int]int // by lane, not negative
 	rest       Rest        // see Member.Rest
+	url        string      // see Config.URL
 }
 
 // userDataVersion is the first byte. Later versions append fields, which this one
@@ -25,7 +26,8 @@ type userData struct {
 //	varint   generation
 //	uvarint  number of owned lanes, then for each the distance to the one before
 //	uvarint  number of loads, then for each the distance and the load
-//	uvarint  the Rest; missing if it is Busy, or if the version does not have it
+//	uvarint  the Rest; missing if it is Busy and nothing follows, or if the version does not have it
+//	uvarint  length of the URL, then its bytes; missing if there is none, or as above
 const userDataVersion = 1
 
 var errUserData = errors.New("unknown version of user data")
@@ -48,8 +50,12 @@ func (u userData) bytes() []byte {
 		b = binary.AppendUvarint(b, uint64(u.load[lane]))
 		last = lane
 	}
-	if u.rest != Busy {
+	if u.rest != Busy || u.url != "" {
 		b = binary.AppendUvarint(b, uint64(u.rest))
+	}
+	if u.url != "" {
+		b = binary.AppendUvarint(b, uint64(len(u.url)))
+		b = append(b, u.url...)
 	}
 	return b
 }
@@ -80,6 +86,7 @@ func parseUserData(b []byte) (u userData, err error) {
 	if rest := Rest(r.unsigned(math.MaxInt32)); rest <= Stuck {
 		u.rest = rest
 	}
+	u.url = r.text(r.count())
 	return u, nil
 }
 

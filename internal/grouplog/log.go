@@ -36,11 +36,13 @@ type Record struct {
 }
 
 // Log is one worker's access to the log. Several goroutines may call its methods, except
-// On, which must be called before the first record is read.
+// On and OnWait, which must be called before the first record is read.
 type Log struct {
-	cfg     Config
-	readers map[Kind]func(Record)
-	posting chan posting
+	cfg      Config
+	readers  map[Kind]func(Record)
+	posting  chan posting
+	retried  func(request, reason string, err error)
+	answered func()
 
 	found     chan struct{} // closed when the partition is known
 	partition int32
@@ -69,18 +71,23 @@ func (l *Log) On(deliver func(Record), kinds ...Kind) {
 	}
 }
 
+// OnWait sets what is called when a request to Kafka is retried, and when it is answered
+// after that. Without it retries are logged.
+func (l *Log) OnWait(retried func(request, reason string, err error), answered func()) {
+	l.retried, l.answered = retried, answered
+}
+
 // Group returns the configured group.
 func (l *Log) Group() string { return l.cfg.Group }
 
-// At sets the log's partition, once; Follow calls it too.
+// At sets the log's partition, once, before Follow.
 func (l *Log) At(partition int) {
 	l.partition = int32(partition)
 	close(l.found)
 }
 
 // Follow reads the log's partition and commits what Post is given, until ctx ends.
-func (l *Log) Follow(ctx context.Context, partition int) {
-	l.At(partition)
+func (l *Log) Follow(ctx context.Context) {
 	var posting sync.WaitGroup
 	defer posting.Wait()
 	posting.Go(func() { l.post(ctx) })
@@ -109,16 +116,24 @@ func (l *Log) CatchUp(ctx context.Context) error {
 
 // Latest is CatchUp without a wait: it returns ErrNotYet if the partition is not known.
 func (l *Log) Latest(ctx context.Context) error {
+	if err := l.Found(); err != nil {
+		return err
+	}
+	return l.CatchUp(ctx)
+}
+
+// Found returns ErrNotYet until the partition is known.
+func (l *Log) Found() error {
 	select {
 	case <-l.found:
-		return l.CatchUp(ctx)
+		return nil
 	default:
 		return ErrNotYet
 	}
 }
 
 func (l *Log) reader() *txn.Reader {
-	return &txn.Reader{Addr: l.cfg.Addr, Transport: l.cfg.Transport, Log: l.cfg.Log, Wanted: func(key []byte) bool {
+	return &txn.Reader{Addr: l.cfg.Addr, Transport: l.cfg.Transport, Log: l.cfg.Log, OnRetry: l.retried, OnAnswer: l.answered, Ahead: true, Wanted: func(key []byte) bool {
 		n, ours := Parse(l.cfg.Group, key)
 		return ours && l.readers[n.Kind] != nil
 	}}
@@ -132,7 +147,9 @@ func (l *Log) add(r txn.Record) error {
 	n, ours := Parse(l.cfg.Group, r.Key)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.next = max(l.next, r.Offset+1)
+	if !r.Ahead {
+		l.next = max(l.next, r.Offset+1)
+	}
 	last, known := l.seen[n]
 	deliver := l.readers[n.Kind]
 	if !ours || deliver == nil || known && r.Offset <= last {

@@ -13,6 +13,7 @@ import (
 	"github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"orderwalk/internal/txn"
@@ -115,7 +116,8 @@ func (w *fixture) start(name string, follows bool) *worker {
 	k.On(func(r Record) { k.heard <- r.Name.Shop + " " + string(r.Value) }, "order")
 	var following sync.WaitGroup
 	if follows {
-		following.Go(func() { k.Follow(ctx, 0) })
+		k.At(0)
+		following.Go(func() { k.Follow(ctx) })
 	}
 	k.stop = func() {
 		cancel()
@@ -203,5 +205,46 @@ func TestANewOwnerFencesTheOneBefore(t *testing.T) {
 		}
 		a.stop()
 		b.stop()
+	})
+}
+
+// TestALanesOpenTransactionDelaysNoWorker checks that a transaction that a lane has left
+// open in the partition, for good perhaps, keeps no worker from what the group has posted.
+func TestALanesOpenTransactionDelaysNoWorker(t *testing.T) {
+	inBubble(t, func(w *fixture) {
+		lane, err := kgo.NewClient(kgo.SeedBrokers("localhost:9092"), kgo.Dialer(w.network.DialContext), kgo.TransactionalID("g-0"),
+			kgo.TransactionTimeout(10*time.Minute))
+		if err != nil {
+			w.Fatal(err)
+		}
+		defer lane.Close()
+		if err := lane.BeginTransaction(); err != nil {
+			w.Fatal(err)
+		}
+		if err := lane.ProduceSync(w.Context(), &kgo.Record{Topic: "offsets", Value: []byte("a checkpoint")}).FirstErr(); err != nil {
+			w.Fatal(err)
+		}
+		one, late := w.start("one", true), w.start("late", false)
+		late.At(0)
+		if err := one.Post(w.Context(), order("wx1", "1")); err != nil {
+			w.Fatal(err)
+		}
+		if got := <-one.heard; got != "wx1 1" {
+			w.Errorf("the follower heard %q", got)
+		}
+		began := time.Now()
+		for range 2 {
+			if err := late.CatchUp(w.Context()); err != nil {
+				w.Fatal(err)
+			}
+		}
+		if got := <-late.heard; got != "wx1 1" || len(late.heard) > 0 || time.Since(began) > 10*time.Second {
+			w.Errorf("heard %q and %d more after %v", got, len(late.heard), time.Since(began))
+		}
+		if late.position() != 0 {
+			w.Errorf("it would continue at %d, behind a transaction that is not decided", late.position())
+		}
+		one.stop()
+		late.stop()
 	})
 }

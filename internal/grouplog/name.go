@@ -8,10 +8,11 @@ import (
 // Kind is the kind of a record.
 type Kind string
 
-// Name is a record's key. Component or Shop may be empty, depending on the kind.
+// Name is a record's key. Fields other than Kind may be empty, depending on the kind.
 type Name struct {
 	Component string `json:"component,omitempty"`
 	Shop      string `json:"shop,omitempty"`
+	Logger    string `json:"logger,omitempty"`
 	Kind      Kind   `json:"ledger"` // reserved in the keys of the offsets topic
 }
 

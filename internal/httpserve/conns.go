@@ -2,11 +2,13 @@ package httpserve
 
 import (
 	"context"
+	"crypto/tls"
 	"io"
 	"net"
 	"net/http"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -30,6 +32,8 @@ type conn struct {
 	// arrived completely and is being answered. The listener's mu guards both.
 	since   time.Time
 	working bool
+	// flag is the handler's; see Flag.
+	flag atomic.Bool
 }
 
 // Accept accepts the next connection, and closes another one if there are too many.
@@ -38,7 +42,7 @@ func (l *boundedListener) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &conn{Conn: accepted, listener: l, peer: peerOf(accepted.RemoteAddr().String()), since: time.Now()}
+	c := &conn{Conn: accepted, listener: l, peer: PeerOf(accepted.RemoteAddr().String()), since: time.Now()}
 	l.mu.Lock()
 	l.conns[c] = struct{}{}
 	l.peers[c.peer]++
@@ -110,9 +114,19 @@ func (c *conn) waits(yes bool) {
 
 // connState is net/http's hook; it notes connections that wait for their next request.
 func (l *boundedListener) connState(nc net.Conn, state http.ConnState) {
-	if c, ok := nc.(*conn); ok && state == http.StateIdle {
+	if c := tracked(nc); c != nil && state == http.StateIdle {
 		c.waits(true)
 	}
+}
+
+// tracked returns the connection below TLS that the listener tracks; nil if it is none of
+// the listener's.
+func tracked(nc net.Conn) *conn {
+	if secure, ok := nc.(*tls.Conn); ok {
+		nc = secure.NetConn()
+	}
+	c, _ := nc.(*conn)
+	return c
 }
 
 // crowded reports whether more than half of the connections are in use.
@@ -122,10 +136,19 @@ func (l *boundedListener) crowded() bool {
 	return len(l.conns) > l.max/2
 }
 
+// Flag returns a flag that all requests of a connection share, for what a handler has
+// learned of the connection; nil if no Server serves the request.
+func Flag(r *http.Request) *atomic.Bool {
+	if c, _ := r.Context().Value(connKey{}).(*conn); c != nil {
+		return &c.flag
+	}
+	return nil
+}
+
 type connKey struct{}
 
 func withConn(ctx context.Context, nc net.Conn) context.Context {
-	return context.WithValue(ctx, connKey{}, nc)
+	return context.WithValue(ctx, connKey{}, tracked(nc))
 }
 
 // handler notes when a request has arrived completely, and disables keep-alive while
@@ -135,7 +158,7 @@ func (l *boundedListener) handler(next http.Handler) http.Handler {
 		if l.crowded() {
 			w.Header().Set("Connection", "close")
 		}
-		if c, ok := r.Context().Value(connKey{}).(*conn); ok {
+		if c, _ := r.Context().Value(connKey{}).(*conn); c != nil {
 			if r.Body == nil || r.Body == http.NoBody {
 				c.waits(false)
 			} else {
@@ -160,8 +183,9 @@ func (b *body) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// peerOf returns the peer of an address: an IPv4 address or an IPv6 /64 network.
-func peerOf(address string) string {
+// PeerOf returns the peer of an address with a port: an IPv4 address or an IPv6 /64
+// network, by which limits count; empty if the text is no address.
+func PeerOf(address string) string {
 	at, err := netip.ParseAddrPort(address)
 	if err != nil {
 		return ""

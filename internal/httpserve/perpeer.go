@@ -5,20 +5,20 @@ import (
 	"sync"
 )
 
-// PerPeer bounds the concurrent requests of each peer; further ones get a 503.
-func PerPeer(most int, next http.Handler) http.Handler {
+// PerPeer bounds the concurrent requests of each peer; full answers further ones.
+func PerPeer(most int, next http.Handler, full http.HandlerFunc) http.Handler {
 	var mu sync.Mutex
 	under := map[string]int{}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		peer := peerOf(r.RemoteAddr)
+		peer := PeerOf(r.RemoteAddr)
 		mu.Lock()
-		full := under[peer] >= most
-		if !full {
+		is := under[peer] >= most
+		if !is {
 			under[peer]++
 		}
 		mu.Unlock()
-		if full {
-			http.Error(w, "too many concurrent requests from this address", http.StatusServiceUnavailable)
+		if is {
+			full(w, r)
 			return
 		}
 		defer func() {

@@ -1,5 +1,5 @@
 // Package httpserve runs an HTTP server for untrusted clients, with bounds on headers,
-// times and connections.
+// times and connections, optionally with TLS whose files are read again when they change.
 //
 // The number of connections is bounded, and so are the resources of each. A single peer
 // (an IPv4 address, or an IPv6 network of 64 bits) has no separate bound, since a proxy
@@ -14,6 +14,7 @@ package httpserve
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -22,7 +23,7 @@ import (
 	"time"
 )
 
-// Server serves with bounds. All fields except Log are required.
+// Server serves with bounds. All fields except TLS and Log are required.
 type Server struct {
 	// What names the service in errors: "pushes".
 	What    string
@@ -38,6 +39,8 @@ type Server struct {
 	// MaxConns bounds the connections; a quarter of the process's limit of open files
 	// bounds them too.
 	MaxConns int
+	// TLS encrypts the connections; nil = plain HTTP.
+	TLS *TLS
 	// Log receives the HTTP server's own messages at debug level. Defaults to
 	// slog.Default.
 	Log *slog.Logger
@@ -75,8 +78,12 @@ func (s *Server) Run(ctx context.Context, listener net.Listener) error {
 		ConnState:                    bounded.connState,
 		ConnContext:                  withConn,
 	}
+	var open net.Listener = bounded
+	if s.TLS != nil {
+		open = tls.NewListener(bounded, s.TLS.serverConfig())
+	}
 	served := make(chan error, 1)
-	go func() { served <- server.Serve(bounded) }()
+	go func() { served <- server.Serve(open) }()
 
 	select {
 	case err := <-served:

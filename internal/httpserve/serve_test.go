@@ -242,7 +242,7 @@ func TestPeerOf(t *testing.T) {
 		"10.0.0.1:80": "10.0.0.1", "[::ffff:10.0.0.1]:80": "10.0.0.1", "[2001:db8:1:2:3::4]:80": "2001:db8:1:2::/64",
 		"[2001:db8:1:2:ff::4]:81": "2001:db8:1:2::/64", "[fe80::1%eth0]:80": "fe80::/64", "pipe": "",
 	} {
-		if got := peerOf(address); got != want {
+		if got := PeerOf(address); got != want {
 			t.Errorf("%s is of %q, want %q", address, got, want)
 		}
 	}
@@ -251,7 +251,8 @@ func TestPeerOf(t *testing.T) {
 // One address cannot use all slots of an expensive call.
 func TestPerPeer(t *testing.T) {
 	release := make(chan struct{})
-	handler := PerPeer(2, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { <-release }))
+	handler := PerPeer(2, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { <-release }),
+		func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) })
 	ask := func(from string) <-chan int {
 		answered := make(chan int, 1)
 		go func() {

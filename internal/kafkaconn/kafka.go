@@ -56,6 +56,8 @@ type Kafka struct {
 	login  login
 	worked atomic.Bool // a connection has succeeded before
 
+	pooled, single meter
+
 	mu     sync.Mutex
 	seen   *tls.Certificate // client certificate of the latest connection
 	retire *time.Timer      // replaces the Transport's connections; nil = none
@@ -104,7 +106,7 @@ func (k *Kafka) Close() {
 
 // dialPooled dials for the Transport, whose connections are replaced in time.
 func (k *Kafka) dialPooled(ctx context.Context, network, addr string) (net.Conn, error) {
-	conn, session, err := k.dial(ctx, network, addr)
+	conn, session, err := k.dial(ctx, &k.pooled, network, addr)
 	if err != nil {
 		return nil, err
 	}
@@ -113,13 +115,13 @@ func (k *Kafka) dialPooled(ctx context.Context, network, addr string) (net.Conn,
 }
 
 func (k *Kafka) dialSingle(ctx context.Context, network, addr string) (net.Conn, error) {
-	conn, _, err := k.dial(ctx, network, addr)
+	conn, _, err := k.dial(ctx, &k.single, network, addr)
 	return conn, err
 }
 
 // dial opens a connection that is ready for requests, and returns how long the broker's
 // session lasts; 0 = no limit. Every error is an [*Error].
-func (k *Kafka) dial(ctx context.Context, network, addr string) (conn net.Conn, session time.Duration, err error) {
+func (k *Kafka) dial(ctx context.Context, m *meter, network, addr string) (conn net.Conn, session time.Duration, err error) {
 	ctx, cancel := context.WithTimeout(ctx, DialTimeout)
 	defer cancel()
 	fail := func(step string, err error) (net.Conn, time.Duration, error) {
@@ -132,6 +134,7 @@ func (k *Kafka) dial(ctx context.Context, network, addr string) (conn net.Conn, 
 	if err != nil {
 		return fail(stepConnect, err)
 	}
+	tcp = m.measure(tcp)
 	conn = tcp
 	// TLS and the exchanges below read and write without a context.
 	stop := context.AfterFunc(ctx, func() { _ = tcp.SetDeadline(time.Unix(1, 0)) })

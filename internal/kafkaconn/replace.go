@@ -80,7 +80,7 @@ func (k *Kafka) replace(retrying bool) {
 func (k *Kafka) try() (err error) {
 	brokers := k.cfg.Brokers
 	for _, i := range rand.Perm(len(brokers)) {
-		conn, _, dialErr := k.dial(k.ctx, "tcp", brokers[i])
+		conn, _, dialErr := k.dial(k.ctx, &k.pooled, "tcp", brokers[i])
 		if dialErr == nil {
 			_ = conn.Close() // only opened to try
 			return nil

@@ -41,8 +41,9 @@ type Request struct {
 	// Read, if set, decodes the answer's bytes after its size; nil = kafka-go decodes
 	// it.
 	Read func(version int16, body []byte) (protocol.Message, error)
-	// Write, if set, encodes the request; nil = kafka-go encodes it.
-	Write func(w io.Writer, correlation int32, clientID string) error
+	// Write, if set, encodes the request in the version that Answer.Version returns; nil =
+	// kafka-go encodes it.
+	Write func(w io.Writer, version int16, correlation int32, clientID string) error
 }
 
 // Answer is an answer and its version.
@@ -99,31 +100,32 @@ func (x *exchange) Required(versions map[protocol.ApiKey]int16) bool {
 }
 
 func (x *exchange) RawExchange(rw io.ReadWriter) (protocol.Message, error) {
-	if x.request.Read == nil {
-		m, err := protocol.RoundTrip(rw, x.version, correlation, x.clientID, x.Message)
-		if err != nil {
-			return nil, err
-		}
-		return &received{m, x.version}, nil
-	}
 	var err error
 	if x.request.Write != nil {
-		err = x.request.Write(rw, correlation, x.clientID)
+		err = x.request.Write(rw, x.version, correlation, x.clientID)
 	} else {
 		err = protocol.WriteRequest(rw, x.version, correlation, x.clientID, x.Message)
 	}
 	if err != nil {
 		return nil, err
 	}
-	body, err := readBody(rw)
-	if err != nil {
-		return nil, err
-	}
-	m, err := x.request.Read(x.version, body)
+	m, err := x.read(rw)
 	if err != nil {
 		return nil, err
 	}
 	return &received{m, x.version}, nil
+}
+
+func (x *exchange) read(r io.Reader) (protocol.Message, error) {
+	if x.request.Read == nil {
+		_, m, err := protocol.ReadResponse(r, x.ApiKey(), x.version)
+		return m, err
+	}
+	body, err := readBody(r)
+	if err != nil {
+		return nil, err
+	}
+	return x.request.Read(x.version, body)
 }
 
 // received is an answer that the transport does not recognise.

@@ -23,6 +23,23 @@
 //     previous refresh token. If the vendor refuses that one, the keeper requests the
 //     list of all shops that have authorised the platform, which has the latest.
 //
+// # Which shops have authorised the platform
+//
+// If the group walks them, the keeper decides which shops count ([State.Members]) and
+// writes that down; all workers follow its records only.
+//
+//  1. A pushed change decides at once, unless it is older than the authorisation that is
+//     known. An event that was missed leaves a shop as it is.
+//  2. The vendor's list of all shops, read every hour, corrects that. A listed shop counts.
+//     One that is missing does no longer if the next list lacks it too, and both are whole:
+//     each page had the same total, and as many shops were listed.
+//     A list that lacks most shops takes only those that the vendor refuses tokens, too.
+//  3. The list says nothing of a shop whose changes on the log are others than when the
+//     list was begun, or were pushed shortly before: it may show an earlier state.
+//
+// So a list that fails or is short withdraws no shop, and a shop that counts by mistake
+// is only one whose calls the vendor refuses, until the next list.
+//
 // # Secrets
 //
 // Tickets, tokens and codes are sealed with AES-256-GCM under the first state key. The

@@ -10,6 +10,7 @@ import (
 
 	"orderwalk/internal/backoff"
 	"orderwalk/internal/grouplog"
+	"orderwalk/internal/incident"
 	"orderwalk/internal/wechat"
 )
 
@@ -31,9 +32,11 @@ const (
 // The vendor's answer about an unauthorised shop does not show whether it ever was
 // authorised.
 const (
-	unauthorized   = "unauthorized" // the change, in the vendor's words
+	authorized     = "authorized" // the changes, in the vendor's words
+	unauthorized   = "unauthorized"
 	revokedProblem = "the shop has taken its authorisation of the platform back: have it authorise the platform again"
 	revokedCode    = 61003
+	refreshRefused = 61023
 )
 
 // Keeper keeps the platform's token and those of its shops fresh, and handles notices.
@@ -45,13 +48,22 @@ type Keeper struct {
 	// platform's shops with their refresh tokens, if any.
 	Given func() (ticket string, shops map[string]string)
 	Log   *slog.Logger
+	// Incidents receives what many shops have at the same time. Defaults to one over
+	// Log.
+	Incidents *incident.Log
+	// Members reports whether the group walks the shops that have authorised the
+	// platform: then the keeper stores which have. Nil = it does not.
+	Members func() bool
 	// OnRefresh, if set, is called for each attempt to get a shop's tokens.
 	OnRefresh func(shop, result string)
 
-	pauses   map[string]*pause
-	list     listing
-	stale    bool // the platform's token was refused
-	pushedAt time.Time
+	pauses map[string]*pause
+	list   listing
+	passes passes
+	// background has a goroutine while the list of shops is read.
+	background sync.WaitGroup
+	stale      bool // the platform's token was refused
+	pushedAt   time.Time
 }
 
 // platformToken is the key of the pause after a refused platform token, apart from the
@@ -90,7 +102,13 @@ func (k *Keeper) Run(ctx context.Context, mine func(context.Context) (bool, erro
 		return fmt.Errorf("become the platform's token keeper: %w", err)
 	}
 	k.State.store.logUnread()
-	k.pauses = make(map[string]*pause)
+	if k.Incidents == nil {
+		k.Incidents = incident.New(k.Log)
+	}
+	k.pauses, k.passes = make(map[string]*pause), newPasses()
+	reading, stop := context.WithCancel(ctx)
+	defer k.background.Wait()
+	defer stop()
 	k.Log.Info("this worker now refreshes the platform's tokens", "component", k.Platform.AppID)
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
@@ -102,10 +120,17 @@ func (k *Keeper) Run(ctx context.Context, mine func(context.Context) (bool, erro
 		if some {
 			continue
 		}
-		_, changed := k.State.store.snapshot()
+		s, changed := k.State.store.snapshot()
+		if k.Members != nil && k.Members() && !k.stale {
+			k.startPass(reading, s)
+		}
 		select {
 		case <-ctx.Done():
 			return nil
+		case got := <-k.passes.results:
+			k.finishPass(ctx, &got, nil)
+		case err := <-k.passes.failed:
+			k.finishPass(ctx, nil, err)
 		case <-changed:
 			time.Sleep(10 * time.Millisecond) // notices come in batches; checkpoints are in the same partition
 		case <-tick.C:
@@ -126,6 +151,11 @@ func (k *Keeper) work(ctx context.Context, w *grouplog.Owner) (some bool, err er
 	}
 	todo := due(s, k.Platform.AppID, ticket, shops, time.Now())
 	var records []record
+	if k.Members != nil && k.Members() {
+		if records = k.memberships(s); len(records) > 0 { // before calls, which may take long
+			return k.commit(ctx, w, records)
+		}
+	}
 	switch {
 	case todo.ticket != "":
 		records = append(records, record{name: k.of("", kindTicket), value: value{At: time.Now().Unix(), Given: fingerprint(todo.ticket)}, text: []byte(todo.ticket)})
@@ -146,6 +176,11 @@ func (k *Keeper) work(ctx context.Context, w *grouplog.Owner) (some bool, err er
 	if len(records) == 0 {
 		records = k.reseal(s, todo.reseal)
 	}
+	return k.commit(ctx, w, records)
+}
+
+// commit stores records, if there are any, and reads them. It reports whether there are.
+func (k *Keeper) commit(ctx context.Context, w *grouplog.Owner, records []record) (some bool, err error) {
 	if ctx.Err() != nil || len(records) == 0 {
 		return false, nil
 	}
@@ -261,7 +296,7 @@ func (k *Keeper) refresh(ctx context.Context, token, shop string, t authorizedSh
 	if known != "" {
 		got, err := k.Platform.AuthorizerToken(ctx, token, shop, known)
 		var refusal *wechat.Error
-		if !errors.As(err, &refusal) || refusal.Code != 61023 {
+		if !errors.As(err, &refusal) || refusal.Code != refreshRefused {
 			return got, err
 		}
 		refused = err

@@ -4,11 +4,13 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"log/slog"
 	"sync"
 	"time"
 
 	"orderwalk/internal/backoff"
 	"orderwalk/internal/grouplog"
+	"orderwalk/internal/incident"
 	"orderwalk/internal/wechat"
 )
 
@@ -17,24 +19,49 @@ type listing struct {
 	mu     sync.Mutex
 	at     time.Time
 	tokens map[string]string
+	// failure is why the last request failed, which stands until the time. Nil = it did not.
+	failure error
+	until   time.Time
+	next    *backoff.Backoff
 }
 
 // fromList returns a shop's refresh token from the vendor's list of all shops that have
-// authorised the platform; the list is requested at most once in rarePause.
+// authorised the platform; the list is requested at most once in rarePause, and after a
+// failure less and less often.
 func (l *listing) fromList(ctx context.Context, p *wechat.Platform, token, shop string) (string, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if time.Since(l.at) > rarePause {
-		all, err := p.Authorizers(ctx, token)
-		if err != nil {
-			return "", err
-		}
-		l.at, l.tokens = time.Now(), make(map[string]string, len(all))
-		for _, a := range all {
-			l.tokens[a.AppID] = a.RefreshToken
-		}
+	if time.Since(l.at) <= rarePause {
+		return l.tokens[shop], nil
 	}
-	return l.tokens[shop], nil
+	if l.failure != nil && time.Now().Before(l.until) {
+		return "", l.failure
+	}
+	all, err := p.Authorizers(ctx, token)
+	switch {
+	case err == nil:
+	case ctx.Err() != nil || isToken(err): // the next attempt has another token
+		return "", err
+	default:
+		if l.failure == nil {
+			l.next = backoff.New(minPause, maxWait)
+		}
+		l.failure, l.until = err, time.Now().Add(l.next.Next())
+		return "", err
+	}
+	tokens := make(map[string]string, len(all))
+	for _, a := range all {
+		tokens[a.AppID] = a.RefreshToken
+	}
+	l.at, l.tokens, l.failure = time.Now(), tokens, nil
+	return tokens[shop], nil
+}
+
+// set takes over the refresh tokens of a list that was read just now.
+func (l *listing) set(tokens map[string]string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.at, l.tokens, l.failure = time.Now(), tokens, nil
 }
 
 func (k *Keeper) of(shop string, kind grouplog.Kind) grouplog.Name { return k.State.of(shop, kind) }
@@ -69,6 +96,18 @@ func (k *Keeper) reseal(s state, names []grouplog.Name) []record {
 	return records
 }
 
+// logFailed logs a failed attempt to get a token, of a shop or of the platform.
+func (k *Keeper) logFailed(what string, err error, attrs ...any) {
+	e := incident.Event{Level: slog.LevelWarn, Who: "shop", Cause: wechat.Result(err), Message: "cannot get a token from the platform API"}
+	switch what {
+	case platformToken:
+		e.Who, what = "component", k.Platform.AppID
+	case thePass:
+		e.Who, what, e.Message = "component", k.Platform.AppID, "cannot read the list of shops that have authorised the platform; the shops stay as they are"
+	}
+	k.Incidents.Of(what).Happened(e, attrs...)
+}
+
 // ready reports whether an attempt may be made: it has not failed recently, or its inputs
 // have changed.
 func (k *Keeper) ready(what, about string) bool {
@@ -84,8 +123,11 @@ func (k *Keeper) failed(ctx context.Context, what, about string, err error) (las
 	p := k.pauses[what]
 	if p == nil || p.about != about {
 		p = &pause{about: about, next: backoff.New(minPause, maxPause)}
-		if lasting {
+		switch {
+		case lasting, refusal != nil && refusal.Class == wechat.Quota:
 			p.next = backoff.New(minWait, maxWait)
+		case what == thePass: // each attempt takes as many calls as the list has pages
+			p.next = backoff.New(minPause, maxWait)
 		}
 		k.pauses[what] = p
 	}
@@ -95,28 +137,35 @@ func (k *Keeper) failed(ctx context.Context, what, about string, err error) (las
 	}
 	p.until = time.Now().Add(delay)
 	if ctx.Err() == nil {
-		shop := what
-		if what == platformToken {
-			shop = ""
-		}
-		k.Log.Warn("cannot get a token from the platform API", "component", k.Platform.AppID, "shop", shop, "reason", err, "again_in", delay.Round(time.Second))
+		k.logFailed(what, err, "reason", err, "again_in", delay.Round(time.Second))
 	}
 	return lasting
+}
+
+// isToken reports whether the platform's own token was refused.
+func isToken(err error) bool {
+	var refusal *wechat.Error
+	return errors.As(err, &refusal) && refusal.Class == wechat.Token
+}
+
+// refused notes that the platform's own token was refused: it is fetched again before the
+// next attempt, and this one does not count as failed.
+func (k *Keeper) refused(ctx context.Context, err error) {
+	if !k.stale {
+		k.stale = true
+		k.failed(ctx, platformToken, "", err)
+	}
 }
 
 // problem notes that a shop has no tokens. If an operator or the vendor has to act, it
 // returns a record that informs the shop.
 func (k *Keeper) problem(ctx context.Context, shop, about string, t authorizedShop, err error) (record, bool) {
-	var refusal *wechat.Error
-	if errors.As(err, &refusal) && refusal.Class == wechat.Token {
-		// The platform's own token was refused: it is fetched again before the next
-		// attempt, and this one does not count as failed.
-		if !k.stale {
-			k.stale = true
-			k.failed(ctx, platformToken, "", err)
-		}
+	if isToken(err) {
+		k.refused(ctx, err)
 		return record{}, false
 	}
+	var refusal *wechat.Error
+	errors.As(err, &refusal)
 	if !k.failed(ctx, shop, about, err) {
 		return record{}, false
 	}

@@ -38,3 +38,6 @@ func (k Known) Shop(appID string) (access, problem string, errcode int) {
 	}
 	return access, t.problem, t.errcode
 }
+
+// Members lists the shops that have authorised the platform, as [State.Members] does.
+func (k Known) Members() []string { return state{shops: k.shops}.members() }

@@ -13,6 +13,8 @@ const (
 	kindTokens     grouplog.Kind = "tokens"     // a shop's access and refresh token, or why it has none
 	kindAuthorized grouplog.Kind = "authorized" // notice: a shop's authorisation has changed
 	kindRefused    grouplog.Kind = "refused"    // notice: the API has refused a shop's access token
+	kindMember     grouplog.Kind = "member"     // whether a shop counts as one that has authorised the platform
+	kindPass       grouplog.Kind = "pass"       // when the vendor's list of all shops was last read
 )
 
 // version is that of every written value; a higher one is from a newer program.
@@ -38,6 +40,8 @@ type value struct {
 	Token string `json:"token,omitempty"`
 	// Given is the fingerprint of the ticket in the configuration's file.
 	Given string `json:"given,omitempty"`
+	// Since is when a shop began to count as authorised. Sealed records have none.
+	Since int64 `json:"since,omitempty"`
 	// Sealed holds a ticket, a token, a code, or the tokens of a shop.
 	Sealed string `json:"sealed,omitempty"`
 }

@@ -35,7 +35,7 @@ func New(cfg Config) *State {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
 	s := &State{cfg: cfg, store: newStore(cfg.Log.Group(), cfg.Keys, cfg.Logger, cfg.OnProblem)}
-	cfg.Log.On(s.store.add, kindTicket, kindToken, kindTokens, kindAuthorized, kindRefused)
+	cfg.Log.On(s.store.add, kindTicket, kindToken, kindTokens, kindAuthorized, kindRefused, kindMember, kindPass)
 	return s
 }
 

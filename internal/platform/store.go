@@ -24,6 +24,8 @@ type store struct {
 	present    map[grouplog.Name]bool   // names that have been sealed in the present form
 	state      state
 	changed    chan struct{} // closed at the next change
+	members    []string      // the shops that count, in order; nil = to be sorted again
+	other      chan struct{} // closed when they are others
 }
 
 // unread is an unreadable record and the reason.
@@ -37,6 +39,8 @@ type state struct {
 	ticket secret
 	token  secret
 	shops  map[string]authorizedShop
+	// listedAt is when the vendor's list of all shops was last read, unix seconds.
+	listedAt int64
 }
 
 // secret is a ticket or the platform's token.
@@ -70,11 +74,12 @@ type authorizedShop struct {
 	revoked     bool
 	told, known string
 	refused     string // fingerprint of the last refused access token
+	member      membership
 }
 
 func newStore(group string, keys Keys, log *slog.Logger, problem func(string, time.Time)) *store {
 	return &store{group: group, keys: keys, log: log, problem: problem, present: make(map[grouplog.Name]bool), unreadable: make(map[grouplog.Name]unread),
-		state: state{shops: make(map[string]authorizedShop)}, changed: make(chan struct{})}
+		state: state{shops: make(map[string]authorizedShop)}, changed: make(chan struct{}), other: make(chan struct{})}
 }
 
 // add handles a record of the log.
@@ -108,13 +113,38 @@ func (st *store) read(r grouplog.Record) {
 	switch {
 	case err != nil && n.Kind == kindAuthorized && v.Expires > 0 && time.Now().Unix() >= v.Expires:
 		// An expired code is not sealed again, and is not needed.
+	case err != nil && n.Kind == kindMember:
+		st.unreadable[n] = unread{r, err}
+		return // the shop stays what it is
 	case err != nil:
 		st.unreadable[n] = unread{r, err}
 		v, text = value{}, nil
 	}
 	st.apply(n, v, text, by)
+	st.tell()
+}
+
+// tell reports a change. The caller holds mu.
+func (st *store) tell() {
 	close(st.changed)
 	st.changed = make(chan struct{})
+}
+
+func (st *store) wake() {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	st.tell()
+}
+
+// membersNow returns the shops that count, and a channel that is closed when they are
+// others.
+func (st *store) membersNow() ([]string, <-chan struct{}) {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	if st.members == nil {
+		st.members = st.state.members()
+	}
+	return st.members, st.other
 }
 
 // openSeal opens the sealed part of a record. The caller holds mu.
@@ -156,7 +186,9 @@ func (st *store) apply(n grouplog.Name, v value, text []byte, by keyID) {
 		st.state.ticket = s
 	case kindToken:
 		st.state.token = s
-	case kindTokens, kindAuthorized, kindRefused:
+	case kindPass:
+		st.state.listedAt = v.At
+	case kindTokens, kindAuthorized, kindRefused, kindMember:
 		t := st.state.shops[n.Shop]
 		switch n.Kind {
 		case kindTokens:
@@ -169,6 +201,13 @@ func (st *store) apply(n grouplog.Name, v value, text []byte, by keyID) {
 			}
 		case kindAuthorized:
 			t.applyChange(v, string(text))
+		case kindMember:
+			t.member = membership{in: v.Change == authorized, since: v.Since, at: v.At, told: v.Known}
+			if now, was := t.member, st.state.shops[n.Shop].member; now.in != was.in || now.since != was.since {
+				st.members = nil
+				close(st.other)
+				st.other = make(chan struct{})
+			}
 		default:
 			t.refused = v.Token
 		}
@@ -176,8 +215,12 @@ func (st *store) apply(n grouplog.Name, v value, text []byte, by keyID) {
 	}
 }
 
-// applyChange applies a change of the authorisation, which may be delivered repeatedly.
+// applyChange applies a change of the authorisation, which may be delivered repeatedly. Two
+// workers may post an older one after a newer one.
 func (t *authorizedShop) applyChange(v value, code string) {
+	if v.At > 0 && v.At < t.changedAt {
+		return
+	}
 	if v.At != t.changedAt {
 		t.revoked, t.change = false, ""
 	}

@@ -1,7 +1,6 @@
 package platform
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -21,6 +20,7 @@ import (
 	"orderwalk/internal/wechat"
 	"orderwalk/simulator"
 	"orderwalk/test/leaktest"
+	"orderwalk/test/logtest"
 )
 
 // fixture is a Kafka and the vendor on a virtual network.
@@ -31,13 +31,17 @@ type fixture struct {
 	api     *simulator.Server
 	keys    Keys
 	late    map[string]Keys // of workers whose key file differs from the others' for now
-	log     bytes.Buffer
+	log     logtest.Buffer
 	leaks   leaktest.Search
 
 	mu    sync.Mutex
 	given map[string]string
 	file  string // the ticket in it
 	wrong bool   // the platform's secret is wrong
+	// follows makes keepers store which shops have authorised the platform.
+	follows bool
+	// list, if set, answers calls for the list of authorised shops; see answersLists.
+	list http.HandlerFunc
 }
 
 func story(t *testing.T, faults simulator.Faults, tell func(w *fixture)) {
@@ -60,7 +64,7 @@ func story(t *testing.T, faults simulator.Faults, tell func(w *fixture)) {
 			keys, _ := keysOf(fill)()
 			w.leaks.Hide("a state key", string(keys[0]))
 		}
-		server := &http.Server{Handler: w.leaks.Watch(w.api)}
+		server := &http.Server{Handler: w.leaks.Watch(http.HandlerFunc(w.answer))}
 		served := make(chan struct{})
 		go func() {
 			defer close(served)
@@ -76,6 +80,25 @@ func story(t *testing.T, faults simulator.Faults, tell func(w *fixture)) {
 		cluster.Close()
 		synctest.Wait()
 	})
+}
+
+// answer answers a call of the vendor's API.
+func (w *fixture) answer(rw http.ResponseWriter, r *http.Request) {
+	w.mu.Lock()
+	list := w.list
+	w.mu.Unlock()
+	if list != nil && r.URL.Path == listPath {
+		list(rw, r)
+		return
+	}
+	w.api.ServeHTTP(rw, r)
+}
+
+// answersLists makes do answer calls for the list of authorised shops; nil = the simulator.
+func (w *fixture) answersLists(do http.HandlerFunc) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.list = do
 }
 
 // worker is one process's part of the log.
@@ -110,11 +133,13 @@ func (w *fixture) start(name string, leads bool) *worker {
 		k.clients[shop] = wechat.New(wechat.Config{Host: k.host, AppID: shop, Auth: wechat.AuthComponent, Tokens: k.Tokens(shop), Log: log})
 	}
 	var group sync.WaitGroup
-	group.Go(func() { followed.Follow(ctx, 0) })
+	followed.At(0)
+	group.Go(func() { followed.Follow(ctx) })
 	group.Go(func() { k.Watch(ctx) })
 	if leads {
 		group.Go(func() {
 			keeper := &Keeper{State: k.State, Log: log,
+				Members:  func() bool { return w.follows },
 				Platform: &wechat.Platform{Host: k.host, AppID: "wxc", Secret: w.secret},
 				Given: func() (string, map[string]string) {
 					w.mu.Lock()

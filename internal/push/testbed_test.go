@@ -20,7 +20,9 @@ import (
 	"testing"
 	"time"
 
+	"orderwalk/docs"
 	"orderwalk/test/leaktest"
+	"orderwalk/test/openapitest"
 )
 
 const (
@@ -121,7 +123,11 @@ func key(t testing.TB, token, encodingAESKey string) Key {
 // ask serves a request without a network.
 func (d *desk) ask(method, target, body string) *httptest.ResponseRecorder {
 	w := httptest.NewRecorder()
-	d.ServeHTTP(w, httptest.NewRequest(method, target, strings.NewReader(body)))
+	document, err := openapitest.Parse(docs.OpenAPIPush)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	openapitest.NewWatch(d.t, document, d).ServeHTTP(w, httptest.NewRequest(method, target, strings.NewReader(body)))
 	d.leaks.Check(d.t, "an answer", fmt.Sprint(w.Header(), w.Body))
 	return w
 }

@@ -1,11 +1,11 @@
 package txn
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/binary"
 	"fmt"
 	"hash/crc32"
-	"io"
 	"math/bits"
 
 	"github.com/segmentio/kafka-go"
@@ -49,6 +49,8 @@ type batch struct {
 	records   []byte
 	packed    []byte // the compressed records, if compression is on
 	codec     kafka.Compression
+
+	acknowledged bool // by its leader, in the current transaction
 }
 
 // appendRecord encodes a record after the existing ones.
@@ -136,16 +138,15 @@ type stamp struct {
 	sequence   int32 // of the batch's first record
 }
 
-// reader returns the batch's bytes with their size in front, as in a Produce request.
-// Each reader has its own head and only reads the records, so that a request that was
-// given up half-way, which kafka-go may still be writing, and its repetition do not
-// interfere.
-func (b *batch) reader(s stamp) *batchReader {
+// seal returns the batch as it is sent by this producer. Each has its own head and only
+// reads the records, so that a request that was given up half-way, which kafka-go may
+// still be writing, and its repetition do not interfere.
+func (b *batch) seal(s stamp) *sealed {
 	body := b.records
 	if b.packed != nil {
 		body = b.packed
 	}
-	r := &batchReader{body: body}
+	r := &sealed{body: body}
 	binary.BigEndian.PutUint32(r.head[:], uint32(headSize+len(body)))
 	h := r.head[4:]
 	binary.BigEndian.PutUint32(h[atLength:], uint32(headSize+len(body)-atLeaderEpoch))
@@ -164,32 +165,16 @@ func (b *batch) reader(s stamp) *batchReader {
 	return r
 }
 
-type batchReader struct {
+// sealed is a batch with its size in front, as in a Produce request.
+type sealed struct {
 	head [4 + headSize]byte
 	body []byte
-	off  int // bytes read so far
 }
 
-func (r *batchReader) Read(p []byte) (int, error) {
-	var n int
-	if r.off < len(r.head) {
-		n = copy(p, r.head[r.off:])
-	} else {
-		n = copy(p, r.body[r.off-len(r.head):])
-	}
-	r.off += n
-	if n == 0 && len(p) > 0 {
-		return 0, io.EOF
-	}
-	return n, nil
-}
+func (s *sealed) size() int { return len(s.head) + len(s.body) }
 
-// WriteTo saves io.Copy its buffer.
-func (r *batchReader) WriteTo(w io.Writer) (int64, error) {
-	n, err := w.Write(r.head[:])
-	if err != nil {
-		return int64(n), err
-	}
-	m, err := w.Write(r.body)
-	return int64(n + m), err
+// writeTo leaves errors to Flush, which returns the first one.
+func (s *sealed) writeTo(w *bufio.Writer) {
+	_, _ = w.Write(s.head[:])
+	_, _ = w.Write(s.body)
 }

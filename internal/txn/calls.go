@@ -13,7 +13,8 @@ import (
 	"github.com/segmentio/kafka-go/protocol/findcoordinator"
 	"github.com/segmentio/kafka-go/protocol/initproducerid"
 	"github.com/segmentio/kafka-go/protocol/produce"
-	"github.com/segmentio/kafka-go/protocol/rawproduce"
+
+	"orderwalk/internal/kafkawire"
 )
 
 // How long a request may take before it counts as unanswered. A Produce whose
@@ -23,8 +24,6 @@ const (
 	produceLimit     = 10 * time.Second
 	replicationLimit = 8 * time.Second
 )
-
-const requireAll = -1 // acks of every replica in sync
 
 // answer is the result of one request.
 type answer struct {
@@ -47,21 +46,8 @@ func unanswered(err error) answer {
 // necessary. The message is nil if the request failed; the answer has the reason.
 func (w *Writer) toCoordinator(ctx context.Context, until time.Time, m protocol.Message) (protocol.Message, answer) {
 	limit := remaining(until, coordinatorLimit)
-	if w.coordinator < 0 {
-		res, err := w.cluster.ask(ctx, limit, &findcoordinator.Request{
-			Key:     w.cfg.TransactionalID,
-			KeyType: int8(kafka.CoordinatorKeyTypeTransaction),
-		})
-		if err != nil {
-			a := unanswered(err)
-			a.sent = false // a lookup changes nothing
-			return nil, a
-		}
-		found := res.(*findcoordinator.Response)
-		if found.ErrorCode != 0 {
-			return nil, answer{code: kafka.Error(found.ErrorCode)}
-		}
-		w.coordinator = found.NodeID
+	if a := w.findCoordinator(ctx, limit); a.code != 0 {
+		return nil, a
 	}
 	res, err := w.cluster.exchange(ctx, w.coordinator, limit, m)
 	if err != nil {
@@ -72,6 +58,27 @@ func (w *Writer) toCoordinator(ctx context.Context, until time.Time, m protocol.
 		return nil, a
 	}
 	return res, answer{sent: true}
+}
+
+// findCoordinator looks the coordinator up unless it is known.
+func (w *Writer) findCoordinator(ctx context.Context, limit time.Duration) answer {
+	if w.coordinator >= 0 {
+		return answer{}
+	}
+	res, err := w.cluster.ask(ctx, limit, &findcoordinator.Request{
+		Key:     w.cfg.TransactionalID,
+		KeyType: int8(kafka.CoordinatorKeyTypeTransaction),
+	})
+	if err != nil {
+		a := unanswered(err)
+		a.sent = false // a lookup changes nothing
+		return a
+	}
+	found := res.(*findcoordinator.Response)
+	if found.ErrorCode == 0 {
+		w.coordinator = found.NodeID
+	}
+	return answer{code: kafka.Error(found.ErrorCode)}
 }
 
 // remaining returns limit, or the time until a deadline if that is shorter, but at
@@ -210,37 +217,23 @@ func (w *Writer) produce(ctx context.Context, until time.Time, batches []*batch)
 // produceTo sends some of the batches to their leader and stores the answers.
 func (w *Writer) produceTo(ctx context.Context, node int32, limit time.Duration, batches []*batch, indexes []int, answers []answer) {
 	producerID, epoch := w.identity()
-	req := &rawproduce.Request{
-		TransactionalID: w.cfg.TransactionalID,
-		Acks:            requireAll,
-		Timeout:         int32(min(limit, replicationLimit).Milliseconds()),
-	}
-	topicIndex := make(map[string]int)
+	req := &produceRequest{transactionalID: w.cfg.TransactionalID, timeout: min(limit, replicationLimit), index: make(map[string]int)}
 	position := make(map[topicPartition]int, len(indexes))
 	for _, i := range indexes {
 		b := batches[i]
-		at, ok := topicIndex[b.topic]
-		if !ok {
-			at = len(req.Topics)
-			topicIndex[b.topic] = at
-			req.Topics = append(req.Topics, rawproduce.RequestTopic{Topic: b.topic})
-		}
 		key := topicPartition{b.topic, b.partition}
 		position[key] = i
-		req.Topics[at].Partitions = append(req.Topics[at].Partitions, rawproduce.RequestPartition{
-			Partition: b.partition,
-			RecordSet: protocol.RawRecordSet{Reader: b.reader(stamp{producerID, epoch, w.sequences[key]})},
-		})
+		req.add(key, b.seal(stamp{producerID, epoch, w.sequences[key]}))
 		answers[i] = answer{code: noAnswer, sent: true}
 	}
-	res, err := w.cluster.exchange(ctx, node, limit, req)
+	res, err := w.cluster.ToBroker(ctx, node, kafkawire.Request{Message: req, Limit: limit, Write: req.write})
 	if err != nil {
 		for _, i := range indexes {
 			answers[i] = unanswered(err)
 		}
 		return
 	}
-	for _, t := range res.(*produce.Response).Topics {
+	for _, t := range res.Message.(*produce.Response).Topics {
 		for _, p := range t.Partitions {
 			if i, ok := position[topicPartition{t.Topic, p.Partition}]; ok {
 				answers[i].code, answers[i].base = kafka.Error(p.ErrorCode), p.BaseOffset

@@ -73,8 +73,9 @@ func (w *Writer) commit(ctx context.Context, t *Transaction) error {
 	suspects := 0
 	var suspected time.Time // when the first suspect attempt began
 	var ailing failingTopic
+	resumed := false
 	for {
-		if w.stale {
+		if w.stale && !resumed {
 			if o := w.renew(ctx); o.action != done {
 				if ctx.Err() != nil {
 					w.drop(ctx)
@@ -82,7 +83,7 @@ func (w *Writer) commit(ctx context.Context, t *Transaction) error {
 				return w.failure(ctx, o)
 			}
 		}
-		if w.mayDangle {
+		if w.mayDangle && !resumed {
 			if o := w.finishDangling(ctx, t.partitions()); o.action != done {
 				if ctx.Err() != nil {
 					w.drop(ctx)
@@ -91,7 +92,7 @@ func (w *Writer) commit(ctx context.Context, t *Transaction) error {
 			}
 		}
 		began := time.Now()
-		o := w.attempt(ctx, t)
+		o := w.attempt(ctx, t, resumed)
 		if o.action == unexpected {
 			if suspects++; suspects == 1 {
 				suspected = began
@@ -117,30 +118,42 @@ func (w *Writer) commit(ctx context.Context, t *Transaction) error {
 		if o.action == repeat || o.action == missing {
 			level = slog.LevelDebug // the attempt ran out of time; its retries have been reported
 		}
-		w.cfg.Log.Log(ctx, level, "aborting the transaction and trying again",
+		var looked outcome
+		if resumed, looked = w.mustResume(ctx, t); looked.action != done {
+			w.drop(ctx)
+			return w.failure(ctx, looked)
+		}
+		what := "aborting the transaction and trying again"
+		if resumed {
+			level, what = slog.LevelWarn, "resuming the transaction: an abort would take the one before along"
+		}
+		w.cfg.Log.Log(ctx, level, what,
 			"transactional_id", w.cfg.TransactionalID, "request", o.call.String(), "reason", reason(o.answer.code))
 		w.stale = true
 		wait(ctx, time.Time{}, pause)
 	}
 }
 
-// attempt sends the records in one transaction.
-func (w *Writer) attempt(ctx context.Context, t *Transaction) outcome {
-	rounds := rounds(t.batches)
-	w.begun = time.Now()
-	// Half of the time is for the records, so that the commit or the abort arrives
-	// well before the broker's timeout.
-	until := w.begun.Add(w.cfg.TransactionTimeout / 2)
+// attempt sends the records in one transaction. If it is resumed, that of the attempt
+// before: what the leaders have acknowledged stays there.
+func (w *Writer) attempt(ctx context.Context, t *Transaction, resumed bool) outcome {
 	partitions := t.partitions()
-	w.produced = false
-	o := w.retry(ctx, callAdd, until, func(ctx context.Context, until time.Time) answer {
-		return w.addPartitions(ctx, until, partitions)
-	})
-	if o.action != done {
-		return o
+	until := w.resumeDeadline()
+	if !resumed {
+		t.unsend()
+		w.begun = time.Now()
+		// Half of the time is for the records, so that the commit or the abort arrives
+		// well before the broker's timeout.
+		until = w.begun.Add(w.cfg.TransactionTimeout / 2)
+		w.produced = false
+		o := w.retry(ctx, callAdd, until, func(ctx context.Context, until time.Time) answer {
+			return w.addPartitions(ctx, until, partitions)
+		})
+		if o.action != done {
+			return o
+		}
 	}
-	w.produced, w.ended = true, false
-	for _, batches := range rounds {
+	for _, batches := range rounds(t.batches) {
 		if o := w.send(ctx, until, t, batches); o.action != done {
 			return o
 		}
@@ -151,12 +164,13 @@ func (w *Writer) attempt(ctx context.Context, t *Transaction) outcome {
 		last[p] = sent{epoch, (w.sequences[p] - 1) & 0x7fffffff}
 	}
 	w.cfg.Memory.doubtful = last
-	o = w.retry(ctx, callCommit, w.outcomeDeadline(), func(ctx context.Context, until time.Time) answer {
+	o := w.retry(ctx, callCommit, w.outcomeDeadline(), func(ctx context.Context, until time.Time) answer {
 		return w.endTxn(ctx, until, true)
 	})
 	if o.action == done {
 		w.produced, w.ended = false, true
 		maps.Copy(w.cfg.Memory.committed, last)
+		w.confirm(partitions)
 	}
 	if o.action == done || !o.unknown && o.action != inDoubt {
 		w.cfg.Memory.doubtful = nil
@@ -186,8 +200,13 @@ func (w *Writer) outcomeDeadline() time.Time {
 func (w *Writer) send(ctx context.Context, until time.Time, t *Transaction, batches []*batch) outcome {
 	started, pause := time.Now(), newPause()
 	reported := started
-	pending := append([]*batch(nil), batches...)
-	for {
+	var pending []*batch
+	for _, b := range batches {
+		if !b.acknowledged {
+			pending = append(pending, b)
+		}
+	}
+	for len(pending) > 0 {
 		worst := outcome{call: callProduce}
 		if !time.Now().Before(until) {
 			// The process was frozen, perhaps for long: a broker before Kafka 3.6
@@ -203,6 +222,9 @@ func (w *Writer) send(ctx context.Context, until time.Time, t *Transaction, batc
 				w.stale, t.inUse = true, true
 			}
 			w.mayDangle = w.mayDangle || brokerTrouble(a.code)
+			if mayBeAppended(a) {
+				w.produced, w.ended = true, false
+			}
 			r := react(callProduce, a.code, false)
 			if r > worst.action {
 				worst.action, worst.answer = r, a
@@ -212,6 +234,7 @@ func (w *Writer) send(ctx context.Context, until time.Time, t *Transaction, batc
 				key := topicPartition{b.topic, b.partition}
 				w.sequences[key] = nextSequence(w.sequences[key], b.count)
 				w.noteOffset(key, a.base, b.count)
+				b.acknowledged = true
 				continue
 			}
 			refresh = refresh || movedLeader(a.code)
@@ -228,7 +251,7 @@ func (w *Writer) send(ctx context.Context, until time.Time, t *Transaction, batc
 		}
 		w.report(worst, &reported)
 		if adrift && w.cfg.AnchorTopic != "" {
-			return worst // an abort now does not touch the dangling transaction there
+			return worst // what may be beneath the attempt comes first: mustResume
 		}
 		if !wait(ctx, until, pause) {
 			return worst
@@ -238,6 +261,7 @@ func (w *Writer) send(ctx context.Context, until time.Time, t *Transaction, batc
 			_ = w.cluster.Refresh(ctx)
 		}
 	}
+	return outcome{call: callProduce}
 }
 
 // nextSequence returns the sequence count records later; 0 follows 2^31−1.

@@ -17,6 +17,7 @@ import (
 type dangling struct {
 	topicPartition
 	producing
+	besideAnchor bool // has the leader that the anchor has
 }
 
 // CommitLog holds the commits of this process under a transactional ID. It outlives a
@@ -71,38 +72,51 @@ func (w *Writer) finishDangling(ctx context.Context, next []topicPartition) outc
 	if w.cfg.AnchorTopic == "" {
 		return outcome{}
 	}
-	var left []dangling
-	var whole bool
-	o := w.retry(ctx, callDescribe, w.leaderPatience(next), func(ctx context.Context, until time.Time) (a answer) {
-		left, whole, a = w.findDangling(ctx, next)
-		return a
-	})
-	if o.action != done {
-		return o
-	}
-	until := w.outcomeDeadline()
-	toCommit, toAbort := w.outcomeOf(left)
-	for _, end := range []struct {
-		partitions []topicPartition
-		commit     bool
-	}{{toCommit, true}, {toAbort, false}} {
-		if len(end.partitions) == 0 {
-			continue
-		}
-		o := w.retry(ctx, callReopen, until, func(ctx context.Context, until time.Time) answer {
-			return w.addPartitions(ctx, until, end.partitions)
+	for pause := newPause(); ; {
+		var left []dangling
+		var whole bool
+		o := w.retry(ctx, callDescribe, w.leaderPatience(next), func(ctx context.Context, until time.Time) (a answer) {
+			left, whole, a = w.findDangling(ctx, next)
+			return a
 		})
-		if o.action == done {
-			o = w.end(ctx, until, end.commit)
-		}
 		if o.action != done {
 			return o
 		}
-		w.cfg.Log.Warn("ended a dangling transaction: Kafka had left it open", "transactional_id", w.cfg.TransactionalID,
-			"committed", end.commit, "partitions", fmt.Sprint(end.partitions))
+		w.mayDangle = !whole
+		if len(left) == 0 {
+			return outcome{}
+		}
+		toCommit, toAbort := w.outcomeOf(left)
+		if o := w.finish(ctx, toCommit, true); o.action != done {
+			return o
+		}
+		if o := w.finish(ctx, toAbort, false); o.action != done {
+			return o
+		}
+		if !w.mayDangle {
+			return outcome{}
+		}
+		wait(ctx, time.Time{}, pause) // brokers went meanwhile, perhaps before these markers
 	}
-	w.mayDangle = !whole
-	return outcome{}
+}
+
+// finish ends transactions that are open in partitions by one without records.
+func (w *Writer) finish(ctx context.Context, partitions []topicPartition, commit bool) outcome {
+	if len(partitions) == 0 {
+		return outcome{}
+	}
+	until := w.outcomeDeadline()
+	o := w.retry(ctx, callReopen, until, func(ctx context.Context, until time.Time) answer {
+		return w.addPartitions(ctx, until, partitions)
+	})
+	if o.action == done {
+		o = w.end(ctx, until, commit)
+	}
+	if o.action == done {
+		w.cfg.Log.Warn("ended a dangling transaction: Kafka had left it open", "transactional_id", w.cfg.TransactionalID,
+			"committed", commit, "partitions", fmt.Sprint(partitions))
+	}
+	return o
 }
 
 func (w *Writer) anchor() topicPartition {
@@ -114,10 +128,12 @@ func (w *Writer) anchor() topicPartition {
 func (w *Writer) outcomeOf(left []dangling) (toCommit, toAbort []topicPartition) {
 	anchored := slices.ContainsFunc(left, func(r dangling) bool { return r.topicPartition == w.anchor() })
 	for _, r := range left {
-		commit := !anchored // the outcome is unknown here
+		// The abort of a later transaction has taken the anchor's part along.
+		undone := w.lastAborted && r.besideAnchor && !anchored
+		commit := !anchored && !undone // the outcome is unknown here
 		last := sent{r.epoch, r.sequence}
 		if m := w.cfg.Memory; m.owns(r.epoch) && !m.doubtful.has(r.topicPartition, last) {
-			commit = m.committed.has(r.topicPartition, last)
+			commit = m.committed.has(r.topicPartition, last) && !undone
 		}
 		if commit {
 			toCommit = append(toCommit, r.topicPartition)
@@ -128,10 +144,9 @@ func (w *Writer) outcomeOf(left []dangling) (toCommit, toAbort []topicPartition)
 	return toCommit, toAbort
 }
 
-// findDangling asks every leader for our dangling transactions. It skips partitions that we
-// may not describe or whose broker lacks the request. It skips partitions without a
-// leader too, but then whole is false, and the answer is an error if the partition is the
-// anchor or in next.
+// findDangling asks every leader for our dangling transactions. It skips partitions
+// without a leader, but then whole is false, and the answer is an error if the partition
+// is the anchor or in next.
 func (w *Writer) findDangling(ctx context.Context, next []topicPartition) (left []dangling, whole bool, a answer) {
 	if w.mayDangle {
 		_ = w.cluster.Refresh(ctx) // without it the next request fails and is repeated
@@ -140,30 +155,35 @@ func (w *Writer) findDangling(ctx context.Context, next []topicPartition) (left 
 	if err != nil {
 		return nil, false, unanswered(err)
 	}
-	byLeader := map[int32][]topicPartition{}
-	look := func(p topicPartition) kafka.Error {
-		node, code := known.of(p.topic, p.partition)
-		if code == 0 {
-			byLeader[node] = append(byLeader[node], p)
-		}
-		return code
-	}
 	all := []topicPartition{w.anchor()}
 	for _, topic := range w.cfg.Topics {
 		for _, p := range known[topic].Partitions {
 			all = append(all, topicPartition{topic, p.PartitionIndex})
 		}
 	}
+	return w.describe(ctx, known, all, append(slices.Clone(next), w.anchor()))
+}
+
+// describe asks the leaders of partitions for our open transactions. It skips partitions
+// that we may not describe or whose broker lacks the request. It skips partitions without
+// a leader too, but then whole is false, and the answer is an error if the partition is
+// one of those needed.
+func (w *Writer) describe(ctx context.Context, known leaders, all, needed []topicPartition) (open []dangling, whole bool, a answer) {
+	byLeader := map[int32][]topicPartition{}
 	whole = true
 	for _, p := range all {
-		if code := look(p); code != 0 {
-			whole = false
-			if p == w.anchor() || slices.Contains(next, p) {
-				return nil, false, answer{code: code, topic: p.topic, partition: p.partition}
-			}
+		node, code := known.of(p.topic, p.partition)
+		if code == 0 {
+			byLeader[node] = append(byLeader[node], p)
+			continue
+		}
+		whole = false
+		if slices.Contains(needed, p) {
+			return nil, false, answer{code: code, topic: p.topic, partition: p.partition}
 		}
 	}
 	id, _ := w.identity()
+	anchorLeader, _ := known.of(w.cfg.AnchorTopic, w.cfg.AnchorPartition)
 	for node, partitions := range byLeader {
 		said, err := w.cluster.producers(ctx, node, id, partitions)
 		if errors.Is(err, kafka.UnsupportedVersion) {
@@ -175,7 +195,7 @@ func (w *Writer) findDangling(ctx context.Context, next []topicPartition) (left 
 		for _, p := range partitions {
 			switch s := said[p]; {
 			case s.open:
-				left = append(left, dangling{p, s})
+				open = append(open, dangling{p, s, node == anchorLeader})
 			case reactToRead(s.code) == repeat && s.code != 0:
 				return nil, false, answer{code: s.code, topic: p.topic, partition: p.partition}
 			case s.code != 0:
@@ -183,10 +203,10 @@ func (w *Writer) findDangling(ctx context.Context, next []topicPartition) (left 
 			}
 		}
 	}
-	slices.SortFunc(left, func(a, b dangling) int {
+	slices.SortFunc(open, func(a, b dangling) int {
 		return cmp.Or(cmp.Compare(a.topic, b.topic), cmp.Compare(a.partition, b.partition))
 	})
-	return left, whole, answer{}
+	return open, whole, answer{}
 }
 
 // brokerTrouble reports whether an answer may mean that a broker has gone, and that markers

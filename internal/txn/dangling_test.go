@@ -17,9 +17,10 @@ import (
 // partitions, and records the requests that follow, as "add orders/1", "commit" and
 // "abort". Each entry of left is reported once.
 type danglingKafka struct {
-	id   int64
-	left []map[string]sent // by topic/partition
-	done []string
+	id    int64
+	state string            // of the last transaction, if not the true one
+	left  []map[string]sent // by topic/partition
+	done  []string
 }
 
 func (h *danglingKafka) in(w *fixture) {
@@ -53,6 +54,15 @@ func (h *danglingKafka) in(w *fixture) {
 			res.Topics = append(res.Topics, topic)
 		}
 		return res, nil, true
+	})
+	w.ControlKey(int16(kmsg.DescribeTransactions), func(r kmsg.Request) (kmsg.Response, error, bool) {
+		w.KeepControl()
+		req := r.(*kmsg.DescribeTransactionsRequest)
+		res := req.ResponseKind().(*kmsg.DescribeTransactionsResponse)
+		state := kmsg.NewDescribeTransactionsResponseTransactionState()
+		state.TransactionalID, state.State = req.TransactionalIDs[0], h.state
+		res.TransactionStates = append(res.TransactionStates, state)
+		return res, nil, h.state != ""
 	})
 	w.ControlKey(int16(kmsg.AddPartitionsToTxn), func(r kmsg.Request) (kmsg.Response, error, bool) {
 		w.KeepControl()
@@ -114,6 +124,46 @@ func TestOpenEndsWhatKafkaHasLeftOpen(t *testing.T) {
 				w.expect(120)
 			})
 		})
+	}
+}
+
+// A later transaction that was aborted has taken along what was open in the anchor. Then
+// the rest of that commit is aborted too: the partitions that lost their markers with the
+// anchor's leader. Orders 1 and 4 are led by another broker.
+func TestAnAbortedCheckpointTakesItsOrdersAlong(t *testing.T) {
+	for _, own := range []bool{false, true} {
+		for state, want := range map[string][]string{
+			"Ongoing":        {"add orders/1", "commit", "add orders/3", "abort"},
+			"CompleteAbort":  {"add orders/1", "commit", "add orders/3", "abort"},
+			"CompleteCommit": {"add orders/1 orders/3", "commit"},
+			"Empty":          {"add orders/1 orders/3", "commit"},
+		} {
+			t.Run(fmt.Sprint(state, " own ", own), func(t *testing.T) {
+				inBubble(t, func(t *testing.T, w *fixture) {
+					cfg := w.config()
+					cfg.Memory = &CommitLog{}
+					older, err := Open(t.Context(), cfg)
+					if err != nil {
+						t.Fatal(err)
+					}
+					w.mustPublish(older, 1, 60)
+					if !own {
+						cfg.Memory = nil
+					}
+					h := &danglingKafka{id: older.ProducerID(), state: state, left: []map[string]sent{{"orders/1": {0, 9}, "orders/3": {0, 9}}}}
+					h.in(w)
+					writer, err := Open(t.Context(), cfg)
+					if err != nil {
+						t.Fatal(err)
+					}
+					if got := h.took(w); !reflect.DeepEqual(got, want) {
+						t.Errorf("done: %q, want %q", got, want)
+					}
+					w.mustPublish(writer, 61, 120)
+					w.expect(120)
+				})
+			})
+		}
 	}
 }
 
@@ -186,14 +236,17 @@ func TestTroubleIsFollowedByALook(t *testing.T) {
 	})
 }
 
-// Brokers before Kafka 2.8 lack the request and are not asked.
+// Brokers before Kafka 2.8 lack one of the requests, those before 3.0 the other. They are
+// not asked.
 func TestABrokerThatCannotTell(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *fixture) {
 		asked := false
-		w.ControlKey(int16(kmsg.DescribeProducers), func(kmsg.Request) (kmsg.Response, error, bool) {
-			asked = true
-			return nil, nil, false
-		})
+		for _, key := range []kmsg.Key{kmsg.DescribeProducers, kmsg.DescribeTransactions} {
+			w.ControlKey(int16(key), func(kmsg.Request) (kmsg.Response, error, bool) {
+				asked = true
+				return nil, nil, false
+			})
+		}
 		w.mustPublish(w.open(), 1, 60)
 		w.expect(60)
 		if asked {
@@ -215,7 +268,7 @@ func FuzzProducersAnswer(f *testing.F) {
 	topic.Partitions = append(topic.Partitions, partition)
 	res.Topics = append(res.Topics, topic)
 	answer := res.AppendTo([]byte{0, 0, 0, 1, 0})
-	want := producersAnswer{{"orders", 3}: {epoch: 2, sequence: 11, open: true}}
+	want := producersAnswer{{"orders", 3}: {epoch: 2, sequence: 11, open: true, start: 40}}
 	if got, err := parseProducers(answer, 5); err != nil || !reflect.DeepEqual(got, want) {
 		f.Errorf("%+v, %v", got, err)
 	}
@@ -227,5 +280,20 @@ func FuzzProducersAnswer(f *testing.F) {
 	f.Add(answer)
 	f.Fuzz(func(t *testing.T, answer []byte) {
 		_, _ = parseProducers(answer, 5)
+	})
+}
+
+func FuzzTransactionAnswer(f *testing.F) {
+	res := kmsg.NewPtrDescribeTransactionsResponse()
+	state := kmsg.NewDescribeTransactionsResponseTransactionState()
+	state.ErrorCode, state.TransactionalID, state.State = 105, "g-0", "CompleteAbort"
+	res.TransactionStates = append(res.TransactionStates, state)
+	answer := res.AppendTo([]byte{0, 0, 0, 1, 0})
+	if got, err := parseTransaction(answer); err != nil || got != (transactionAnswer{105, "CompleteAbort"}) {
+		f.Errorf("%+v, %v", got, err)
+	}
+	f.Add(answer)
+	f.Fuzz(func(t *testing.T, answer []byte) {
+		_, _ = parseTransaction(answer)
 	})
 }

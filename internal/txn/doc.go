@@ -9,7 +9,8 @@
 //
 // # Protocol
 //
-//	Open     InitProducerID(−1, −1) ── fences older owners: epoch + 1; their open
+//	Open     DescribeTransactions ──── shows how an older owner's last one ends
+//	         InitProducerID(−1, −1) ── fences older owners: epoch + 1; their open
 //	                                   transaction is aborted, a prepared one is finished
 //	Commit   AddPartitionsToTxn ────── opens the transaction over its partitions
 //	         Produce ───────────────── one request to each leader with all its partitions;
@@ -17,6 +18,8 @@
 //	         EndTxn(commit) ────────── decides; the coordinator then writes the markers
 //	renew    EndTxn(abort) ─────────── closes what may be open; proves we hold the ID
 //	         InitProducerID(ours) ──── epoch + 1, sequences from 0
+//	resume   DescribeProducers ─────── finds a confirmed commit beneath the failed attempt
+//	         Produce, EndTxn(commit) ─ go on with that attempt instead of aborting it
 //	finish   DescribeProducers ─────── finds our dangling transactions; usually none
 //	         AddPartitionsToTxn, EndTxn, for each that was found
 //
@@ -107,9 +110,10 @@
 //
 // AddPartitions and Produce have half of the transaction timeout. If they are not
 // finished by then, the Writer sends nothing more, aborts the attempt and makes another
-// one. It waits for the outcome of a commit or of a renewal until the timeout and 15 s
-// more have passed, since brokers end overdue transactions every 10 s; then Commit
-// returns ErrInDoubt, or a Retriable *Error. ctx ends every wait.
+// one, unless it has to resume it ("Where Kafka falls short"). It waits for the outcome
+// of a commit or of a renewal until the timeout and 15 s more have passed, since brokers
+// end overdue transactions every 10 s; then Commit returns ErrInDoubt, or a Retriable
+// *Error. ctx ends every wait.
 //
 // Consecutive attempts that fail over the same topic share one time limit (failingtopic.go):
 // an unknown topic stops the Writer after 10 s even if one attempt has less time, and a
@@ -124,6 +128,12 @@
 // written in the data (unpack.go has the bounds). A record beyond the bounds is skipped
 // and reported; it is not an error, because a read that fails would fail again for each
 // next owner. The caller decides what a skipped key means: a lane fails that shop.
+//
+// Kafka's consumers do not read past an open transaction of any producer. Lanes and the
+// group's log share partitions, and a worker opens a lane only when it has read the log:
+// a dangling transaction of the lane would keep it from ever finishing that. So
+// [Reader.Ahead] reads on behind such a transaction and decides each record by the marker
+// of its own (ahead.go).
 //
 // # Where Kafka falls short
 //
@@ -148,6 +158,29 @@
 //     an abort loses nothing. If some had one, their part is committed: with one replica
 //     for each partition, losing a broker and an owner together can still repeat orders.
 //
+// The next transaction may begin before any trouble shows, on top of the dangling one. An
+// abort would then end both, and records that Commit has reported as committed would be
+// gone. Three parties can send that abort:
+//
+//   - The Writer itself, to make another attempt. So after trouble it first asks the
+//     leaders where the open part begins ([Writer.mustResume]). If that is before the end
+//     of its last commit, it does not abort but resumes: the same bytes under the same
+//     epoch, which leaders recognise as duplicates, and EndTxn(commit), which ends both
+//     as they were meant. The look cannot come too early: a coordinator refuses the next
+//     AddPartitionsToTxn until the markers before it are written or skipped. An attempt
+//     that has no record in any log needs no look: it is closed with a commit.
+//   - The coordinator, when the transaction is overdue. Our epoch is old then, so the next
+//     request is refused and Commit returns ErrFenced.
+//   - The next owner, or the Writer when it gives up. Commit has not returned nil, or its
+//     process is gone.
+//
+// In the last two cases the caller reads the checkpoint again. The abort has ended what
+// was open in the anchor, so if that was the checkpoint of the dangling commit, orders and
+// checkpoint are gone alike, but for partitions that the later transaction did not touch.
+// Those are open still, and the anchor is not; the owner that opens aborts them if the
+// last transaction of its predecessor was aborted (DescribeTransactions, before it is
+// overwritten) and their leader is the anchor's, so that they lost their markers with it.
+//
 // This needs the right to read the topics; a partition that the Writer may not describe
 // waits for the next commit there. Brokers before Kafka 2.8 do not have the request. No
 // client can end what is open under a producer ID that Kafka has forgotten;
@@ -166,7 +199,7 @@
 //
 // # kafka-go
 //
-// Four properties of its Transport shape this package:
+// Six properties of its Transport shape this package:
 //
 //   - It answers metadata requests from a cache; Refresh of internal/kafkawire renews it. If the
 //     answer to the Transport's own metadata request is lost, the cache stays as it is
@@ -177,6 +210,10 @@
 //     that of another request. But a request outlives its cancelled context until its
 //     deadline, so every request has a deadline, and buffers that such a request may
 //     still read are not used again.
+//   - It copies a request before it sends the first byte. The records of a Produce
+//     request are megabytes, so they are written here, from where they were encoded
+//     (produce.go).
+//   - It sends a ListOffsets request for each partition (highwatermarks.go).
 //   - It decodes Fetch answers without showing where a batch ends, so they are decoded
 //     here (fetch.go, decode.go).
 package txn

@@ -16,6 +16,8 @@ import (
 // fetched is a broker's answer about one partition.
 type fetched struct {
 	code     kafka.Error
+	high     int64 // the high watermark: the end of the log that all replicas have
+	stable   int64 // the last stable offset: the first one of an open transaction, or high
 	logStart int64 // the first offset that is not deleted; −1 from brokers before Kafka 1.0
 	aborted  []abortedTransaction
 	batches  []byte // whole record batches, and perhaps a part of one more
@@ -50,10 +52,13 @@ const (
 	fetchLimit = 15 * time.Second
 )
 
-const readCommitted = 1
+const (
+	readUncommitted = 0
+	readCommitted   = 1
+)
 
-// fetch asks the leader for committed records from an offset on.
-func (c cluster) fetch(ctx context.Context, node int32, topic string, partition int32, offset int64) (fetched, error) {
+// fetch asks the leader for records from an offset on.
+func (c cluster) fetch(ctx context.Context, node int32, topic string, partition int32, offset int64, isolation int8) (fetched, error) {
 	req := &fetch.Request{
 		ReplicaID:   -1,
 		MaxWaitTime: int32(fetchWait.Milliseconds()),
@@ -61,7 +66,7 @@ func (c cluster) fetch(ctx context.Context, node int32, topic string, partition 
 		// kfake leaves the list of aborted transactions out of an answer that
 		// reaches this limit.
 		MaxBytes:       maxAnswer,
-		IsolationLevel: readCommitted,
+		IsolationLevel: isolation,
 		SessionEpoch:   -1, // no session
 		Topics: []fetch.RequestTopic{{Topic: topic, Partitions: []fetch.RequestPartition{{
 			Partition:          partition,
@@ -99,9 +104,7 @@ func parseFetch(version int16, body []byte, partition int32) (fetched, error) {
 		d.bytes(int(d.int16())) // topic
 		for range d.count() {
 			index := d.int32()
-			f := fetched{code: kafka.Error(d.int16()), logStart: -1}
-			d.int64() // high watermark
-			d.int64() // last stable offset
+			f := fetched{code: kafka.Error(d.int16()), high: d.int64(), stable: d.int64(), logStart: -1}
 			if version >= 5 {
 				f.logStart = d.int64()
 			}

@@ -23,6 +23,7 @@ type producing struct {
 	epoch    int16       // of the last batch
 	sequence int32       // of the last record
 	open     bool        // has an open transaction
+	start    int64       // of the open transaction: the offset of its first record
 }
 
 // producersRequest is a DescribeProducers request, version 0.
@@ -33,14 +34,8 @@ type producersAnswer map[topicPartition]producing
 func (producersRequest) ApiKey() protocol.ApiKey { return describeProducers }
 func (producersAnswer) ApiKey() protocol.ApiKey  { return describeProducers }
 
-func (m producersRequest) write(w io.Writer, correlation int32, clientID string) error {
-	b := make([]byte, 4, 256) // the size comes last
-	b = binary.BigEndian.AppendUint16(b, uint16(describeProducers))
-	b = binary.BigEndian.AppendUint16(b, 0) // version
-	b = binary.BigEndian.AppendUint32(b, uint32(correlation))
-	b = binary.BigEndian.AppendUint16(b, uint16(len(clientID)))
-	b = append(b, clientID...)
-	b = append(b, 0) // tagged fields
+func (m producersRequest) write(w io.Writer, _ int16, correlation int32, clientID string) error {
+	b := newRequest(describeProducers, correlation, clientID)
 	byTopic := make(map[string][]int32)
 	for _, p := range m.partitions {
 		byTopic[p.topic] = append(byTopic[p.topic], p.partition)
@@ -56,6 +51,22 @@ func (m producersRequest) write(w io.Writer, correlation int32, clientID string)
 		b = append(b, 0)
 	}
 	b = append(b, 0)
+	return writeRequest(w, b)
+}
+
+// newRequest returns the head of a request of version 0 with tagged fields; writeRequest
+// adds its size.
+func newRequest(key protocol.ApiKey, correlation int32, clientID string) []byte {
+	b := make([]byte, 4, 256)
+	b = binary.BigEndian.AppendUint16(b, uint16(key))
+	b = binary.BigEndian.AppendUint16(b, 0) // version
+	b = binary.BigEndian.AppendUint32(b, uint32(correlation))
+	b = binary.BigEndian.AppendUint16(b, uint16(len(clientID)))
+	b = append(b, clientID...)
+	return append(b, 0) // tagged fields
+}
+
+func writeRequest(w io.Writer, b []byte) error {
 	binary.BigEndian.PutUint32(b, uint32(len(b)-4))
 	_, err := w.Write(b)
 	return err
@@ -83,7 +94,7 @@ func parseProducers(body []byte, producerID int64) (producersAnswer, error) {
 				start := d.int64()
 				d.tags()
 				if id == producerID {
-					said.epoch, said.sequence, said.open = int16(epoch), sequence, start >= 0
+					said.epoch, said.sequence, said.open, said.start = int16(epoch), sequence, start >= 0, max(start, 0)
 				}
 			}
 			d.tags()
@@ -101,16 +112,8 @@ func parseProducers(body []byte, producerID int64) (producersAnswer, error) {
 // producers asks a leader about a producer ID. It returns UnsupportedVersion if the
 // broker does not have the API.
 func (c cluster) producers(ctx context.Context, node int32, producerID int64, partitions []topicPartition) (producersAnswer, error) {
-	res, err := c.exchange(ctx, node, coordinatorLimit, &apiversions.Request{})
-	if err != nil {
+	if err := c.supports(ctx, node, describeProducers); err != nil {
 		return nil, err
-	}
-	knows := false
-	for _, k := range res.(*apiversions.Response).ApiKeys {
-		knows = knows || k.ApiKey == int16(describeProducers) && k.MinVersion == 0
-	}
-	if !knows {
-		return nil, kafka.UnsupportedVersion
 	}
 	m := producersRequest{partitions}
 	answer, err := c.ToBroker(ctx, node, kafkawire.Request{Message: m, Limit: coordinatorLimit, Write: m.write,
@@ -119,4 +122,18 @@ func (c cluster) producers(ctx context.Context, node int32, producerID int64, pa
 		return nil, err
 	}
 	return answer.Message.(producersAnswer), nil
+}
+
+// supports returns UnsupportedVersion if a broker lacks version 0 of an API.
+func (c cluster) supports(ctx context.Context, node int32, key protocol.ApiKey) error {
+	res, err := c.exchange(ctx, node, coordinatorLimit, &apiversions.Request{})
+	if err != nil {
+		return err
+	}
+	for _, k := range res.(*apiversions.Response).ApiKeys {
+		if k.ApiKey == int16(key) && k.MinVersion == 0 {
+			return nil
+		}
+	}
+	return kafka.UnsupportedVersion
 }

@@ -6,7 +6,8 @@ import "github.com/segmentio/kafka-go"
 type call int
 
 const (
-	callInit     call = iota // InitProducerID(−1, −1): fence every older holder
+	callInspect  call = iota // DescribeTransactions: how the last one of an older holder ended
+	callInit                 // InitProducerID(−1, −1): fence every older holder
 	callRenew                // InitProducerID(ours): raise our own epoch
 	callAdd                  // AddPartitionsToTxn
 	callProduce              // Produce
@@ -17,7 +18,7 @@ const (
 )
 
 func (c call) String() string {
-	return [...]string{"InitProducerID", "InitProducerID", "AddPartitionsToTxn", "Produce", "EndTxn", "EndTxn", "DescribeProducers", "AddPartitionsToTxn"}[c]
+	return [...]string{"DescribeTransactions", "InitProducerID", "InitProducerID", "AddPartitionsToTxn", "Produce", "EndTxn", "EndTxn", "DescribeProducers", "AddPartitionsToTxn"}[c]
 }
 
 // action is how to react to an answer; a later one outweighs an earlier one.
@@ -54,7 +55,7 @@ func react(c call, code kafka.Error, unknown bool) action {
 		kafka.ThrottlingQuotaExceeded:
 		return repeat
 	case kafka.SASLAuthenticationFailed, kafka.UnsupportedSASLMechanism, kafka.IllegalSASLState:
-		if c == callInit {
+		if c == callInit || c == callInspect {
 			return stop
 		}
 		return repeat // it worked before; if it never does again, Open returns it
@@ -75,7 +76,7 @@ func react(c call, code kafka.Error, unknown bool) action {
 	case callAbort:
 		return reactToAbort(code)
 	}
-	switch code { // callInit, callRenew
+	switch code { // callInspect, callInit, callRenew
 	case kafka.ProducerFenced, kafka.InvalidProducerEpoch:
 		return fenced
 	case transactionAbortable:

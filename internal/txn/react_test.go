@@ -103,6 +103,7 @@ func TestReact(t *testing.T) {
 		{"not allowed", callAbort, kafka.TransactionalIDAuthorizationFailed, sure, stop},
 
 		{"turned away", callInit, kafka.SASLAuthenticationFailed, sure, stop},
+		{"turned away before the ID is opened", callInspect, kafka.SASLAuthenticationFailed, sure, stop},
 		{"turned away", callAdd, kafka.SASLAuthenticationFailed, sure, repeat},
 		{"turned away", callProduce, kafka.SASLAuthenticationFailed, sure, repeat},
 		{"turned away", callCommit, kafka.SASLAuthenticationFailed, unsure, repeat},

@@ -25,6 +25,9 @@ type Record struct {
 	Key       []byte
 	Value     []byte
 	Headers   []Header
+	// Ahead reports that the record was delivered ahead of an open transaction before it
+	// (Reader.Ahead). A later reading from behind it would miss that transaction.
+	Ahead bool
 }
 
 // Reader reads committed records: none of an aborted or open transaction, and no
@@ -35,9 +38,17 @@ type Reader struct {
 	Log       *slog.Logger     // nil discards
 	// OnRetry is as in Config. A retry that it is called for is not logged.
 	OnRetry func(request, reason string, err error)
+	// OnAnswer, if any, is called when a request that OnRetry was called for is answered,
+	// and when a reading no longer waits for an open transaction.
+	OnAnswer func()
 	// Wanted, if any, selects records by their keys. The others are neither kept nor
 	// delivered.
 	Wanted func(key []byte) bool
+	// Ahead delivers committed records without waiting for open transactions before them
+	// that have no wanted record. ReadToEnd then ends when all wanted records before
+	// the end are decided, and next is the first offset of an open transaction. Follow
+	// may deliver such a record several times, and once more in its turn.
+	Ahead bool
 	// OnUnread, if any, is called for wanted records that are too large to read; with a
 	// nil key, for the rest of a batch, whose keys are unknown. A Writer never writes
 	// such a record. The Reader logs it and continues after it.
@@ -132,12 +143,19 @@ func (r *Reader) read(ctx context.Context, topic string, partition int32, from, 
 		},
 	}
 	defer in.close()
-	progress, waiting := time.Now(), end != math.MaxInt64
+	progress, waiting, stalled := time.Now(), end != math.MaxInt64, false
+	over := func() {
+		if stalled && r.OnAnswer != nil {
+			r.OnAnswer()
+		}
+		stalled = false
+	}
+	defer over()
 	for next < end {
 		var f fetched
 		err := r.atLeader(ctx, topic, partition, func(c cluster, node int32) (kafka.Error, error) {
 			var err error
-			f, err = c.fetch(ctx, node, topic, partition, next)
+			f, err = c.fetch(ctx, node, topic, partition, next, readCommitted)
 			return f.code, err
 		})
 		if errors.Is(err, kafka.OffsetOutOfRange) {
@@ -156,11 +174,25 @@ func (r *Reader) read(ctx context.Context, topic string, partition int32, from, 
 		if err != nil {
 			return next, fmt.Errorf("read %s/%d after offset %d: %w", topic, partition, next, err)
 		}
+		if next == before && r.Ahead && f.stable < f.high {
+			decided, err := r.readAhead(ctx, topic, partition, next, f.high, end, &in)
+			if failed != nil {
+				return next, failed
+			}
+			if err != nil {
+				return next, fmt.Errorf("read %s/%d: %w", topic, partition, err)
+			}
+			if decided && end != math.MaxInt64 {
+				return next, nil
+			}
+		}
 		switch {
 		case next > before:
 			progress = time.Now()
+			over()
 		case !waiting || time.Since(progress) <= waitQuiet:
 		case r.OnRetry != nil:
+			stalled = true
 			r.OnRetry(fetchName, "open transaction", fmt.Errorf("another producer has a transaction open in %s/%d; it ends at its timeout at the latest; if not, abort it with kafka-transactions.sh", topic, partition))
 		default:
 			waiting = false
@@ -190,8 +222,6 @@ func (r *Reader) afterGap(ctx context.Context, topic string, partition int32, of
 const (
 	latestOffset   = -1
 	earliestOffset = -2
-
-	readUncommitted = 0
 )
 
 func (r *Reader) listOffset(ctx context.Context, topic string, partition int32, which int64, isolation int8) (offset int64, err error) {
@@ -226,7 +256,7 @@ func (r *Reader) atLeader(ctx context.Context, topic string, partition int32, re
 	c := clusterAt(r.Addr, r.Transport)
 	var pause *backoff.Backoff
 	started := time.Now()
-	warned := started
+	warned, retried := started, false
 	for {
 		known, err := c.leaders(ctx, []string{topic})
 		code := kafka.Error(0)
@@ -237,6 +267,9 @@ func (r *Reader) atLeader(ctx context.Context, topic string, partition int32, re
 			}
 		}
 		if err == nil && code == 0 {
+			if retried && r.OnAnswer != nil {
+				r.OnAnswer()
+			}
 			return nil
 		}
 		if ctx.Err() != nil {
@@ -260,6 +293,7 @@ func (r *Reader) atLeader(ctx context.Context, topic string, partition int32, re
 			return &Error{Request: fetchName, Topic: topic, Partition: partition, Code: code}
 		}
 		if r.OnRetry != nil {
+			retried = true
 			r.OnRetry(fetchName, reason(code), err)
 		} else if time.Since(warned) > quietRetries {
 			warned = time.Now()

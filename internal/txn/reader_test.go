@@ -274,3 +274,101 @@ func TestFollow(t *testing.T) {
 		}
 	})
 }
+
+// A reading ahead does not wait for an open transaction that has nothing wanted. It waits
+// for one that has, and delivers nothing of one that is aborted.
+func TestReaderReadsAheadOfForeignTransactions(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *fixture) {
+		foreign, a, b := w.franz(kgo.TransactionalID("f")), w.franz(kgo.TransactionalID("a")), w.franz(kgo.TransactionalID("b"))
+		for _, client := range []*kgo.Client{foreign, a, b} {
+			defer client.Close()
+			w.begin(client)
+		}
+		ours := func(client *kgo.Client, value string) {
+			if err := client.ProduceSync(t.Context(), &kgo.Record{Key: []byte("ours"), Value: []byte(value)}).FirstErr(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		ours(a, "1")
+		w.end(a, kgo.TryCommit)
+		w.produce(foreign, "open")
+		w.begin(a)
+		ours(a, "2")
+		ours(b, "aborted")
+		w.end(a, kgo.TryCommit)
+		w.end(b, kgo.TryAbort)
+		w.begin(a)
+		ours(a, "3")
+
+		var got []string
+		reader := w.reader()
+		reader.Ahead, reader.Wanted = true, func(key []byte) bool { return string(key) == "ours" }
+		deliver := func(r Record) error {
+			got = append(got, fmt.Sprint(string(r.Value), " ", r.Ahead))
+			return nil
+		}
+		read := make(chan int64)
+		go func() {
+			next, err := reader.ReadToEnd(t.Context(), orders, 0, 0, deliver)
+			if err != nil {
+				t.Error(err)
+			}
+			read <- next
+		}()
+		time.Sleep(5 * time.Second)
+		select {
+		case <-read:
+			t.Error("the reading ended before the last wanted record was decided")
+		default:
+		}
+		w.end(a, kgo.TryCommit)
+		next := <-read
+		if want := []string{"1 false", "2 true", "3 true"}; !reflect.DeepEqual(got, want) {
+			t.Errorf("read %q, want %q", got, want)
+		}
+
+		// From where it ended, everything that follows is there to be read.
+		w.end(foreign, kgo.TryAbort)
+		got = nil
+		if _, err := reader.ReadToEnd(t.Context(), orders, 0, next, deliver); err != nil {
+			t.Error(err)
+		}
+		if want := []string{"2 false", "3 false"}; !reflect.DeepEqual(got, want) {
+			t.Errorf("read %q afterwards, want %q", got, want)
+		}
+	})
+}
+
+// Follow delivers ahead, too, and each record once more in its turn.
+func TestFollowReadsAhead(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *fixture) {
+		foreign, a := w.franz(kgo.TransactionalID("f")), w.franz()
+		defer foreign.Close()
+		defer a.Close()
+		w.begin(foreign)
+		w.produce(foreign, "open")
+		ctx, stop := context.WithCancel(t.Context())
+		arrived, followed := make(chan bool, 100), make(chan error)
+		go func() {
+			reader := w.reader()
+			reader.Ahead, reader.Wanted = true, func(key []byte) bool { return string(key) == "ours" }
+			followed <- reader.Follow(ctx, orders, 0, 0, func(r Record) error {
+				arrived <- r.Ahead
+				return nil
+			})
+		}()
+		if err := a.ProduceSync(t.Context(), &kgo.Record{Key: []byte("ours")}).FirstErr(); err != nil {
+			t.Fatal(err)
+		}
+		if !<-arrived {
+			t.Error("the record did not arrive ahead of the open transaction")
+		}
+		w.end(foreign, kgo.TryCommit)
+		for <-arrived {
+		}
+		stop()
+		if err := <-followed; !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
+	})
+}

@@ -5,7 +5,8 @@ package txn
 // records (an unclean leader election).
 func (w *Writer) noteOffset(key topicPartition, base int64, count int32) {
 	if base < 0 {
-		return // a duplicate; the broker does not know its offset
+		delete(w.ends, key) // a duplicate; the broker does not know its offset
+		return
 	}
 	if end, known := w.ends[key]; known && base < end {
 		w.rewound[key] = true

@@ -32,6 +32,13 @@ type Transaction struct {
 // Records returns the number of appended records.
 func (t *Transaction) Records() int { return t.records }
 
+// unsend forgets what the leaders have acknowledged: the next attempt sends all records.
+func (t *Transaction) unsend() {
+	for i := range t.batches {
+		t.batches[i].acknowledged = false
+	}
+}
+
 // partitions lists the partitions that have records.
 func (t *Transaction) partitions() []topicPartition {
 	var all []topicPartition

@@ -1,6 +1,7 @@
 package txn
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/binary"
 	"errors"
@@ -60,7 +61,9 @@ func packed(t testing.TB, c kafka.Compression, entries ...entry) []byte {
 func inBatch(c kafka.Compression, count int32, records []byte) []byte {
 	b := batch{count: count, packed: records, codec: c}
 	var out bytes.Buffer
-	b.reader(stamp{-1, -1, -1}).WriteTo(&out)
+	w := bufio.NewWriter(&out)
+	b.seal(stamp{-1, -1, -1}).writeTo(w)
+	w.Flush()
 	return restamp(out.Bytes()[4:], func(p []byte) { binary.BigEndian.PutUint16(p[atAttributes:], uint16(c)) })
 }
 

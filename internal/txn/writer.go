@@ -56,16 +56,19 @@ type Writer struct {
 	sequences   map[topicPartition]int32
 	ends        map[topicPartition]int64 // log end offset after our last batch
 	rewound     map[topicPartition]bool  // see Rewound
+	confirmed   map[topicPartition]int64 // as ends, of our last committed batch; see mustResume
 	// stale reports that a request of this epoch went unanswered and may still arrive.
 	// The next transaction needs another epoch.
 	stale bool
-	// unsure reports that a broker may have gone since the last look for dangling
+	// mayDangle reports that a broker may have gone since the last look for dangling
 	// transactions, and that markers may be missing.
 	mayDangle bool
-	produced  bool      // the current attempt has sent records
-	ended     bool      // the attempt before was committed
-	begun     time.Time // when the last attempt began
-	failed    error     // why the Writer refuses further commits
+	produced  bool // the current attempt may have records in a log
+	ended     bool // the attempt before was committed
+	// lastAborted reports that the last transaction of the owner before was aborted.
+	lastAborted bool
+	begun       time.Time // when the last attempt began
+	failed      error     // why the Writer refuses further commits
 
 	mu         sync.Mutex
 	producerID int64
@@ -104,12 +107,18 @@ func Open(ctx context.Context, cfg Config) (*Writer, error) {
 		sequences:   map[topicPartition]int32{},
 		ends:        map[topicPartition]int64{},
 		rewound:     map[topicPartition]bool{},
+		confirmed:   map[topicPartition]int64{},
 		producerID:  -1,
 		epoch:       -1,
+	}
+	if cfg.AnchorTopic != "" {
+		// Without an answer the ID is opened all the same.
+		_ = w.retry(ctx, callInspect, w.outcomeDeadline(), w.findLastAborted)
 	}
 	o := w.retry(ctx, callInit, time.Time{}, w.initProducerID)
 	if o.action == done {
 		o = w.finishDangling(ctx, nil)
+		w.lastAborted = false
 	}
 	if o.action != done {
 		return nil, fmt.Errorf("open transactional ID %q: %w", cfg.TransactionalID, w.failure(ctx, o))

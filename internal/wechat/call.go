@@ -47,18 +47,9 @@ type answer struct {
 	retryAfter time.Duration
 }
 
-// send makes one round trip. It returns an answer for every HTTP status; an error
-// means that no complete answer arrived.
+// send makes one round trip to the API. It returns an answer for every HTTP status; an
+// error means that no complete answer arrived.
 func (h *Host) send(ctx context.Context, out outgoing) (answer, error) {
-	select {
-	case h.calls <- struct{}{}:
-		defer func() { <-h.calls }()
-	case <-ctx.Done():
-		return answer{}, ctx.Err()
-	}
-	ctx, cancel := context.WithTimeout(ctx, orDefault(h.Timeout, defaultTimeout))
-	defer cancel()
-
 	u := *h.base
 	u.Path += out.path
 	u.RawQuery = out.query
@@ -82,21 +73,41 @@ func (h *Host) send(ctx context.Context, out outgoing) (answer, error) {
 		request.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
 		request.ContentLength = int64(len(body))
 	}
-	request = request.WithContext(ctx)
-
 	sent := time.Now()
-	response, err := h.transport.RoundTrip(request)
+	return h.exchange(ctx, request, h.calls, exchangeLimits{orDefault(h.Timeout, defaultTimeout), orDefault(out.maxBytes, maxBody)},
+		func(header http.Header) { h.noteAnswer(header, sent) })
+}
+
+// exchangeLimits bound a round trip.
+type exchangeLimits struct {
+	timeout time.Duration // of the whole, the answer's body included
+	size    int           // of the answer's body, in bytes
+}
+
+// exchange makes one round trip, one of those that the semaphore allows at a time.
+// heard, if set, is called when the header has arrived.
+func (h *Host) exchange(ctx context.Context, request *http.Request, semaphore chan struct{}, most exchangeLimits, heard func(http.Header)) (answer, error) {
+	select {
+	case semaphore <- struct{}{}:
+		defer func() { <-semaphore }()
+	case <-ctx.Done():
+		return answer{}, ctx.Err()
+	}
+	ctx, cancel := context.WithTimeout(ctx, most.timeout)
+	defer cancel()
+	response, err := h.transport.RoundTrip(request.WithContext(ctx))
 	if err != nil {
 		return answer{}, err
 	}
 	defer response.Body.Close()
-	h.noteAnswer(response.Header, sent)
-	most := orDefault(out.maxBytes, maxBody)
+	if heard != nil {
+		heard(response.Header)
+	}
 	decoded, err := decode(response.Header.Get("Content-Encoding"), response.Body)
 	if err != nil {
 		return answer{}, err
 	}
-	text, err := h.read(decoded, most)
+	text, err := h.read(decoded, most.size)
 	if err != nil {
 		return answer{}, err
 	}

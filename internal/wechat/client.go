@@ -8,6 +8,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"orderwalk/internal/incident"
 )
 
 // Ways to get access tokens, for Config.Auth.
@@ -53,6 +55,8 @@ type Config struct {
 	// Token returns the access token, for AuthStatic and AuthCloudFile. It is called
 	// before each API call.
 	Token func() (string, error)
+	// Server, if set, gives the access token for AuthStatic instead of Token.
+	Server *TokenServer
 	// Tokens returns the shop's access token, for AuthComponent. It is called before
 	// each API call and must be quick unless it has to fetch a token, because there is
 	// none or it has expired. refused is the token that the API has just refused, or
@@ -67,6 +71,9 @@ type Config struct {
 	RateLimit float64
 	// Log should carry the shop's name. Defaults to no logging.
 	Log *slog.Logger
+	// Incidents, if set, receives what other shops may have at the same time: failing
+	// calls, a used up quota. Defaults to lines of Log about this client alone.
+	Incidents *incident.Source
 	// OnCall, if set, is called after each attempt of a list call, with the kind of
 	// range, the result and the duration. result is from a bounded set: "ok", a known
 	// errcode, "other_errcode", "http_502", "bad_body", "silent", "timeout", "reset",
@@ -82,6 +89,7 @@ type Config struct {
 type Client struct {
 	host           *Host
 	log            *slog.Logger
+	incidents      *incident.Source
 	onCall         func(r Range, result string, took time.Duration)
 	onTokenRefresh func(result string)
 
@@ -116,7 +124,10 @@ func New(cfg Config) *Client {
 		callRate:       newCallRate(cfg.RateLimit),
 		auth:           orDefault(cfg.Auth, AuthStableToken),
 	}
-	c.failures.log = c.log
+	if c.incidents = cfg.Incidents; c.incidents == nil {
+		c.incidents = incident.New(c.log).Of("")
+	}
+	c.failures.report = c.incidents
 	refuse := func(message, hint string) {
 		c.refused = &Error{Op: ListOp, Class: Stop, Message: message, Hint: hint}
 	}
@@ -135,6 +146,16 @@ func New(cfg Config) *Client {
 		}
 		c.given, c.tokens = cfg.Secret, kept
 	case AuthStatic, AuthCloudFile:
+		if c.auth == AuthStatic && cfg.Server != nil {
+			asks, err := newServerCalls(c, cfg.AppID, *cfg.Server)
+			if err != nil {
+				refuse("access token URL cannot be used: "+err.Error(), "check the access token URL")
+				return c
+			}
+			c.auth = serverAuth
+			c.given, c.tokens = cfg.Server.Secret, &fetchedTokens{client: c, ask: asks.ask, lending: true}
+			break
+		}
 		if cfg.Token == nil {
 			refuse("no access token", c.auth+" needs one")
 		}
@@ -238,14 +259,15 @@ func (c *Client) refreshed(result string) {
 func (c *Client) throttled(v *Error, sent time.Time) {
 	c.overRate.Store(v)
 	if perSecond, first := c.callRate.throttle(sent, c.host.apiNow()); first {
-		c.log.Warn("throttled by the API; continuing at a lower rate in the next minute", "error", v, "calls_per_second", perSecond)
+		// The next minute may be throttled again.
+		c.incidents.BeginUntil(time.Now().Add(2*time.Minute), rateLowered, "error", v, "calls_per_second", perSecond)
 	}
 }
 
 func (c *Client) exhausted(v *Error) {
 	c.overQuota.Store(v)
 	if until, first := c.callRate.exhaust(c.host.apiNow()); first {
-		c.log.Warn("daily quota used up; pausing until it resets", "error", v, "until", until)
+		c.incidents.BeginUntil(until, quotaUsedUp, "error", v, "until", until)
 	}
 }
 

@@ -31,6 +31,7 @@ const (
 	hintRelay     = "the relay is not up yet: enable the hosting's 开放接口服务, then deploy a new version"
 	hintRelayed   = "the API refused the token of the hosting's relay: check that the hosting belongs to this shop"
 	hintKicked    = "another system fetches tokens of this app ID, which ends ours: let one system fetch them, or use stable_token in all"
+	hintLent      = "the API refuses what the token server gives: check that it renews the token, and that no other system fetches tokens of this app ID"
 	hintCode      = "the authorization code is used or expired: have the shop authorise the third-party platform again"
 
 	hintPlatformID     = "check the app ID of the third-party platform"
@@ -125,6 +126,10 @@ var lookAgain = map[int]time.Duration{89506: 24 * time.Hour, 89507: time.Hour}
 // platformAuth is the key of the platform's own calls in overrides.
 const platformAuth = "platform"
 
+// serverAuth is the auth of clients whose token a token server gives; AuthStatic to
+// callers.
+const serverAuth = "token server"
+
 // overrides replaces entries of codes for one auth, or for the platform's own calls,
 // where a code means another app ID.
 var overrides = map[string]map[int]entry{
@@ -137,6 +142,7 @@ var overrides = map[string]map[int]entry{
 		31042: {Stop, hintOther}, 606006: {Stop, hintOther},
 	},
 	AuthToken:     {40001: {Token, hintKicked}},
+	serverAuth:    {40001: {Token, hintLent}, 40014: {Token, hintLent}, 42001: {Token, hintLent}},
 	AuthCloudFile: {48001: {Wait, hintCloudPath}},
 	AuthCloudOpen: {
 		41001: {Retry, hintRelay}, 48001: {Wait, hintCloudPath},

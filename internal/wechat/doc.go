@@ -10,6 +10,7 @@
 //
 //	Host ── one per API host: connection pool, timeout, the API's clock
 //	  ├─ Client ── one per app ID: token, rate, quota pause, retries
+//	  │    ├─ TokenServer ── another system's server that gives the token
 //	  │    ├─ List ── wait for rate and quota → token → call → page or *Error
 //	  │    └─ Quota ── what is left of the day
 //	  └─ Platform ── a third-party platform's calls, one attempt each
@@ -20,7 +21,8 @@
 // https://developers.weixin.qq.com/doc/store/shop/dev_before/commErrCode.md and
 // https://developers.weixin.qq.com/doc/store/shop/API/channels-shop-order/api_getorderlist.html.
 //
-// Access tokens travel in the query string, app secrets in request bodies. Neither
+// Access tokens travel in the query string, app secrets in request bodies, and the
+// credentials for a token server in a header and perhaps in its URL. None of them
 // appears in an error or log line of this package: URLs are removed from errors,
 // bodies are never quoted, and every token and secret in use is redacted from the
 // API's messages.

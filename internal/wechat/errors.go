@@ -85,8 +85,11 @@ type Error struct {
 
 	// result is the call's metrics label, from a bounded set.
 	result string
-	// unknown marks an undocumented errcode: a few attempts before Stop.
+	// unknown marks an undocumented errcode, or an answer of a token server that may
+	// pass: a few attempts before the call ends with Class.
 	unknown bool
+	// elsewhere marks an error of a token server, not of the API.
+	elsewhere bool
 	// silence is what a success leaves out.
 	silence silence
 	// unfit marks an answer that cannot become a record: a few attempts before Stop.
@@ -130,6 +133,19 @@ func (e *Error) Error() string {
 }
 
 func (e *Error) Unwrap() error { return e.Err }
+
+// OfTokenServer reports whether an error is about a token server (see TokenServer), or
+// the last failure of a call that waited is.
+func OfTokenServer(err error) bool {
+	var v *Error
+	var waited *Interrupted
+	if errors.As(err, &waited) {
+		v = waited.Last
+	} else {
+		errors.As(err, &v)
+	}
+	return v != nil && v.elsewhere
+}
 
 // Result labels the outcome of a call for metrics, from the bounded set that
 // Config.OnCall has: "ok" for no error, "error" for one of another package.

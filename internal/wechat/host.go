@@ -42,6 +42,7 @@ type Host struct {
 	transport http.RoundTripper
 	buffers   sync.Pool
 	calls     chan struct{} // semaphore: holds a value for each call in progress
+	asks      chan struct{} // the same for requests to token servers
 
 	mu      sync.Mutex
 	heardAt time.Time // when the latest answer came, local clock
@@ -148,7 +149,7 @@ func (h *Host) noteAnswer(header http.Header, sent time.Time) {
 func (h *Host) open() error {
 	h.opened.Do(func() {
 		h.base, h.baseErr = parseBase(h.URL)
-		h.calls = make(chan struct{}, maxCalls)
+		h.calls, h.asks = make(chan struct{}, maxCalls), make(chan struct{}, maxAsks)
 		h.transport = h.Transport
 		if h.transport == nil {
 			h.transport = newTransport()

@@ -53,7 +53,7 @@ func (c *Client) read(ctx context.Context, q Query, mood effort) (Page, error) {
 		}
 		used, err := c.tokens.get(ctx)
 		if err != nil {
-			return Page{}, err
+			return Page{}, r.because(err)
 		}
 		sent := time.Now()
 		page, v := c.list(ctx, used, q)
@@ -78,7 +78,7 @@ func (c *Client) read(ctx context.Context, q Query, mood effort) (Page, error) {
 			err = r.failed(ctx, v, sent)
 		}
 		if err != nil {
-			return Page{}, err
+			return Page{}, r.because(err)
 		}
 		if !doubt.since.IsZero() && c.foundEmpty(q, doubt.since) {
 			r.passed = true

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 )
@@ -144,17 +145,33 @@ func (p *Platform) AuthorizerToken(ctx context.Context, componentToken, appID, r
 // it is read, it returns an error of class Retry: the caller would take a missing shop
 // for one that has not authorised the platform.
 func (p *Platform) Authorizers(ctx context.Context, componentToken string) ([]Authorizer, error) {
-	var all []Authorizer
+	all, _, err := p.AuthorizersWhole(ctx, componentToken)
+	return all, err
+}
+
+// listedAuthorizer is an entry of the list.
+type listedAuthorizer struct {
+	AppID   string `json:"authorizer_appid"`
+	Refresh string `json:"refresh_token"`
+	At      number `json:"auth_time"`
+}
+
+func (a listedAuthorizer) complete() bool {
+	return a.AppID != "" && strings.TrimSpace(a.Refresh) != ""
+}
+
+// AuthorizersWhole is Authorizers that also reports whether the list is whole: every page
+// had the same total, and it lists that many shops. If a shop leaves while the list is
+// read, the others move up, and one may move between two pages unseen. Entries without an
+// app ID or a refresh token are left out.
+func (p *Platform) AuthorizersWhole(ctx context.Context, componentToken string) (all []Authorizer, whole bool, err error) {
+	whole = true
 	at := make(map[string]int)
 	total := int64(0)
 	for offset := 0; offset < maxAuthorizers; {
 		var answer struct {
-			Total *number `json:"total_count"`
-			List  []struct {
-				AppID   string `json:"authorizer_appid"`
-				Refresh string `json:"refresh_token"`
-				At      number `json:"auth_time"`
-			} `json:"list"`
+			Total *number            `json:"total_count"`
+			List  []listedAuthorizer `json:"list"`
 		}
 		v := p.call(ctx, platformCall{op: authorizersOp, path: authorizersPath, token: componentToken, body: map[string]any{
 			"component_appid": p.AppID, "offset": offset, "count": authorizersPage,
@@ -166,19 +183,19 @@ func (p *Platform) Authorizers(ctx context.Context, componentToken string) ([]Au
 			if len(answer.List) == 0 && (now > listed || now < total) || now+maxLeaving < listed {
 				return false
 			}
-			for _, shop := range answer.List {
-				if shop.AppID == "" || strings.TrimSpace(shop.Refresh) == "" {
-					return false
-				}
-			}
-			return true
+			return len(answer.List) == 0 || slices.ContainsFunc(answer.List, listedAuthorizer.complete)
 		})
 		if v != nil {
-			return nil, v
+			return nil, false, v
 		}
 		known := len(all)
+		whole = whole && (offset == 0 || total == int64(*answer.Total))
 		total = int64(*answer.Total)
 		for _, shop := range answer.List {
+			if !shop.complete() {
+				whole = false
+				continue
+			}
 			one := Authorizer{AppID: shop.AppID, RefreshToken: strings.TrimSpace(shop.Refresh)}
 			if shop.At > 0 {
 				one.AuthorizedAt = time.Unix(int64(shop.At), 0)
@@ -192,14 +209,14 @@ func (p *Platform) Authorizers(ctx context.Context, componentToken string) ([]Au
 			all = append(all, one)
 		}
 		if offset += len(answer.List); int64(offset) >= int64(*answer.Total) {
-			return all, nil
+			return all, whole && int64(len(all)) == total, nil
 		}
 		if len(all) == known {
 			// Every further call would return the same page.
-			return nil, badAnswer(authorizersOp, http.StatusOK, "a page of the list only repeats shops of previous pages")
+			return nil, false, badAnswer(authorizersOp, http.StatusOK, "a page of the list only repeats shops of previous pages")
 		}
 	}
-	return nil, &Error{Op: authorizersOp, Class: Stop, Message: "the list has no end", Hint: hintBug, result: "bad_body"}
+	return nil, false, &Error{Op: authorizersOp, Class: Stop, Message: "the list has no end", Hint: hintBug, result: "bad_body"}
 }
 
 // StartTicketPush makes the vendor push verify tickets (again).

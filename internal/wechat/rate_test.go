@@ -58,7 +58,7 @@ func TestCallsThrottledTogetherLowerTheRateOnce(t *testing.T) {
 		w.pages(t, 8)
 		equal(t, "rate", float64(w.callRate.limiter.Limit()), 8)
 		equal(t, "calls", a.count(listPath), 1+8+8)
-		equal(t, "warnings", w.lines("level=WARN"), 1)
+		equal(t, "warnings", w.lines("throttled by the API; continuing"), 1)
 		a.lists = []reply{code(45011)}
 		w.page(t)
 		equal(t, "rate after another", float64(w.callRate.limiter.Limit()), 4)
@@ -150,7 +150,7 @@ func TestQuotaPausesAllCallsUntilMidnightInShanghai(t *testing.T) {
 			}
 		}
 		equal(t, "calls", a.count(listPath), 1+5+3+1)
-		equal(t, "warnings", w.lines("level=WARN"), 1)
+		equal(t, "warnings", w.lines("daily quota used up"), 1)
 	})
 }
 

@@ -2,33 +2,28 @@ package wechat
 
 import (
 	"context"
-	"log/slog"
+	"errors"
 	"sync"
 	"time"
 
 	"orderwalk/internal/backoff"
+	"orderwalk/internal/incident"
 )
 
 const (
 	keyTries     = 3 // attempts of one request whose next_key is refused
 	unknownTries = 5 // attempts of one request whose errcode is undocumented
 	unfitTries   = 5 // attempts of one request whose answer cannot become a record
-	// warnEvery is the shortest time between two warnings of a client whose calls fail
-	// on and off.
-	warnEvery = time.Minute
 )
 
-// newBackoff grows from first to most with jitter and without end; the library's
-// default stops after 15 minutes.
+// failureLog holds the failures of a client's calls that are being retried.
 type failureLog struct {
-	log *slog.Logger
+	report *incident.Source
 
-	mu       sync.Mutex
-	calls    int // calls being retried
-	last     *Error
-	since    time.Time
-	warnedAt time.Time
-	warned   bool // about the current failures
+	mu    sync.Mutex
+	calls int // calls being retried
+	last  *Error
+	kind  incident.Kind // of the first failure
 }
 
 // failed records a failure of a call; first reports whether it is the call's first.
@@ -36,17 +31,12 @@ func (t *failureLog) failed(v *Error, first bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.last = v
-	now := time.Now()
 	if first {
 		if t.calls++; t.calls == 1 {
-			t.since = now
+			t.kind = failing(v)
 		}
 	}
-	if t.warned || !t.warnedAt.IsZero() && now.Sub(t.warnedAt) < warnEvery {
-		return
-	}
-	t.warned, t.warnedAt = true, now
-	t.log.Warn("call failed; retrying", "error", v, "class", v.Class.String())
+	t.report.Begin(t.kind, "error", v, "class", v.Class.String())
 }
 
 // over records the end of a call that failed before.
@@ -56,10 +46,8 @@ func (t *failureLog) over(passed bool) {
 	if t.calls--; t.calls > 0 {
 		return
 	}
-	if t.warned && passed {
-		t.log.Info("calls succeed again", "after", time.Since(t.since).Round(time.Millisecond))
-	}
-	t.warned, t.last = false, nil
+	t.report.End(t.kind, passed)
+	t.last = nil
 }
 
 // lastError returns the latest failure, nil if no call is being retried.
@@ -138,6 +126,15 @@ func (r *retries) failed(ctx context.Context, v *Error, sent time.Time) error {
 		return interrupted(r.op, err, r.last)
 	}
 	return nil
+}
+
+// because adds the call's last failure to the error of a wait for a token.
+func (r *retries) because(err error) error {
+	var waited *Interrupted
+	if errors.As(err, &waited) && waited.Last == nil && r.last != nil {
+		return interrupted(waited.Op, waited.Err, r.last)
+	}
+	return err
 }
 
 // note shows the failure in logs and state until the call ends.

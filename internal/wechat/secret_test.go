@@ -1,7 +1,6 @@
 package wechat
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -16,6 +15,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"orderwalk/test/logtest"
 )
 
 // leaky is an API and a network that print what they receive wherever they can: the
@@ -119,7 +120,7 @@ func TestNoSecretInErrorsLogsAndStates(t *testing.T) {
 }
 
 func noSecretInErrorsLogsAndStates(t *testing.T, l *leaky, cfg Config) {
-	var log bytes.Buffer
+	var log logtest.Buffer
 	var said strings.Builder
 	cfg.AppID = "wx1"
 	cfg.Host = &Host{URL: "http://api.test", Transport: l}
@@ -154,7 +155,7 @@ func noSecretInErrorsLogsAndStates(t *testing.T, l *leaky, cfg Config) {
 	}
 	said.WriteString(log.String())
 	told(t, said.String(), append(l.secrets, l.token)...)
-	if !strings.Contains(said.String(), "[redacted]") || log.Len() == 0 {
+	if !strings.Contains(said.String(), "[redacted]") || len(log.String()) == 0 {
 		t.Errorf("no log and no error at all:\n%s", said.String())
 	}
 }

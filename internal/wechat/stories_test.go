@@ -158,7 +158,7 @@ func TestRelayThatComesUpLate(t *testing.T) {
 		if err := b.list(); err != nil || time.Since(began) < 5*time.Minute || time.Since(began) > 6*time.Minute {
 			t.Errorf("after %v: %v", time.Since(began), err)
 		}
-		equal(t, "warnings", b.log.Count("the relay is not up yet"), 1)
+		equal(t, "warnings", b.log.Count("call failed; retrying"), 1)
 		b.poll(time.Minute, time.Hour)
 		equal(t, "warnings of who answers", b.log.Count("x-openapi-seqid"), 0)
 		v.set("seqid_absent")

@@ -62,6 +62,9 @@ type fetchedTokens struct {
 	// holds, so that two systems could end each other's without limit; see
 	// renewalDelay.
 	revoking bool
+	// lending: another system renews the token, so a call may return the refused one;
+	// see repeatDelay.
+	lending bool
 
 	mu      sync.Mutex
 	now     token // current token; value "" = none
@@ -76,6 +79,12 @@ type fetchedTokens struct {
 	// source; retryAt is when a refused one is tried again.
 	early   int
 	retryAt time.Time
+	// latest is the value of the latest token, also when it was refused. repeats
+	// counts how often in a row a lending source gave a refused one again; askAt is
+	// when it may be asked because of the next refusal.
+	latest  string
+	repeats int
+	askAt   time.Time
 }
 
 // flight is one token call that several callers wait for.
@@ -98,6 +107,9 @@ func (s *fetchedTokens) get(ctx context.Context) (token, error) {
 		if f == nil {
 			s.flight = &flight{done: make(chan struct{})}
 			refusals := s.refusals
+			if s.repeats > 0 {
+				refusals = 0 // repeatDelay has waited already
+			}
 			s.mu.Unlock()
 			if err := s.fly(ctx, usable, refusals); err != nil {
 				return token{}, err
@@ -131,6 +143,7 @@ func (s *fetchedTokens) fly(ctx context.Context, usable bool, refusals int) erro
 		life := time.Duration(min(max(answer.seconds, shortestLife), longestLife)) * time.Second
 		s.now = token{param: "access_token", value: answer.token, serial: s.now.serial + 1}
 		s.bornAt, s.deadAt = now, now.Add(life)
+		s.noteRepeat(answer.token, usable)
 		s.renewAt = now.Add(life - min(renewAhead, life/3))
 		if usable {
 			s.early = 0
@@ -225,7 +238,10 @@ const (
 // but the first, the refused token is tried again, because refusals are known to pass.
 // The caller holds mu.
 func (s *fetchedTokens) renewalDelay(now time.Time) time.Duration {
-	if !s.revoking {
+	switch {
+	case s.lending:
+		return s.repeatDelay(now)
+	case !s.revoking:
 		return 0
 	}
 	if now.Before(s.retryAt) {
@@ -246,6 +262,36 @@ func (s *fetchedTokens) renewalDelay(now time.Time) time.Duration {
 		s.client.log.Warn("tokens of this app ID end early: another system fetches them too, and each fetch ends the other's token; let one system fetch them, or use stable_token in all")
 	}
 	return 0
+}
+
+// noteRepeat counts a refused token that a lending source gave again. early reports
+// that the call was an early renewal. The caller holds mu.
+func (s *fetchedTokens) noteRepeat(value string, early bool) {
+	switch {
+	case value != s.latest:
+		s.latest, s.repeats = value, 0
+	case s.lending && !early:
+		s.repeats++
+		s.askAt = s.bornAt.Add(refusalDelay(s.repeats + 1))
+	}
+}
+
+// repeatDelay is renewalDelay for a lending source. The first refusal of a token makes
+// the client ask at once. If it gets the same token, it asks about a second later, then
+// 2, 4, 8 … up to 60 seconds apart, until it gets another; also if the API accepts the
+// token in between. Meanwhile the refused token is tried again. The caller holds mu.
+func (s *fetchedTokens) repeatDelay(now time.Time) time.Duration {
+	if now.Before(s.retryAt) {
+		return s.retryAt.Sub(now)
+	}
+	left := s.askAt.Sub(now)
+	if s.repeats == 0 || left <= 0 {
+		return 0
+	}
+	s.refusals++
+	wait := min(refusalDelay(s.refusals+1), max(left, time.Second))
+	s.retryAt = now.Add(wait)
+	return wait
 }
 
 func (s *fetchedTokens) accepted(used token) {

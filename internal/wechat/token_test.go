@@ -82,7 +82,7 @@ func TestTokenRefusedAgainAndAgain(t *testing.T) {
 		if first := at[1].Sub(at[0]); first > time.Second {
 			t.Errorf("first renewal after %v, want at once", first)
 		}
-		equal(t, "warnings", w.lines("level=WARN"), 1)
+		equal(t, "warnings", w.lines("call failed; retrying"), 1)
 	})
 }
 

@@ -1,7 +1,6 @@
 package wechat
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -16,6 +15,7 @@ import (
 	"time"
 
 	"orderwalk/test/leaktest"
+	"orderwalk/test/logtest"
 )
 
 const (
@@ -51,6 +51,8 @@ type api struct {
 	alive func(token string) bool
 	// life is the expires_in of tokens.
 	life int
+	// beside are other servers of the network, by host.
+	beside map[string]http.Handler
 
 	issued int
 	calls  []call
@@ -68,6 +70,10 @@ type call struct {
 }
 
 func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if other := a.beside[r.Host]; other != nil {
+		other.ServeHTTP(w, r)
+		return
+	}
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
 		panic(http.ErrAbortHandler)
@@ -183,9 +189,9 @@ type fixture struct {
 	*Client
 	api     *api
 	host    *Host
-	log     *bytes.Buffer // of levels info and above
-	results []string      // of list calls
-	renewed []string      // results of token calls
+	log     *logtest.Buffer // of levels info and above
+	results []string        // of list calls
+	renewed []string        // results of token calls
 	leaks   leaktest.Search
 }
 
@@ -194,7 +200,7 @@ func inBubble(t *testing.T, a *api, cfg Config, story func(t *testing.T, w *fixt
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		l := newListener()
-		w := &fixture{api: a, log: new(bytes.Buffer)}
+		w := &fixture{api: a, log: new(logtest.Buffer)}
 		server := &http.Server{Handler: w.leaks.Watch(a), ErrorLog: slog.NewLogLogger(slog.DiscardHandler, 0)}
 		go server.Serve(l)
 		transport := newTransport()

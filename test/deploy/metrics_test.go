@@ -20,7 +20,12 @@ var others = []struct {
 	name, file string
 	labels     []string
 }{
+	{"orderwalk_authorized_shops", "/internal/cli/authorizedshops.go", []string{"state"}},
 	{"orderwalk_pushes_total", "/internal/cli/sidecar.go", []string{"result"}},
+	{"kafka_producer_outgoing_byte_total", "/internal/cli/traffic.go", nil},
+	{"kafka_consumer_incoming_byte_total", "/internal/cli/traffic.go", nil},
+	{"kafka_producer_connection_count", "/internal/cli/traffic.go", nil},
+	{"kafka_consumer_connection_count", "/internal/cli/traffic.go", nil},
 }
 
 // collectors are those of the Go runtime and of the process, which the program
@@ -104,23 +109,56 @@ func alerts(t *testing.T) []alert {
 	return file.Groups[0].Rules
 }
 
-// Every metric and every label in an alert or on the dashboard is one that the
-// program has.
-func TestMetricsAreTheProgramsOwn(t *testing.T) {
+// metricsOf returns the names and labels of all metrics of the program.
+func metricsOf(t *testing.T) inventory {
+	t.Helper()
 	have := inventory{}
 	metrics := connector.NewMetrics(have)
+	metrics.Build(have, "v1", "abc")
 	connector.New(connector.Config{Metrics: metrics, Log: slog.New(slog.DiscardHandler)}, have)
+	for _, f := range connector.ShopFamilies() {
+		have[f.Name] = f.Labels
+	}
 	for _, m := range others {
 		if !strings.Contains(read(t, root+m.file), `"`+m.name+`"`) {
 			t.Errorf("%s does not have %s any more", m.file, m.name)
 		}
 		have[m.name] = m.labels
 	}
+	return have
+}
+
+// docs/METRICS.md lists every metric with its labels, and no other.
+func TestDocsListEveryMetric(t *testing.T) {
+	const docs = root + "/docs/METRICS.md"
+	text := read(t, docs)
+	var want []string
+	for name, labels := range metricsOf(t) {
+		row := name
+		if len(labels) > 0 {
+			row += "{" + strings.Join(labels, ",") + "}"
+		}
+		want = append(want, row)
+		if !strings.Contains(text, "\n| `"+row+"` |") {
+			t.Errorf("no row for %s", row)
+		}
+	}
+	for _, row := range found(t, docs, "(?m)^\\| `((?:orderwalk|kafka)_[^`]+)` \\|") {
+		if !slices.Contains(want, row) {
+			t.Errorf("no metric %s", row)
+		}
+	}
+}
+
+// Every metric and every label in an alert or on the dashboard is one that the
+// program has.
+func TestMetricsAreTheProgramsOwn(t *testing.T) {
+	have := metricsOf(t)
 	for _, name := range collectors {
 		have[name] = nil
 	}
 
-	metric := regexp.MustCompile(`\b((?:orderwalk|kafka_connect|process|go)_[a-z0-9_]+)\b(?:\{([^}]*)\})?`)
+	metric := regexp.MustCompile(`\b((?:orderwalk|kafka|process|go)_[a-z0-9_]+)\b(?:\{([^}]*)\})?`)
 	matcher := regexp.MustCompile(`([a-z_]+)(?:=~|!~|!=|=)"`)
 	grouping := regexp.MustCompile(`\b(?:by|on) \(([a-z_, ]+)\)`)
 	used := 0
@@ -159,9 +197,7 @@ func TestMetricsAreTheProgramsOwn(t *testing.T) {
 // Whoever has the chart's metrics can show all the program has: the dashboard
 // leaves out none but what other panels say as well.
 func TestDashboardShowsEveryMetric(t *testing.T) {
-	have := inventory{}
-	metrics := connector.NewMetrics(have)
-	connector.New(connector.Config{Metrics: metrics, Log: slog.New(slog.DiscardHandler)}, have)
+	have := metricsOf(t)
 	elsewhere := map[string]string{
 		"orderwalk_watermark_timestamp_seconds": "orderwalk_lag_seconds",
 		"orderwalk_late_order_seconds":          "orderwalk_late_orders_total",

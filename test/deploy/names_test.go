@@ -222,7 +222,7 @@ func TestStrimziMakesTheProgramsTopic(t *testing.T) {
 
 // secretFields are those of the shops file that hold a secret itself: in a
 // ConfigMap they have no place.
-var secretFields = []string{"app_secret", "access_token", "authorizer_refresh_token", "push_token", "push_aes_key"}
+var secretFields = []string{"app_secret", "access_token", "access_token_url_secret", "authorizer_refresh_token", "push_token", "push_aes_key"}
 
 // A shop of the values has the fields of a shop of the file.
 func TestShopsHaveEveryField(t *testing.T) {

@@ -17,6 +17,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"orderwalk/internal/config"
+	"orderwalk/test/certtest"
 )
 
 func TestTemplates(t *testing.T) {
@@ -129,7 +130,7 @@ func TestTheProgramTakesTheEnvironment(t *testing.T) {
 
 // inside moves the places that a pod mounts into a folder.
 func inside(dir, text string) string {
-	return strings.NewReplacer("/run/orderwalk/", dir+"/run/", "/etc/orderwalk/", dir+"/etc/").Replace(text)
+	return strings.NewReplacer("/run/orderwalk/", dir+"/run/", "/etc/orderwalk/", dir+"/etc/", "/more", dir+"/more").Replace(text)
 }
 
 // mount lays out the files that a pod's volumes have.
@@ -143,6 +144,11 @@ func mount(t *testing.T, dir string, pod podSpec, all []manifest) {
 			t.Fatal(err)
 		}
 	}
+	if err := os.Mkdir(filepath.Join(dir, "more"), 0o700); err != nil { // the examples' own volume
+		t.Fatal(err)
+	}
+	authority := certtest.New(t)
+	certPEM, keyPEM := authority.Issue(t, "worker")
 	for _, v := range pod.Volumes {
 		for _, m := range all {
 			if m.Kind == "ConfigMap" && m.Metadata.Name == v.ConfigMap.Name {
@@ -162,6 +168,12 @@ func mount(t *testing.T, dir string, pod podSpec, all []manifest) {
 					text = base64.StdEncoding.EncodeToString(make([]byte, 32))
 				case strings.HasSuffix(item.Path, "push-aes-key"):
 					text = strings.Repeat("A", 43)
+				case strings.HasSuffix(item.Path, "tls.crt"):
+					text = string(certPEM)
+				case strings.HasSuffix(item.Path, "tls.key"):
+					text = string(keyPEM)
+				case strings.HasSuffix(item.Path, "ca.crt"):
+					text = string(authority.PEM)
 				case strings.HasSuffix(item.Path, "shops.yaml"):
 					text = foreignShops
 				}

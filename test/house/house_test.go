@@ -18,20 +18,23 @@ const module = "orderwalk"
 // imports only packages of rows below its own. docs/DESIGN.md says what each is.
 var rows = [][]string{
 	// Tests of the whole, and their kits: nothing imports them but tests.
-	{"bench", "test/deploy", "test/house", "test/leaktest", "test/logtest", "test/program", "test/trial"},
-	{"test/kafkatest"},
+	{"bench", "test/connect/play", "test/deploy", "test/house", "test/leaktest", "test/logtest", "test/openapitest", "test/program", "test/trial"},
+	{"test/connect"},
+	{"test/certtest", "test/kafkatest"},
 	{"."},
 	{"internal/cli"},
 	// What runs, and what is asked about it.
-	{"connector", "internal/forecast"},
-	{"internal/config", "internal/control", "internal/platform", "internal/push"},
+	{"internal/control"},
+	{"internal/fleet"},
+	{"connector", "internal/forecast", "internal/roster"},
+	{"internal/config", "internal/desired", "internal/platform", "internal/push"},
 	// What a walk decides, and what is kept.
 	{"connector/window", "internal/budget", "internal/grouplog"},
 	{"offsets", "internal/record"},
 	// Kafka and the API.
 	{"internal/access", "internal/group", "internal/topics", "internal/txn", "internal/wechat"},
 	{"internal/httpserve", "internal/kafkaconn", "internal/kafkawire"},
-	{"internal/backoff", "internal/redact"},
+	{"docs", "internal/backoff", "internal/incident", "internal/loglevel", "internal/redact"},
 	// A product of its own, which others can take out of the house.
 	{"simulator"},
 }

@@ -36,12 +36,17 @@ func Fetch(ctx context.Context) (string, error) { return fetch(ctx, Version) }
 
 // fetch is Fetch for one of the versions.
 func fetch(ctx context.Context, version string) (string, error) {
-	pom := bytes.ReplaceAll(pom, []byte(Version), []byte(version))
-	root, err := moduleRoot()
+	return FetchJars(ctx, "kafka-"+version, bytes.ReplaceAll(pom, []byte(Version), []byte(version)))
+}
+
+// FetchJars downloads the jars that pom names into .cache/name if they are missing,
+// and returns that folder. Maven verifies each jar by the checksum of its repository.
+func FetchJars(ctx context.Context, name string, pom []byte) (string, error) {
+	root, err := ModuleRoot()
 	if err != nil {
 		return "", err
 	}
-	dir := filepath.Join(root, ".cache", "kafka-"+version)
+	dir := filepath.Join(root, ".cache", name)
 	if err := find("java"); err != nil {
 		return "", err
 	}
@@ -68,7 +73,7 @@ func fetch(ctx context.Context, version string) (string, error) {
 		return "", err
 	}
 	if err := download(ctx, dir, pom); err != nil {
-		return "", fmt.Errorf("fetch Kafka %s: %w", version, err)
+		return "", fmt.Errorf("fetch %s: %w", name, err)
 	}
 	return dir, nil
 }
@@ -87,7 +92,7 @@ func download(ctx context.Context, dir string, pom []byte) error {
 	if err := os.WriteFile(file, pom, 0o644); err != nil {
 		return err
 	}
-	mvn := exec.CommandContext(ctx, "mvn", "-q", "-B", "-f", file,
+	mvn := exec.CommandContext(ctx, "mvn", "-q", "-B", "-C", "-f", file,
 		"dependency:copy-dependencies", "-DoutputDirectory="+part)
 	if out, err := mvn.CombinedOutput(); err != nil {
 		return fmt.Errorf("mvn dependency:copy-dependencies: %w\n%s", err, out)
@@ -105,9 +110,9 @@ func find(program string) error {
 	return nil
 }
 
-// moduleRoot is the folder of the nearest go.mod at or above the working
+// ModuleRoot is the folder of the nearest go.mod at or above the working
 // directory: for a test that is its package's folder.
-func moduleRoot() (string, error) {
+func ModuleRoot() (string, error) {
 	wd, err := os.Getwd()
 	if err != nil {
 		return "", fmt.Errorf("find the module's root: %w", err)

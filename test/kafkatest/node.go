@@ -27,17 +27,17 @@ type node struct {
 	proc *process // nil while the broker is down
 }
 
-// process is one run of a broker.
+// process is one run of a broker or of a Connect worker.
 type process struct {
 	cmd   *exec.Cmd
 	watch *exec.Cmd
 	hold  io.Closer     // watch waits until this closes
-	ended chan struct{} // closed when the broker's process has ended
+	ended chan struct{} // closed when cmd has ended
 }
 
 // format creates an empty data folder for the cluster ID.
 func (n *node) format(ctx context.Context, clusterID string) error {
-	cmd := n.java(ctx, "-Xmx128m", "-XX:TieredStopAtLevel=1", "kafka.tools.StorageTool",
+	cmd := java(ctx, n.cache, "-Xmx128m", "-XX:TieredStopAtLevel=1", "kafka.tools.StorageTool",
 		"format", "-t", clusterID, "-c", n.properties())
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("format the broker's storage: %w\n%s", err, out)
@@ -47,61 +47,69 @@ func (n *node) format(ctx context.Context, clusterID string) error {
 
 func (n *node) properties() string { return filepath.Join(n.dir, "server.properties") }
 
-// java returns a command with Kafka's class path; args are JVM options, class,
-// arguments.
-func (n *node) java(ctx context.Context, args ...string) *exec.Cmd {
+// java returns a command with the class path of Kafka in cache, the folder Fetch
+// returned; args are JVM options, class, arguments.
+func java(ctx context.Context, cache string, args ...string) *exec.Cmd {
 	return exec.CommandContext(ctx, "java", append([]string{
-		"-cp", filepath.Join(n.cache, "lib", "*"),
-		"-Dlog4j2.configurationFile=" + filepath.Join(n.cache, "log4j2.properties"),
+		"-cp", filepath.Join(cache, "lib", "*"),
+		"-Dlog4j2.configurationFile=" + filepath.Join(cache, "log4j2.properties"),
 	}, args...)...)
 }
 
 // start starts the broker; it does not wait until the broker serves.
-func (n *node) start() error {
+func (n *node) start() (err error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.proc != nil {
 		return errors.New("start the broker: it runs already")
 	}
-	log, err := os.OpenFile(n.log, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
-	if err != nil {
-		return fmt.Errorf("open the broker's log: %w", err)
-	}
-	defer log.Close()
-	// Independent of a context: the cluster decides when a broker ends.
 	args := append([]string{"-Xmx512m", "-Xms256m", "-XX:+UseSerialGC"}, n.jvm...)
-	cmd := n.java(context.Background(), append(args, "kafka.Kafka", n.properties())...)
-	cmd.Stdout, cmd.Stderr = log, log
-	if err := cmd.Start(); err != nil {
+	// Independent of a context: the cluster decides when a broker ends.
+	cmd := java(context.Background(), n.cache, append(args, "kafka.Kafka", n.properties())...)
+	n.proc, err = run(cmd, n.log, n.dir)
+	if err != nil {
 		return fmt.Errorf("start the broker: %w", err)
+	}
+	return nil
+}
+
+// run starts cmd with its output in the file log, and a guard that also removes dir.
+func run(cmd *exec.Cmd, log, dir string) (*process, error) {
+	out, err := os.OpenFile(log, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
+	if err != nil {
+		return nil, fmt.Errorf("open its log: %w", err)
+	}
+	defer out.Close()
+	cmd.Stdout, cmd.Stderr = out, out
+	if err := cmd.Start(); err != nil {
+		return nil, err
 	}
 	p := &process{cmd: cmd, ended: make(chan struct{})}
 	go func() {
 		_ = cmd.Wait() // its log has the reason
 		close(p.ended)
 	}()
-	if err := p.guard(n.dir); err != nil {
+	if err := p.guard(dir); err != nil {
 		p.kill()
-		return err
+		return nil, err
 	}
-	n.proc = p
-	return nil
+	return p, nil
 }
 
-// guard starts the shell that kills the broker and removes its data when this process
-// ends. A pipe from this process is the shell's standard input: the kernel closes it,
-// also after kill −9, and read returns. The shell ignores Ctrl-C, which reaches the
-// whole process group.
+// guard starts the shell that kills p and removes its data when this process ends. A
+// pipe from this process is the shell's standard input: the kernel closes it, also
+// after kill −9, and read returns. The shell ignores Ctrl-C, which reaches the whole
+// process group.
 func (p *process) guard(dir string) error {
 	p.watch = exec.Command("sh", "-c",
 		`trap "" INT TERM HUP; read -r _; kill -9 "$1"; rm -rf "$2"; rmdir "${2%/*}"`,
 		"sh", strconv.Itoa(p.cmd.Process.Pid), dir)
 	in, err := p.watch.StdinPipe()
 	if err != nil {
-		return fmt.Errorf("guard the broker: %w", err)
+		return fmt.Errorf("guard the process: %w", err)
 	}
 	if err := p.watch.Start(); err != nil {
-		return fmt.Errorf("guard the broker: %w", err)
+		return fmt.Errorf("guard the process: %w", err)
 	}
 	p.hold = in
 	return nil
@@ -148,8 +156,10 @@ func (n *node) running() *process {
 }
 
 // tail returns the end of the broker's log, for error messages.
-func (n *node) tail() string {
-	data, err := os.ReadFile(n.log)
+func (n *node) tail() string { return tail(n.log) }
+
+func tail(log string) string {
+	data, err := os.ReadFile(log)
 	if err != nil {
 		return err.Error()
 	}

@@ -12,7 +12,7 @@ func (s *Search) Environment(pairs []string) {
 	for _, pair := range pairs {
 		name, value, _ := strings.Cut(pair, "=")
 		name, ours := strings.CutPrefix(name, "ORDERWALK_")
-		if !ours || value == "" || strings.HasSuffix(name, "_URL") {
+		if !ours || value == "" || strings.HasSuffix(name, "_URL") || strings.HasSuffix(name, "_POINTER") || strings.HasSuffix(name, "_USERNAME") {
 			continue
 		}
 		path := strings.HasSuffix(name, "_FILE")

@@ -52,6 +52,9 @@ type process struct {
 	cmd            *exec.Cmd
 	stdout, stderr logtest.Buffer
 	ended          chan struct{} // closed when the process has ended
+	// counted has the largest value that each series has had: those of a shop that
+	// moves to another worker end.
+	counted map[string]float64
 }
 
 // run starts `orderwalk run` with the fixture's shops, with settings such as
@@ -60,7 +63,7 @@ func (w *fixture) run(settings ...string) *process { return w.runWith("orderwalk
 
 func (w *fixture) runWith(program string, settings ...string) *process {
 	w.Helper()
-	p := &process{w: w, number: len(w.lives) + 1, settings: settings, cmd: exec.Command(program, "run"), ended: make(chan struct{})}
+	p := &process{w: w, number: len(w.lives) + 1, settings: settings, cmd: exec.Command(program, "run"), ended: make(chan struct{}), counted: map[string]float64{}}
 	for _, pair := range os.Environ() {
 		if !strings.HasPrefix(pair, "ORDERWALK_") {
 			p.cmd.Env = append(p.cmd.Env, pair)
@@ -187,15 +190,21 @@ func (p *process) ready() bool {
 	return answer.StatusCode == http.StatusOK
 }
 
-// metric returns the sum of a metric's series.
+// metric returns the sum of a counter's series, with those that have ended since.
 func (p *process) metric(name string) (sum float64) {
 	p.w.Helper()
 	for line := range strings.Lines(p.get("/metrics")) {
 		if rest, ok := strings.CutPrefix(line, name); ok && (rest[0] == '{' || rest[0] == ' ') {
-			n, err := strconv.ParseFloat(strings.TrimSpace(line[strings.LastIndexByte(line, ' '):]), 64)
+			end := strings.LastIndexByte(line, ' ')
+			n, err := strconv.ParseFloat(strings.TrimSpace(line[end:]), 64)
 			if err != nil {
 				p.w.Fatal(err)
 			}
+			p.counted[line[:end]] = max(n, p.counted[line[:end]])
+		}
+	}
+	for series, n := range p.counted {
+		if before, _, _ := strings.Cut(series, "{"); before == name {
 			sum += n
 		}
 	}

@@ -157,7 +157,7 @@ func (w *fixture) compare(s source, found map[string][]*kgo.Record) (orders int)
 	w.Helper()
 	truth := w.truth(s)
 	var lost, repeated, stray int
-	var examples []string
+	var examples, missing []string
 	example := func(count *int, format string, args ...any) {
 		if *count++; *count <= 5 {
 			examples = append(examples, fmt.Sprintf(format, args...))
@@ -172,6 +172,9 @@ func (w *fixture) compare(s source, found map[string][]*kgo.Record) (orders int)
 		switch {
 		case len(records) == 0 && must:
 			example(&lost, "lost %s of %s second %d", id, s.kind, at)
+			if len(missing) < 5 {
+				missing = append(missing, id)
+			}
 		case len(records) > 1:
 			var where []string
 			for _, r := range records {
@@ -191,6 +194,9 @@ func (w *fixture) compare(s source, found map[string][]*kgo.Record) (orders int)
 		if _, real := truth[id]; !real {
 			example(&stray, "%s is no order of that range: %s", id, records[0].Value)
 		}
+	}
+	if lost > 0 {
+		examples = append(examples, w.fate(missing))
 	}
 	if lost+repeated+stray > 0 {
 		w.Errorf("source %s (%s %s, %d to %d): of %d orders %d lost, %d repeated, %d out of place\n%s",

@@ -45,9 +45,17 @@ with `orderwalk config`: each variable is set here, or said there not to be. */}
 {{- include "orderwalk.var" (list "ORDERWALK_SESSION_TIMEOUT" $v.sessionTimeout) }}
 {{- include "orderwalk.var" (list "ORDERWALK_TRANSACTION_TIMEOUT" $v.transactionTimeout) }}
 {{- include "orderwalk.var" (list "ORDERWALK_SHOPS_FILE" (include "orderwalk.shopsFile" .)) }}
+{{- include "orderwalk.var" (list "ORDERWALK_SHOPS" ($v.authorizedShops.enabled | ternary "authorized" "")) }}
 {{- include "orderwalk.var" (list "ORDERWALK_API_URL" $v.api.url) }}
 {{- include "orderwalk.var" (list "ORDERWALK_AUTH" $v.api.auth) }}
 {{- include "orderwalk.var" (list "ORDERWALK_CLOUD_TOKEN_FILE" $v.api.cloudTokenFile) }}
+{{- with $v.api }}
+{{- include "orderwalk.var" (list "ORDERWALK_ACCESS_TOKEN_URL" .accessTokenUrl) }}
+{{- include "orderwalk.var" (list "ORDERWALK_ACCESS_TOKEN_URL_USERNAME" .accessTokenUrlUsername) }}
+{{- include "orderwalk.var" (list "ORDERWALK_ACCESS_TOKEN_URL_SECRET_FILE" (include "orderwalk.secretFile" .accessTokenUrlSecret)) }}
+{{- include "orderwalk.var" (list "ORDERWALK_ACCESS_TOKEN_POINTER" .accessTokenPointer) }}
+{{- include "orderwalk.var" (list "ORDERWALK_ACCESS_TOKEN_EXPIRY_POINTER" .accessTokenExpiryPointer) }}
+{{- end }}
 {{- with $v.component }}
 {{- include "orderwalk.var" (list "ORDERWALK_COMPONENT_APP_ID" .appId) }}
 {{- include "orderwalk.var" (list "ORDERWALK_COMPONENT_APP_SECRET_FILE" (include "orderwalk.secretFile" .appSecret)) }}
@@ -71,6 +79,7 @@ with `orderwalk config`: each variable is set here, or said there not to be. */}
 {{- include "orderwalk.var" (list "ORDERWALK_MAX_WINDOW" .maxWindow) }}
 {{- include "orderwalk.var" (list "ORDERWALK_MIN_WINDOW" .minWindow) }}
 {{- include "orderwalk.var" (list "ORDERWALK_POLL_INTERVAL" .pollInterval) }}
+{{- include "orderwalk.var" (list "ORDERWALK_POLL_INTERVAL_MAX" .pollIntervalMax) }}
 {{- include "orderwalk.var" (list "ORDERWALK_SETTLE_DELAY" .settleDelay) }}
 {{- include "orderwalk.var" (list "ORDERWALK_LOOKBACK" .lookback) }}
 {{- include "orderwalk.var" (list "ORDERWALK_CONCURRENCY" .concurrency) }}
@@ -79,6 +88,15 @@ with `orderwalk config`: each variable is set here, or said there not to be. */}
 {{- end }}
 {{- include "orderwalk.var" (list "ORDERWALK_LISTEN" ":8083") }}
 {{- include "orderwalk.var" (list "ORDERWALK_REST_TOKEN_FILE" (include "orderwalk.secretFile" $v.rest.token)) }}
+{{- include "orderwalk.var" (list "ORDERWALK_REST_SECRET_DIRS" (join "," $v.rest.secretDirs)) }}
+{{- with $v.rest.tls }}
+{{- if and .clientCa.secret (not .certificate.secret) }}
+{{- fail "rest.tls.clientCa: client certificates need TLS: give rest.tls.certificate" }}
+{{- end }}
+{{- include "orderwalk.var" (list "ORDERWALK_LISTEN_TLS_CERT_FILE" (include "orderwalk.secretFile" (dict "secret" .certificate.secret "key" .certificate.certKey))) }}
+{{- include "orderwalk.var" (list "ORDERWALK_LISTEN_TLS_KEY_FILE" (include "orderwalk.secretFile" (dict "secret" .certificate.secret "key" .certificate.keyKey))) }}
+{{- include "orderwalk.var" (list "ORDERWALK_LISTEN_TLS_CLIENT_CA_FILE" (include "orderwalk.secretFile" .clientCa)) }}
+{{- end }}
 {{- include "orderwalk.var" (list "ORDERWALK_LOG_LEVEL" $v.log.level) }}
 {{- include "orderwalk.var" (list "ORDERWALK_LOG_FORMAT" $v.log.format) }}
 {{- include "orderwalk.var" (list "GOMEMLIMIT" (include "orderwalk.goMemLimit" (dict "resources" .resources "percent" $v.goMemLimitPercent))) }}

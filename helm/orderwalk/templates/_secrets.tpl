@@ -21,10 +21,16 @@ program reads such files again when they change. */}}
 {{- include "orderwalk.ref" $kafka.sasl.token }}
 {{- include "orderwalk.ref" $kafka.sasl.clientSecret }}
 {{- include "orderwalk.ref" $v.shopsFile }}
+{{- include "orderwalk.ref" $v.api.accessTokenUrlSecret }}
 {{- include "orderwalk.ref" $v.component.appSecret }}
 {{- include "orderwalk.ref" $v.component.verifyTicket }}
 {{- include "orderwalk.ref" $v.component.stateKey }}
 {{- include "orderwalk.ref" $v.rest.token }}
+{{- with $v.rest.tls.certificate }}
+{{- include "orderwalk.ref" (dict "secret" .secret "key" .certKey) }}
+{{- include "orderwalk.ref" (dict "secret" .secret "key" .keyKey) }}
+{{- end }}
+{{- include "orderwalk.ref" $v.rest.tls.clientCa }}
 {{- if $v.push.enabled }}
 {{- include "orderwalk.ref" $v.push.token }}
 {{- include "orderwalk.ref" $v.push.aesKey }}

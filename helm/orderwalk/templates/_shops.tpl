@@ -4,8 +4,13 @@
 {{- end }}
 
 {{- define "orderwalk.shops" -}}
+{{- $authorized := .Values.authorizedShops }}
+{{- $rules := or $authorized.limit $authorized.exclude $authorized.overrides }}
+{{- if and $rules (not $authorized.enabled) (ne .component "backfill") }}
+{{- fail "authorizedShops has rules and is not enabled: set authorizedShops.enabled, or remove them" }}
+{{- end }}
 {{- if not (or .Values.shopsFile.configMap .Values.shopsFile.secret) }}
-{{- if not .Values.shops }}
+{{- if not (or .Values.shops $authorized.enabled) }}
 {{- fail "shops is empty: list at least one shop with its appId, or name a file of shops with shopsFile" }}
 {{- end }}
 # No secret is in it: where a shop has one, its file is named. The program looks
@@ -18,7 +23,7 @@ metadata:
     {{- include "orderwalk.labels" . | nindent 4 }}
 data:
   shops.yaml: |
-    shops:
+    shops:{{ if not .Values.shops }} []{{ end }}
     {{- range .Values.shops }}
     - app_id: {{ .appId | quote }}
       {{- range $field, $value := omit . "appId" }}
@@ -29,7 +34,29 @@ data:
       {{- end }}
       {{- end }}
     {{- end }}
+    {{- if $authorized.enabled }}
+    {{- with $authorized.limit }}
+    limit: {{ include "orderwalk.text" . }}
+    {{- end }}
+    {{- with $authorized.exclude }}
+    exclude:
+    {{- range . }}
+    - {{ . | quote }}
+    {{- end }}
+    {{- end }}
+    {{- with $authorized.overrides }}
+    overrides:
+    {{- range . }}
+    - match: {{ .match | quote }}
+      {{- range $field, $value := omit . "match" }}
+      {{ snakecase $field }}: {{ include "orderwalk.text" $value | quote }}
+      {{- end }}
+    {{- end }}
+    {{- end }}
+    {{- end }}
 {{- else if .Values.shops }}
 {{- fail "shops and shopsFile are both given: give one of them" }}
+{{- else if $rules }}
+{{- fail "shopsFile and rules of authorizedShops are both given: write limit, exclude and overrides into that file" }}
 {{- end }}
 {{- end }}

@@ -1,0 +1,106 @@
+package connector
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"testing"
+	"time"
+
+	"orderwalk/simulator"
+)
+
+// crew has n shops that are polled every 10 s and have no orders.
+func (a *testbed) crew(n int) []shop {
+	var cfg simulator.Config
+	var shops []shop
+	for i := range n {
+		id := fmt.Sprintf("wx%016d", i)
+		cfg.Shops = append(cfg.Shops, simulator.Shop{AppID: id, Secret: "secret-" + id})
+		p := testPolicy()
+		p.PollInterval, p.SettleDelay, p.Lookback, p.Start = 10*time.Second, 15*time.Second, 10*time.Minute, time.Now().Unix()-60
+		shops = append(shops, shop{appID: id, policy: p})
+	}
+	a.simulate(cfg)
+	return shops
+}
+
+// TestAnIdleShopTakesOneGoroutine while it waits for its next poll.
+func TestAnIdleShopTakesOneGoroutine(t *testing.T) {
+	const shops = 400
+	alone(t, func(a *testbed) {
+		crew := a.crew(shops)
+		others := runtime.NumGoroutine()
+		p := a.start(crew...)
+		a.until("all are live", func() bool { return count(p, StateLive) == shops })
+		time.Sleep(time.Minute + 5*time.Second) // between two polls, which all have in the same second
+		others += 500                           // Kafka's and those of connections
+		if n := runtime.NumGoroutine() - others; n > shops {
+			t.Errorf("%d goroutines for %d shops", n, shops)
+		}
+		if err := p.stop(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// TestShopsBeginInTurns: shops that are due in the same second begin to read a few at a
+// time, in the order in which they came, and a call without an answer delays the others by
+// no more than longestTurn.
+func TestShopsBeginInTurns(t *testing.T) {
+	inBubble(t, func(*testbed) {
+		all := make(turns, 2)
+		began := time.Now()
+		order := make(chan int, 5)
+		for i := range 5 {
+			go func() {
+				end, err := all.await(context.Background())
+				if err != nil {
+					t.Error(err)
+				}
+				order <- i
+				if i != 1 { // the API does not answer this one
+					time.Sleep(time.Millisecond)
+					end()
+				}
+			}()
+			time.Sleep(time.Microsecond)
+		}
+		for i := range 5 {
+			if got := <-order; got != i {
+				t.Errorf("shop %d has turn %d", got, i)
+			}
+		}
+		if took := time.Since(began); took > 10*time.Millisecond {
+			t.Errorf("took %v beside one that waits", took)
+		}
+		time.Sleep(2 * longestTurn)
+		for range cap(all) { // the turn without an answer is over, too
+			if _, err := all.await(context.Background()); err != nil {
+				t.Error(err)
+			}
+		}
+		ctx, cancel := context.WithCancel(context.Background())
+		cancel()
+		if _, err := all.await(ctx); err == nil {
+			t.Error("a turn beyond the last one")
+		}
+		time.Sleep(2 * longestTurn)
+	})
+}
+
+// TestCountsOfAShopTakeOneAllocation: a map for each of ten thousand shops would take 4 MB.
+func TestCountsOfAShopTakeOneAllocation(t *testing.T) {
+	const shops = 1000
+	names := make([]string, shops+1) // AllocsPerRun makes one more run
+	for i := range names {
+		names[i] = fmt.Sprintf("shop-%d", i)
+	}
+	all, next := tallies{counts: make(map[string][]Tally, len(names))}, 0
+	if n := testing.AllocsPerRun(shops, func() {
+		all.add(names[next], "ok", 1)
+		next++
+	}); n > 1 {
+		t.Errorf("%v allocations", n)
+	}
+}

@@ -1,0 +1,109 @@
+package control
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strconv"
+	"time"
+
+	"orderwalk/internal/desired"
+	"orderwalk/internal/fleet"
+	"orderwalk/internal/grouplog"
+)
+
+// changeTimeout is how long a change may take to be committed: less than writeTimeout, so
+// that the caller is told. Connect's is 90 s.
+const changeTimeout = 25 * time.Second
+
+// Texts of Kafka Connect that clients look for before they try a call again.
+const (
+	noLeader    = "Cannot complete request momentarily due to no known leader URL, likely because a rebalance was underway."
+	conflicting = "Cannot complete request because of a conflicting operation (e.g. worker rebalance)"
+)
+
+// committing runs a change, which is not committed any more once the client has gone.
+func committing(r *http.Request, change func(ctx context.Context) error) error {
+	ctx, cancel := context.WithTimeout(r.Context(), changeTimeout)
+	defer cancel()
+	return change(ctx)
+}
+
+// refused answers a change that was not made, and reports whether it was one. unknown is
+// the start of the message for a shop that does not exist.
+func (s *Server) refused(w http.ResponseWriter, err error, unknown string) bool {
+	var missing *fleet.UnknownError
+	switch {
+	case err == nil:
+		return false
+	case errors.As(err, &missing):
+		writeError(w, http.StatusNotFound, unknown+missing.Name)
+	case errors.Is(err, fleet.ErrStarting), errors.Is(err, grouplog.ErrNotYet):
+		writeError(w, http.StatusConflict, noLeader)
+	case errors.Is(err, desired.ErrConflict):
+		writeError(w, http.StatusConflict, conflicting)
+	default:
+		s.log().Error("cannot commit a change that was asked for over HTTP", "error", err)
+		s.refuse(w, http.StatusInternalServerError, err)
+	}
+	return true
+}
+
+// target answers PUT /connectors/{name}/pause, resume and stop.
+func (s *Server) target(target desired.Target, status int) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		err := committing(r, func(ctx context.Context) error {
+			return s.Fleet.Steer(ctx, target, caller(r), r.PathValue("name"))
+		})
+		if !s.refused(w, err, "Unknown connector ") {
+			w.WriteHeader(status)
+		}
+	}
+}
+
+// restart answers POST /connectors/{name}/restart. Without includeTasks and onlyFailed
+// Connect restarts the connector and not its task; a shop is both.
+func (s *Server) restart(w http.ResponseWriter, r *http.Request) {
+	name, query := r.PathValue("name"), r.URL.Query()
+	tasks, _ := strconv.ParseBool(query.Get("includeTasks"))
+	onlyFailed, _ := strconv.ParseBool(query.Get("onlyFailed"))
+	find := s.Fleet.Known
+	if tasks || onlyFailed { // the answer has its state
+		find = s.Fleet.Shop
+	}
+	shop, err := find(r.Context(), name)
+	if err == nil {
+		err = committing(r, func(ctx context.Context) error { return s.Fleet.Restart(ctx, onlyFailed, caller(r), name) })
+	}
+	switch {
+	case s.refused(w, err, "Unknown connector: "):
+	case tasks || onlyFailed:
+		writeJSON(w, http.StatusAccepted, asRestarting(s.stateOf(shop), onlyFailed))
+	default:
+		w.WriteHeader(http.StatusNoContent)
+	}
+}
+
+// restartTask answers POST /connectors/{name}/tasks/{task}/restart.
+func (s *Server) restartTask(w http.ResponseWriter, r *http.Request) {
+	name, id := r.PathValue("name"), r.PathValue("task")
+	if !isNumber(id) {
+		notThere(w)
+		return
+	}
+	shop, err := s.Fleet.Known(r.Context(), name)
+	switch {
+	case err != nil:
+	case id != "0" || len(tasksOf(shop)) == 0:
+		writeError(w, http.StatusNotFound, "Unknown task: "+name+"-"+id)
+		return
+	default:
+		err = committing(r, func(ctx context.Context) error { return s.Fleet.Restart(ctx, false, caller(r), name) })
+	}
+	if !s.refused(w, err, "Unknown connector: ") {
+		w.WriteHeader(http.StatusNoContent)
+	}
+}
+
+// caller names who makes a call, for the log and for what is stored with a change.
+func caller(r *http.Request) string { return r.RemoteAddr }
