@@ -4,6 +4,8 @@ import (
 	"context"
 	"slices"
 	"time"
+
+	"orderwalk/internal/backoff"
 )
 
 // A successful answer may leave out the list, or whether there are more pages.
@@ -31,6 +33,7 @@ import (
 //	                         blindPatience.
 const (
 	silentTries = 6 // attempts of one page, and of a range for estimates
+	listTries   = 3 // attempts of one list of a check
 	// recountPages bounds the pages of a range that is listed again.
 	recountPages = 2000
 
@@ -131,8 +134,8 @@ const (
 	holdsSome
 )
 
-// silenceCheck requests more lists about a range, each once. After a list without a
-// result it requests no more and knows nothing.
+// silenceCheck requests more lists about a range. After a list without a result it
+// requests no more and knows nothing.
 type silenceCheck struct {
 	client       *Client
 	ctx          context.Context
@@ -154,29 +157,43 @@ type listing struct {
 	silence silence
 }
 
-func (i *silenceCheck) list(q Query) (l listing) {
-	if !i.canAsk() {
-		return listing{}
-	}
-	if i.err = i.client.callRate.wait(i.ctx); i.err != nil {
-		return listing{}
-	}
-	page, v := i.client.list(i.ctx, i.used, q)
-	if i.err = i.ctx.Err(); i.err != nil {
-		return listing{}
-	}
-	switch {
-	case v == nil:
+// list requests a list. One that fails in a way that passes by itself, or that lacks its
+// orders, is requested again at once: a check needs several lists in a row, and would
+// otherwise begin again, later and later, at an API that fails one call in ten.
+func (i *silenceCheck) list(q Query) listing {
+	more := false // an answer had has_more and no order_id_list
+	delays := backoff.New(200*time.Millisecond, time.Second)
+	for try := 1; i.canAsk(); try++ {
+		if i.err = i.client.callRate.wait(i.ctx); i.err != nil {
+			break
+		}
+		page, v := i.client.list(i.ctx, i.used, q)
+		if i.err = i.ctx.Err(); i.err != nil {
+			break
+		}
 		i.listedOrders = i.listedOrders || len(page.IDs) > 0
-		return listing{ids: page.IDs, next: page.Next, whole: !page.More}
-	case v.silence != complete:
-		i.listedOrders = i.listedOrders || len(page.IDs) > 0
-		i.sawNoList = i.sawNoList || v.silence == lacksList
-		return listing{silence: v.silence}
-	case v.Class == Shrink:
-		i.listedOrders = true
-	case v.Class == Retry || v.Class == Token || v.Class == Throttled || v.Class == Quota:
-		i.failed = v
+		switch {
+		case v == nil && (len(page.IDs) > 0 || !more):
+			return listing{ids: page.IDs, next: page.Next, whole: !page.More}
+		case v == nil, v.silence == lacksList, v.silence == saysNothing && more:
+			if more = true; try == listTries {
+				i.sawNoList = true
+				return listing{silence: lacksList}
+			}
+		case v.silence != complete:
+			return listing{silence: v.silence}
+		case v.Class == Shrink:
+			i.listedOrders = true
+			return listing{}
+		case try < listTries && v.RetryAfter == 0 && (v.Class == Retry || v.unknown):
+		case v.Class == Retry || v.Class == Token || v.Class == Throttled || v.Class == Quota:
+			i.failed = v
+		default:
+			return listing{}
+		}
+		if i.canAsk() {
+			i.err = delays.Sleep(i.ctx)
+		}
 	}
 	return listing{}
 }

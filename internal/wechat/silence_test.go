@@ -144,3 +144,37 @@ func TestAFullPageWithoutAnEndIsCountedAgain(t *testing.T) {
 		}
 	})
 }
+
+// An API that leaves out what is empty fails every second call. The lists of one check
+// are requested again where they fail; a check that begins again at each failure would
+// never end.
+func TestACheckOfSilenceOutlastsFailures(t *testing.T) {
+	for _, failure := range []string{`{"errcode":-1,"errmsg":"system error"}`, `{"errcode":987654,"errmsg":"unknown"}`, `<html>`, `{"errcode":0,"has_more":true,"next_key":"K"}`} {
+		a, calls := &api{}, 0
+		a.answer = func(body string) string {
+			var q struct {
+				Range struct {
+					Start int64 `json:"start_time"`
+				} `json:"create_time_range"`
+			}
+			if calls++; calls%2 == 0 {
+				return failure
+			}
+			if err := json.Unmarshal([]byte(body), &q); err != nil || q.Range.Start >= anyQuery.Start {
+				return `{"errcode":0,"errmsg":"ok"}`
+			}
+			return `{"errcode":0,"order_id_list":["1"]}`
+		}
+		inBubble(t, a, Config{}, func(t *testing.T, w *fixture) {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+			defer cancel()
+			before := anyQuery
+			before.Start, before.End = anyQuery.Start-3600, anyQuery.Start
+			for _, q := range []Query{before, anyQuery} {
+				if page, err := w.List(ctx, q); err != nil || len(page.IDs) > 0 && q == anyQuery {
+					t.Errorf("%s: %d–%d: %+v, %v", failure, q.Start, q.End, page, err)
+				}
+			}
+		})
+	}
+}
