@@ -271,29 +271,35 @@ func (c *Cluster) each(do func(int, *node) error) error {
 
 func loopback(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }
 
-// freePorts finds unused ports below those that the kernel gives to outgoing
+// freePorts finds unused ports for processes that open them later.
+func freePorts(n int) (ports []int, err error) {
+	for range n {
+		l, err := listen()
+		if err != nil {
+			return nil, err
+		}
+		defer l.Close() // when all are found
+		ports = append(ports, l.Addr().(*net.TCPAddr).Port)
+	}
+	return ports, nil
+}
+
+// listen listens on an unused port below those that the kernel gives to outgoing
 // connections: a client that keeps dialling a stopped broker must neither take its
 // port nor connect to itself.
-func freePorts(n int) ([]int, error) {
+func listen() (net.Listener, error) {
 	const low, high, tries = 20000, 32000, 1000
-	var ports []int
-	taken := map[int]bool{}
+	var last error
 	for range tries {
-		if len(ports) == n {
-			return ports, nil
-		}
 		offset, err := rand.Int(rand.Reader, big.NewInt(high-low))
 		if err != nil {
 			return nil, err
 		}
-		port := low + int(offset.Int64())
-		l, err := net.Listen("tcp", loopback(port))
-		if err != nil || taken[port] {
-			continue
+		l, err := net.Listen("tcp", loopback(low+int(offset.Int64())))
+		if err == nil {
+			return l, nil
 		}
-		l.Close()
-		taken[port] = true
-		ports = append(ports, port)
+		last = err
 	}
-	return nil, fmt.Errorf("find free ports: %d of %d after %d tries", len(ports), n, tries)
+	return nil, fmt.Errorf("find a free port: none after %d tries: %w", tries, last)
 }

@@ -121,11 +121,7 @@ func (p *Proxy) Hits(api int16, do Action) int {
 // Forward listens on one more address and forwards to target, which need not be
 // listening yet.
 func (p *Proxy) Forward(target string) (addr string, err error) {
-	ports, err := freePorts(1)
-	if err != nil {
-		return "", err
-	}
-	l, err := net.Listen("tcp", loopback(ports[0]))
+	l, err := listen()
 	if err != nil {
 		return "", fmt.Errorf("open the proxy's port: %w", err)
 	}
