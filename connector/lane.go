@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/segmentio/kafka-go"
+	"golang.org/x/sync/errgroup"
 
 	"orderwalk/internal/backoff"
 	"orderwalk/internal/record"
@@ -163,9 +164,33 @@ func (l *lane) once(ctx context.Context) (err error) {
 	return err
 }
 
+// known reads what is committed of a lane that was just opened, and meanwhile what is
+// wanted of its shops, and whether the lane is still this worker's. A shop that is
+// stopped and then altered was stopped before it was altered, and an alteration after
+// the lane was opened fences its writer: so no reading that begins after that misses the
+// stop but has the alteration.
+func (l *lane) known(ctx context.Context) (loaded offsets.Lane, end int64, err error) {
+	reading, ctx := errgroup.WithContext(ctx)
+	reading.Go(func() error { return l.confirm(ctx) })
+	if c := l.cfg.Sidecar; c != nil && c.CatchUp != nil {
+		reading.Go(func() error {
+			if err := c.CatchUp(ctx); err != nil {
+				return fmt.Errorf("read what is wanted of the shops: %w", err)
+			}
+			return nil
+		})
+	}
+	reading.Go(func() (err error) {
+		loaded, end, err = l.load(ctx, nil)
+		return err
+	})
+	err = reading.Wait()
+	return loaded, end, err
+}
+
 // confirm waits until the group says whether the lane is still assigned to this worker.
 // Opening a lane fences its owner, so confirm runs right after: an outdated worker
-// gives up before it reads or writes anything.
+// gives up before it writes anything.
 func (l *lane) confirm(ctx context.Context) error {
 	for {
 		mine, err := l.mine(ctx)
@@ -185,8 +210,8 @@ func (l *lane) confirm(ctx context.Context) error {
 }
 
 // live is one life of the lane, for the shops whose topics have encoders: fence older
-// owners, confirm the assignment, read what is wanted and what is committed, then walk
-// and commit until ctx ends, all shops have ended, or a transaction is in doubt.
+// owners, confirm the assignment and read what is wanted and committed, then walk and
+// commit until ctx ends, all shops have ended, or a transaction is in doubt.
 func (l *lane) live(ctx context.Context, encoders map[string]record.Encoder) error {
 	writer, err := txn.Open(ctx, txn.Config{
 		Addr: l.cfg.Addr, Transport: l.cfg.Transport,
@@ -204,17 +229,7 @@ func (l *lane) live(ctx context.Context, encoders map[string]record.Encoder) err
 	if err != nil {
 		return fmt.Errorf("open lane %d: %w", l.number, err)
 	}
-	if err := l.confirm(ctx); err != nil {
-		return err
-	}
-	// A shop that was stopped and altered is walked by no worker that has read the
-	// alteration but not the stop.
-	if c := l.cfg.Sidecar; c != nil && c.CatchUp != nil {
-		if err := c.CatchUp(ctx); err != nil {
-			return fmt.Errorf("read what is wanted of the shops: %w", err)
-		}
-	}
-	loaded, end, err := l.load(ctx, nil)
+	loaded, end, err := l.known(ctx)
 	if err != nil {
 		return err
 	}

@@ -18,7 +18,7 @@ type Sidecar struct {
 	// ends with its error.
 	Prepare func(ctx context.Context, lane int) error
 	// CatchUp, if not nil, reads what was written of the group so far. A worker calls it
-	// whenever it has opened a lane, before it reads the lane: see lane.live.
+	// whenever it has opened a lane: see lane.known.
 	CatchUp func(ctx context.Context) error
 	// Follow runs in every worker until ctx ends.
 	Follow func(ctx context.Context, lane int)

@@ -151,6 +151,21 @@ func (w *worker) run(ctx context.Context) error {
 		log.Warn(warning)
 	}
 
+	// Kafka is reached while the rest is wired.
+	ctx, abandon := context.WithCancel(ctx)
+	defer abandon()
+	group, walking := errgroup.WithContext(ctx)
+	brokers := kafkaconn.New(kafkaConfig(cfg.Kafka, cfg.WorkerID, log))
+	defer brokers.Close()
+	var clusterID atomic.Value
+	clusterID.Store("")
+	var reaching errgroup.Group
+	reaching.Go(func() error {
+		id, err := reachKafka(walking, brokers, log)
+		clusterID.Store(id)
+		return err
+	})
+
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	metrics := connector.NewMetrics(registry)
@@ -161,8 +176,6 @@ func (w *worker) run(ctx context.Context) error {
 	incidents := incident.New(log)
 	book := &shopBook{host: host, metrics: metrics, log: log, incidents: incidents, clients: map[string]known{}}
 
-	brokers := kafkaconn.New(kafkaConfig(cfg.Kafka, cfg.WorkerID, log))
-	defer brokers.Close()
 	url := advertised(cfg, w.listener.Addr())
 	registry.MustRegister(newTraffic(brokers))
 	var conn *connector.Connector
@@ -198,8 +211,6 @@ func (w *worker) run(ctx context.Context) error {
 	registry.MustRegister(newAuthorizedShops(list.Counts))
 	shops = fleet.New(fleet.Config{Connector: conn, Desired: sidecar.desired, Roster: list, Worker: cmp.Or(cfg.WorkerID, url[strings.LastIndex(url, "/")+1:]),
 		Client: peerClient(encryption), Log: log})
-	var clusterID atomic.Value
-	clusterID.Store("")
 	page := &control.Server{
 		Version: build.version, Commit: build.commit,
 		ClusterID: func() string { return clusterID.Load().(string) },
@@ -213,10 +224,8 @@ func (w *worker) run(ctx context.Context) error {
 	// that an operator can watch the start and the drain.
 	serving, stopServing := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopServing()
-	group, walking := errgroup.WithContext(ctx)
 	group.Go(func() error { return page.Run(serving, w.listener) })
-	id, err := reachKafka(walking, brokers, log)
-	if err != nil {
+	if err := reaching.Wait(); err != nil {
 		stopServing()
 		if served := group.Wait(); served != nil {
 			return served
@@ -226,7 +235,6 @@ func (w *worker) run(ctx context.Context) error {
 		}
 		return err
 	}
-	clusterID.Store(id)
 	if w.started != nil {
 		w.started(conn.Status)
 	}
