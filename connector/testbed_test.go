@@ -157,6 +157,10 @@ func (a *testbed) config(p *plug, log *slog.Logger, reg prometheus.Registerer, s
 	if a.bubble {
 		transport.MetadataTTL = time.Hour
 	}
+	rate := 1e6
+	if a.bubble {
+		rate = 150 // no two calls of an app ID at the same instant, as in real time
+	}
 	web := &http.Transport{DialContext: p.DialContext, MaxIdleConnsPerHost: 100}
 	host := &wechat.Host{URL: a.apiURL, Transport: web, Timeout: 5 * time.Second}
 	metrics := NewMetrics(reg)
@@ -168,7 +172,7 @@ func (a *testbed) config(p *plug, log *slog.Logger, reg prometheus.Registerer, s
 		TransactionTimeout: 10 * time.Second, QuotaLiveShare: a.liveShare, Format: a.format(), Addr: kafka.TCP(a.brokers...), Transport: transport, Host: host, Metrics: metrics, Log: log, Incidents: incident.New(log), Hint: func(error) string { return tryIt }}
 	clients := make(map[string]*wechat.Client)
 	for _, s := range shops {
-		wc := wechat.Config{Host: host, AppID: s.appID, RateLimit: cmp.Or(s.rate, 1e6), Log: log, Incidents: cfg.Incidents.Of(cmp.Or(s.name, s.appID)), OnCall: func(_ wechat.Range, result string, took time.Duration) { metrics.OnCall(s.appID, result, took) }, OnTokenRefresh: metrics.OnTokenRefresh(s.appID)}
+		wc := wechat.Config{Host: host, AppID: s.appID, RateLimit: cmp.Or(s.rate, rate), Log: log, Incidents: cfg.Incidents.Of(cmp.Or(s.name, s.appID)), OnCall: func(_ wechat.Range, result string, took time.Duration) { metrics.OnCall(s.appID, result, took) }, OnTokenRefresh: metrics.OnTokenRefresh(s.appID)}
 		if s.static != nil {
 			wc.Auth, wc.Token = "static", s.static
 		} else if s.server != nil {

@@ -14,6 +14,9 @@ import (
 const (
 	defaultRate = 50.0
 	lowestRate  = 0.2 // calls a second, the lowest rate that throttling leads to
+	// burst is the time whose calls may go out at once. Timers are late by up to a
+	// millisecond, so calls that had to be closer than that would each lose as much.
+	burst = 10 * time.Millisecond
 	// Share of the full rate that a minute without a refusal restores.
 	recovery = 0.1
 	// Right after midnight the vendor's counters may not have been reset yet: then the
@@ -45,7 +48,8 @@ func newCallRate(perSecond float64) *callRate {
 	if perSecond <= 0 {
 		perSecond = defaultRate
 	}
-	return &callRate{configured: perSecond, full: perSecond, lowered: perSecond, limiter: rate.NewLimiter(rate.Limit(perSecond), 1)}
+	limiter := rate.NewLimiter(rate.Limit(perSecond), max(1, int(perSecond*burst.Seconds())))
+	return &callRate{configured: perSecond, full: perSecond, lowered: perSecond, limiter: limiter}
 }
 
 // share sets this worker's part of the configured rate, and scales a lowered rate in

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -179,5 +180,25 @@ func TestUntilMidnight(t *testing.T) {
 			t.Fatal(err)
 		}
 		equal(t, text, untilMidnight(now), want)
+	}
+}
+
+// Timers are late by up to a millisecond: calls that had to be 0.1 ms apart would each
+// wait as long. So a high rate lets the calls of some milliseconds go out at once.
+func TestHighRatesAllowBursts(t *testing.T) {
+	for perSecond, want := range map[float64]int{50: 1, 1000: 10, 10_000: 100} {
+		synctest.Test(t, func(t *testing.T) {
+			r := newCallRate(perSecond)
+			began, burst := time.Now(), 0
+			for time.Since(began) < time.Second {
+				if err := r.wait(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				if time.Since(began) == 0 {
+					burst++
+				}
+			}
+			equal(t, "calls at once", burst, want)
+		})
 	}
 }
