@@ -146,6 +146,9 @@ func New(cfg Config, reg prometheus.Registerer) *Connector {
 // Status returns the status of every shop, by name.
 func (c *Connector) Status() []ShopStatus { return c.registry.snapshot() }
 
+// StatusOf returns the status of one shop by its name.
+func (c *Connector) StatusOf(name string) (s ShopStatus, known bool) { return c.registry.one(name) }
+
 // Run joins the group and walks shops until ctx ends (nil), or until every shop has
 // ended, here or at another worker. It then returns nil if all of them are done, or an
 // error that lists the others with their reasons.

@@ -50,7 +50,7 @@ func newPass(seen *offsets.IDs) *pass {
 	if seen != nil && seen.Len() > 0 {
 		seen = nil
 	}
-	return &pass{seed: maphash.MakeSeed(), seen: seen, tokens: make(map[uint64]struct{}), ids: make(map[uint64]struct{}), backoff: backoff.New(200*time.Millisecond, time.Minute)}
+	return &pass{seed: maphash.MakeSeed(), seen: seen}
 }
 
 // check reports a page that says "more" and gives no way to get it: without a token or
@@ -70,6 +70,9 @@ func (s *pass) check(page wechat.Page) error {
 	}
 	token := maphash.String(s.seed, page.Next)
 	_, used := s.tokens[token]
+	if s.tokens == nil { // most windows have one page
+		s.tokens = make(map[uint64]struct{})
+	}
 	s.tokens[token] = struct{}{}
 	switch {
 	case page.Next == "" || used:
@@ -86,6 +89,9 @@ func (s *pass) news(page []string) bool {
 		return slices.ContainsFunc(page, func(id string) bool { return !s.seen.Has(id) })
 	}
 	known := len(s.ids)
+	if s.ids == nil {
+		s.ids = make(map[uint64]struct{})
+	}
 	for _, id := range page {
 		s.ids[maphash.String(s.seed, id)] = struct{}{}
 	}
@@ -102,6 +108,14 @@ func (s *pass) pause() time.Duration {
 		return 100 * time.Millisecond
 	}
 	return 0
+}
+
+// rest waits before the window restarts once more, longer each time.
+func (s *pass) rest(ctx context.Context) error {
+	if s.backoff == nil {
+		s.backoff = backoff.New(200*time.Millisecond, time.Minute)
+	}
+	return s.backoff.Sleep(ctx)
 }
 
 // clear begins the pass again. What the window has seen by then does not count for it.

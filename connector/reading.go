@@ -178,7 +178,7 @@ func (w *walker) restart(ctx context.Context, win *offsets.Window, pass *pass, c
 	if pass.restarts == 3 {
 		w.log().Warn("window keeps restarting", "window_start", win.Start, "window_end", win.End, "reason", cause)
 	}
-	if err := pass.backoff.Sleep(ctx); err != nil {
+	if err := pass.rest(ctx); err != nil {
 		return false, err
 	}
 	return true, nil

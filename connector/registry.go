@@ -141,13 +141,34 @@ func (r *registry) snapshot() []ShopStatus {
 	return all
 }
 
+// one returns the status of the shop of a name.
+func (r *registry) one(name string) (s ShopStatus, known bool) {
+	r.mu.Lock()
+	for _, h := range r.states {
+		if h.name() == name {
+			s, known = r.status(h), true
+			break
+		}
+	}
+	r.mu.Unlock()
+	if known {
+		r.outlook(&s)
+	}
+	return s, known
+}
+
 // each calls show with the status of every shop, in no order.
 func (r *registry) each(show func(ShopStatus)) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, h := range r.states {
-		s := h.snapshot()
-		s.Away = s.State == StateElsewhere && r.others
-		show(s)
+		show(r.status(h))
 	}
+}
+
+// status returns the status of a shop. The caller holds mu.
+func (r *registry) status(h *shopState) ShopStatus {
+	s := h.snapshot()
+	s.Away = s.State == StateElsewhere && r.others
+	return s
 }

@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"context"
+	"iter"
 	"log/slog"
 	"net/http"
 	"slices"
@@ -143,10 +144,9 @@ func (f *Fleet) steer() {
 
 // Names lists all shops, sorted.
 func (f *Fleet) Names() []string {
-	shops := f.shops()
-	names := make([]string, len(shops))
-	for i, s := range shops {
-		names[i] = s.Name
+	names := []string{} // not nil: clients want an array
+	for s := range f.shops() {
+		names = append(names, s.Name)
 	}
 	slices.Sort(names)
 	return names
@@ -158,17 +158,23 @@ func (f *Fleet) Config(name string) map[string]string {
 	return sent
 }
 
-// shops lists all shops: those that are walked, by any worker, and created and authorised
+// shops yields all shops: those that are walked, by any worker, and created and authorised
 // ones that are not.
-func (f *Fleet) shops() []connector.Shop {
-	shops := slices.Clone(f.conn.Shops())
-	leaving := f.cfg.Roster.Leaving()
-	shops = slices.DeleteFunc(shops, func(s connector.Shop) bool { return leaving[s.Name] })
-	for _, idle := range f.cfg.Roster.Idle() {
-		s := idle.Shop
-		shops = append(shops, connector.Shop{Name: s.Name, AppID: s.AppID, Topic: s.Topic, Policy: window.Policy{Range: wechat.Range(s.TimeRange)}})
+func (f *Fleet) shops() iter.Seq[connector.Shop] {
+	return func(yield func(connector.Shop) bool) {
+		leaving := f.cfg.Roster.Leaving()
+		for _, s := range f.conn.Shops() {
+			if !leaving[s.Name] && !yield(s) {
+				return
+			}
+		}
+		for _, idle := range f.cfg.Roster.Idle() {
+			s := idle.Shop
+			if !yield(connector.Shop{Name: s.Name, AppID: s.AppID, Topic: s.Topic, Policy: window.Policy{Range: wechat.Range(s.TimeRange)}}) {
+				return
+			}
+		}
 	}
-	return shops
 }
 
 // Own lists this worker's reports: those of the shops of its lanes, by name; of one shop

@@ -182,7 +182,7 @@ func (f *Fleet) find(ctx context.Context, name string) (connector.Shop, error) {
 
 func (f *Fleet) named(name string) (connector.Shop, error) {
 	var byID []connector.Shop
-	for _, s := range f.shops() {
+	for s := range f.shops() {
 		if s.Name == name {
 			return s, nil
 		}

@@ -65,7 +65,7 @@ func (f *Fleet) resolve(ctx context.Context, given []string) ([]string, error) {
 func (f *Fleet) lookUp(given []string) ([]string, error) {
 	names := make(map[string]bool)
 	byID := make(map[string][]string)
-	for _, s := range f.shops() {
+	for s := range f.shops() {
 		names[s.Name] = true
 		byID[s.AppID] = append(byID[s.AppID], s.Name)
 	}

@@ -109,9 +109,12 @@ func (f *Fleet) Known(ctx context.Context, name string) (Shop, error) {
 	if err != nil {
 		return Shop{}, err
 	}
-	for _, s := range f.all() {
-		if s.Name == shop.Name {
-			return s, nil
+	if s, walked := f.conn.StatusOf(shop.Name); walked {
+		return f.report(s, shop.Topic, time.Now()), nil
+	}
+	for _, idle := range f.cfg.Roster.Idle() {
+		if idle.Shop.Name == shop.Name {
+			return f.idle(idle), nil
 		}
 	}
 	return Shop{}, &UnknownError{shop.Name}
