@@ -9,7 +9,7 @@ import (
 
 const completionAbout = `
 The script completes commands, flags, and known values of flags. Bash needs the
-package bash-completion.
+package bash-completion; zsh needs "autoload -U compinit; compinit" in ~/.zshrc.
 `
 
 const completionExamples = `

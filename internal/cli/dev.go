@@ -25,8 +25,9 @@ between them. They listen on 127.0.0.1, ports 9092, 8084 and 8083, or the next
 free ones. dev stores its data in the data folder: the next start resumes there,
 also after kill -9; --fresh starts over.
 
-tail, check, health, status and what steers shops find a running dev by its
-folder, in the directory where it was started; elsewhere give them --data too.
+tail, check, plan, health, status and what steers shops find a running dev by
+its folder, in the directory where it was started; elsewhere give them --data
+too.
 
 Every ORDERWALK_ variable applies. ORDERWALK_AUTH sets how the shops are called;
 with cloud_file or cloud_open only the second one is, as from its hosting. Set

@@ -57,22 +57,30 @@ func planCommand(streams Streams) *cobra.Command {
 	}
 	calls := cmd.Flags().Int("calls", 0, fmt.Sprintf("`number` of list calls to sample each shop with (default %d, up to %d for uneven orders)", planCalls, planMost))
 	asJSON := cmd.Flags().Bool("json", false, "print one JSON object instead of lines")
+	data := dataFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		least, most := planCalls, planMost
 		if cmd.Flags().Changed("calls") {
 			least, most = *calls, *calls
 		}
-		return runPlan(cmd.Context(), streams, least, most, *asJSON)
+		defaults, err := data.settings(streams.Err, "ORDERWALK_KAFKA_BROKERS", "ORDERWALK_APP_ID", "ORDERWALK_SHOPS_FILE", "ORDERWALK_SHOPS")
+		if err != nil {
+			return err
+		}
+		if defaults == nil {
+			// A placeholder, since Kafka may be unconfigured.
+			defaults = map[string]string{"ORDERWALK_KAFKA_BROKERS": "localhost:9092"}
+		}
+		return runPlan(cmd.Context(), streams, defaults, least, most, *asJSON)
 	}
 	return cmd
 }
 
-func runPlan(ctx context.Context, c Streams, least, most int, asJSON bool) error {
+func runPlan(ctx context.Context, c Streams, defaults map[string]string, least, most int, asJSON bool) error {
 	if least < 8 || most > 10000 {
 		return &usageError{"--calls: give a number from 8 to 10000"}
 	}
-	// A placeholder, since Kafka may be unconfigured.
-	cfg, err := config.Load(map[string]string{"ORDERWALK_KAFKA_BROKERS": "localhost:9092"})
+	cfg, err := config.Load(defaults)
 	if err != nil {
 		return err
 	}

@@ -129,7 +129,7 @@ func ordersResumed(t *testing.T, dev *process, ofLastRun string) int {
 	return n
 }
 
-// Where no broker is set, tail, check and health use the dev that runs in a
+// Where no broker is set, tail, check, plan and health use the dev that runs in a
 // folder; what a killed one has left there does not mislead them.
 func TestDevIsFoundByItsFolder(t *testing.T) {
 	t.Parallel()
@@ -139,7 +139,7 @@ func TestDevIsFoundByItsFolder(t *testing.T) {
 	eventually(t, "orders", func() bool { return published(t, page) >= 50 })
 
 	uses := "Using the orderwalk dev that runs in " + data + ": Kafka " + brokers + ", connector " + strings.TrimPrefix(page, "http://") + ".\n"
-	for _, command := range [][]string{{"tail", "--shop", "wxsimulated0000001"}, {"check"}, {"health", "--ready"}} {
+	for _, command := range [][]string{{"tail", "--shop", "wxsimulated0000001"}, {"check"}, {"plan"}, {"health", "--ready"}} {
 		code, stdout, stderr := run(t, nil, append(command, "--data", data)...)
 		if code != 0 || stderr != uses || stdout == "" {
 			t.Errorf("%s = %d\n%s%s", command, code, stdout, stderr)
@@ -154,7 +154,7 @@ func TestDevIsFoundByItsFolder(t *testing.T) {
 	// --fresh starts over, also after a kill.
 	dev.signal(os.Kill)
 	dev.end()
-	for _, command := range []string{"tail", "check", "health"} {
+	for _, command := range []string{"tail", "check", "plan", "health"} {
 		if code, _, stderr := run(t, nil, command, "--data", data); code != 1 || !strings.Contains(stderr, "find orderwalk dev: none runs in "+data) {
 			t.Errorf("%s of a dead one = %d\n%s", command, code, stderr)
 		}
