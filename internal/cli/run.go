@@ -70,9 +70,7 @@ func runWorker(ctx context.Context, c Streams) error {
 	if err != nil {
 		return err
 	}
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(garbage(len(cfg.Shops)))
-	}
+	tuneGC(len(cfg.Shops))
 	w := worker{cfg: cfg, defaults: defaults}
 	w.log, w.levels = newLog(cfg, c.Err)
 	if onTerminal && cfg.LogFormat == "text" {
@@ -95,6 +93,13 @@ func (w *worker) runOnTerminal(ctx context.Context, screen *os.File) error {
 		})
 	}
 	return w.run(ctx)
+}
+
+// tuneGC sets GOGC for a number of shops, unless the user has set it.
+func tuneGC(shops int) {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(garbage(shops))
+	}
 }
 
 // garbage returns GOGC: garbage in per cent of the live heap at which a collection
@@ -205,6 +210,7 @@ func (w *worker) run(ctx context.Context) error {
 		if err := book.apply(ctx, cfg, shops, conn); err != nil {
 			return err
 		}
+		tuneGC(len(shops)) // created and authorised ones count, too
 		sidecar.state.Wake()
 		return nil
 	}}, cfg)

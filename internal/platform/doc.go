@@ -34,6 +34,7 @@
 //     One that is missing does no longer if the next list lacks it too, and both are whole:
 //     each page had the same total, and as many shops were listed.
 //     A list that lacks most shops takes only those that the vendor refuses tokens, too.
+//     Of a list that cannot be read to its end, the listed shops count, and none is missing.
 //  3. The list says nothing of a shop whose changes on the log are others than when the
 //     list was begun, or were pushed shortly before: it may show an earlier state.
 //

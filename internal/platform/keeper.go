@@ -128,9 +128,7 @@ func (k *Keeper) Run(ctx context.Context, mine func(context.Context) (bool, erro
 		case <-ctx.Done():
 			return nil
 		case got := <-k.passes.results:
-			k.finishPass(ctx, &got, nil)
-		case err := <-k.passes.failed:
-			k.finishPass(ctx, nil, err)
+			k.finishPass(ctx, &got)
 		case <-changed:
 			time.Sleep(10 * time.Millisecond) // notices come in batches; checkpoints are in the same partition
 		case <-tick.C:

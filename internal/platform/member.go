@@ -75,6 +75,8 @@ type pass struct {
 	shops map[string]wechat.Authorizer
 	// whole reports that no shop can be missing because others moved between pages.
 	whole bool
+	// failure is why the list was not read to its end; nil = it was.
+	failure error
 }
 
 // listed returns the memberships that differ by the list from the stored ones. missing are

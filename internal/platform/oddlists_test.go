@@ -82,7 +82,8 @@ func TestTheLastShopsThatWithdrawGo(t *testing.T) {
 }
 
 // TestListsThatFailAreNotAskedForAllTheTime: whatever the answer to the second page of the list
-// is, three hours have few calls for it, also with many shops that have no tokens.
+// is, three hours have few calls for it, also with many shops that have no tokens. The shops
+// of the first page come.
 func TestListsThatFailAreNotAskedForAllTheTime(t *testing.T) {
 	for what, second := range map[string]string{
 		"busy": `{"errcode":-1,"errmsg":"system error"}`, "quota": `{"errcode":45009,"errmsg":"reach max api daily quota limit"}`, "another platform": `{"errcode":61011,"errmsg":"invalid component"}`,
@@ -106,18 +107,37 @@ func TestListsThatFailAreNotAskedForAllTheTime(t *testing.T) {
 					k.ticket()
 					time.Sleep(time.Hour)
 				}
-				k.has("hours later")
+				k.has("hours later", "wx1", "wx2")
 				if n := calls.Load(); n < 10 || n > 130 {
 					t.Errorf("%d calls in three hours", n)
 				}
 				w.answersLists(lists(2, "wx1", "wxnew"))
 				k.ticket()
 				time.Sleep(passEvery)
-				k.has("after a good one", "wx1", "wxnew")
+				k.has("after a good one", "wxnew", "wx1") // in the order of their authorisation
 				k.stop()
 			})
 		})
 	}
+}
+
+// TestATotalThatIsTooHighHidesNoShop: the vendor counts shops that it never lists. Those it
+// lists come, one that authorises later too, and none goes that a list lacks.
+func TestATotalThatIsTooHighHidesNoShop(t *testing.T) {
+	following(t, func(w *fixture) {
+		w.answersLists(lists(9, "wx1", "wx2"))
+		k := w.start("a", true)
+		k.ticket()
+		time.Sleep(passSoon)
+		k.has("with a wrong total", "wx1", "wx2")
+		w.answersLists(lists(9, "wx2", "wx3"))
+		for range 3 {
+			k.ticket()
+			time.Sleep(passEvery)
+		}
+		k.has("hours later", "wx1", "wx2", "wx3")
+		k.stop()
+	})
 }
 
 // TestOddAppIDsAreIgnored: an entry of the list that is none neither stops the keeper nor

@@ -22,8 +22,7 @@ const (
 
 // passes reads the vendor's list of all shops, in the background.
 type passes struct {
-	results chan pass // one at most; failed ones have no shops
-	failed  chan error
+	results chan pass // one at most
 	running bool
 	// latest is a pass whose memberships are not all stored yet.
 	latest *pass
@@ -35,7 +34,7 @@ type passes struct {
 }
 
 func newPasses() passes {
-	return passes{results: make(chan pass, 1), failed: make(chan error, 1)}
+	return passes{results: make(chan pass, 1)}
 }
 
 // startPass starts to read the list if it is due.
@@ -56,11 +55,7 @@ func (k *Keeper) startPass(ctx context.Context, s state) {
 	}
 	k.background.Go(func() {
 		all, whole, err := k.Platform.AuthorizersWhole(ctx, s.token.text)
-		if err != nil {
-			p.failed <- err
-			return
-		}
-		got := pass{began: began, told: told, whole: whole, shops: make(map[string]wechat.Authorizer, len(all))}
+		got := pass{began: began, told: told, whole: whole, failure: err, shops: make(map[string]wechat.Authorizer, len(all))}
 		for _, a := range all {
 			if isAppID(a.AppID) {
 				got.shops[a.AppID] = a
@@ -96,24 +91,28 @@ func (k *Keeper) passDue(s state) time.Time {
 	return due
 }
 
-// finishPass takes over a list that has been read.
-func (k *Keeper) finishPass(ctx context.Context, got *pass, err error) {
+// finishPass takes over a list that has been read. Of one that could not be read to its
+// end the listed shops count, too: the vendor's total may include shops that it never
+// lists.
+func (k *Keeper) finishPass(ctx context.Context, got *pass) {
 	p := &k.passes
-	p.running, p.latest = false, got
-	if err == nil {
+	p.running = false
+	switch err := got.failure; {
+	case err == nil:
 		delete(k.pauses, thePass)
 		tokens := make(map[string]string, len(got.shops))
 		for shop, a := range got.shops {
 			tokens[shop] = a.RefreshToken
 		}
 		k.list.set(tokens)
-		return
-	}
-	if isToken(err) {
+	case isToken(err):
 		k.refused(ctx, err)
-		return
+	default:
+		k.failed(ctx, thePass, "", err)
 	}
-	k.failed(ctx, thePass, "", err)
+	if got.failure == nil || len(got.shops) > 0 {
+		p.latest = got
+	}
 }
 
 // memberships returns the records of shops that have authorised the platform or withdrawn
@@ -141,6 +140,9 @@ func (k *Keeper) memberships(s state) []record {
 		return records[:grouplog.MostEntries] // the rest follows
 	}
 	p.next = time.Now().Add(passEvery)
+	if p.latest.failure != nil {
+		p.next = time.Now() // its pause decides
+	}
 	if p.latest.whole {
 		fresh := false
 		for shop := range missing {
@@ -151,7 +153,11 @@ func (k *Keeper) memberships(s state) []record {
 		}
 		p.again = fresh && !p.again
 	}
-	k.Log.Info("read the list of shops that have authorised the platform", "component", k.Platform.AppID, "shops", len(p.latest.shops), "changed", len(changed))
+	message := "read the list of shops that have authorised the platform"
+	if p.latest.failure != nil {
+		message = "read a part of the list of shops that have authorised the platform; those it lists count"
+	}
+	k.Log.Info(message, "component", k.Platform.AppID, "shops", len(p.latest.shops), "changed", len(changed))
 	if doubted > 0 {
 		k.Log.Warn("the list of shops that have authorised the platform lacks most that are walked; each stays until the vendor refuses its tokens", "component", k.Platform.AppID, "shops", doubted)
 	}

@@ -146,7 +146,10 @@ func (p *Platform) AuthorizerToken(ctx context.Context, componentToken, appID, r
 // for one that has not authorised the platform.
 func (p *Platform) Authorizers(ctx context.Context, componentToken string) ([]Authorizer, error) {
 	all, _, err := p.AuthorizersWhole(ctx, componentToken)
-	return all, err
+	if err != nil {
+		return nil, err
+	}
+	return all, nil
 }
 
 // listedAuthorizer is an entry of the list.
@@ -163,7 +166,7 @@ func (a listedAuthorizer) complete() bool {
 // AuthorizersWhole is Authorizers that also reports whether the list is whole: every page
 // had the same total, and it lists that many shops. If a shop leaves while the list is
 // read, the others move up, and one may move between two pages unseen. Entries without an
-// app ID or a refresh token are left out.
+// app ID or a refresh token are left out. With an error it returns the shops listed before.
 func (p *Platform) AuthorizersWhole(ctx context.Context, componentToken string) (all []Authorizer, whole bool, err error) {
 	whole = true
 	at := make(map[string]int)
@@ -186,7 +189,7 @@ func (p *Platform) AuthorizersWhole(ctx context.Context, componentToken string) 
 			return len(answer.List) == 0 || slices.ContainsFunc(answer.List, listedAuthorizer.complete)
 		})
 		if v != nil {
-			return nil, false, v
+			return all, false, v
 		}
 		known := len(all)
 		whole = whole && (offset == 0 || total == int64(*answer.Total))
@@ -213,10 +216,10 @@ func (p *Platform) AuthorizersWhole(ctx context.Context, componentToken string) 
 		}
 		if len(all) == known {
 			// Every further call would return the same page.
-			return nil, false, badAnswer(authorizersOp, http.StatusOK, "a page of the list only repeats shops of previous pages")
+			return all, false, badAnswer(authorizersOp, http.StatusOK, "a page of the list only repeats shops of previous pages")
 		}
 	}
-	return nil, false, &Error{Op: authorizersOp, Class: Stop, Message: "the list has no end", Hint: hintBug, result: "bad_body"}
+	return all, false, &Error{Op: authorizersOp, Class: Stop, Message: "the list has no end", Hint: hintBug, result: "bad_body"}
 }
 
 // StartTicketPush makes the vendor push verify tickets (again).
