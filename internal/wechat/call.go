@@ -111,6 +111,8 @@ func (h *Host) exchange(ctx context.Context, request *http.Request, semaphore ch
 	if err != nil {
 		return answer{}, err
 	}
+	// Some gateways put a byte order mark in front, which is not part of JSON.
+	text = strings.TrimPrefix(text, "\ufeff")
 	return answer{status: response.StatusCode, body: text, readAt: time.Now(), relayed: response.Header.Get("X-Openapi-Seqid") != "",
 		retryAfter: retryAfter(response.Header.Get("Retry-After"), h.apiNow())}, nil
 }

@@ -99,6 +99,10 @@ func TestTokenOfAServerIsKept(t *testing.T) {
 		w.page(t)
 		equal(t, "authorization", l.auth[len(l.auth)-1], "Basic "+base64.StdEncoding.EncodeToString([]byte("orders:"+lenderSecret)))
 	})
+	l.plan(func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprintf(w, "\ufeff"+`{"access_token":%q,"expires_in":7200}`, tokenName(1)) // with a byte order mark
+	})
+	withLender(t, &api{}, l, TokenServer{}, func(t *testing.T, w *fixture) { w.page(t) })
 }
 
 // An expiry that is null is as one that is missing.
