@@ -23,6 +23,23 @@ type listing struct {
 	failure error
 	until   time.Time
 	next    *backoff.Backoff
+	// doubted reports that the latest request was refused for its token.
+	doubted bool
+}
+
+// judge returns the error of a request for the list. One that is refused for its token is
+// repeated with another. If that is refused too, the token is not the cause: fetching a
+// third one, and a fourth, would only use up calls.
+func (l *listing) judge(err error) error {
+	if !isToken(err) || !l.doubted {
+		l.doubted = isToken(err)
+		return err
+	}
+	var refusal *wechat.Error
+	errors.As(err, &refusal)
+	other := *refusal
+	other.Class, other.Hint = wechat.Wait, "the vendor refuses every new token of the platform for this list: check the platform's permissions"
+	return &other
 }
 
 // fromList returns a shop's refresh token from the vendor's list of all shops that have
@@ -38,6 +55,7 @@ func (l *listing) fromList(ctx context.Context, p *wechat.Platform, token, shop 
 		return "", l.failure
 	}
 	all, err := p.Authorizers(ctx, token)
+	err = l.judge(err)
 	switch {
 	case err == nil:
 	case ctx.Err() != nil || isToken(err): // the next attempt has another token
@@ -62,6 +80,13 @@ func (l *listing) set(tokens map[string]string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.at, l.tokens, l.failure = time.Now(), tokens, nil
+}
+
+// passed is judge for a list that another goroutine has requested.
+func (l *listing) passed(err error) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.judge(err)
 }
 
 func (k *Keeper) of(shop string, kind grouplog.Kind) grouplog.Name { return k.State.of(shop, kind) }

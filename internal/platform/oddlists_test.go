@@ -87,7 +87,7 @@ func TestTheLastShopsThatWithdrawGo(t *testing.T) {
 func TestListsThatFailAreNotAskedForAllTheTime(t *testing.T) {
 	for what, second := range map[string]string{
 		"busy": `{"errcode":-1,"errmsg":"system error"}`, "quota": `{"errcode":45009,"errmsg":"reach max api daily quota limit"}`, "another platform": `{"errcode":61011,"errmsg":"invalid component"}`,
-		"bare": `{"errcode":0,"errmsg":"ok"}`, "no token": `{"total_count":3,"list":[{"authorizer_appid":"wx4"}]}`,
+		"bare": `{"errcode":0,"errmsg":"ok"}`, "refused token": `{"errcode":40001,"errmsg":"invalid credential"}`, "no token": `{"total_count":3,"list":[{"authorizer_appid":"wx4"}]}`,
 	} {
 		t.Run(what, func(t *testing.T) {
 			following(t, func(w *fixture) {
