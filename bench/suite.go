@@ -67,7 +67,7 @@ func newLoad(orders int, latency time.Duration) load {
 	return load{Orders: orders, Start: time.Now().Unix() - 3*span, Span: span, Latency: latency}
 }
 
-// wanted tells whether -only names it.
+// wanted reports whether -only names it.
 func (s *suite) wanted(name string) bool { return s.only.MatchString(name) }
 
 func (s *suite) run(ctx context.Context) error {

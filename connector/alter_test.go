@@ -72,7 +72,7 @@ func TestAStoppedShopIsSentBack(t *testing.T) {
 }
 
 // An edit that is refused disturbs no shop of the lane.
-func TestARefusedEditDisturbsNobody(t *testing.T) {
+func TestARefusedEditDisturbsNoShop(t *testing.T) {
 	steer(t, func(s *steered) {
 		s.run.Steer(map[string]Wanted{"guest": {Stopped: true}})
 		s.expect(StateStopped)

@@ -42,7 +42,7 @@ func checkWorld(t *testing.T) *kfake.Cluster {
 }
 
 // noSecret fails if what a command has said shows a secret of its environment or
-// of the simulator's, or one of those that are called so that nobody may hear.
+// of the simulator's, or of the tokens of the test, which must not be shown.
 func noSecret(t *testing.T, said string) {
 	t.Helper()
 	var leaks leaktest.Search

@@ -40,7 +40,7 @@ func checkPlatformWorld(t *testing.T, shops int, faults simulator.Faults) *simul
 	return sim
 }
 
-// What can be told of a platform whose tokens nobody keeps yet is told without
+// What can be told of a platform whose tokens are not stored yet is told without
 // a call that would change a refresh token.
 func TestCheckOfAPlatform(t *testing.T) {
 	const shop, platform = "wxsimulated0000001", "wxsimulatedplatform"

@@ -163,8 +163,8 @@ func (b *shopBook) client(s *config.Shop) known {
 	return want
 }
 
-// identity is what tells whether a shop has another secret than before: the place that it
-// is read from when it is used, or, if the configuration holds it, the secret itself.
+// identity differs when a shop gets another secret. It is the place that the secret is read
+// from when it is used, or, if the configuration holds it, the secret itself.
 func identity(s *config.Shop, field string, secret config.Secret) string {
 	if place := s.References[field]; place != config.HiddenSecret && place != "" {
 		return place
@@ -172,7 +172,7 @@ func identity(s *config.Shop, field string, secret config.Secret) string {
 	return now(secret)
 }
 
-// serverIdentity is what tells whether a shop has another token server than before.
+// serverIdentity differs when a shop gets another token server.
 type serverIdentity struct{ url, user, secret, pointer, expiryPointer string }
 
 func identityOfServer(s *config.Shop) serverIdentity {

@@ -10,7 +10,7 @@ import (
 )
 
 // The table in the README is the one the program prints. With -update it is
-// written anew.
+// written again.
 func TestReadmeHasTheTable(t *testing.T) {
 	const path, begin, end = "../../README.md", "<!-- begin: orderwalk config --format md -->\n", "<!-- end -->"
 	data, err := os.ReadFile(path)

@@ -76,7 +76,7 @@ var variableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 // envRefused returns why the secret of a field may not come from a variable of the
 // environment; "" if it may.
 //
-// Whoever may send a configuration must not have the worker's own credentials sent
+// A caller that may send a configuration must not have the worker's own credentials sent
 // anywhere. So a field may name, of orderwalk's variables, only the one that means the
 // same, and no variable of the AWS login or of a proxy, whose address may hold a
 // password.

@@ -168,7 +168,7 @@ func (s Shop) tokenRequest() tokenRequest {
 	return r
 }
 
-// sentServer checks an address that came over HTTP. Whoever may send one must not have
+// sentServer checks an address that came over HTTP. A caller that may send one must not have
 // secrets sent to another host than the worker's own variable names, nor have the worker
 // call other hosts.
 func (c *Connectors) sentServer(r *reading, address string) {

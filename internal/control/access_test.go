@@ -139,7 +139,7 @@ func TestCallsWithoutATokenAreNotCounted(t *testing.T) {
 	}
 }
 
-// An empty token file lets nobody in.
+// With an empty token file every call is refused.
 func TestAnEmptyTokenIsNoToken(t *testing.T) {
 	s := guarded(io.Discard)
 	s.Token = func() (string, error) { return "", nil }

@@ -16,7 +16,7 @@ import (
 // writer is the name of the transactional ID of all changes.
 const writer = "desired"
 
-// attempts is how often Change decides anew because another worker was faster. Workers
+// attempts is how often Change decides again because another worker was faster. Workers
 // that change something at the same time take turns, so a conflict is rare.
 const attempts = 6
 

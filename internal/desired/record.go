@@ -97,7 +97,7 @@ func decode(value []byte) (s Shop, change string, deleted, ok bool) {
 	return Shop{Target: r.Target, Config: r.Config, Restarts: r.Restarts, IfFailed: r.IfFailed, At: r.At, By: r.By}, r.Change, r.Deleted, true
 }
 
-// Equal reports whether two shops want the same, whoever asked for it.
+// Equal reports whether two shops want the same. Who asked for it does not count.
 func (s Shop) Equal(other Shop) bool {
 	return s.Target == other.Target && s.Restarts == other.Restarts && s.IfFailed == other.IfFailed &&
 		(s.Config == nil) == (other.Config == nil) && maps.Equal(s.Config, other.Config)

@@ -276,7 +276,7 @@ func TestNothingIsCommittedForACallerThatHasGone(t *testing.T) {
 	})
 }
 
-// A worker that dies while it commits a change holds back nobody until its transaction
+// A worker that dies while it commits a change holds back no other worker until its transaction
 // times out.
 func TestADeadWriterHoldsBackNobody(t *testing.T) {
 	inBubble(t, func(f *fixture) {

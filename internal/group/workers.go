@@ -16,7 +16,7 @@ type Worker struct {
 	Self  bool   // this worker
 }
 
-// ErrRebalancing is returned while the group assigns lanes anew: nothing is known then.
+// ErrRebalancing is returned while the group assigns the lanes again: nothing is known then.
 var ErrRebalancing = errors.New("the group is rebalancing")
 
 // Workers lists the workers of the group, by their IDs, with the lanes of the latest

@@ -101,7 +101,7 @@ type workshop struct {
 
 	mu           sync.Mutex
 	listed, mark int
-	changed      chan struct{} // closed and made anew when either has grown
+	changed      chan struct{} // closed and made again when either has grown
 }
 
 func newWorkshop(t *testing.T) *workshop {

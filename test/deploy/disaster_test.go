@@ -17,7 +17,7 @@ import (
 // What docs/RUNBOOK.md says of disasters, done on a real Kafka. Its walks are
 // bounded and without a second pass, so that each comes to a known place.
 
-// The offsets topic is lost: nobody goes on by himself. Who makes the topic and
+// The offsets topic is lost: no worker goes on by itself. Who makes the topic and
 // goes on all the same publishes all again; who
 // begins at the last watermark publishes little again, and loses nothing.
 func TestRunbookLostOffsetsTopic(t *testing.T) {
@@ -110,7 +110,7 @@ func TestRunbookWrongStartTime(t *testing.T) {
 	}
 }
 
-// One shop is begun anew: its records get tombstones, and the other goes on as if
+// One shop begins again: its records get tombstones, and the other goes on as if
 // nothing had been.
 func TestRunbookOneShopAnew(t *testing.T) {
 	s := newStage(t, kafkatest.Start(t))

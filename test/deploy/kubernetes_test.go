@@ -184,7 +184,7 @@ func (r *release) test() {
 	}
 }
 
-// upgrade changes the image while somebody counts the workers.
+// upgrade changes the image while the test counts the workers.
 func (r *release) upgrade() {
 	watch := exec.Command(binary(r.T, "kubernetes", "kubectl"), "--kubeconfig", r.kubeconfig, "-n", "shops", "get", "deployment", "ow-orderwalk",
 		"--watch", "-o", `jsonpath={.status.availableReplicas}{"\n"}`)

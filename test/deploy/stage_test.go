@@ -173,7 +173,7 @@ func (s *stage) lose(topics ...string) {
 	}
 }
 
-// restore makes a topic anew and fills it with a copy. Where a record goes is
+// restore makes a topic again and fills it with a copy. Where a record goes is
 // left to the client, as a tool would leave it.
 func (s *stage) restore(topic string, partitions int32, copied []*kgo.Record) {
 	s.Helper()

@@ -29,7 +29,7 @@ func TestAFrozenWorkerHearsLate(t *testing.T) {
 	f := &sending{steering: &steering{fixture: w, wanted: make(map[string][]string), refused: make(map[int]int)}}
 	t.Cleanup(f.keepDiary)
 	for i := range 2 {
-		// A session that outlives the freezing: nobody else gets the lanes.
+		// A session that outlives the freezing: no other worker gets the lanes.
 		f.workers[i] = f.run(fmt.Sprintf("WORKER_ID=worker-%d", i), "SESSION_TIMEOUT=2m", "TRANSACTION_TIMEOUT=5s", "RATE_LIMIT=10", "PAGE_SIZE=10")
 		f.workers[i].listen()
 	}
