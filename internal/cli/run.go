@@ -158,7 +158,6 @@ func (w *worker) run(ctx context.Context) error {
 
 	// Kafka is reached while the rest is wired.
 	ctx, abandon := context.WithCancel(ctx)
-	defer abandon()
 	group, walking := errgroup.WithContext(ctx)
 	brokers := kafkaconn.New(kafkaConfig(cfg.Kafka, cfg.WorkerID, log))
 	defer brokers.Close()
@@ -170,6 +169,10 @@ func (w *worker) run(ctx context.Context) error {
 		clusterID.Store(id)
 		return err
 	})
+	defer func() { // before the connections are closed
+		abandon()
+		_ = reaching.Wait() // its error is reported below
+	}()
 
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))

@@ -63,7 +63,7 @@ func TestRefusalsOfAWorker(t *testing.T) {
 		{"no worker at the URL", "status --worker 127.0.0.1:1", "", 1, "Hint: no worker listens there: check the URL of --worker"},
 		{"nothing given", "pause", "", 2, "give shops by name or app ID, or --all"},
 		{"shops and all", "pause x --all", "", 2, "give shops by name or app ID, or --all"},
-		{"nobody to ask", "restart --all", "", 2, "add --yes"},
+		{"no terminal", "restart --all", "", 2, "add --yes"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Setenv(tokenFileVariable, c.token)

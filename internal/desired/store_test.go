@@ -278,7 +278,7 @@ func TestNothingIsCommittedForACallerThatHasGone(t *testing.T) {
 
 // A worker that dies while it commits a change holds back no other worker until its transaction
 // times out.
-func TestADeadWriterHoldsBackNobody(t *testing.T) {
+func TestADeadWriterHoldsBackNoOther(t *testing.T) {
 	inBubble(t, func(f *fixture) {
 		s, stop := f.start("one")
 		if err := s.Change(f.Context(), target("a", Paused)); err != nil {

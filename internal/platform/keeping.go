@@ -82,8 +82,8 @@ func (l *listing) set(tokens map[string]string) {
 	l.at, l.tokens, l.failure = time.Now(), tokens, nil
 }
 
-// passed is judge for a list that another goroutine has requested.
-func (l *listing) passed(err error) error {
+// judgePass is judge for a list that another goroutine has requested.
+func (l *listing) judgePass(err error) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.judge(err)

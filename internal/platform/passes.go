@@ -97,7 +97,7 @@ func (k *Keeper) passDue(s state) time.Time {
 func (k *Keeper) finishPass(ctx context.Context, got *pass) {
 	p := &k.passes
 	p.running = false
-	switch err := k.list.passed(got.failure); {
+	switch err := k.list.judgePass(got.failure); {
 	case err == nil:
 		delete(k.pauses, thePass)
 		tokens := make(map[string]string, len(got.shops))

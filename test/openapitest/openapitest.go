@@ -45,7 +45,7 @@ type Operation struct {
 	Statuses []string
 }
 
-// Parse reads a document; Faults says whether it is a right one.
+// Parse reads a document; Faults returns what is wrong with it.
 func Parse(text string) (*Document, error) {
 	parsed, err := jsonschema.UnmarshalJSON(strings.NewReader(text))
 	if err != nil {
