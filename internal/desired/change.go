@@ -50,8 +50,8 @@ type Edit struct {
 // other workers that are under way. After ctx has ended, as of a caller that has gone,
 // nothing is committed any more.
 //
-// decide must have no effects: it is called again if another worker was faster. An error
-// of decide is returned as it is, and nothing is changed. After nil, this worker's Of and
+// decide must have no effects: it is called again if another worker was faster. Its error
+// for the latest state is returned as it is, and nothing is changed. After nil, this worker's Of and
 // All show the change, and so will every worker's within a moment.
 //
 // It returns grouplog.ErrNotYet until the log's partition is known, and ErrConflict.
@@ -81,7 +81,12 @@ func (s *Store) Change(ctx context.Context, decide func(View) ([]Edit, error)) e
 		view, changes := s.view()
 		edits, err := decide(view)
 		if err != nil || len(edits) == 0 {
-			return err
+			if !held {
+				return err
+			}
+			// No commit will show whether the state was the latest.
+			s.owner = nil
+			continue
 		}
 		before := changesOf(edits, changes)
 		if decided != nil && !maps.Equal(*decided, *before) {

@@ -17,7 +17,8 @@
 //  2. If the commit succeeds, no other worker has opened the ID since this one did: Kafka
 //     would have fenced it. So no change was committed between the reading and the commit,
 //     except this worker's own, which come one after the other. The decision was made on
-//     the latest state.
+//     the latest state. A decision to change nothing, as when a shop is not known, has no
+//     commit that shows it: a worker that held the ID open opens it again and decides again.
 //  3. If the commit is refused as fenced, nothing is committed; Change reads again. If
 //     another worker has changed the same shops meanwhile, that change may have been asked
 //     for later than this one: the caller gets [ErrConflict]. Otherwise it decides again.

@@ -260,6 +260,35 @@ func TestAChangeThatChangesNothingCounts(t *testing.T) {
 	})
 }
 
+// What another worker has acknowledged is known to a worker that refuses a change, although
+// it wrote the last change before and has not followed the log since.
+func TestNothingIsRefusedForAnOlderState(t *testing.T) {
+	inBubble(t, func(f *fixture) {
+		one, stopOne := f.start("one")
+		other, stopOther := f.start("other")
+		if err := one.Change(f.Context(), target("a", Paused)); err != nil { // it keeps the ID open
+			f.Fatal(err)
+		}
+		stopOne()
+		for _, refusal := range []error{errors.New("refused"), nil} { // nil: there is nothing to change
+			name := fmt.Sprint("b", refusal)
+			if err := other.Change(f.Context(), target(name, Stopped)); err != nil {
+				f.Fatal(err)
+			}
+			var last Target
+			err := one.Change(f.Context(), func(v View) ([]Edit, error) {
+				last = v.Of(name).Target
+				return nil, refusal
+			})
+			if !errors.Is(err, refusal) || last != Stopped {
+				f.Errorf("%v, decided on %s", err, last)
+			}
+		}
+		stopOne() // closes the connections that these changes opened
+		stopOther()
+	})
+}
+
 // Once its caller has gone a change is not committed.
 func TestNothingIsCommittedForACallerThatHasGone(t *testing.T) {
 	inBubble(t, func(f *fixture) {
