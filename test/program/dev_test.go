@@ -173,11 +173,11 @@ func TestDevIsFoundByItsFolder(t *testing.T) {
 	}
 }
 
-// A port that another program has is left to it, and dev says so.
+// A port that another program has is left to it, and dev says so. The test is not parallel:
+// the dev of another test could have the port, and give it back at any time.
 func TestDevTakesTheNextFreePort(t *testing.T) {
-	t.Parallel()
 	if other, err := net.Listen("tcp", "127.0.0.1:8083"); err == nil {
-		defer other.Close() // else another one has it, which is as good
+		defer other.Close() // else a program of this machine has it, which is as good
 	}
 	dev := start(t, nil, "dev", "--data", t.TempDir(), "--orders", "1")
 	page := dev.line("Connector")
