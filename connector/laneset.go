@@ -192,6 +192,11 @@ func (ls *laneSet) change(numbers []int, shops func(number int) ([]*member, map[
 		if slices.Contains(ls.assigned.Lanes, number) {
 			ls.start(number)
 		}
+		if s != nil && s.idle && ls.lanes[number] == s {
+			// It has left, and nothing runs in its place: it is not this worker's any more.
+			delete(ls.lanes, number)
+			s.lane.handOver(false)
+		}
 	}
 	ls.mu.Unlock()
 	ls.changed()

@@ -109,11 +109,19 @@ func (l *lane) set(members []*member, refused map[string]error) bool {
 // walker goes on. A shop that is stopped or starts again becomes another one, and so does
 // one that has ended and is paused: resumed, it starts again.
 func (m *member) continues(next *member) bool {
-	restarts := next.wanted.Restarts != m.wanted.Restarts || next.wanted.IfFailed != m.wanted.IfFailed && m.failure() != nil
+	restarts := next.wanted.Restarts != m.wanted.Restarts || next.wanted.IfFailed != m.wanted.IfFailed && m.needsRestart()
 	if m.shop != next.shop || m.status != next.status || restarts || m.wanted.Stopped != next.wanted.Stopped {
 		return false
 	}
 	return !m.ended || m.wanted.Paused == next.wanted.Paused
+}
+
+// needsRestart reports whether a restart of what has failed concerns the shop: one that
+// waits for the vendor is a failed task to Kafka Connect's tools.
+func (m *member) needsRestart() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.failed != nil || m.waits != nil
 }
 
 func (m *member) failure() error {

@@ -10,7 +10,7 @@ type Wanted struct {
 	Stopped bool
 	// Restarts is a number that changes with each restart: the walk starts again from
 	// what is committed, also one that failed. IfFailed does the same for a shop that
-	// has failed, and nothing for others.
+	// has failed or waits for the vendor, and nothing for others.
 	Restarts, IfFailed int64
 }
 
