@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // ConnectorClass is the class of the connectors that shops are to Kafka Connect's tools.
@@ -104,14 +105,15 @@ func (c *Connectors) check(sent map[string]string, others []Shop, test bool) (Sh
 
 // Stored is Check for a configuration that another worker has accepted: it does not read
 // the secrets' files, since a file that is missing on this worker is a trouble of one shop
-// that may end by itself. The shop's secrets return such errors when they are used.
+// that may end by itself. The shop's secrets return such errors when they are used. With
+// an error the shop has its name, app ID and time range, as far as they can be read.
 func (c *Connectors) Stored(sent map[string]string) (Shop, error) {
 	r := c.read(sent, false)
 	texts := r.texts()
 	if len(texts) == 0 {
 		return r.shop, nil
 	}
-	return Shop{}, errors.New("the connector's configuration is not valid: " + strings.Join(texts, "; "))
+	return Shop{Name: r.shop.Name, AppID: r.shop.AppID, TimeRange: r.shop.TimeRange}, errors.New("the connector's configuration is not valid: " + strings.Join(texts, "; "))
 }
 
 // reading is a configuration that has been read.
@@ -234,6 +236,9 @@ func (r *reading) connectKeys(given map[string]string) {
 		return given[key] == ""
 	}
 	if name := given[keyName]; !missing(keyName) {
+		if !utf8.ValidString(name) {
+			wrong(keyName, "Invalid value for configuration name: String must be valid UTF-8")
+		}
 		for _, c := range name {
 			if c < ' ' || c >= 0x7f && c < 0xa0 {
 				wrong(keyName, fmt.Sprintf("Invalid value for configuration name: String may not contain control sequences but had the following ASCII chars: %d", c))
