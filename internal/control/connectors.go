@@ -26,8 +26,16 @@ func (s *Server) connectors(w http.ResponseWriter, r *http.Request) {
 	out := bufio.NewWriterSize(w, 32<<10)
 	defer out.Flush()
 	encode := json.NewEncoder(out)
-	for i, shop := range shops {
-		_ = out.WriteByte(",{"[b2i(i == 0)])
+	first := true
+	for _, shop := range shops {
+		var described info
+		if infos {
+			if described = s.describe(shop); described.Config == nil {
+				continue // deleted in between
+			}
+		}
+		_ = out.WriteByte(",{"[b2i(first)])
+		first = false
 		_ = encode.Encode(shop.Name)
 		_ = out.WriteByte(':')
 		var expanded struct {
@@ -39,12 +47,11 @@ func (s *Server) connectors(w http.ResponseWriter, r *http.Request) {
 			expanded.Status = &state
 		}
 		if infos {
-			described := s.describe(shop)
 			expanded.Info = &described
 		}
 		_ = encode.Encode(expanded)
 	}
-	if len(shops) == 0 {
+	if first {
 		_ = out.WriteByte('{')
 	}
 	_, _ = out.WriteString("}\n")

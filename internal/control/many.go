@@ -41,8 +41,11 @@ func (s *Server) targetMany(w http.ResponseWriter, r *http.Request) {
 		writeError(w, http.StatusBadRequest, "target must be RUNNING, PAUSED or STOPPED")
 		return
 	}
-	s.changeMany(w, r, body.chosen, func(ctx context.Context, names []string) error {
-		return s.Fleet.Steer(ctx, body.Target, caller(r), names...)
+	s.changeMany(w, r, body.chosen, func(ctx context.Context) (int, error) {
+		if body.All {
+			return s.Fleet.SteerAll(ctx, body.Target, caller(r))
+		}
+		return len(body.Shops), s.Fleet.Steer(ctx, body.Target, caller(r), body.Shops...)
 	})
 }
 
@@ -52,23 +55,27 @@ func (s *Server) restartMany(w http.ResponseWriter, r *http.Request) {
 	if !readJSON(w, r, maxNames, &body) {
 		return
 	}
-	s.changeMany(w, r, body.chosen, func(ctx context.Context, names []string) error {
-		return s.Fleet.Restart(ctx, body.OnlyFailed, caller(r), names...)
+	s.changeMany(w, r, body.chosen, func(ctx context.Context) (int, error) {
+		if body.All {
+			return s.Fleet.RestartAll(ctx, body.OnlyFailed, caller(r))
+		}
+		return len(body.Shops), s.Fleet.Restart(ctx, body.OnlyFailed, caller(r), body.Shops...)
 	})
 }
 
-// changeMany makes a change to the chosen shops and answers with how many names it had.
-func (s *Server) changeMany(w http.ResponseWriter, r *http.Request, c chosen, change func(ctx context.Context, names []string) error) {
+// changeMany makes a change to the chosen shops and answers with how many were given, or
+// are all.
+func (s *Server) changeMany(w http.ResponseWriter, r *http.Request, c chosen, change func(ctx context.Context) (int, error)) {
 	if c.All == (len(c.Shops) > 0) {
 		writeError(w, http.StatusBadRequest, `give either "shops" with names or "all": true`)
 		return
 	}
-	names := c.Shops
-	if c.All {
-		names = s.Fleet.Names()
-	}
-	err := committing(r, func(ctx context.Context) error { return change(ctx, names) })
+	var n int
+	err := committing(r, func(ctx context.Context) (err error) {
+		n, err = change(ctx)
+		return err
+	})
 	if !s.refused(w, err, "Unknown connector ") {
-		writeJSON(w, http.StatusAccepted, map[string]int{"shops": len(names)})
+		writeJSON(w, http.StatusAccepted, map[string]int{"shops": n})
 	}
 }

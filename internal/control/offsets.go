@@ -107,7 +107,7 @@ func (s *Server) offsetsRefused(w http.ResponseWriter, name string, err error) b
 	case errors.As(err, &missing):
 		writeError(w, http.StatusNotFound, notFound(name))
 	case errors.As(err, &notYet):
-		writeError(w, http.StatusBadRequest, fmt.Sprintf(notStopped, name))
+		writeError(w, http.StatusBadRequest, fmt.Sprintf(notStopped, notYet.Name))
 	case errors.As(err, &bad):
 		writeError(w, http.StatusBadRequest, bad.Error())
 	case errors.Is(err, connector.ErrBusy):

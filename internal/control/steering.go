@@ -92,6 +92,9 @@ func (s *Server) restartTask(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	shop, err := s.Fleet.Known(r.Context(), name)
+	if err == nil && len(tasksOf(shop)) == 0 { // another worker may have resumed it
+		shop, err = s.Fleet.Latest(r.Context(), name)
+	}
 	switch {
 	case err != nil:
 	case id != "0" || len(tasksOf(shop)) == 0:

@@ -162,15 +162,22 @@ func (f *Fleet) Config(name string) map[string]string {
 // ones that are not.
 func (f *Fleet) shops() iter.Seq[connector.Shop] {
 	return func(yield func(connector.Shop) bool) {
+		// First, and without what the connector has been given meanwhile: no shop is missing
+		// or there twice while a list is taken over.
+		idles := f.cfg.Roster.Idle()
 		leaving := f.cfg.Roster.Leaving()
+		walked := make(map[string]bool)
 		for _, s := range f.conn.Shops() {
+			if len(idles) > 0 {
+				walked[s.Name] = true
+			}
 			if !leaving[s.Name] && !yield(s) {
 				return
 			}
 		}
-		for _, idle := range f.cfg.Roster.Idle() {
+		for _, idle := range idles {
 			s := idle.Shop
-			if !yield(connector.Shop{Name: s.Name, AppID: s.AppID, Topic: s.Topic, Policy: window.Policy{Range: wechat.Range(s.TimeRange)}}) {
+			if !walked[s.Name] && !yield(connector.Shop{Name: s.Name, AppID: s.AppID, Topic: s.Topic, Policy: window.Policy{Range: wechat.Range(s.TimeRange)}}) {
 				return
 			}
 		}
@@ -189,19 +196,26 @@ func (f *Fleet) Own(only string) []Shop {
 // little.
 func (f *Fleet) all() []Shop {
 	now := time.Now()
+	idles := f.cfg.Roster.Idle() // first: see shops
 	topics := make(map[string]string)
 	for _, s := range f.conn.Shops() {
 		topics[s.Name] = s.Topic
 	}
 	leaving := f.cfg.Roster.Leaving()
 	out := []Shop{} // not nil: clients want an array
+	walked := make(map[string]bool)
 	for _, s := range f.conn.Status() {
+		if len(idles) > 0 {
+			walked[s.Name] = true
+		}
 		if !leaving[s.Name] {
 			out = append(out, f.report(s, topics[s.Name], now))
 		}
 	}
-	for _, idle := range f.cfg.Roster.Idle() {
-		out = append(out, f.idle(idle))
+	for _, idle := range idles {
+		if !walked[idle.Shop.Name] {
+			out = append(out, f.idle(idle))
+		}
 	}
 	slices.SortFunc(out, func(a, b Shop) int { return strings.Compare(a.Name, b.Name) })
 	return out

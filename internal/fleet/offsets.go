@@ -11,6 +11,7 @@ import (
 	"orderwalk/connector/window"
 	"orderwalk/internal/desired"
 	"orderwalk/internal/forecast"
+	"orderwalk/internal/wechat"
 	"orderwalk/offsets"
 )
 
@@ -83,8 +84,8 @@ func (f *Fleet) Alter(ctx context.Context, name string, entries []offsets.Entry,
 			if err := f.desired.CatchUp(ctx); err != nil {
 				return nil, ErrStarting
 			}
-			if f.desired.Of(shop.Name).Target != desired.Stopped {
-				return nil, &NotStoppedError{shop.Name}
+			if err := f.alterable(shop); err != nil {
+				return nil, err
 			}
 		}
 		reset := entries == nil
@@ -117,6 +118,37 @@ func (f *Fleet) Alter(ctx context.Context, name string, entries []offsets.Entry,
 		err = ErrStarting
 	}
 	return again, err
+}
+
+// alterable returns why the offsets of a shop must not be altered, by the state that has been
+// read: it is not stopped, or another shop that has them is not, to which this one has given
+// way. It returns connector.ErrBusy if they are not the shop's any more.
+func (f *Fleet) alterable(shop connector.Shop) error {
+	if now := f.configured(shop); !sameOffsets(now, shop) {
+		return connector.ErrBusy
+	}
+	if f.desired.Of(shop.Name).Target != desired.Stopped {
+		return &NotStoppedError{shop.Name}
+	}
+	for s := range f.shops() {
+		if sameOffsets(s, shop) && sameOffsets(f.configured(s), shop) && f.desired.Of(s.Name).Target != desired.Stopped {
+			return &NotStoppedError{s.Name}
+		}
+	}
+	return nil
+}
+
+func sameOffsets(a, b connector.Shop) bool {
+	return a.AppID == b.AppID && a.Policy.Range == b.Policy.Range
+}
+
+// configured returns a shop with the app ID and time range that it has by its latest
+// configuration, which the connector may not have been given yet.
+func (f *Fleet) configured(shop connector.Shop) connector.Shop {
+	if now, created := f.cfg.Roster.Created(shop.Name); created {
+		shop.AppID, shop.Policy.Range = now.AppID, wechat.Range(now.TimeRange)
+	}
+	return shop
 }
 
 var errDry = errors.New("nothing is changed in a dry run")
@@ -184,10 +216,10 @@ func (f *Fleet) named(name string) (connector.Shop, error) {
 	var byID []connector.Shop
 	for s := range f.shops() {
 		if s.Name == name {
-			return s, nil
+			return f.configured(s), nil
 		}
-		if s.AppID == name {
-			byID = append(byID, s)
+		if s.AppID == name && f.configured(s).AppID == name {
+			byID = append(byID, f.configured(s))
 		}
 	}
 	if len(byID) == 1 {

@@ -109,15 +109,22 @@ func (f *Fleet) Known(ctx context.Context, name string) (Shop, error) {
 	if err != nil {
 		return Shop{}, err
 	}
+	idles := f.cfg.Roster.Idle() // first: see shops
 	if s, walked := f.conn.StatusOf(shop.Name); walked {
 		return f.report(s, shop.Topic, time.Now()), nil
 	}
-	for _, idle := range f.cfg.Roster.Idle() {
+	for _, idle := range idles {
 		if idle.Shop.Name == shop.Name {
 			return f.idle(idle), nil
 		}
 	}
 	return Shop{}, &UnknownError{shop.Name}
+}
+
+// Latest is Known by the latest state, of which this worker may not have heard yet.
+func (f *Fleet) Latest(ctx context.Context, name string) (Shop, error) {
+	f.latest(ctx)
+	return f.Known(ctx, name)
 }
 
 // errNoPage is a URL that no worker gives.

@@ -157,6 +157,17 @@ func (r *Roster) edit(ctx context.Context, name string, change func(s desired.Sh
 	})
 }
 
+// Has reports whether a shop is known by the worker's configuration, or by the one that is
+// walked as long as that cannot be applied, or because it has authorised the platform.
+func (r *Roster) Has(name string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	_, own := r.at[name]
+	_, walked := r.walkedAt[name]
+	_, authorised := r.authorized.shops[name]
+	return own || walked || authorised
+}
+
 // Own reports whether a shop is of the worker's own configuration.
 func (r *Roster) Own(name string) bool {
 	r.mu.Lock()

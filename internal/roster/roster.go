@@ -49,7 +49,11 @@ type Roster struct {
 	// the version of own; 0 = there was none yet.
 	applied    map[string]map[string]string
 	appliedOwn int
-	idle       map[string]string // why a created shop is not walked, by name
+	// walked and walkedAt are own and at of that Update: what is walked while a newer list
+	// cannot be applied.
+	walked   []config.Shop
+	walkedAt map[string]int
+	idle     map[string]string // why a created shop is not walked, by name
 	// rules are for authorised shops; nil = none are walked. appliedMembers are the
 	// members of the latest successful Update, and authorized what came of them.
 	rules          *config.Authorized
@@ -73,6 +77,7 @@ func New(cfg Config, own *config.Config) *Roster {
 	}
 	r := &Roster{cfg: cfg, created: map[string]created{}, said: map[string]string{}}
 	r.Load(own)
+	r.walked, r.walkedAt = r.own, r.at
 	return r
 }
 
@@ -97,7 +102,7 @@ func (r *Roster) Update(ctx context.Context) error {
 	r.mu.Lock()
 	members := r.members()
 	version, same := r.version, r.version == r.appliedOwn && maps.EqualFunc(configs, r.applied, maps.Equal) && slices.Equal(members, r.appliedMembers)
-	own, rules := r.own, r.rules
+	own, at, rules := r.own, r.at, r.rules
 	shops, idle := r.read(configs)
 	r.mu.Unlock()
 	if same {
@@ -113,6 +118,7 @@ func (r *Roster) Update(ctx context.Context) error {
 	}
 	r.mu.Lock()
 	r.applied, r.appliedOwn, r.idle = configs, version, idle
+	r.walked, r.walkedAt = own, at
 	was := r.authorized
 	r.appliedMembers, r.authorized = members, chosen
 	r.mu.Unlock()
@@ -127,14 +133,7 @@ func (r *Roster) read(configs map[string]map[string]string) (shops []config.Shop
 	maps.DeleteFunc(r.created, func(name string, _ created) bool { return configs[name] == nil })
 	idle = make(map[string]string)
 	for name, sent := range configs {
-		c, known := r.created[name]
-		if !known || !maps.Equal(c.sent, sent) {
-			c = created{sent: sent}
-			if c.shop, c.err = r.reader.Stored(sent); c.err == nil {
-				c.shop.Name = name
-			}
-			r.created[name] = c
-		}
+		c := r.stored(name, sent)
 		if c.err != nil {
 			idle[name] = c.err.Error()
 			continue
@@ -142,6 +141,30 @@ func (r *Roster) read(configs map[string]map[string]string) (shops []config.Shop
 		shops = append(shops, c.shop)
 	}
 	return shops, idle
+}
+
+// stored reads a created shop's configuration, unless it has been read. The caller holds mu.
+func (r *Roster) stored(name string, sent map[string]string) created {
+	c, known := r.created[name]
+	if !known || !maps.Equal(c.sent, sent) {
+		c = created{sent: sent}
+		c.shop, c.err = r.reader.Stored(sent)
+		c.shop.Name = name
+		r.created[name] = c
+	}
+	return c
+}
+
+// Created returns a created shop as it is configured now, which may be another way than it is
+// walked. ok = false if no shop of that name was created, or one of the worker's own has it.
+func (r *Roster) Created(name string) (s config.Shop, ok bool) {
+	sent := r.cfg.Desired.Of(name).Config
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if _, own := r.at[name]; own || sent == nil {
+		return config.Shop{}, false
+	}
+	return r.stored(name, sent).shop, true
 }
 
 // say logs why created shops are not walked, each reason once.
@@ -199,11 +222,7 @@ func (r *Roster) Idle() []Idle {
 		if _, own := r.at[name]; own || !known && r.applied[name] != nil {
 			continue
 		}
-		c, read := r.created[name]
-		if !read || c.err != nil {
-			c.shop = config.Shop{Name: name, AppID: sent["app_id"], TimeRange: sent["time_range"]}
-		}
-		idle = append(idle, Idle{c.shop, reason})
+		idle = append(idle, Idle{r.stored(name, sent).shop, reason})
 	}
 	for _, a := range slices.Concat(r.authorized.unfit, r.authorized.beyond) {
 		named := r.authorized.shops[a.Shop.Name].AppID == a.Shop.AppID
@@ -223,12 +242,15 @@ func (r *Roster) Config(name string) (sent map[string]string, ok bool) {
 	if own {
 		shop = r.own[i]
 	}
-	other, authorised := r.authorized.shops[name]
+	other, known := r.authorized.shops[name]
+	if i, walked := r.walkedAt[name]; walked && !known {
+		other, known = r.walked[i], true
+	}
 	r.mu.Unlock()
 	if own {
 		return config.ConnectorConfig(shop), true
 	}
-	if sent = r.cfg.Desired.Of(name).Config; sent == nil && authorised {
+	if sent = r.cfg.Desired.Of(name).Config; sent == nil && known {
 		return config.ConnectorConfig(other), true
 	}
 	return sent, sent != nil
