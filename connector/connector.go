@@ -113,6 +113,7 @@ type Connector struct {
 
 	mu          sync.Mutex
 	shops       map[int][]Shop    // by lane; nil until the lanes are known
+	sharedOn    *[]int            // lanes of the latest share of these shops; nil = none yet
 	wanted      map[string]Wanted // by name; see Steer
 	partitions  map[string]int    // of each topic; the offsets topic's are the lanes; replaced, never changed
 	refused     map[string]error  // orders topics that could not be used at the latest check, and why

@@ -117,7 +117,8 @@ func (r *round) step(ctx context.Context) (done bool, err error) {
 
 // start reads a window. turn ends the turn with which it does.
 func (r *round) start(ctx context.Context, win *offsets.Window, turn func()) {
-	reading, cancel := context.WithCancelCause(ctx)
+	// end cancels it when ctx ends, so ctx need not keep a list of its children for that.
+	reading, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 	one := &reader{window: win, cancel: cancel, turn: turn}
 	r.mu.Lock()
 	r.readers = append(r.readers, one)

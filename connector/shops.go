@@ -164,7 +164,7 @@ func (c *Connector) ordersTopics(shops []Shop) []string {
 // The caller holds mu.
 func (c *Connector) distribute() {
 	lanes := c.partitions[c.cfg.OffsetsTopic]
-	c.shops = make(map[int][]Shop, lanes)
+	c.shops, c.sharedOn = make(map[int][]Shop, lanes), nil
 	for _, shop := range c.cfg.Shops {
 		number := laneOf(c.cfg.Group, shop.partition(), lanes)
 		if c.shops[number] == nil {
@@ -294,10 +294,15 @@ func (c *Connector) together() [][]int {
 
 // share sets each app ID's part of the rate limit and of the day's calls. An app ID has
 // one limit for all workers. Each worker takes the part of the lanes it owns among all
-// lanes with shops of that app ID, so the parts add up to one without coordination.
+// lanes with shops of that app ID, so the parts add up to one without coordination. It
+// does nothing if neither the shops nor these lanes have changed.
 func (c *Connector) share(on []int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.sharedOn != nil && slices.Equal(*c.sharedOn, on) {
+		return
+	}
+	c.sharedOn = &on
 	all, ours := make(map[string]int), make(map[string]int)
 	for number, shops := range c.shops {
 		seen := make(map[string]bool)

@@ -141,7 +141,7 @@ func (b *shopBook) client(s *config.Shop) known {
 	want.shop, want.names = new(atomic.Pointer[config.Shop]), new(shopNames)
 	want.shop.Store(s)
 	cfg := clientConfig(want.shop.Load)
-	cfg.Host, cfg.Log = b.host, b.log.With("shop", s.Name)
+	cfg.Host, cfg.Log, cfg.Shop = b.host, b.log, s.Name
 	if b.incidents != nil {
 		cfg.Incidents = b.incidents.Of(s.Name)
 	}

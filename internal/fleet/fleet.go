@@ -197,14 +197,15 @@ func (f *Fleet) Own(only string) []Shop {
 func (f *Fleet) all() []Shop {
 	now := time.Now()
 	idles := f.cfg.Roster.Idle() // first: see shops
-	topics := make(map[string]string)
-	for _, s := range f.conn.Shops() {
+	listed, status := f.conn.Shops(), f.conn.Status()
+	topics := make(map[string]string, len(listed))
+	for _, s := range listed {
 		topics[s.Name] = s.Topic
 	}
 	leaving := f.cfg.Roster.Leaving()
-	out := []Shop{} // not nil: clients want an array
+	out := make([]Shop, 0, len(status)+len(idles)) // not nil: clients want an array
 	walked := make(map[string]bool)
-	for _, s := range f.conn.Status() {
+	for _, s := range status {
 		if len(idles) > 0 {
 			walked[s.Name] = true
 		}

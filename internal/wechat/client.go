@@ -69,8 +69,11 @@ type Config struct {
 	Tokens func(ctx context.Context, refused string) (token string, err error)
 	// RateLimit is in list calls a second. Defaults to 50.
 	RateLimit float64
-	// Log should carry the shop's name. Defaults to no logging.
+	// Log receives what concerns this client alone. Defaults to no logging.
 	Log *slog.Logger
+	// Shop is the shop's name in lines of Log, unless Log has it. Clients seldom log: ten
+	// thousand loggers would take 3 MB.
+	Shop string
 	// Incidents, if set, receives what other shops may have at the same time: failing
 	// calls, a used up quota. Defaults to lines of Log about this client alone.
 	Incidents *incident.Source
@@ -88,7 +91,8 @@ type Config struct {
 // token, one rate limit, one quota pause. Safe for concurrent use.
 type Client struct {
 	host           *Host
-	log            *slog.Logger
+	logs           *slog.Logger
+	shop           string // see Config.Shop
 	incidents      *incident.Source
 	onCall         func(r Range, result string, took time.Duration)
 	onTokenRefresh func(result string)
@@ -118,14 +122,15 @@ type Client struct {
 func New(cfg Config) *Client {
 	c := &Client{
 		host:           orDefault(cfg.Host, &Host{}),
-		log:            orDefault(cfg.Log, slog.New(slog.DiscardHandler)),
+		logs:           orDefault(cfg.Log, slog.New(slog.DiscardHandler)),
+		shop:           cfg.Shop,
 		onCall:         cfg.OnCall,
 		onTokenRefresh: cfg.OnTokenRefresh,
 		callRate:       newCallRate(cfg.RateLimit),
 		auth:           orDefault(cfg.Auth, AuthStableToken),
 	}
 	if c.incidents = cfg.Incidents; c.incidents == nil {
-		c.incidents = incident.New(c.log).Of("")
+		c.incidents = incident.New(c.log()).Of("")
 	}
 	c.failures.report = c.incidents
 	refuse := func(message, hint string) {
@@ -269,6 +274,14 @@ func (c *Client) exhausted(v *Error) {
 	if until, first := c.callRate.exhaust(c.host.apiNow()); first {
 		c.incidents.BeginUntil(until, quotaUsedUp, "error", v, "until", until)
 	}
+}
+
+// log returns the log that names the shop.
+func (c *Client) log() *slog.Logger {
+	if c.shop == "" {
+		return c.logs
+	}
+	return c.logs.With("shop", c.shop)
 }
 
 // Queue returns how long a list call made now would wait for the rate limit, behind

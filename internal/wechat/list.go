@@ -121,7 +121,7 @@ func (c *Client) list(ctx context.Context, used token, q Query) (page Page, v *E
 	}
 	if c.auth == AuthCloudOpen && !a.relayed {
 		c.unrelayed.Do(func() {
-			c.log.Warn("the answer has no x-openapi-seqid header: it did not pass the hosting's open-interface service; check what answers at the API URL")
+			c.log().Warn("the answer has no x-openapi-seqid header: it did not pass the hosting's open-interface service; check what answers at the API URL")
 		})
 	}
 	c.evidence.note(q, page)

@@ -208,10 +208,10 @@ func (s *scanner) ids(ids []string, capacity int) (_ []string, has bool, wrong, 
 	default:
 		return ids, true, errNoArray, s.skip(2)
 	}
-	if cap(ids) == 0 {
-		ids = make([]string, 0, capacity)
-	}
 	err = s.array(2, func() error {
+		if cap(ids) == 0 { // most polls find nothing
+			ids = make([]string, 0, capacity)
+		}
 		id, bad, err := s.id()
 		if bad != nil {
 			wrong = bad

@@ -259,7 +259,7 @@ func (s *fetchedTokens) renewalDelay(now time.Time) time.Duration {
 		return wait
 	}
 	if s.early++; s.early == 2 {
-		s.client.log.Warn("tokens of this app ID end early: another system fetches them too, and each fetch ends the other's token; let one system fetch them, or use stable_token in all")
+		s.client.log().Warn("tokens of this app ID end early: another system fetches them too, and each fetch ends the other's token; let one system fetch them, or use stable_token in all")
 	}
 	return 0
 }

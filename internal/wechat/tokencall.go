@@ -51,7 +51,7 @@ func (t *tokenCalls) plain(ctx context.Context) (tokenResponse, *Error) {
 	answer, v := t.ask(ctx, outgoing{path: plainTokenPath, query: query.Encode()})
 	if v == nil {
 		t.warned.Do(func() {
-			t.client.log.Warn("auth is token: each new token ends the previous one, also in other systems that use this app ID; stable_token avoids this")
+			t.client.log().Warn("auth is token: each new token ends the previous one, also in other systems that use this app ID; stable_token avoids this")
 		})
 	}
 	return answer, v
