@@ -65,7 +65,7 @@ is set, its token is sent.
 	yes := cmd.Flags().Bool("yes", false, "do not ask for a confirmation")
 	onlyFailed := new(bool)
 	if s.target == "" {
-		onlyFailed = cmd.Flags().Bool("only-failed", false, "only shops that failed")
+		onlyFailed = cmd.Flags().Bool("only-failed", false, "only shops that failed or wait for the vendor")
 	}
 	worker := addWorkerFlags(cmd)
 	cmd.ValidArgsFunction = worker.shopNames

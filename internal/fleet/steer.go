@@ -24,7 +24,8 @@ func (f *Fleet) SteerAll(ctx context.Context, target desired.Target, by string) 
 	return f.change(ctx, f.every, aimed(target, by))
 }
 
-// Restart starts shops again from what is committed; with onlyFailed those that failed.
+// Restart starts shops again from what is committed; with onlyFailed those that failed or
+// wait for the vendor.
 func (f *Fleet) Restart(ctx context.Context, onlyFailed bool, by string, names ...string) error {
 	_, err := f.change(ctx, f.given(names), restarted(onlyFailed, by))
 	return err
