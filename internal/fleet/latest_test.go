@@ -3,6 +3,7 @@ package fleet_test
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -95,7 +96,7 @@ func TestAllAreAllThatAreCreated(t *testing.T) {
 		if err := one.Create(f.Context(), "third", f.sent("third", "wx2"), desired.Running, "me"); err != nil {
 			t.Fatal(err)
 		}
-		r := httptest.NewRequest("PUT", "/shops/target", strings.NewReader(`{"target":"STOPPED","all":true}`))
+		r := httptest.NewRequest(http.MethodPut, "/shops/target", strings.NewReader(`{"target":"STOPPED","all":true}`))
 		r.Header.Set("Content-Type", "application/json")
 		r.RemoteAddr, r.Host = "127.0.0.1:1", "127.0.0.1:8083"
 		w := httptest.NewRecorder()
@@ -174,7 +175,7 @@ func TestATaskIsRestartedByTheLatestState(t *testing.T) {
 		if err := one.Steer(f.Context(), desired.Running, "me", "made"); err != nil {
 			t.Fatal(err)
 		}
-		r := httptest.NewRequest("POST", "/connectors/made/tasks/0/restart", nil)
+		r := httptest.NewRequest(http.MethodPost, "/connectors/made/tasks/0/restart", nil)
 		r.RemoteAddr, r.Host = "127.0.0.1:1", "127.0.0.1:8083"
 		w := httptest.NewRecorder()
 		(&control.Server{Fleet: other.Fleet}).Handler().ServeHTTP(w, r)
@@ -226,7 +227,7 @@ func TestANameIsText(t *testing.T) {
 		w := f.worker(false, f.own())
 		defer w.stop()
 		h := (&control.Server{Fleet: w.Fleet}).Handler()
-		r := httptest.NewRequest("PUT", "/connectors/%FF/config", strings.NewReader(`{"connector.class":"orderwalk.WeChatOrderSource","app_id":"wx1","kafka.topic":"o","app_secret":"${file:`+f.secrets+`/1}"}`))
+		r := httptest.NewRequest(http.MethodPut, "/connectors/%FF/config", strings.NewReader(`{"connector.class":"orderwalk.WeChatOrderSource","app_id":"wx1","kafka.topic":"o","app_secret":"${file:`+f.secrets+`/1}"}`))
 		r.Header.Set("Content-Type", "application/json")
 		r.RemoteAddr, r.Host = "127.0.0.1:1", "127.0.0.1:8083"
 		put := httptest.NewRecorder()
@@ -260,7 +261,7 @@ func TestADeletedShopIsLeftOut(t *testing.T) {
 			time.Sleep(time.Second)
 		}
 		r := httptest.NewRecorder()
-		(&control.Server{Fleet: w.Fleet}).Handler().ServeHTTP(r, httptest.NewRequest("GET", "/connectors?expand=info", nil))
+		(&control.Server{Fleet: w.Fleet}).Handler().ServeHTTP(r, httptest.NewRequest(http.MethodGet, "/connectors?expand=info", nil))
 		if strings.Contains(r.Body.String(), `"config":null`) {
 			t.Errorf("%.200s", r.Body)
 		}
