@@ -11,6 +11,8 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/twmb/franz-go/pkg/kfake"
 
+	// So that a result of these tests that go test has kept ends with a change of the program.
+	_ "orderwalk/internal/cli"
 	"orderwalk/simulator"
 )
 
