@@ -124,10 +124,11 @@ func (c steerCall) make(ctx context.Context, client *workerClient, verb string, 
 	return err
 }
 
-// shopsOf returns the shops that words name.
+// shopsOf returns the shops that words name, as another worker may have changed them a
+// moment ago.
 func shopsOf(ctx context.Context, client *workerClient, words []string, pick func([]fleet.Shop, []string) ([]fleet.Shop, error)) ([]fleet.Shop, error) {
 	var shops []fleet.Shop
-	if err := client.get(ctx, "/shops", &shops); err != nil {
+	if err := client.get(ctx, "/shops?latest=true", &shops); err != nil {
 		return nil, err
 	}
 	return pick(shops, words)

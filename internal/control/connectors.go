@@ -65,12 +65,18 @@ func b2i(b bool) int {
 }
 
 // shops answers GET /shops: every shop with all that is known of it, or with scope=worker
-// those that this worker walks; with shop=NAME, too, that one.
+// those that this worker walks; with shop=NAME, too, that one. With latest=true what other
+// workers have just changed is known, too, if Kafka can be read.
 func (s *Server) shops(w http.ResponseWriter, r *http.Request) {
 	query := r.URL.Query()
 	if query.Get("scope") == "worker" {
 		writeList(w, s.Fleet.Own(query.Get("shop")))
 		return
+	}
+	if query.Get("latest") == "true" {
+		if err := s.Fleet.CatchUp(r.Context()); err != nil {
+			s.log().Debug("cannot read the latest state of the shops", "reason", err)
+		}
 	}
 	writeList(w, s.Fleet.Shops(r.Context()))
 }

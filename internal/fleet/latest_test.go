@@ -267,3 +267,20 @@ func TestADeletedShopIsLeftOut(t *testing.T) {
 		}
 	})
 }
+
+// What a command reads before it changes something is the latest state.
+func TestShopsAreListedByTheLatestState(t *testing.T) {
+	inBubble(t, func(f *fixture) {
+		one, other := f.worker(false, f.own()), f.worker(true, f.own())
+		defer one.stop()
+		defer other.stop()
+		if err := one.Create(f.Context(), "made", f.sent("made", "wx1"), desired.Stopped, "me"); err != nil {
+			t.Fatal(err)
+		}
+		w := httptest.NewRecorder()
+		(&control.Server{Fleet: other.Fleet}).Handler().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/shops?latest=true", nil))
+		if body := w.Body.String(); !strings.Contains(body, `"name":"made"`) || !strings.Contains(body, `"target":"STOPPED"`) {
+			t.Errorf("%d %s", w.Code, body)
+		}
+	})
+}
