@@ -94,7 +94,7 @@ func TestAWorkerAnswersAsItsDocumentSays(t *testing.T) {
 		return strings.Contains(body, "watermark")
 	})
 	calls(
-		[4]any{"GET /shops", "", 200, "create_time"}, [4]any{"GET /shops?scope=worker", "", 200, "create_time"}, [4]any{"GET /shops?scope=worker&shop=one", "", 200, "one"},
+		[4]any{"GET /shops", "", 200, "create_time"}, [4]any{"GET /shops?latest=true", "", 200, "create_time"}, [4]any{"GET /shops?scope=worker", "", 200, "create_time"}, [4]any{"GET /shops?scope=worker&shop=one", "", 200, "one"},
 		[4]any{"GET /connectors", "", 200, "one"}, [4]any{"GET /connectors?expand=info&expand=status", "", 200, "RUNNING"}, [4]any{"GET /connectors?expand=info", "", 200, "kafka.topic"},
 		[4]any{"GET /connectors/one", "", 200, "kafka.topic"}, [4]any{"GET /connectors/one/config", "", 200, "kafka.topic"}, [4]any{"GET /connectors/one/status", "", 200, "worker_id"},
 		[4]any{"GET /connectors/one/tasks", "", 200, "task"}, [4]any{"GET /connectors/one/tasks/0/status", "", 200, "RUNNING"}, [4]any{"GET /connectors/one/topics", "", 200, "created.orders"},
