@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -21,6 +22,7 @@ import (
 	"orderwalk/connector"
 	"orderwalk/connector/window"
 	"orderwalk/internal/config"
+	"orderwalk/internal/control"
 	"orderwalk/internal/desired"
 	"orderwalk/internal/fleet"
 	"orderwalk/internal/grouplog"
@@ -208,6 +210,16 @@ func (f *fixture) worker(deaf bool, own *config.Config) *worker {
 	})
 	time.Sleep(20 * time.Second)
 	return w
+}
+
+// call makes a call of the worker's HTTP port, from its own machine.
+func (w *worker) call(method, path, body string) *httptest.ResponseRecorder {
+	r := httptest.NewRequest(method, path, strings.NewReader(body))
+	r.Header.Set("Content-Type", "application/json")
+	r.RemoteAddr, r.Host = "127.0.0.1:1", "127.0.0.1:8083"
+	answer := httptest.NewRecorder()
+	(&control.Server{Fleet: w.Fleet}).Handler().ServeHTTP(answer, r)
+	return answer
 }
 
 // until waits for a state of a shop.

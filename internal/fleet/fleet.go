@@ -162,26 +162,32 @@ func (f *Fleet) Config(name string) map[string]string {
 // ones that are not.
 func (f *Fleet) shops() iter.Seq[connector.Shop] {
 	return func(yield func(connector.Shop) bool) {
-		// First, and without what the connector has been given meanwhile: no shop is missing
-		// or there twice while a list is taken over.
-		idles := f.cfg.Roster.Idle()
-		leaving := f.cfg.Roster.Leaving()
-		walked := make(map[string]bool)
+		idle, leaving := f.idles(), f.cfg.Roster.Leaving()
 		for _, s := range f.conn.Shops() {
-			if len(idles) > 0 {
-				walked[s.Name] = true
-			}
+			delete(idle, s.Name)
 			if !leaving[s.Name] && !yield(s) {
 				return
 			}
 		}
-		for _, idle := range idles {
-			s := idle.Shop
-			if !walked[s.Name] && !yield(connector.Shop{Name: s.Name, AppID: s.AppID, Topic: s.Topic, Policy: window.Policy{Range: wechat.Range(s.TimeRange)}}) {
+		for _, i := range idle {
+			s := i.Shop
+			if !yield(connector.Shop{Name: s.Name, AppID: s.AppID, Topic: s.Topic, Policy: window.Policy{Range: wechat.Range(s.TimeRange)}}) {
 				return
 			}
 		}
 	}
+}
+
+// idles are the created and authorised shops that are not walked, by name. They are read
+// before the connector's shops, and those that it has been given meanwhile left out: so none
+// is missing or there twice while a list is taken over.
+func (f *Fleet) idles() map[string]roster.Idle {
+	all := f.cfg.Roster.Idle()
+	idle := make(map[string]roster.Idle, len(all))
+	for _, i := range all {
+		idle[i.Shop.Name] = i
+	}
+	return idle
 }
 
 // Own lists this worker's reports: those of the shops of its lanes, by name; of one shop
@@ -196,27 +202,22 @@ func (f *Fleet) Own(only string) []Shop {
 // little.
 func (f *Fleet) all() []Shop {
 	now := time.Now()
-	idles := f.cfg.Roster.Idle() // first: see shops
+	idle := f.idles()
 	listed, status := f.conn.Shops(), f.conn.Status()
 	topics := make(map[string]string, len(listed))
 	for _, s := range listed {
 		topics[s.Name] = s.Topic
 	}
 	leaving := f.cfg.Roster.Leaving()
-	out := make([]Shop, 0, len(status)+len(idles)) // not nil: clients want an array
-	walked := make(map[string]bool)
+	out := make([]Shop, 0, len(status)+len(idle)) // not nil: clients want an array
 	for _, s := range status {
-		if len(idles) > 0 {
-			walked[s.Name] = true
-		}
+		delete(idle, s.Name)
 		if !leaving[s.Name] {
 			out = append(out, f.report(s, topics[s.Name], now))
 		}
 	}
-	for _, idle := range idles {
-		if !walked[idle.Shop.Name] {
-			out = append(out, f.idle(idle))
-		}
+	for _, i := range idle {
+		out = append(out, f.idle(i))
 	}
 	slices.SortFunc(out, func(a, b Shop) int { return strings.Compare(a.Name, b.Name) })
 	return out

@@ -4,13 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
 
 	"orderwalk/connector"
-	"orderwalk/internal/control"
 	"orderwalk/internal/desired"
 	"orderwalk/internal/fleet"
 )
@@ -96,12 +94,8 @@ func TestAllAreAllThatAreCreated(t *testing.T) {
 		if err := one.Create(f.Context(), "third", f.sent("third", "wx2"), desired.Running, "me"); err != nil {
 			t.Fatal(err)
 		}
-		r := httptest.NewRequest(http.MethodPut, "/shops/target", strings.NewReader(`{"target":"STOPPED","all":true}`))
-		r.Header.Set("Content-Type", "application/json")
-		r.RemoteAddr, r.Host = "127.0.0.1:1", "127.0.0.1:8083"
-		w := httptest.NewRecorder()
 		before := one.store.Of("updated").Target
-		(&control.Server{Fleet: other.Fleet}).Handler().ServeHTTP(w, r)
+		w := other.call(http.MethodPut, "/shops/target", `{"target":"STOPPED","all":true}`)
 		time.Sleep(5 * time.Second)
 		if before != desired.Paused {
 			t.Errorf("all of wx1 were paused, and updated was %s", before)
@@ -125,7 +119,6 @@ func TestWhatIsWalkedCanBePaused(t *testing.T) {
 		if err := w.Update(f.Context()); err == nil {
 			t.Fatal("it is not refused")
 		}
-		t.Log(names(w))
 		for _, name := range w.Names() {
 			if w.Config(name) == nil {
 				t.Errorf("%s is listed and has no configuration", name)
@@ -175,11 +168,7 @@ func TestATaskIsRestartedByTheLatestState(t *testing.T) {
 		if err := one.Steer(f.Context(), desired.Running, "me", "made"); err != nil {
 			t.Fatal(err)
 		}
-		r := httptest.NewRequest(http.MethodPost, "/connectors/made/tasks/0/restart", nil)
-		r.RemoteAddr, r.Host = "127.0.0.1:1", "127.0.0.1:8083"
-		w := httptest.NewRecorder()
-		(&control.Server{Fleet: other.Fleet}).Handler().ServeHTTP(w, r)
-		if w.Code != 204 {
+		if w := other.call(http.MethodPost, "/connectors/made/tasks/0/restart", ""); w.Code != 204 {
 			t.Errorf("%d %s", w.Code, w.Body)
 		}
 	})
@@ -203,14 +192,11 @@ func TestOffsetsOfAShopThatCannotBeWalked(t *testing.T) {
 		t.Setenv("ORDERWALK_OFFSETS_TOPIC", "orders")
 		w = f.worker(false, f.own())
 		defer w.stop()
-		shop, _ := w.Shop(f.Context(), "made")
-		t.Logf("%+v", shop)
 		if got, err := w.Offsets(f.Context(), "made"); err != nil || len(got) != 1 {
 			t.Errorf("the offsets are %v, %v", got, err)
 		}
 		if _, err := w.Alter(f.Context(), "made", nil, false); err != nil {
-			t.Log("alter:", err)
-			return
+			t.Fatal(err)
 		}
 		t.Setenv("ORDERWALK_OFFSETS_TOPIC", "g.offsets")
 		other := f.worker(false, f.own())
@@ -221,18 +207,13 @@ func TestOffsetsOfAShopThatCannotBeWalked(t *testing.T) {
 	})
 }
 
-// A configuration that is not text is not kept under another name, or not at all.
+// A name that is not text is refused: its record would be read by no worker.
 func TestANameIsText(t *testing.T) {
 	inBubble(t, func(f *fixture) {
 		w := f.worker(false, f.own())
 		defer w.stop()
-		h := (&control.Server{Fleet: w.Fleet}).Handler()
-		r := httptest.NewRequest(http.MethodPut, "/connectors/%FF/config", strings.NewReader(`{"connector.class":"orderwalk.WeChatOrderSource","app_id":"wx1","kafka.topic":"o","app_secret":"${file:`+f.secrets+`/1}"}`))
-		r.Header.Set("Content-Type", "application/json")
-		r.RemoteAddr, r.Host = "127.0.0.1:1", "127.0.0.1:8083"
-		put := httptest.NewRecorder()
-		h.ServeHTTP(put, r)
-		if put.Code < 300 && len(w.Names()) != 1 {
+		put := w.call(http.MethodPut, "/connectors/%FF/config", `{"connector.class":"orderwalk.WeChatOrderSource","app_id":"wx1","kafka.topic":"o","app_secret":"${file:`+f.secrets+`/1}"}`)
+		if put.Code != 400 || len(w.Names()) != 0 {
 			t.Errorf("%d %s, and the shops are %q", put.Code, put.Body, w.Names())
 		}
 	})
@@ -252,7 +233,9 @@ func TestADeletedShopIsLeftOut(t *testing.T) {
 		}
 		other := f.worker(false, f.own())
 		defer other.stop()
+		asked := false
 		w.asks = func() {
+			asked = true
 			for i := range 9 {
 				if err := other.Delete(f.Context(), fmt.Sprint("made-", i), "me"); err != nil {
 					t.Error(err)
@@ -260,9 +243,8 @@ func TestADeletedShopIsLeftOut(t *testing.T) {
 			}
 			time.Sleep(time.Second)
 		}
-		r := httptest.NewRecorder()
-		(&control.Server{Fleet: w.Fleet}).Handler().ServeHTTP(r, httptest.NewRequest(http.MethodGet, "/connectors?expand=info", nil))
-		if strings.Contains(r.Body.String(), `"config":null`) {
+		r := w.call(http.MethodGet, "/connectors?expand=info", "")
+		if !asked || strings.Contains(r.Body.String(), `"config":null`) {
 			t.Errorf("%.200s", r.Body)
 		}
 	})
@@ -277,8 +259,7 @@ func TestShopsAreListedByTheLatestState(t *testing.T) {
 		if err := one.Create(f.Context(), "made", f.sent("made", "wx1"), desired.Stopped, "me"); err != nil {
 			t.Fatal(err)
 		}
-		w := httptest.NewRecorder()
-		(&control.Server{Fleet: other.Fleet}).Handler().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/shops?latest=true", nil))
+		w := other.call(http.MethodGet, "/shops?latest=true", "")
 		if body := w.Body.String(); !strings.Contains(body, `"name":"made"`) || !strings.Contains(body, `"target":"STOPPED"`) {
 			t.Errorf("%d %s", w.Code, body)
 		}

@@ -91,10 +91,12 @@ func (f *Fleet) there(created map[string]map[string]string) map[string]string {
 	return there
 }
 
+// every chooses all shops that there are.
 func (f *Fleet) every(there map[string]string) ([]string, error) {
 	return slices.Sorted(maps.Keys(there)), nil
 }
 
+// given chooses the shops that words name: by name, or by app ID all of its ranges.
 func (f *Fleet) given(words []string) func(there map[string]string) ([]string, error) {
 	return func(there map[string]string) (names []string, err error) {
 		byID := make(map[string][]string)

@@ -109,14 +109,12 @@ func (f *Fleet) Known(ctx context.Context, name string) (Shop, error) {
 	if err != nil {
 		return Shop{}, err
 	}
-	idles := f.cfg.Roster.Idle() // first: see shops
+	idle := f.idles()
 	if s, walked := f.conn.StatusOf(shop.Name); walked {
 		return f.report(s, shop.Topic, time.Now()), nil
 	}
-	for _, idle := range idles {
-		if idle.Shop.Name == shop.Name {
-			return f.idle(idle), nil
-		}
+	if i, known := idle[shop.Name]; known {
+		return f.idle(i), nil
 	}
 	return Shop{}, &UnknownError{shop.Name}
 }
