@@ -10,6 +10,7 @@
 //	reading.go    paging through one window
 //	pass.go       an API whose pages repeat without end
 //	edge.go       IDs that two neighbours list, by update time
+//	sweep.go      the second pass of several windows by update time
 //	narrow.go     windows that the API lists only under narrower ranges
 //	yield.go      a window that only waits gives its slot to other shops
 //	idbudget.go   the limit on order IDs in memory
@@ -58,7 +59,8 @@
 //     is opened, its page size when its first page is requested. They are stored with
 //     the window and sent from there (edge.go: query), also by a later process with
 //     another configuration. A window that must shrink is replaced by two new ones
-//     (window.Halve, window.Cut).
+//     (window.Halve, window.Cut). A first page may be requested from a second later
+//     (window.After); then no page token of it is used.
 //
 //  3. The watermark moves only over finished windows, in order, and never past now −
 //     SETTLE_DELAY. It is computed from the windows. Windows are opened only up to
@@ -76,7 +78,7 @@
 //     once. Seen IDs are kept until neither the window nor a neighbour can be read
 //     again. So repeats are dropped (window.Dedupe) when a page is read again, when a
 //     window starts again, in the second pass, and in the seconds that two windows
-//     share. In a row of settled windows only those at the ends have such a neighbour;
+//     share. A sweep publishes nothing (window.Sweep). In a row of settled windows only those at the ends have such a neighbour;
 //     those between become one window without IDs. A window that was divided leaves
 //     its IDs with the first part. They count, and are kept, as long as any part or
 //     its right neighbour can be read again (offsets.Window.Reach).

@@ -31,9 +31,11 @@ import (
 //
 // No range ends where it begins: the documentation does not say what that means.
 //
-// shown reports whether a range of one second has listed an order. An API that excludes
-// both ends never does that.
-func resolveEdge(ctx context.Context, client *wechat.Client, w *offsets.Window, ambiguous []window.Ambiguous) (known window.Resolved, shown bool, err error) {
+// ends is what this has shown of the API. If it excluded both ends, step 1 would list
+// nothing. If w was requested from T itself, u was T or later when its page was read, and
+// u is T or earlier in step 1: so it was T both times, the first second of w's range and
+// the last of [T−1, T]. The API includes both.
+func resolveEdge(ctx context.Context, client *wechat.Client, w *offsets.Window, ambiguous []window.Ambiguous) (known window.Resolved, ends window.Ends, err error) {
 	left := make(map[string]bool, len(ambiguous))
 	edges := make(map[int64]map[string]bool)
 	for _, s := range ambiguous {
@@ -56,15 +58,20 @@ func resolveEdge(ctx context.Context, client *wechat.Client, w *offsets.Window, 
 	for edge, wanted := range edges {
 		listed, err := l.edge(ctx, edge, wanted)
 		if err != nil {
-			return nil, false, err
+			return nil, ends, err
 		}
-		shown = shown || len(listed) > 0
+		if len(listed) > 0 {
+			ends = max(ends, window.OneEnd)
+			if edge == w.Asked() {
+				ends = window.BothEnds
+			}
+		}
 		resolve(listed, wanted, false)
 	}
 	if len(left) > 0 {
 		listed, err := l.whole(ctx, left)
 		if err != nil {
-			return nil, false, err
+			return nil, ends, err
 		}
 		resolve(listed, left, true)
 	}
@@ -73,7 +80,7 @@ func resolveEdge(ctx context.Context, client *wechat.Client, w *offsets.Window, 
 			known[s] = false
 		}
 	}
-	return known, shown, nil
+	return known, ends, nil
 }
 
 // lister pages through ranges under a window's filters. It stores no page token: one
@@ -130,5 +137,5 @@ func (l *lister) list(ctx context.Context, s window.Span, wanted map[string]bool
 
 // query returns the list call for the page of w that key stands for.
 func query(w *offsets.Window, kind wechat.Range, key string) wechat.Query {
-	return wechat.Query{Range: kind, Start: w.Asked(), End: w.End, Status: w.Status, OpenID: w.OpenID, PageSize: w.PageSize, Key: key}
+	return wechat.Query{Range: kind, Start: w.Asked(), End: w.End, Status: w.Status, OpenID: w.OpenID, PageSize: w.PageSize, Edge: w.After, Key: key}
 }

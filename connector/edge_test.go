@@ -43,7 +43,7 @@ func TestResolveEdge(t *testing.T) {
 					lists := func(from, to, at int64) bool {
 						return (at > from || !startOut && at == from) && (at < to || !endOut && at == to)
 					}
-					shows := false
+					var shows window.Ends
 					for _, w := range []*offsets.Window{
 						{Start: shared, End: shared + 1}, {Start: shared, End: shared + 2}, {Start: shared, End: shared + 100},
 						{Start: shared, End: shared + 1, From: shared - 1}, {Start: shared, End: shared + 2, From: shared - 1}, {Start: shared, End: shared + 100, From: shared - 1},
@@ -56,11 +56,11 @@ func TestResolveEdge(t *testing.T) {
 									continue // the window's range does not include it
 								}
 								id := strconv.FormatInt(at, 10)
-								got, shown, err := resolveEdge(context.Background(), cfg.Shops[0].Client, w, []window.Ambiguous{{ID: id, Edge: int64(edge)}})
+								got, ends, err := resolveEdge(context.Background(), cfg.Shops[0].Client, w, []window.Ambiguous{{ID: id, Edge: int64(edge)}})
 								if err != nil {
 									t.Fatal(err)
 								}
-								shows = shows || shown
+								shows = max(shows, ends)
 								want := !moved && !lists(shared-50, int64(edge), at)
 								if change, resolved := got[window.Ambiguous{ID: id, Edge: int64(edge)}]; !resolved || change != want {
 									t.Errorf("window %+v, edge %+d, update %+d: resolved %v (%v), want %v", w, edge-shared, at-shared, resolved, change, want)
@@ -68,8 +68,8 @@ func TestResolveEdge(t *testing.T) {
 							}
 						}
 					}
-					if shows == (startOut && endOut) {
-						t.Errorf("a range of one second has listed something: %v", shows)
+					if want := [...]window.Ends{window.BothEnds, window.OneEnd, window.OneEnd, window.UnseenEnds}[ends]; shows != want {
+						t.Errorf("seen to count in: %v, want %v", shows, want)
 					}
 					web.CloseIdleConnections()
 					transport.CloseIdleConnections()

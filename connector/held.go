@@ -31,13 +31,18 @@ func (w *walker) live(win *offsets.Window, now time.Time) bool {
 
 // list requests the page of a window that key stands for, if the day's calls allow it.
 func (w *walker) list(ctx context.Context, win *offsets.Window, key string) (wechat.Page, error) {
+	return w.request(ctx, win, query(win, w.shop.Policy.Range, key))
+}
+
+// request makes a list call for a window, if the day's calls allow it.
+func (w *walker) request(ctx context.Context, win *offsets.Window, q wechat.Query) (wechat.Page, error) {
 	now, _ := w.host.Now()
 	if !w.status.quota.Acquire(w.live(win, now)) {
 		return wechat.Page{}, errHeld
 	}
 	defer w.status.quota.Release()
 	defer w.calling(win)()
-	return w.shop.Client.List(ctx, query(win, w.shop.Policy.Range, key))
+	return w.shop.Client.List(ctx, q)
 }
 
 // hold removes from a step the windows that must wait for more of the day's list calls.

@@ -158,6 +158,7 @@ func (l *life) newDeploy(rnd *rand.Rand, end int64) deploy {
 		Lookback: lookback, Concurrency: draw(rnd, 1, 2, 4, 8),
 	}
 	p.PollIntervalMax = draw(l.pace, 0, between(l.pace, p.PollInterval, 2*time.Minute))
+	p.Lookback = max(p.Lookback, draw(l.pace, 0, 0, between(l.pace, 20*time.Second, 2*time.Minute))) // sweeps take several windows
 	for _, w := range l.walks {
 		p.Range, p.Status, p.Start, p.End = w.kind, w.status, w.start, end
 		if l.startNow {

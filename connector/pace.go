@@ -62,7 +62,7 @@ func (w *walker) setPace(now time.Time) {
 // and with the fields that the walker sets. The caller holds mu.
 func (w *walker) policy() window.Policy {
 	p := w.shop.Policy
-	p.Crowded, p.Tight, p.Punctual = w.ids.crowded(), w.tight, w.onTime >= enoughOnTime
+	p.Crowded, p.Ends, p.Punctual, p.Swept = w.ids.crowded(), w.ends, w.onTime >= enoughOnTime, w.sweepsTo()
 	if w.pace.Interval > 0 {
 		p.Stretch = int64(w.pace.Interval / p.PollInterval)
 		p.PollInterval = w.pace.Interval

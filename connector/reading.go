@@ -17,8 +17,11 @@ import (
 // (nil: the parts are windows of their own), until the day's calls are used up
 // (errHeld), or until an error that the walker must handle.
 func (w *walker) read(ctx context.Context, win *offsets.Window) error {
+	if done, err := w.readSweep(ctx, win); done || err != nil {
+		return err
+	}
 	pass := w.newPass(win)
-	page, err := w.list(ctx, win, win.Key)
+	page, err := w.listFirst(ctx, win)
 	for {
 		var following wechat.Page
 		var ahead error
@@ -52,6 +55,22 @@ func (w *walker) read(ctx context.Context, win *offsets.Window) error {
 		}
 		page, err = w.list(ctx, win, win.Key)
 	}
+}
+
+// listFirst lists the first page of a pass. A window that turns out to have several is
+// asked for in full: the range that a page token was issued for is stored with it.
+func (w *walker) listFirst(ctx context.Context, win *offsets.Window) (wechat.Page, error) {
+	page, err := w.list(ctx, win, win.Key)
+	if !win.After || err == nil && !page.More {
+		return page, err
+	}
+	w.mu.Lock()
+	win.After = false
+	w.mu.Unlock()
+	if err != nil {
+		return page, err
+	}
+	return w.list(ctx, win, "")
 }
 
 // newPass returns the pass in which a window is read.
@@ -101,10 +120,7 @@ func (w *walker) accept(ctx context.Context, win *offsets.Window, page wechat.Pa
 			if len(page.IDs) > 0 && len(s.Fresh) == 0 {
 				<-w.space
 			}
-			w.pages.Add(1)
-			w.member.setWaits(nil)
-			w.waiting.over(true)
-			w.status.page(s)
+			w.answered(s)
 			if len(s.Fresh) > 0 || last {
 				poke(w.now)
 			} else {
@@ -112,7 +128,7 @@ func (w *walker) accept(ctx context.Context, win *offsets.Window, page wechat.Pa
 			}
 			return nil
 		}
-		resolved, shown, err := resolveEdge(ctx, w.shop.Client, win, s.Ambiguous)
+		resolved, ends, err := resolveEdge(ctx, w.shop.Client, win, s.Ambiguous)
 		if err != nil {
 			if len(page.IDs) > 0 {
 				<-w.space
@@ -120,12 +136,18 @@ func (w *walker) accept(ctx context.Context, win *offsets.Window, page wechat.Pa
 			return err
 		}
 		maps.Copy(known, resolved)
-		if shown {
-			w.mu.Lock()
-			w.tight = true
-			w.mu.Unlock()
-		}
+		w.mu.Lock()
+		w.ends = max(w.ends, ends)
+		w.mu.Unlock()
 	}
+}
+
+// answered notes a page.
+func (w *walker) answered(s window.Deduped) {
+	w.pages.Add(1)
+	w.member.setWaits(nil)
+	w.waiting.over(true)
+	w.status.page(s)
 }
 
 // dedupe applies a page to the state. last reports that the walker's range is now read

@@ -54,9 +54,10 @@ type walker struct {
 	stored offsets.Stored
 	sizer  window.Sizer
 	outbox []delivery
-	dirty  bool // state has changed since collect took it
-	tight  bool // see Policy.Tight
-	onTime int  // second passes in a row that have found no late order
+	dirty  bool          // state has changed since collect took it
+	ends   window.Ends   // see Policy.Ends
+	sweep  *window.Sweep // in progress; nil = none
+	onTime int           // second passes in a row that have found no late order
 	// pace is how often the shop is polled, lastOrder when an order came or was told of
 	// last; credit is for nudges.
 	pace      window.Pace
@@ -195,6 +196,7 @@ func (w *walker) plan(reading map[*offsets.Window]bool) (start []*offsets.Window
 	for _, win := range s.Again {
 		window.Reopen(w.state, win, policy)
 	}
+	w.openSweep(s.Sweep, policy)
 	slots := policy.Concurrency - len(reading)
 	if len(reading) < 2 {
 		w.share(false)
@@ -214,6 +216,7 @@ func (w *walker) plan(reading map[*offsets.Window]bool) (start []*offsets.Window
 		if win.Opened == 0 {
 			win.Opened = now.Unix()
 		}
+		window.After(w.state, win, policy)
 		start = append(start, win)
 		slots--
 	}

@@ -63,6 +63,9 @@ type Window struct {
 	Reach int64
 	// Fresh are the IDs of Seen that no part on the topic holds yet.
 	Fresh []string
+	// After reports that the first page of this pass is asked for from the second after
+	// Start. It is not stored.
+	After bool
 	// Late reports that this second pass has listed an ID that no earlier pass had.
 	Late bool
 
@@ -91,6 +94,9 @@ func (w *Window) See(id string) bool {
 
 // Asked returns the first second of the range sent to the API.
 func (w *Window) Asked() int64 {
+	if w.After {
+		return w.Start + 1
+	}
 	if w.From > 0 {
 		return w.From
 	}

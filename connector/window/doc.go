@@ -8,6 +8,8 @@
 //	              how the length of the next ones follows from what it held
 //	dedupe.go     which listed IDs are repeats
 //	neighbours.go which windows list seconds twice
+//	secondpass.go which windows are read again, and which of them become one before
+//	sweep.go      the second pass of several windows by update time
 //	policy.go     what is configured
 //
 // # A window
@@ -38,7 +40,9 @@
 //   - The API's documentation does not say whether a range counts its first and its
 //     last second in. A window is asked for from a second before Start to End, so
 //     none of the four readings leaves an order out; what two windows list twice
-//     drops out by its ID ([Dedupe]).
+//     drops out by its ID ([Dedupe]). Seconds are left to the window before only while
+//     the API is known to count both ends in ([After]).
+//   - A sweep settles windows only without anything new in them ([Sweep]).
 //
 // TestEachListedIDIsPublishedOnce plays random interleavings of all of it.
 package window

@@ -1,6 +1,9 @@
 package window
 
 import (
+	"time"
+
+	"orderwalk/internal/wechat"
 	"orderwalk/offsets"
 )
 
@@ -15,10 +18,23 @@ const lead = 1
 // start, which is enough once one end is known to be counted in, because windows share
 // their edges.
 func askedFrom(start int64, p Policy) int64 {
-	if p.Tight {
+	if p.Ends >= OneEnd {
 		return 0
 	}
 	return max(0, start-lead)
+}
+
+// After makes the range that is sent for the first page of a window begin after its first
+// second, if the API is known to count both ends in: the window before has listed that
+// second. By update time, an ID that both list is one change or two, which takes a call
+// to find out (Ambiguous). Should the API count otherwise from now on, the second pass
+// lists the second: so a window without one is asked for in full. So is one that has
+// probably several pages (see Sizer).
+func After(c *offsets.Checkpoint, w *offsets.Window, p Policy) {
+	at, tracked := c.Find(w.Start)
+	w.After = p.Ends == BothEnds && p.Range == wechat.UpdateTime && tracked && at > 0 &&
+		w.Pass == 1 && w.Key == "" && w.Reach == 0 && w.End-w.Start > 1 && w.End-w.Start <= p.Clamp(c.Length) &&
+		p.Lookback > 0 && time.Unix(w.Opened, 0).Before(secondPassAt(w, p))
 }
 
 // Overlap makes the range that is sent for a window begin a second early, even if the

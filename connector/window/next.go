@@ -1,6 +1,7 @@
 package window
 
 import (
+	"slices"
 	"time"
 
 	"orderwalk/offsets"
@@ -13,8 +14,10 @@ type Span struct{ Start, End int64 }
 type Step struct {
 	// Open lists the windows to open now, in order; the first begins at the frontier.
 	Open []Span
-	// Again lists the windows whose second pass is due.
+	// Again lists the windows whose second pass is due, but for those of Sweep.
 	Again []*offsets.Window
+	// Sweep lists windows whose second passes are due that a sweep can read; nil = none.
+	Sweep []*offsets.Window
 	// Wait is the time until there may be more to do. It is 0 if there is something
 	// to do now, or if only an open window can change what is next.
 	Wait time.Duration
@@ -35,12 +38,17 @@ func Next(c *offsets.Checkpoint, now time.Time, p Policy) Step {
 	// due. Before it stand open windows, a few settled ones beside each, and those
 	// that are due.
 	settled := open == 0
-	for _, w := range c.Windows {
+	for i := 0; i < len(c.Windows); i++ {
+		w := c.Windows[i]
 		if w.State != offsets.Waiting {
 			continue
 		}
 		settled = false
-		at := secondPassAt(w, p)
+		if w.End <= p.Swept {
+			continue
+		}
+		group := sweepable(c.Windows[i:], p)
+		at := secondPassAt(group[len(group)-1], p)
 		if at.After(now) {
 			due = append(due, at)
 			break
@@ -48,8 +56,17 @@ func Next(c *offsets.Checkpoint, now time.Time, p Policy) Step {
 		if slots <= 0 {
 			break
 		}
-		s.Again = append(s.Again, w)
+		if len(group) == 1 {
+			s.Again = append(s.Again, w)
+			slots--
+			continue
+		}
+		if p.Swept > 0 || s.Sweep != nil { // one at a time
+			break
+		}
+		s.Sweep = slices.Clone(group)
 		slots--
+		i += len(group) - 1
 	}
 
 	frontier, horizon, length := c.Frontier(), p.LatestEnd(now), p.Clamp(c.Length)
@@ -63,7 +80,7 @@ func Next(c *offsets.Checkpoint, now time.Time, p Policy) Step {
 		}
 		due = append(due, opensAt(frontier, length, p))
 	}
-	if len(s.Open) == 0 && len(s.Again) == 0 && slots > 0 && !s.Done {
+	if len(s.Open) == 0 && len(s.Again) == 0 && s.Sweep == nil && slots > 0 && !s.Done {
 		for _, at := range due {
 			if d := at.Sub(now); s.Wait == 0 || d < s.Wait {
 				s.Wait = max(d, time.Millisecond)

@@ -39,10 +39,12 @@ type Policy struct {
 	// Nudge, if past the last window, is a second by which there is an order to
 	// read, so that a window opens before PollInterval is over. Set by the walker.
 	Nudge int64
-	// Tight reports that the API has been seen to count one end of a range in, so
-	// that new windows need not be asked for a second earlier (lead). Set by the
+	// Ends is which ends of a range the API has been seen to count in. Set by the
 	// walker.
-	Tight bool
+	Ends Ends
+	// Swept is the end of the windows that a sweep in progress reads; 0 = none is in
+	// progress. Set by the walker.
+	Swept int64
 	// Crowded reports that the process holds as many order IDs as it may, so that
 	// windows are kept short. Set by the walker.
 	Crowded bool
@@ -53,6 +55,15 @@ type Policy struct {
 	// the walker.
 	Punctual bool
 }
+
+// Ends is which ends of a range the API has been seen to count in, by update time.
+type Ends int
+
+const (
+	UnseenEnds Ends = iota
+	OneEnd          // so new windows need not be asked for a second earlier (lead)
+	BothEnds        // so the first second of a window is listed by the one before (After)
+)
 
 // firstLength is the length of a shop's first windows, an hour for all that are read
 // at once: how many orders there are is not known yet. Windows that are too short cost

@@ -41,7 +41,9 @@ func Reopen(c *offsets.Checkpoint, w *offsets.Window, p Policy) {
 // were published stay in Seen, so none is published twice. The page size becomes the
 // configured one, since only a page token is bound to it. The filters stay, since they
 // say which orders belong to the window.
-func Restart(w *offsets.Window, p Policy) { w.Key, w.Pages, w.PageSize = "", 0, p.PageSize }
+func Restart(w *offsets.Window, p Policy) {
+	w.Key, w.Pages, w.PageSize, w.After = "", 0, p.PageSize, false
+}
 
 // Halve replaces an open window by two of half its length, both at their first page.
 // It reports false if the window is of the least length already.
@@ -127,7 +129,7 @@ func Fit(c *offsets.Checkpoint, w *offsets.Window, p Policy) *offsets.Window {
 // Finish ends the pass of a window whose last page has been read, moves the watermark,
 // and drops the IDs that are not needed any more.
 func Finish(c *offsets.Checkpoint, w *offsets.Window, p Policy) {
-	w.Key = ""
+	w.Key, w.After = "", false
 	w.State = offsets.Settled
 	if readAgain(w, p) {
 		w.State = offsets.Waiting
