@@ -61,7 +61,7 @@ type receipt struct {
 	ages         []float64 // age of its window for each late order, seconds
 	watermark    int64
 	brought      []window.Span // windows in their first pass that listed new orders
-	kept         chan struct{} // see walker.kept
+	kept         func()        // called once it is committed, if not nil
 }
 
 // run commits until ctx ends (nil), until no walker runs or is about to and everything
@@ -191,7 +191,7 @@ func (c *committer) commit(ctx context.Context) (some bool, err error) {
 		r.history.checkpointed()
 		r.status.committed(r)
 		if r.kept != nil {
-			close(r.kept)
+			r.kept()
 		}
 	}
 	return true, nil
@@ -227,8 +227,10 @@ func (c *committer) collect(tx *txn.Transaction, w *walker, partitions int) (r r
 	}
 	outbox := w.outbox
 	w.outbox, w.dirty = nil, false
-	r = receipt{status: w.status, history: w.history, watermark: w.state.Watermark, kept: w.kept}
-	w.kept = nil
+	r = receipt{status: w.status, history: w.history, watermark: w.state.Watermark}
+	if w.unkept {
+		r.kept = w.startKept
+	}
 	part := w.shop.partition()
 	w.stored.Update(l.cfg.Group, part, w.state, func(key, value []byte) {
 		if err == nil {

@@ -6,7 +6,10 @@
 // # Where to look
 //
 //	window/       which window is next and what a page of it means: pure
-//	walker.go     the loop: plan, read, wait
+//	walker.go     one shop: plan, wait for the vendor, rest
+//	round.go      the loop while it acts: plan, read
+//	rest.go       waiting without a goroutine
+//	turns.go      how many shops begin to read at a time
 //	reading.go    paging through one window
 //	pass.go       an API whose pages repeat without end
 //	edge.go       IDs that two neighbours list, by update time

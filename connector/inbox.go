@@ -22,14 +22,14 @@ const (
 // inbox holds messages to a shop's walker from outside. It outlives walkers: the next
 // one gets what arrived while none ran.
 type inbox struct {
-	wake chan struct{} // poked by each nudge, and when windows that yielded may go on
+	woken chan struct{} // see rest.woken
 
 	mu     sync.Mutex
 	nudges []int64 // in order: seconds by which the vendor reports an order; see window.Policy.Nudge
-	walked bool    // a walker runs here
+	walker *rest   // of the walker that runs here; nil = none does
 }
 
-func newInbox() *inbox { return &inbox{wake: make(chan struct{}, 1)} }
+func newInbox() *inbox { return &inbox{woken: make(chan struct{}, 1)} }
 
 // nudge notes an event of an order at a second, and wakes the walker.
 func (b *inbox) nudge(at int64) {
@@ -39,22 +39,25 @@ func (b *inbox) nudge(at int64) {
 		b.nudges = slices.Insert(b.nudges, i, at+1)
 	}
 	b.trim()
+	walker := b.walker
 	b.mu.Unlock()
-	poke(b.wake)
+	if walker != nil {
+		walker.wake()
+	}
 }
 
-// observe notes whether a walker runs.
-func (b *inbox) observe(walked bool) {
+// observe notes which walker runs; nil = none.
+func (b *inbox) observe(walker *rest) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.walked = walked
+	b.walker = walker
 	b.trim()
 }
 
 // trim bounds the nudges. The caller holds mu.
 func (b *inbox) trim() {
 	most := fewNudges
-	if b.walked {
+	if b.walker != nil {
 		most = mostNudges
 	}
 	if n := len(b.nudges) - most; n > 0 {

@@ -44,7 +44,7 @@ type lane struct {
 	log       *slog.Logger
 	outage    *outage
 	extra     extraWindows // see walker.extra
-	turns     turns
+	turns     *turns
 	ids       *idBudget      // shared by the process
 	commitLog *txn.CommitLog // kept across all lives of the lane in this process
 	// partitions returns the current partition count of each topic. The map is
@@ -246,7 +246,7 @@ func (l *lane) live(ctx context.Context, encoders map[string]record.Encoder) err
 		endings: make(chan walkerEnded), walking: walking, fetching: make(map[offsets.Partition]*member), arrivals: make(chan arrival)}
 	defer func() {
 		stop()
-		c.group.Wait()
+		c.stopAll()
 		l.rest()
 		for _, w := range c.walkers {
 			w.uncount()
@@ -267,7 +267,7 @@ func (l *lane) live(ctx context.Context, encoders map[string]record.Encoder) err
 	l.log.Debug("lane opened", "producer_id", writer.ProducerID(), "epoch", writer.Epoch(), "shops", len(c.walkers))
 	err = c.run(ctx)
 	stop()
-	c.group.Wait()
+	c.stopAll()
 	if err == nil && ctx.Err() != nil {
 		// The walkers have stopped: commit what they have read.
 		_, err = c.commit(ctx)

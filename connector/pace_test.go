@@ -109,6 +109,7 @@ func TestAnIdleShopBacksOff(t *testing.T) {
 			t.Errorf("%d calls in two idle hours", n)
 		}
 		a.order(1)
+		time.Sleep(testPolicy().SettleDelay)
 		a.until("it is published", func() bool { return w.statusOf("wx1").Published == 1 })
 		time.Sleep(11 * time.Second)
 		w.expectPace("after an order", 10*time.Second, "")

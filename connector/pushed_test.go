@@ -23,12 +23,12 @@ func TestNudgesAreBounded(t *testing.T) {
 			b := newInbox()
 			h := newShopState(Shop{Name: "one", AppID: "wx1"}, NewMetrics(newGatherer()), func() {})
 			h.s.State = StateLive
-			b.observe(true) // a walker starts after the nudges
+			b.observe(&rest{state: awake}) // a walker starts after the nudges
 			for i := range 20_001 {
 				b.nudge(at(i))
 				h.expect(orderNew, at(i))
 				if i == 10_000 {
-					b.observe(walked)
+					b.observe(map[bool]*rest{true: {state: awake}}[walked])
 				}
 			}
 			if n := len(b.nudges); n > most || cap(b.nudges) > 4*most || len(h.pushed) > mostPushed {

@@ -43,19 +43,41 @@ func (c *committer) start(m *member, known *offsets.Shop) {
 func (c *committer) launch(w *walker) {
 	ctx, stop := context.WithCancel(c.walking)
 	w.member.setWaits(nil)
-	w.stop, w.leaving, w.running = stop, false, true
-	c.running++
-	c.lane.mu.Lock()
-	c.lane.walking[w.shop.partition()] = true
-	c.lane.mu.Unlock()
-	c.group.Go(func() {
-		defer stop()
-		err := w.run(ctx)
+	over := func(err error) {
+		defer c.group.Done()
+		stop()
 		select {
 		case c.endings <- walkerEnded{w, err}:
 		case <-c.walking.Done():
 		}
-	})
+	}
+	w.rest = &rest{woken: w.inbox.woken, turns: w.turns, run: func(end func()) { w.run(ctx, end, over) }}
+	w.begun, w.leaving, w.running = false, false, true
+	w.stop = func() {
+		stop()
+		w.rest.hurry()
+	}
+	c.running++
+	c.lane.mu.Lock()
+	c.lane.walking[w.shop.partition()] = true
+	c.lane.mu.Unlock()
+	c.group.Add(1)
+	w.inbox.observe(w.rest)
+	begins := w.storeStart()
+	w.remember()
+	if begins {
+		w.rest.wake()
+	}
+}
+
+// stopAll ends all walks. c.walking has ended.
+func (c *committer) stopAll() {
+	for _, w := range c.walkers {
+		if w.running {
+			w.rest.hurry()
+		}
+	}
+	c.group.Wait()
 }
 
 // reconcile stops, starts, replaces and drops walkers to match the lane's members.

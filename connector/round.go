@@ -3,116 +3,95 @@ package connector
 import (
 	"context"
 	"errors"
-	"sync"
 	"time"
 
 	"orderwalk/offsets"
 )
 
-const (
-	// maxTurns is how many shops of a process begin to read at a time: enough to keep
-	// all calls that a host allows in progress.
-	maxTurns = 640
-	// longestTurn is how long a turn takes at most, when the API does not answer.
-	longestTurn = time.Second
-)
-
-// turns holds a value for each shop that begins to read a window while it reads none. The
-// turn ends with its first answer. Shops that started together are polled in the same
-// second: without turns, all of them would wait for their calls deep in the client, on
-// stacks of 8 kB and more.
-type turns chan struct{}
-
-// await waits for a turn and begins it. The turn ends when end is called first, or after
-// longestTurn.
-func (t turns) await(ctx context.Context) (end func(), err error) {
-	select {
-	case t <- struct{}{}:
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-	over := sync.OnceFunc(func() { <-t })
-	late := time.AfterFunc(longestTurn, over)
-	return func() {
-		late.Stop()
-		over()
-	}, nil
-}
-
-// round is what one walk over a shop's windows has under way. It is on the heap, and its
-// steps are functions of their own, because the goroutine of walk rests between two polls
-// with its stack: one that uses less than 1,248 bytes then fits into 4 kB, any other
-// takes 8.
+// round is what a walker that is awake has under way.
 type round struct {
 	*walker
 	ended   chan ending
 	reading map[*offsets.Window]bool
-	// timer fires when there may be more to do, look when windows that only wait should
-	// yield; nil = there are none.
-	timer *time.Timer
-	look  <-chan time.Time
+	// look fires when windows that only wait should yield; nil = there are none.
+	look <-chan time.Time
 }
 
-// walk reads windows until an error, or until nothing is left to read. The windows stay
-// in the checkpoint whatever happens, so walk can be called again.
-func (w *walker) walk(ctx context.Context) error {
-	if w.finished() {
-		return nil
+// walk reads windows until there is only to wait (for wait), until an error, or until
+// nothing is left to read. The windows stay in the checkpoint whatever happens, so walk
+// can be called again.
+func (w *walker) walk(ctx context.Context) (wait time.Duration, err error) {
+	switch {
+	case w.begun:
+		err = w.hear(ctx)
+	case w.finished():
+		return 0, nil
+	default:
+		err = w.begin(ctx)
 	}
-	if err := w.begin(ctx); err != nil {
-		return err
+	w.begun = err == nil
+	if err != nil {
+		return 0, err
 	}
-	r := &round{walker: w, ended: make(chan ending), reading: make(map[*offsets.Window]bool), timer: time.NewTimer(0), look: time.After(yieldEvery)}
+	r := &round{walker: w, ended: make(chan ending), reading: make(map[*offsets.Window]bool)}
 	defer r.end()
 	for {
-		if done, err := r.step(ctx); done || err != nil {
-			return err
+		select {
+		case <-w.inbox.woken: // for what is planned now
+		default:
 		}
+		wait, done, err := r.step(ctx)
+		if done || err != nil {
+			w.begun = false
+			return 0, err
+		}
+		if len(r.reading) == 0 {
+			return wait, ctx.Err()
+		}
+		w.rest.wakeIn(wait)
 		select {
 		case <-ctx.Done():
-			return ctx.Err()
+			return 0, ctx.Err()
 		case <-r.look:
 			r.look = nil
 			w.yield(time.Now())
-		case <-w.inbox.wake:
-		case <-r.timer.C:
-			if err := w.hear(ctx); err != nil {
-				return err
-			}
+		case <-w.inbox.woken:
+			err = w.hear(ctx)
 		case e := <-r.ended:
-			if err := r.over(e); err != nil {
-				return err
-			}
+			err = r.over(e)
+		}
+		if err != nil {
+			w.begun = false
+			return 0, err
 		}
 	}
 }
 
-// step plans, starts to read what is planned, and sets the timers. It waits for the shop's
-// turn if the shop reads nothing yet, whatever happens meanwhile: shops get their turns in
-// the order in which they began to wait.
-func (r *round) step(ctx context.Context) (done bool, err error) {
+// step plans and starts to read what is planned. It waits for the shop's turn if the shop
+// reads nothing yet, whatever happens meanwhile: shops get their turns in the order in
+// which they began to wait. Clocks jump, so it plans again within a minute.
+func (r *round) step(ctx context.Context) (wait time.Duration, done bool, err error) {
 	next, wait, done := r.plan(r.reading)
 	if done && len(r.reading) == 0 {
-		return true, nil
+		return 0, true, nil
 	}
 	turn := func() {}
 	if len(next) > 0 && len(r.reading) == 0 {
-		if turn, err = r.turns.await(ctx); err != nil {
-			return false, err
+		if turn, err = r.takeTurn(ctx); err != nil {
+			return 0, false, err
 		}
 	}
 	for _, win := range next {
 		r.reading[win] = true
 		r.start(ctx, win, turn)
 	}
-	if wait > 0 {
-		// Clocks jump, so plan again within a minute.
-		r.timer.Reset(min(wait, max(r.shop.Policy.PollInterval, time.Minute)))
-	}
 	if len(r.reading) > 1 && r.look == nil {
 		r.look = time.After(yieldEvery)
 	}
-	return false, nil
+	if longest := max(r.shop.Policy.PollInterval, time.Minute); wait <= 0 || wait > longest {
+		wait = longest
+	}
+	return wait, false, nil
 }
 
 // start reads a window. turn ends the turn with which it does.
@@ -144,7 +123,6 @@ func (r *round) drop(win *offsets.Window) {
 
 // end ends all readings.
 func (r *round) end() {
-	r.timer.Stop()
 	r.mu.Lock()
 	for _, one := range r.readers {
 		one.cancel(nil)

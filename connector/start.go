@@ -11,44 +11,44 @@ import (
 // is farther behind, one of the clocks is wrong; the log says which moment was used.
 const mostBehind = 10 * time.Minute
 
-// storeStart gives a shop without a start time its first checkpoint, and waits until that
-// is committed. So the walk begins at the moment of the first start, however long the
-// API refuses, and whichever worker gets its first answer.
-func (w *walker) storeStart(ctx context.Context) error {
+// storeStart gives a shop without a start time its first checkpoint, and reports whether
+// the walk may begin before that is committed. If it waits, the walk begins at the moment
+// of the first start, however long the API refuses, and whichever worker gets its first
+// answer.
+func (w *walker) storeStart() (begins bool) {
 	w.mu.Lock()
-	kept := make(chan struct{})
 	switch {
 	case w.state == nil && w.shop.Policy.Start == 0:
 		w.state = w.beginAt(w.history.firstSeen())
 		w.state.Unheard = true
-		w.kept = kept
+		w.unkept = true
 		poke(w.now)
 	case w.state != nil && w.state.Unheard && w.shop.Policy.Start > 0:
 		// The start was set before anything was read.
 		w.state = w.beginAt(w.shop.Policy.Start)
 		poke(w.soon)
-		close(kept)
-	default:
-		if w.state != nil && adopt(w.state, w.shop.Policy) {
-			w.dirty = true
-		}
-		close(kept)
+	case w.state != nil && adopt(w.state, w.shop.Policy):
+		w.dirty = true
 	}
 	if w.state != nil {
 		w.status.started(w.state)
 	}
 	missing := unread(w.state, *w.shop)
 	w.member.setUnread(missing)
+	begins = !w.unkept
 	w.mu.Unlock()
 	if w.status.setUnread(missing) {
 		w.log().Warn("the start time is earlier than where the walk began", "reason", missing)
 	}
-	select {
-	case <-kept:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	return begins
+}
+
+// startKept notes that the first checkpoint is committed.
+func (w *walker) startKept() {
+	w.mu.Lock()
+	w.unkept = false
+	w.mu.Unlock()
+	w.rest.wake()
 }
 
 // beginAt returns the checkpoint of a walk that has read nothing. The caller holds mu.
@@ -60,7 +60,7 @@ func (w *walker) beginAt(start int64) *offsets.Checkpoint {
 // hearFirst makes a call that tells the API's clock, unless another shop's does while
 // this one waits for its turn.
 func (w *walker) hearFirst(ctx context.Context) error {
-	turn, err := w.turns.await(ctx)
+	turn, err := w.takeTurn(ctx)
 	if err != nil {
 		return err
 	}

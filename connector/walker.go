@@ -23,10 +23,17 @@ const minWait, maxWait = time.Minute, 10 * time.Minute
 // commits, but a checkpoint never commits without the orders it covers.
 type walker struct {
 	member *member
-	// stop ends run. leaving reports that stop was called, running that run has not
-	// returned, failed that it has ended with an error. Only the committer uses them.
-	stop                     context.CancelFunc
+	// stop ends the walk. leaving reports that stop was called, running that the walk has
+	// not ended, failed that it has ended with an error. Only the committer uses them.
+	stop                     func()
 	leaving, running, failed bool
+	// rest is how the walker waits. The fields below belong to run: turn ends its turn (nil
+	// = it has), begun reports that walk has begun, delay is how long to wait for the vendor
+	// next.
+	rest  *rest
+	turn  func()
+	begun bool
+	delay time.Duration
 
 	shop   *Shop // the member's
 	host   *wechat.Host
@@ -44,7 +51,7 @@ type walker struct {
 	// extra bounds, process-wide, the windows read beyond each shop's first, turns the
 	// shops that begin to read their first.
 	extra extraWindows
-	turns turns
+	turns *turns
 	ids   *idBudget // shared by the process
 	// now asks the lane to commit at once, soon within flushInterval.
 	now, soon chan<- struct{}
@@ -63,8 +70,8 @@ type walker struct {
 	pace      window.Pace
 	lastOrder time.Time
 	credit    credit
-	// kept, if not nil, is closed once the present state is committed.
-	kept chan struct{}
+	// unkept reports that the present state must be committed before the walk begins.
+	unkept bool
 	// readers are the windows being read. stalled reports that one has yielded, so that
 	// no further window is started until a page arrives.
 	readers []*reader
@@ -91,44 +98,67 @@ type ending struct {
 	err    error
 }
 
-// run walks until ctx ends, a bounded range is done (nil), or the shop fails. It waits
-// and tries again while the API demands an act at the vendor's side.
-//
-// Its goroutine rests in walk most of the time, ten thousand of them in a large worker:
-// see round for how its stack stays small.
-func (w *walker) run(ctx context.Context) error {
-	w.inbox.observe(true)
-	defer w.leave()
-	if err := w.storeStart(ctx); err != nil {
-		return err
+// run walks until there is only to wait, and then rests; or until ctx ends, a bounded
+// range is done (nil), or the shop fails: over gets that. It waits and tries again while
+// the API demands an act at the vendor's side. end ends the turn with which it begins.
+func (w *walker) run(ctx context.Context, end func(), over func(error)) {
+	w.turn = end
+	wait, err := w.proceed(ctx)
+	w.endTurn()
+	if wait > 0 && err == nil {
+		w.rest.until(ctx, wait)
+		return
 	}
-	w.remember()
-	delay := minWait
+	w.rest.over()
+	w.status.quota.Polls(w, 0)
+	w.waiting.over(false)
+	w.inbox.observe(nil)
+	over(err)
+}
+
+// proceed walks until there is only to wait (for wait), or until the walk ends.
+func (w *walker) proceed(ctx context.Context) (wait time.Duration, err error) {
+	w.mu.Lock()
+	unkept := w.unkept
+	w.mu.Unlock()
+	if unkept {
+		return time.Minute, ctx.Err()
+	}
 	for {
 		before, given := w.pages.Load(), w.shop.Client.Given()
-		err := w.walk(ctx)
-		if err == nil || ctx.Err() != nil {
-			return err
+		wait, err := w.walk(ctx)
+		if w.pages.Load() > before || w.delay == 0 {
+			w.delay = minWait
 		}
-		if w.pages.Load() > before {
-			delay = minWait
+		if wait > 0 || err == nil || ctx.Err() != nil {
+			return wait, err
 		}
-		if delay, err = w.await(ctx, err, delay, given); err != nil {
-			return err
+		w.endTurn()
+		if w.delay, err = w.await(ctx, err, w.delay, given); err != nil {
+			return 0, err
 		}
+	}
+}
+
+// takeTurn returns the turn with which run began, if it is not used yet, or waits for
+// another.
+func (w *walker) takeTurn(ctx context.Context) (end func(), err error) {
+	if end, w.turn = w.turn, nil; end != nil {
+		return end, nil
+	}
+	return w.turns.await(ctx)
+}
+
+func (w *walker) endTurn() {
+	if w.turn != nil {
+		w.turn()
+		w.turn = nil
 	}
 }
 
 // log returns the log that names the shop. Walkers seldom log: ten thousand loggers would
 // take 4 MB.
 func (w *walker) log() *slog.Logger { return w.lane.With("shop", w.shop.Name) }
-
-// leave notes that run has ended.
-func (w *walker) leave() {
-	w.status.quota.Polls(w, 0)
-	w.waiting.over(false)
-	w.inbox.observe(false)
-}
 
 // remember tells the client and the status what the checkpoint says.
 func (w *walker) remember() {

@@ -219,7 +219,7 @@ func (w *walker) waitForSpace(ctx context.Context, win *offsets.Window) error {
 func (w *walker) unstall() {
 	if w.stalled {
 		w.stalled = false
-		poke(w.inbox.wake)
+		w.rest.wake()
 	}
 }
 
