@@ -50,7 +50,7 @@ func newPass(seen *offsets.IDs) *pass {
 	if seen != nil && seen.Len() > 0 {
 		seen = nil
 	}
-	return &pass{seed: maphash.MakeSeed(), seen: seen}
+	return &pass{seen: seen}
 }
 
 // check reports a page that says "more" and gives no way to get it: without a token or
@@ -59,6 +59,9 @@ func newPass(seen *offsets.IDs) *pass {
 func (s *pass) check(page wechat.Page) error {
 	if !page.More {
 		return nil
+	}
+	if s.tokens == nil { // most windows have one page
+		s.seed, s.tokens = maphash.MakeSeed(), make(map[uint64]struct{})
 	}
 	switch {
 	case s.news(page.IDs):
@@ -70,9 +73,6 @@ func (s *pass) check(page wechat.Page) error {
 	}
 	token := maphash.String(s.seed, page.Next)
 	_, used := s.tokens[token]
-	if s.tokens == nil { // most windows have one page
-		s.tokens = make(map[uint64]struct{})
-	}
 	s.tokens[token] = struct{}{}
 	switch {
 	case page.Next == "" || used:
