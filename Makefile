@@ -138,8 +138,8 @@ test-image: need-java need-buildah ## the image: built twice, then killed and re
 bench: need-java build ## orders a second, CPU and memory beside a bare client (BENCHFLAGS)
 	@go run ./bench -binary bin/orderwalk $(BENCHFLAGS)
 
-scale: need-java build ## what SHOPS shops (10000) in LANES lanes (64) cost one worker; its settings in BENCHFLAGS, such as '-set POLL_INTERVAL=60s'
-	@go run ./bench -binary bin/orderwalk -only '^kafka/scale$$' -rounds 1 -orders 1000 -shops $(SHOPS) -lanes $(LANES) $(BENCHFLAGS)
+scale: need-java build ## what SHOPS shops (10000) in LANES lanes (64) cost one worker, or with WORKERS a group of them; their settings in BENCHFLAGS, such as '-set POLL_INTERVAL=60s'
+	@go run ./bench -binary bin/orderwalk -only '^kafka/$(if $(WORKERS),group,scale)$$' -rounds 1 -orders 1000 -shops $(SHOPS) -lanes $(LANES) $(if $(WORKERS),-workers $(WORKERS)) $(BENCHFLAGS)
 
 image: ## the image, as IMAGE (orderwalk:dev), by docker, podman or buildah; more for it in IMAGEFLAGS
 	@test -n "$(ENGINE)" || { echo "docker, podman or buildah is missing" >&2; exit 1; }

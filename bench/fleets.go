@@ -25,6 +25,7 @@ const (
 	// takeoverShops are shared by two workers.
 	takeoverShops, takeoverLanes = 40, 16
 	manyShops, manyLanes         = 10_000, 64
+	groupWorkers                 = 4
 	idleShops                    = 1_000
 	// idleSettle is for what a start leaves behind, idleTime is measured.
 	idleSettle, idleTime = 30 * time.Second, time.Minute
@@ -233,6 +234,7 @@ func (s *suite) fleets() []job {
 		{"kafka/many", s.many},
 		{"kafka/idle", s.idle},
 		{"kafka/scale", s.scale},
+		{"kafka/group", s.group},
 		{"kafka/steer", s.steer},
 	}
 }

@@ -19,6 +19,7 @@
 //	fleet.go          many shops and several workers
 //	fleets.go         what is measured of them, and the targets
 //	scale.go          what very many shops cost one worker
+//	group.go          what they cost a group of workers
 //	steer.go          pausing, resuming and reading very many shops
 //	report.go         medians and tables
 //
@@ -67,9 +68,10 @@ func run(ctx context.Context, args []string) error {
 	flags.StringVar(&s.other, "beside", "", "another build of the program, to measure in the bare client's place")
 	flags.IntVar(&s.rounds, "rounds", 5, "rounds of each comparison")
 	flags.IntVar(&s.orders, "orders", 2_000_000, "orders of a run at 0 ms a page; at 20 ms it is 40,000 a window")
-	flags.IntVar(&s.shops, "shops", manyShops, "shops of kafka/scale")
-	flags.IntVar(&s.lanes, "lanes", manyLanes, "lanes of kafka/scale")
-	flags.Func("set", "a setting of the worker of kafka/scale, such as POLL_INTERVAL=60s; may be repeated", func(pair string) error {
+	flags.IntVar(&s.shops, "shops", manyShops, "shops of kafka/scale and kafka/group")
+	flags.IntVar(&s.lanes, "lanes", manyLanes, "lanes of kafka/scale and kafka/group")
+	flags.IntVar(&s.workers, "workers", groupWorkers, "workers of kafka/group")
+	flags.Func("set", "a setting of the workers of kafka/scale and kafka/group, such as POLL_INTERVAL=60s; may be repeated", func(pair string) error {
 		s.settings = append(s.settings, pair)
 		return nil
 	})
@@ -80,8 +82,8 @@ func run(ctx context.Context, args []string) error {
 		return nil
 	case err != nil:
 		return err
-	case s.rounds < 1 || s.orders < pageSize || s.shops < reloads || s.lanes < 1 || flags.NArg() > 0:
-		return fmt.Errorf("wrong usage: at least 1 round, %d orders, %d shops and 1 lane, no arguments", pageSize, reloads)
+	case s.rounds < 1 || s.orders < pageSize || s.shops < reloads || s.lanes < 1 || s.workers < 2 || flags.NArg() > 0:
+		return fmt.Errorf("wrong usage: at least 1 round, %d orders, %d shops, 1 lane and 2 workers, no arguments", pageSize, reloads)
 	}
 	pattern, err := regexp.Compile(only)
 	if err != nil {

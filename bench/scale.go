@@ -116,7 +116,7 @@ func (b *bench) scale(ctx context.Context, shops, lanes int, settings []string) 
 		return out, err
 	}
 	out.live = time.Since(w.started).Seconds()
-	if out.watched, _, err = f.busy(ctx, pid, watchedTime); err != nil {
+	if out.watched, _, err = f.busy(ctx, watchedTime, w); err != nil {
 		return out, err
 	}
 	stopReading()
@@ -132,7 +132,7 @@ func (b *bench) scale(ctx context.Context, shops, lanes int, settings []string) 
 	if err != nil {
 		return out, err
 	}
-	if out.idle, out.calls, err = f.busy(ctx, pid, watchedTime); err != nil {
+	if out.idle, out.calls, err = f.busy(ctx, watchedTime, w); err != nil {
 		return out, err
 	}
 	after, err := b.broker.size(ctx, f.offsets())
@@ -217,8 +217,8 @@ func (w *worker) numbers(ctx context.Context, names ...string) ([]float64, error
 	return found, nil
 }
 
-// busy measures a worker's CPU, in per cent of a core, and its list calls a second.
-func (f *fleet) busy(ctx context.Context, pid int, during time.Duration) (percent, perSecond float64, err error) {
+// busy measures the CPU of workers, in per cent of a core, and their list calls a second.
+func (f *fleet) busy(ctx context.Context, during time.Duration, workers ...*worker) (percent, perSecond float64, err error) {
 	var used [2]time.Duration
 	var seen [2]calls
 	for i := range used {
@@ -229,8 +229,12 @@ func (f *fleet) busy(ctx context.Context, pid int, during time.Duration) (percen
 				return 0, 0, ctx.Err()
 			}
 		}
-		if used[i], err = cpuOf(pid); err != nil {
-			return 0, 0, err
+		for _, w := range workers {
+			cpu, err := cpuOf(w.cmd.Process.Pid)
+			if err != nil {
+				return 0, 0, err
+			}
+			used[i] += cpu
 		}
 		if err := f.ask(ctx, "/bench/calls", nil, &seen[i]); err != nil {
 			return 0, 0, err
@@ -258,7 +262,7 @@ func (f *fleet) reload(ctx context.Context, w *worker, out *scaling) error {
 	pid := w.cmd.Process.Pid
 	var took, used, moved []float64
 	for i := range reloads {
-		usual, _, err := f.busy(ctx, pid, fileLook)
+		usual, _, err := f.busy(ctx, fileLook, w)
 		if err != nil {
 			return err
 		}

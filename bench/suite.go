@@ -16,12 +16,12 @@ type suite struct {
 	other  string // another build, which is measured in the bare client's place; "" = none
 	rounds int
 	orders int
-	// shops and lanes are those of kafka/scale, settings its worker's, such as
-	// "POLL_INTERVAL=60s".
-	shops, lanes int
-	settings     []string
-	only         *regexp.Regexp
-	report       report
+	// shops and lanes are those of kafka/scale and kafka/group, workers the latter's,
+	// settings their workers', such as "POLL_INTERVAL=60s".
+	shops, lanes, workers int
+	settings              []string
+	only                  *regexp.Regexp
+	report                report
 }
 
 // scenario is a comparison of whole runs. The targets are ratios of orderwalk
