@@ -7,7 +7,7 @@
 //
 //	window/       which window is next and what a page of it means: pure
 //	walker.go     one shop: plan, wait for the vendor, rest
-//	round.go      the loop while it acts: plan, read
+//	round.go      the loop while it is awake: plan, read
 //	rest.go       waiting without a goroutine
 //	turns.go      how many shops begin to read at a time
 //	reading.go    paging through one window

@@ -121,8 +121,11 @@ func (w *walker) proceed(ctx context.Context) (wait time.Duration, err error) {
 	w.mu.Lock()
 	unkept := w.unkept
 	w.mu.Unlock()
+	if err := ctx.Err(); err != nil { // it was stopped while it rested
+		return 0, err
+	}
 	if unkept {
-		return time.Minute, ctx.Err()
+		return time.Minute, nil
 	}
 	for {
 		before, given := w.pages.Load(), w.shop.Client.Given()
