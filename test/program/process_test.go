@@ -36,7 +36,6 @@ type process struct {
 func start(t *testing.T, env []string, args ...string) *process {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
-	t.Cleanup(cancel)
 	p := &process{t: t, cmd: exec.CommandContext(ctx, "orderwalk", args...)}
 	for _, pair := range os.Environ() {
 		if !strings.HasPrefix(pair, "ORDERWALK_") {
@@ -56,6 +55,10 @@ func start(t *testing.T, env []string, args ...string) *process {
 		if args[0] != "simulate" {
 			p.noSecret("stdout of "+args[0], p.said.String())
 		}
+	})
+	t.Cleanup(func() {
+		cancel()
+		_ = p.cmd.Wait() // the test may have waited; what it writes to may be removed now
 	})
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)
