@@ -62,7 +62,8 @@ func (w *walker) setPace(now time.Time) {
 // and with the fields that the walker sets. The caller holds mu.
 func (w *walker) policy() window.Policy {
 	p := w.shop.Policy
-	p.Crowded, p.Ends, p.Punctual, p.Swept = w.ids.crowded(), w.ends, w.onTime >= enoughOnTime, w.sweepsTo()
+	p.Crowded, p.Ends, p.Punctual = w.ids.crowded(), w.ends, w.onTime >= enoughOnTime
+	p.Swept, p.Sweeping = w.swept, w.sweep != nil
 	if w.pace.Interval > 0 {
 		p.Stretch = int64(w.pace.Interval / p.PollInterval)
 		p.PollInterval = w.pace.Interval

@@ -62,9 +62,9 @@ func (c *committer) launch(w *walker) {
 	c.lane.walking[w.shop.partition()] = true
 	c.lane.mu.Unlock()
 	c.group.Add(1)
-	w.inbox.observe(w.rest)
 	begins := w.storeStart()
 	w.remember()
+	w.inbox.observe(w.rest) // from now on a push may wake it
 	if begins {
 		w.rest.wake()
 	}

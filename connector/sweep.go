@@ -14,15 +14,8 @@ import (
 func (w *walker) openSweep(row []*offsets.Window, p window.Policy) {
 	if row != nil {
 		w.sweep = window.NewSweep(w.state, row, p)
+		w.swept = w.sweep.End()
 	}
-}
-
-// sweepsTo returns window.Policy.Swept. The caller holds mu.
-func (w *walker) sweepsTo() int64 {
-	if w.sweep == nil {
-		return 0
-	}
-	return w.sweep.End()
 }
 
 // readSweep reads the lists of the sweep that begins with a window, if one does. done

@@ -64,6 +64,7 @@ type walker struct {
 	dirty  bool          // state has changed since collect took it
 	ends   window.Ends   // see Policy.Ends
 	sweep  *window.Sweep // in progress; nil = none
+	swept  int64         // see Policy.Swept
 	onTime int           // second passes in a row that have found no late order
 	// pace is how often the shop is polled, lastOrder when an order came or was told of
 	// last; credit is for nudges.

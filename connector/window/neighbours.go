@@ -27,15 +27,31 @@ func askedFrom(start int64, p Policy) int64 {
 // After makes the range that is sent for the first page of a window begin after its first
 // second, if the API is known to count both ends in: the window before has listed that
 // second. By update time, an ID that both list is one change or two, which takes a call
-// to find out (Ambiguous). Should the API count otherwise from now on, the second pass
-// lists the second: so a window without one is asked for in full. So is one that has
-// probably several pages (see Sizer).
+// to find out (Ambiguous). A window is asked for in full if
+//
+//   - the window before does not list all of that second: it has other filters, or may
+//     have been listed second by second (narrow.go in package connector), or that second
+//     was not over when it was asked for;
+//   - it has no second pass, which lists the second should the API count otherwise from
+//     now on;
+//   - it has seen orders: those of the second would not be known for repeats any more;
+//   - it has probably several pages (see Sizer). Then it is asked for in full after all,
+//     and what it showed before must come again later (returns).
 func After(c *offsets.Checkpoint, w *offsets.Window, p Policy) {
-	at, tracked := c.Find(w.Start)
-	w.After = p.Ends == BothEnds && p.Range == wechat.UpdateTime && tracked && at > 0 &&
-		w.Pass == 1 && w.Key == "" && w.Reach == 0 && w.End-w.Start > 1 && w.End-w.Start <= p.Clamp(c.Length) &&
+	at, _ := c.Find(w.Start)
+	w.After = p.Ends == BothEnds && returns(w, p) && at > 0 && alike(c.Windows[at-1], w) && c.Windows[at-1].End-c.Windows[at-1].Start > 1 && p.SettleDelay >= time.Second &&
+		w.Pass == 1 && w.Key == "" && w.Seen.Len() == 0 && w.Reach == 0 && w.End-w.Start > 1 && w.End-w.Start <= p.Clamp(c.Length) &&
 		p.Lookback > 0 && time.Unix(w.Opened, 0).Before(secondPassAt(w, p))
 }
+
+// returns reports whether an order that leaves a window by update time comes back in a
+// later one. With a status filter, or after the end of the range, it does not.
+func returns(w *offsets.Window, p Policy) bool {
+	return p.Range == wechat.UpdateTime && w.Status == 0 && p.End == 0
+}
+
+// alike reports whether two windows have the same filters.
+func alike(a, b *offsets.Window) bool { return a.Status == b.Status && a.OpenID == b.OpenID }
 
 // Overlap makes the range that is sent for a window begin a second early, even if the
 // API is known to count one end in.

@@ -44,7 +44,7 @@ func Next(c *offsets.Checkpoint, now time.Time, p Policy) Step {
 			continue
 		}
 		settled = false
-		if w.End <= p.Swept {
+		if p.Sweeping && w.End <= p.Swept {
 			continue
 		}
 		group := sweepable(c.Windows[i:], p)
@@ -61,7 +61,7 @@ func Next(c *offsets.Checkpoint, now time.Time, p Policy) Step {
 			slots--
 			continue
 		}
-		if p.Swept > 0 || s.Sweep != nil { // one at a time
+		if p.Sweeping || s.Sweep != nil { // one at a time
 			break
 		}
 		s.Sweep = slices.Clone(group)

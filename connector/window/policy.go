@@ -42,9 +42,10 @@ type Policy struct {
 	// Ends is which ends of a range the API has been seen to count in. Set by the
 	// walker.
 	Ends Ends
-	// Swept is the end of the windows that a sweep in progress reads; 0 = none is in
-	// progress. Set by the walker.
-	Swept int64
+	// Swept is the end of the windows that the latest sweep reads, or has read; 0 = there
+	// was none. Sweeping reports that it is in progress. Set by the walker.
+	Swept    int64
+	Sweeping bool
 	// Crowded reports that the process holds as many order IDs as it may, so that
 	// windows are kept short. Set by the walker.
 	Crowded bool

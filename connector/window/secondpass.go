@@ -63,7 +63,7 @@ func merge(c *offsets.Checkpoint, w *offsets.Window, p Policy) {
 		left, right := c.Windows[at], c.Windows[at+1]
 		longest := min(p.Clamp(Longest), joinedOver(left.Seen.Len()+right.Seen.Len() == 0, p))
 		bound := slices.ContainsFunc(c.Reaching(), func(r *offsets.Window) bool { return r.Reach == left.End })
-		if !bound && waits(left) && waits(right) && onePage(left, right, p) && left.Status == right.Status && left.OpenID == right.OpenID && right.End-left.Start <= longest {
+		if !bound && waits(left) && waits(right) && onePage(left, right, p) && alike(left, right) && right.End-left.Start <= longest {
 			c.Join(at)
 		}
 	}

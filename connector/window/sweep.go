@@ -3,7 +3,6 @@ package window
 import (
 	"math/bits"
 
-	"orderwalk/internal/wechat"
 	"orderwalk/offsets"
 )
 
@@ -33,10 +32,12 @@ const mostSwept = 15
 // in the lists of window j and no others: every range begins after the second at which
 // the window before it ends, and the API counts both ends in (Policy.Ends). So j gets a
 // pass of its own, unless it has seen the order before; and then that pass would not
-// publish it either (Dedupe). If the order is shown for the first time while the sweep is
+// publish it either (Dedupe). The first second of the first window belongs to the window
+// before, and is left out if the latest sweep has read that: else it is not known whether
+// that has had a second pass, when, and with which filters. If the order is shown for the first time while the sweep is
 // in progress, only the second of the lists i and i+1 has it, as if it were in window 2i+2:
 // so window 2i+1 is read by itself, too. If it leaves meanwhile it has changed again, and a
-// window to come lists it. A known order whose change to another of the windows is shown
+// window to come lists it (returns). A known order whose change to another of the windows is shown
 // during the sweep can be taken for one that has not moved. That change comes later than
 // LOOKBACK after its window: a second pass of its window a moment earlier had not shown
 // it either.
@@ -52,8 +53,8 @@ type Sweep struct {
 // number. One window is no sweep. All of them are waiting.
 func sweepable(row []*offsets.Window, p Policy) []*offsets.Window {
 	first, n := row[0], 0
-	if p.Ends == BothEnds && p.Range == wechat.UpdateTime {
-		for n < min(len(row), mostSwept) && sparse(row[n], p) && row[n].Status == first.Status && row[n].OpenID == first.OpenID &&
+	if p.Ends == BothEnds && returns(first, p) {
+		for n < min(len(row), mostSwept) && sparse(row[n], p) && alike(row[n], first) &&
 			row[n].End-first.Start <= min(p.Clamp(Longest), joinedOver(false, p)) {
 			n++
 		}
@@ -78,7 +79,7 @@ func NewSweep(c *offsets.Checkpoint, row []*offsets.Window, p Policy) *Sweep {
 			s.spans = append(s.spans, Span{row[max(0, i-1)].Start + 1, row[min(len(row)-1, i+1)].End})
 		}
 	}
-	if at, _ := c.Find(row[0].Start); at == 0 { // no window has listed the first second
+	if at, _ := c.Find(row[0].Start); at == 0 || !alike(c.Windows[at-1], row[0]) || row[0].Start != p.Swept {
 		s.spans[0].Start--
 	}
 	Reopen(c, row[0], p)

@@ -172,7 +172,7 @@ func TestASweepOfWhatWasSeenSettlesAll(t *testing.T) {
 		t.Fatalf("%d windows to sweep and %d to read again, want %d and none", len(row.Sweep), len(row.Again), mostSwept)
 	}
 	s := NewSweep(c, row.Sweep, p)
-	p.Swept = s.End()
+	p.Swept, p.Sweeping = s.End(), true
 	if next := Next(c, due, p); next.Sweep != nil || len(next.Again) > 0 {
 		t.Errorf("during the sweep: %+v", next)
 	}
@@ -201,7 +201,7 @@ func TestASweepIsTheOnlyPassOfItsWindows(t *testing.T) {
 			t.Fatalf("sweep %d: %+v", n, row)
 		}
 		s := NewSweep(c, row.Sweep, p)
-		p.Swept = s.End()
+		p.Swept, p.Sweeping = s.End(), true
 		if next := Next(c, due, p); next.Sweep != nil || len(next.Again) > 0 {
 			t.Errorf("during sweep %d: %+v", n, next)
 		}
@@ -218,7 +218,7 @@ func TestASweepIsTheOnlyPassOfItsWindows(t *testing.T) {
 		if settled := s.Finish(c, p); settled != 3 {
 			t.Errorf("sweep %d has settled %d windows", n, settled)
 		}
-		p.Swept = 0
+		p.Sweeping = false
 	}
 }
 
@@ -239,6 +239,13 @@ func TestAfter(t *testing.T) {
 		"part of a longer one":        {func(_ *offsets.Checkpoint, w *offsets.Window, _ *Policy) { w.Reach = w.End }, false},
 		"in the middle":               {func(_ *offsets.Checkpoint, w *offsets.Window, _ *Policy) { w.Key = "token" }, false},
 		"a second long":               {func(_ *offsets.Checkpoint, w *offsets.Window, _ *Policy) { w.End = w.Start + 1 }, false},
+		"one status":                  {func(c *offsets.Checkpoint, w *offsets.Window, _ *Policy) { c.Windows[0].Status, w.Status = 20, 20 }, false},
+		"other filters before":        {func(c *offsets.Checkpoint, _ *offsets.Window, _ *Policy) { c.Windows[0].Status = 20 }, false},
+		"other buyers before":         {func(c *offsets.Checkpoint, _ *offsets.Window, _ *Policy) { c.Windows[0].OpenID = "o" }, false},
+		"a second before":             {func(c *offsets.Checkpoint, _ *offsets.Window, _ *Policy) { c.Windows[0].Start = c.Windows[0].End - 1 }, false},
+		"a range with an end":         {func(_ *offsets.Checkpoint, _ *offsets.Window, p *Policy) { p.End = 2_000_000 }, false},
+		"not settled":                 {func(_ *offsets.Checkpoint, _ *offsets.Window, p *Policy) { p.SettleDelay = 0 }, false},
+		"seen before":                 {func(_ *offsets.Checkpoint, w *offsets.Window, _ *Policy) { w.See("7") }, false},
 		"more than a page, probably":  {func(c *offsets.Checkpoint, _ *offsets.Window, _ *Policy) { c.Length = 5 }, false},
 	} {
 		p := sweeping()
