@@ -81,10 +81,11 @@
 //     once. Seen IDs are kept until neither the window nor a neighbour can be read
 //     again. So repeats are dropped (window.Dedupe) when a page is read again, when a
 //     window starts again, in the second pass, and in the seconds that two windows
-//     share. A sweep publishes nothing (window.Sweep). In a row of settled windows only those at the ends have such a neighbour;
-//     those between become one window without IDs. A window that was divided leaves
-//     its IDs with the first part. They count, and are kept, as long as any part or
-//     its right neighbour can be read again (offsets.Window.Reach).
+//     share. A sweep publishes nothing (window.Sweep). In a row of settled windows only
+//     those at the ends have such a neighbour; those between become one window without
+//     IDs. A window that was divided leaves its IDs with the first part. They count, and
+//     are kept, as long as any part or its right neighbour can be read again
+//     (offsets.Window.Reach).
 //
 // The cost of a page and of a commit depends on the number of open windows, not on how
 // many wait for their second pass: see offsets/row.go.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"runtime"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -103,4 +104,25 @@ func TestCountsOfAShopTakeOneAllocation(t *testing.T) {
 	}); n > 1 {
 		t.Errorf("%v allocations", n)
 	}
+}
+
+// TestAPollReadsNoSecret: a secret in a file is read for a token, not for each poll.
+func TestAPollReadsNoSecret(t *testing.T) {
+	inBubble(t, func(a *testbed) {
+		a.simulate(simulator.Config{Shops: []simulator.Shop{{AppID: "wx1", Secret: "secret-wx1"}}})
+		var reads atomic.Int64
+		p := testPolicy()
+		p.Start = time.Now().Unix()
+		w := a.start(shop{appID: "wx1", policy: p, file: func() (string, error) {
+			reads.Add(1)
+			return "secret-wx1", nil
+		}})
+		time.Sleep(time.Hour)
+		if calls, n := len(a.listed()), reads.Load(); calls < 300 || n == 0 || n > 10 {
+			t.Errorf("the secret was read %d times for %d list calls", n, calls)
+		}
+		if err := w.stop(); err != nil {
+			t.Error(err)
+		}
+	})
 }

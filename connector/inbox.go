@@ -22,14 +22,10 @@ const (
 // inbox holds messages to a shop's walker from outside. It outlives walkers: the next
 // one gets what arrived while none ran.
 type inbox struct {
-	woken chan struct{} // see rest.woken
-
 	mu     sync.Mutex
 	nudges []int64 // in order: seconds by which the vendor reports an order; see window.Policy.Nudge
 	walker *rest   // of the walker that runs here; nil = none does
 }
-
-func newInbox() *inbox { return &inbox{woken: make(chan struct{}, 1)} }
 
 // nudge notes an event of an order at a second, and wakes the walker.
 func (b *inbox) nudge(at int64) {

@@ -20,7 +20,7 @@ func TestNudgesAreBounded(t *testing.T) {
 			"mixed":    func(i int) int64 { return int64(i * 7919 % 20_001) },
 			"repeated": func(i int) int64 { return int64(i % 2 * 20_000) },
 		} {
-			b := newInbox()
+			b := new(inbox)
 			h := newShopState(Shop{Name: "one", AppID: "wx1"}, NewMetrics(newGatherer()), func() {})
 			h.s.State = StateLive
 			b.observe(&rest{state: awake}) // a walker starts after the nudges

@@ -27,7 +27,7 @@ type arrival struct {
 // start adds a walker for a shop, and runs it. known is the shop's stored state.
 func (c *committer) start(m *member, known *offsets.Shop) {
 	l := c.lane
-	w := &walker{member: m, shop: &m.shop, host: l.cfg.Host, status: m.status, inbox: m.inbox, history: m.history, lane: l.log, waiting: waiting{report: l.cfg.Incidents.Of(m.shop.Name)}, space: c.space, extra: l.extra, turns: l.turns, ids: l.ids, now: c.now, soon: c.soon}
+	w := &walker{member: m, shop: &m.shop, host: l.cfg.Host, status: m.status, inbox: m.inbox, history: m.history, lane: l.log, waiting: waiting{report: l.cfg.Incidents.Of(m.shop.Name)}, space: c.space, extra: l.extra, ids: l.ids, now: c.now, soon: c.soon}
 	if known != nil {
 		w.state, w.stored = known.Checkpoint, known.Stored
 		if w.state != nil {
@@ -51,7 +51,7 @@ func (c *committer) launch(w *walker) {
 		case <-c.walking.Done():
 		}
 	}
-	w.rest = &rest{woken: w.inbox.woken, turns: w.turns, run: func(end func()) { w.run(ctx, end, over) }}
+	w.rest = &rest{woken: make(chan struct{}, 1), turns: c.lane.turns, run: func(end func()) { w.run(ctx, end, over) }}
 	w.begun, w.leaving, w.running = false, false, true
 	w.stop = func() {
 		stop()

@@ -74,7 +74,7 @@ func (r *registry) register(shops []Shop, changed func()) {
 		p := shop.partition()
 		r.inboxes[p], r.histories[p] = inboxes[p], histories[p]
 		if r.inboxes[p] == nil {
-			r.inboxes[p], r.histories[p] = newInbox(), &history{since: time.Now().Unix()}
+			r.inboxes[p], r.histories[p] = new(inbox), &history{since: time.Now().Unix()}
 			if since, known := r.unread[p]; known {
 				r.histories[p].since = since
 			}
@@ -97,7 +97,7 @@ func (r *registry) of(p offsets.Partition, shop Shop) (*shopState, *inbox, *hist
 	if h := r.states[p]; h != nil {
 		return h, r.inboxes[p], r.histories[p]
 	}
-	return newShopState(shop, r.metrics, func() {}), newInbox(), &history{since: time.Now().Unix()}
+	return newShopState(shop, r.metrics, func() {}), new(inbox), &history{since: time.Now().Unix()}
 }
 
 // placed sets the lane that a shop's status shows.

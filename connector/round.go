@@ -37,7 +37,7 @@ func (w *walker) walk(ctx context.Context) (wait time.Duration, err error) {
 	defer r.end()
 	for {
 		select {
-		case <-w.inbox.woken: // for what is planned now
+		case <-w.rest.woken: // for what is planned now
 		default:
 		}
 		wait, done, err := r.step(ctx)
@@ -55,7 +55,7 @@ func (w *walker) walk(ctx context.Context) (wait time.Duration, err error) {
 		case <-r.look:
 			r.look = nil
 			w.yield(time.Now())
-		case <-w.inbox.woken:
+		case <-w.rest.woken:
 			err = w.hear(ctx)
 		case e := <-r.ended:
 			err = r.over(e)

@@ -1,11 +1,8 @@
 package connector
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"slices"
@@ -44,13 +41,7 @@ func (a *testbed) add(id string, at, visible int64, status int) {
 
 func (a *testbed) once(id, what string) {
 	a.Helper()
-	n := 0
-	for _, r := range a.published() {
-		if string(r.Key) == id {
-			n++
-		}
-	}
-	if n != 1 {
+	if n := a.counted("wx1")[id]; n != 1 {
 		a.Errorf("%s was published %d times, want once", what, n)
 	}
 }
@@ -65,13 +56,10 @@ func (a *testbed) frontier() (at int64) {
 // answers calls do after each answer to a list call.
 func (a *testbed) answers(do func(q asked, ids []string)) {
 	a.gateway = func(w http.ResponseWriter, r *http.Request) bool {
-		if !strings.HasSuffix(r.URL.Path, "/list/get") {
+		q, list := peek(a, r)
+		if !list {
 			return false
 		}
-		body, _ := io.ReadAll(r.Body)
-		r.Body = io.NopCloser(bytes.NewReader(body))
-		var q asked
-		_ = json.Unmarshal(body, &q)
 		a.api.ServeHTTP(w, r)
 		all := a.listed()
 		do(q, all[len(all)-1].OrderIDs)
@@ -228,13 +216,10 @@ func TestARestartedWindowIsAskedForInFull(t *testing.T) {
 				}
 				var phase, keyed atomic.Int32
 				a.gateway = func(w http.ResponseWriter, r *http.Request) bool {
-					if !strings.HasSuffix(r.URL.Path, "/list/get") {
+					q, list := peek(a, r)
+					if !list {
 						return false
 					}
-					body, _ := io.ReadAll(r.Body)
-					r.Body = io.NopCloser(bytes.NewReader(body))
-					var q asked
-					_ = json.Unmarshal(body, &q)
 					left, right := q.Update.End == start+123 && q.Update.Start >= start+119, q.Update.End == start+126 && q.Update.Start >= start+122
 					for phase.Load() == 1 && left { // the window before waits for its answer
 						time.Sleep(50 * time.Millisecond)

@@ -51,16 +51,24 @@ var successes = []string{
 	stripped, listless,
 }
 
+// peek returns what a list call asks for, and leaves the request as it was.
+func peek(a *testbed, r *http.Request) (q asked, list bool) {
+	if r.URL.Path != listPath {
+		return q, false
+	}
+	body, _ := io.ReadAll(r.Body)
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	if err := json.Unmarshal(body, &q); err != nil {
+		a.Error(err)
+	}
+	return q, true
+}
+
 func (g *glitch) play(a *testbed) {
 	a.gateway = func(w http.ResponseWriter, r *http.Request) bool {
-		if !strings.HasSuffix(r.URL.Path, "/list/get") {
+		q, list := peek(a, r)
+		if !list {
 			return false
-		}
-		body, _ := io.ReadAll(r.Body)
-		r.Body = io.NopCloser(bytes.NewReader(body))
-		var q asked
-		if err := json.Unmarshal(body, &q); err != nil {
-			a.Error(err)
 		}
 		g.mu.Lock()
 		g.n++

@@ -28,11 +28,12 @@ type walker struct {
 	stop                     func()
 	leaving, running, failed bool
 	// rest is how the walker waits. The fields below belong to run: turn ends its turn (nil
-	// = it has), begun reports that walk has begun, delay is how long to wait for the vendor
-	// next.
+	// = it has), begun reports that walk has begun, given is the secret or token at that
+	// time, delay is how long to wait for the vendor next.
 	rest  *rest
 	turn  func()
 	begun bool
+	given wechat.Given
 	delay time.Duration
 
 	shop   *Shop // the member's
@@ -48,10 +49,8 @@ type walker struct {
 	// space holds a token for each page that waits in an outbox of the lane. It is full
 	// when commits do not keep up.
 	space chan struct{}
-	// extra bounds, process-wide, the windows read beyond each shop's first, turns the
-	// shops that begin to read their first.
+	// extra bounds, process-wide, the windows read beyond each shop's first.
 	extra extraWindows
-	turns *turns
 	ids   *idBudget // shared by the process
 	// now asks the lane to commit at once, soon within flushInterval.
 	now, soon chan<- struct{}
@@ -129,7 +128,10 @@ func (w *walker) proceed(ctx context.Context) (wait time.Duration, err error) {
 		return time.Minute, nil
 	}
 	for {
-		before, given := w.pages.Load(), w.shop.Client.Given()
+		before := w.pages.Load()
+		if !w.begun { // not for each poll: it may read a file
+			w.given = w.shop.Client.Given()
+		}
 		wait, err := w.walk(ctx)
 		if w.pages.Load() > before || w.delay == 0 {
 			w.delay = minWait
@@ -138,7 +140,7 @@ func (w *walker) proceed(ctx context.Context) (wait time.Duration, err error) {
 			return wait, err
 		}
 		w.endTurn()
-		if w.delay, err = w.await(ctx, err, w.delay, given); err != nil {
+		if w.delay, err = w.await(ctx, err, w.delay, w.given); err != nil {
 			return 0, err
 		}
 	}
@@ -150,7 +152,7 @@ func (w *walker) takeTurn(ctx context.Context) (end func(), err error) {
 	if end, w.turn = w.turn, nil; end != nil {
 		return end, nil
 	}
-	return w.turns.await(ctx)
+	return w.rest.turns.await(ctx)
 }
 
 func (w *walker) endTurn() {

@@ -32,15 +32,18 @@ const mostSwept = 15
 // in the lists of window j and no others: every range begins after the second at which
 // the window before it ends, and the API counts both ends in (Policy.Ends). So j gets a
 // pass of its own, unless it has seen the order before; and then that pass would not
-// publish it either (Dedupe). The first second of the first window belongs to the window
-// before, and is left out if the latest sweep has read that: else it is not known whether
-// that has had a second pass, when, and with which filters. If the order is shown for the first time while the sweep is
-// in progress, only the second of the lists i and i+1 has it, as if it were in window 2i+2:
-// so window 2i+1 is read by itself, too. If it leaves meanwhile it has changed again, and a
-// window to come lists it (returns). A known order whose change to another of the windows is shown
-// during the sweep can be taken for one that has not moved. That change comes later than
-// LOOKBACK after its window: a second pass of its window a moment earlier had not shown
-// it either.
+// publish it either (Dedupe).
+//
+//   - The first second of the first window belongs to the window before. It is left out if
+//     the latest sweep has read that: else it is not known whether that has had a second
+//     pass, when, and with which filters.
+//   - If the order is shown for the first time while the sweep is in progress, only the
+//     second of the lists i and i+1 has it, as if it were in window 2i+2: so window 2i+1 is
+//     read by itself, too.
+//   - If it leaves meanwhile it has changed again, and a window to come lists it (returns).
+//   - A known order whose change to another of the windows is shown during the sweep can be
+//     taken for one that has not moved. That change comes later than LOOKBACK after its
+//     window: a second pass of its window a moment earlier had not shown it either.
 type Sweep struct {
 	windows []*offsets.Window
 	ends    []int64 // of the windows when the sweep began
