@@ -133,7 +133,7 @@ const maxExtraWindows = 512
 // New returns a connector whose shops are registered. Run starts it.
 func New(cfg Config, reg prometheus.Registerer) *Connector {
 	cfg.Incidents = cmp.Or(cfg.Incidents, incident.New(cfg.Log))
-	c := &Connector{cfg: cfg, registry: newRegistry(cfg.Metrics, budget.New(cfg.QuotaLiveShare, cfg.Log, cfg.Incidents)), changed: make(chan struct{}, 1), extra: make(chan struct{}, maxExtraWindows), turns: newTurns(maxTurns), ids: newIDBudget()}
+	c := &Connector{cfg: cfg, registry: newRegistry(cfg.Metrics, budget.New(cfg.QuotaLiveShare, cfg.Log, cfg.Incidents)), changed: make(chan struct{}, 1), extra: make(chan struct{}, maxExtraWindows), turns: newTurns(fewTurns), ids: newIDBudget()}
 	c.stage(fmt.Sprintf("starting: waiting for Kafka at %v to answer", cfg.Addr))
 	c.registry.explain = c.cfg.explain
 	c.registry.register(cfg.Shops, c.poke)

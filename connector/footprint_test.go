@@ -4,8 +4,10 @@ import (
 	"context"
 	"fmt"
 	"runtime"
+	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"orderwalk/simulator"
@@ -46,27 +48,27 @@ func TestAnIdleShopTakesNoGoroutine(t *testing.T) {
 }
 
 // TestShopsBeginInTurns: shops that are due in the same second begin to read a few at a
-// time, in the order in which they came, and a call without an answer delays the others by
-// no more than longestTurn.
+// time, in the order in which they came, and a call without an answer delays the others
+// little.
 func TestShopsBeginInTurns(t *testing.T) {
 	inBubble(t, func(*testbed) {
 		all := newTurns(2)
-		began := time.Now()
 		order := make(chan int, 5)
 		for i := range 5 {
 			go func() {
-				end, err := all.await(context.Background())
+				turn, err := all.await(context.Background())
 				if err != nil {
 					t.Error(err)
 				}
 				order <- i
+				time.Sleep(time.Millisecond)
 				if i != 1 { // the API does not answer this one
-					time.Sleep(time.Millisecond)
-					end()
+					turn.end()
 				}
 			}()
 			time.Sleep(time.Microsecond)
 		}
+		began := time.Now()
 		for i := range 5 {
 			if got := <-order; got != i {
 				t.Errorf("shop %d has turn %d", got, i)
@@ -75,19 +77,71 @@ func TestShopsBeginInTurns(t *testing.T) {
 		if took := time.Since(began); took > 10*time.Millisecond {
 			t.Errorf("took %v beside one that waits", took)
 		}
-		time.Sleep(2 * longestTurn)
-		for range 2 { // the turn without an answer is over, too
+		time.Sleep(time.Second)
+		if _, err := all.await(context.Background()); err != nil {
+			t.Error(err)
+		}
+		began = time.Now()
+		if _, err := all.await(context.Background()); err != nil {
+			t.Error(err)
+		}
+		if took := time.Since(began); took != turnTime {
+			t.Errorf("took %v beside two that wait", took)
+		}
+		ctx, cancel := context.WithCancel(context.Background())
+		cancel()
+		for range moreTurns - 1 {
 			if _, err := all.await(context.Background()); err != nil {
 				t.Error(err)
 			}
 		}
-		ctx, cancel := context.WithCancel(context.Background())
-		cancel()
 		if _, err := all.await(ctx); err == nil {
-			t.Error("a turn beyond the last one")
+			t.Error("a turn for one that has gone")
 		}
-		time.Sleep(2 * longestTurn)
 	})
+}
+
+// TestTurnsFitTheAPI: shops that are due in the same second take as many turns as the API's
+// pace demands, and no more.
+func TestTurnsFitTheAPI(t *testing.T) {
+	const shops = 2000
+	for _, c := range []struct{ answer, within time.Duration }{
+		{time.Millisecond, 63 * time.Millisecond}, // in few turns
+		{100 * time.Millisecond, 700 * time.Millisecond},
+		{time.Second, 1200 * time.Millisecond},
+		{time.Hour, 1300 * time.Millisecond},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			all := newTurns(fewTurns)
+			began := time.Now()
+			var reading, most, last atomic.Int64
+			var done sync.WaitGroup
+			for range shops {
+				done.Add(1)
+				all.next(func(turn *turn) bool {
+					most.Store(max(most.Load(), reading.Add(1)))
+					last.Store(int64(time.Since(began)))
+					time.AfterFunc(c.answer, func() {
+						reading.Add(-1)
+						turn.end()
+						done.Done()
+					})
+					return true
+				})
+			}
+			done.Wait()
+			if last := time.Duration(last.Load()); last > c.within {
+				t.Errorf("answers after %v: the last shop began after %v", c.answer, last)
+			}
+			if n := most.Load(); c.answer < turnTime && n > fewTurns {
+				t.Errorf("answers after %v: %d turns", c.answer, n)
+			}
+			time.Sleep(time.Minute)
+			if all.free != fewTurns || all.more != 0 || all.adjusting {
+				t.Errorf("answers after %v: %d turns are free afterwards, of %d", c.answer, all.free, fewTurns+all.more)
+			}
+		})
+	}
 }
 
 // TestCountsOfAShopTakeOneAllocation: a map for each of ten thousand shops would take 4 MB.

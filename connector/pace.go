@@ -51,7 +51,10 @@ func (w *walker) setPace(now time.Time) {
 		w.pace = window.Pace{Interval: p.PollInterval}
 		return
 	}
-	w.status.quota.Polls(w, p.PollInterval)
+	if !w.polling {
+		w.polling = true
+		w.status.quota.Polls(w, p.PollInterval)
+	}
 	if w.lastOrder.IsZero() {
 		w.lastOrder = now
 	}

@@ -51,7 +51,7 @@ func (c *committer) launch(w *walker) {
 		case <-c.walking.Done():
 		}
 	}
-	w.rest = &rest{woken: make(chan struct{}, 1), turns: c.lane.turns, run: func(end func()) { w.run(ctx, end, over) }}
+	w.rest = &rest{woken: make(chan struct{}, 1), turns: c.lane.turns, run: func(t *turn) { w.run(ctx, t, over) }}
 	w.begun, w.leaving, w.running = false, false, true
 	w.stop = func() {
 		stop()

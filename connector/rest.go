@@ -12,8 +12,8 @@ import (
 // its timer too.
 type rest struct {
 	// run is what a walker does while it is awake. It ends with a call of until, unless the
-	// walk has ended. end ends the turn with which it begins.
-	run   func(end func())
+	// walk has ended, and with the turn given to it, if any.
+	run   func(*turn)
 	turns *turns
 	// woken is poked by each wake. A walker that is awake receives it.
 	woken chan struct{}
@@ -46,14 +46,14 @@ func (r *rest) wake() {
 }
 
 // begin runs the walker in a turn, if it still waits for one.
-func (r *rest) begin(end func()) bool {
+func (r *rest) begin(t *turn) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.state != queued {
 		return false
 	}
 	r.state = awake
-	go r.run(end)
+	go r.run(t)
 	return true
 }
 
@@ -63,7 +63,7 @@ func (r *rest) hurry() {
 	defer r.mu.Unlock()
 	if r.state != awake {
 		r.state = awake
-		go r.run(func() {})
+		go r.run(nil)
 	}
 }
 

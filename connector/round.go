@@ -3,6 +3,7 @@ package connector
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"orderwalk/offsets"
@@ -12,7 +13,7 @@ import (
 type round struct {
 	*walker
 	ended   chan ending
-	reading map[*offsets.Window]bool
+	reading []*offsets.Window
 	// look fires when windows that only wait should yield; nil = there are none.
 	look <-chan time.Time
 }
@@ -33,7 +34,7 @@ func (w *walker) walk(ctx context.Context) (wait time.Duration, err error) {
 	if err != nil {
 		return 0, err
 	}
-	r := &round{walker: w, ended: make(chan ending), reading: make(map[*offsets.Window]bool)}
+	r := &round{walker: w, ended: make(chan ending)}
 	defer r.end()
 	for {
 		select {
@@ -75,14 +76,14 @@ func (r *round) step(ctx context.Context) (wait time.Duration, done bool, err er
 	if done && len(r.reading) == 0 {
 		return 0, true, nil
 	}
-	turn := func() {}
+	var turn *turn
 	if len(next) > 0 && len(r.reading) == 0 {
 		if turn, err = r.takeTurn(ctx); err != nil {
 			return 0, false, err
 		}
 	}
 	for _, win := range next {
-		r.reading[win] = true
+		r.reading = append(r.reading, win)
 		r.start(ctx, win, turn)
 	}
 	if len(r.reading) > 1 && r.look == nil {
@@ -95,7 +96,7 @@ func (r *round) step(ctx context.Context) (wait time.Duration, done bool, err er
 }
 
 // start reads a window. turn ends the turn with which it does.
-func (r *round) start(ctx context.Context, win *offsets.Window, turn func()) {
+func (r *round) start(ctx context.Context, win *offsets.Window, turn *turn) {
 	// end cancels it when ctx ends, so ctx need not keep a list of its children for that.
 	reading, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 	one := &reader{window: win, cancel: cancel, turn: turn}
@@ -115,7 +116,7 @@ func (r *round) over(e ending) error {
 }
 
 func (r *round) drop(win *offsets.Window) {
-	delete(r.reading, win)
+	r.reading = slices.DeleteFunc(r.reading, func(other *offsets.Window) bool { return other == win })
 	if len(r.reading) > 0 {
 		<-r.extra.tokens
 	}

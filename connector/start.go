@@ -64,7 +64,7 @@ func (w *walker) hearFirst(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer turn()
+	defer turn.end()
 	return w.shop.Client.Hear(ctx)
 }
 

@@ -3,38 +3,62 @@ package connector
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
 const (
-	// maxTurns is how many shops of a process begin to read at a time: enough to keep all
-	// calls that a host allows in progress.
-	maxTurns = 640
-	// longestTurn is how long a turn takes at most, when the API does not answer.
-	longestTurn = time.Second
+	// fewTurns is how many shops of a process begin to read at a time, while the API
+	// answers within turnTime: enough for 1,600 calls a second.
+	fewTurns = 32
+	turnTime = 10 * time.Millisecond
+	// moreTurns is how many more there are after each turnTime in which shops wait and
+	// turns last longer than that.
+	moreTurns = 16
 )
 
 // turns are given to shops that begin to read while they read nothing. A turn ends with
 // the shop's first answer. Shops that started together are polled in the same second:
-// without turns, all of them would wait for their calls deep in the client, each with
-// stacks of 8 kB and more.
+// without turns, all of them would hold connections, buffers and stacks of 8 kB and more at
+// once. There are more of them for a slow API, and without an answer for turnTime there are
+// moreTurns more, as often as it takes: a shop whose call is not answered does not delay
+// others.
 type turns struct {
-	mu   sync.Mutex
-	free int
+	mu sync.Mutex
+	// few is how many turns there are at least, more how many beyond these, free how many
+	// are not taken (less than zero when their number has fallen meanwhile).
+	few, more, free int
+	// ended is how many have ended since adjust was called.
+	ended int
 	// queue holds what begins the turns that wait, in order. It reports whether the turn
 	// is still wanted.
-	queue []func(end func()) bool
+	queue []func(*turn) bool
+	// adjusting reports that adjust is due.
+	adjusting bool
 }
 
-func newTurns(n int) *turns { return &turns{free: n} }
+// turn is that of one shop. A nil turn has ended.
+type turn struct {
+	all   *turns
+	ended atomic.Bool
+}
+
+// end ends the turn, if it has not ended.
+func (t *turn) end() {
+	if t != nil && t.ended.CompareAndSwap(false, true) {
+		t.all.give(t.all.following())
+	}
+}
+
+func newTurns(few int) *turns { return &turns{few: few, free: few} }
 
 // next calls begin, once, as soon as a turn is free: now, or from where another ends.
-// begin must not block. It reports whether it takes the turn, which ends when end is
-// called first, or after longestTurn.
-func (t *turns) next(begin func(end func()) bool) {
+// begin must not block. It reports whether it takes the turn.
+func (t *turns) next(begin func(*turn) bool) {
 	t.mu.Lock()
-	if t.free == 0 {
+	if t.free <= 0 {
 		t.queue = append(t.queue, begin)
+		t.adjustLater()
 		t.mu.Unlock()
 		return
 	}
@@ -43,57 +67,91 @@ func (t *turns) next(begin func(end func()) bool) {
 	t.give(begin)
 }
 
-// give gives a turn that is not free to one that wants it, or to the next in the queue.
-func (t *turns) give(begin func(end func()) bool) {
-	for {
-		if begin != nil {
-			over := sync.OnceFunc(func() { t.give(nil) })
-			late := time.AfterFunc(longestTurn, over)
-			if begin(func() {
-				late.Stop()
-				over()
-			}) {
-				return
-			}
-			late.Stop()
-		}
-		t.mu.Lock()
-		if len(t.queue) == 0 {
-			t.queue = nil
-			t.free++
-			t.mu.Unlock()
-			return
-		}
-		begin = t.queue[0]
-		t.queue[0] = nil
-		t.queue = t.queue[1:]
-		t.mu.Unlock()
+// give gives a turn that is taken to one that wants it, or to the next in the queue.
+func (t *turns) give(begin func(*turn) bool) {
+	for begin != nil && !begin(&turn{all: t}) {
+		begin = t.following()
+	}
+}
+
+// following returns what gets a turn that has ended; nil = the turn is free.
+func (t *turns) following() func(*turn) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.ended++
+	if t.free < 0 || len(t.queue) == 0 {
+		t.free++
+		return nil
+	}
+	return t.first()
+}
+
+// first removes the first of the queue. The caller holds mu.
+func (t *turns) first() func(*turn) bool {
+	begin := t.queue[0]
+	t.queue[0] = nil
+	if t.queue = t.queue[1:]; len(t.queue) == 0 {
+		t.queue = nil
+	}
+	return begin
+}
+
+// adjustLater has adjust called after turnTime. The caller holds mu.
+func (t *turns) adjustLater() {
+	if !t.adjusting {
+		t.adjusting, t.ended = true, 0
+		time.AfterFunc(turnTime, t.adjust)
+	}
+}
+
+// adjust makes more turns while shops wait for one that lasts, and fewer again when none
+// waits.
+func (t *turns) adjust() {
+	t.mu.Lock()
+	change := moreTurns
+	if len(t.queue) == 0 || t.ended >= t.few {
+		change = -min(t.more, moreTurns)
+	}
+	t.more += change
+	t.free += change
+	var begins []func(*turn) bool
+	for t.free > 0 && len(t.queue) > 0 {
+		begins = append(begins, t.first())
+		t.free--
+	}
+	t.adjusting = false
+	if t.more > 0 || len(t.queue) > 0 {
+		t.adjustLater()
+	}
+	t.mu.Unlock()
+	for _, begin := range begins {
+		t.give(begin)
 	}
 }
 
 // await waits for a turn and begins it.
-func (t *turns) await(ctx context.Context) (end func(), err error) {
+func (t *turns) await(ctx context.Context) (*turn, error) {
 	var mu sync.Mutex
-	given, gone := make(chan func(), 1), false
-	t.next(func(end func()) bool {
+	given, gone := make(chan *turn, 1), false
+	t.next(func(one *turn) bool {
 		mu.Lock()
 		defer mu.Unlock()
 		if !gone {
-			given <- end
+			given <- one
 		}
 		return !gone
 	})
 	select {
-	case end = <-given:
-		return end, nil
+	case one := <-given:
+		return one, nil
 	case <-ctx.Done():
 	}
 	mu.Lock()
 	gone = true
 	mu.Unlock()
 	select {
-	case end = <-given:
-		end()
+	case one := <-given:
+		one.end()
 	default:
 	}
 	return nil, ctx.Err()

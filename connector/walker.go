@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -31,7 +32,7 @@ type walker struct {
 	// = it has), begun reports that walk has begun, given is the secret or token at that
 	// time, delay is how long to wait for the vendor next.
 	rest  *rest
-	turn  func()
+	turn  *turn
 	begun bool
 	given wechat.Given
 	delay time.Duration
@@ -70,6 +71,7 @@ type walker struct {
 	pace      window.Pace
 	lastOrder time.Time
 	credit    credit
+	polling   bool // the app ID's budget counts its polls
 	// unkept reports that the present state must be committed before the walk begins.
 	unkept bool
 	// readers are the windows being read. stalled reports that one has yielded, so that
@@ -100,9 +102,9 @@ type ending struct {
 
 // run walks until there is only to wait, and then rests; or until ctx ends, a bounded
 // range is done (nil), or the shop fails: over gets that. It waits and tries again while
-// the API demands an act at the vendor's side. end ends the turn with which it begins.
-func (w *walker) run(ctx context.Context, end func(), over func(error)) {
-	w.turn = end
+// the API demands an act at the vendor's side. turn is the one with which it begins, if any.
+func (w *walker) run(ctx context.Context, turn *turn, over func(error)) {
+	w.turn = turn
 	wait, err := w.proceed(ctx)
 	w.endTurn()
 	if wait > 0 && err == nil {
@@ -110,6 +112,9 @@ func (w *walker) run(ctx context.Context, end func(), over func(error)) {
 		return
 	}
 	w.rest.over()
+	w.mu.Lock()
+	w.polling = false
+	w.mu.Unlock()
 	w.status.quota.Polls(w, 0)
 	w.waiting.over(false)
 	w.inbox.observe(nil)
@@ -148,18 +153,17 @@ func (w *walker) proceed(ctx context.Context) (wait time.Duration, err error) {
 
 // takeTurn returns the turn with which run began, if it is not used yet, or waits for
 // another.
-func (w *walker) takeTurn(ctx context.Context) (end func(), err error) {
-	if end, w.turn = w.turn, nil; end != nil {
-		return end, nil
+func (w *walker) takeTurn(ctx context.Context) (*turn, error) {
+	if turn := w.turn; turn != nil {
+		w.turn = nil
+		return turn, nil
 	}
 	return w.rest.turns.await(ctx)
 }
 
 func (w *walker) endTurn() {
-	if w.turn != nil {
-		w.turn()
-		w.turn = nil
-	}
+	w.turn.end()
+	w.turn = nil
 }
 
 // log returns the log that names the shop. Walkers seldom log: ten thousand loggers would
@@ -219,7 +223,7 @@ func (w *walker) hear(ctx context.Context) error {
 
 // plan applies the next step (window.Next) to the checkpoint. It returns the windows to
 // start reading.
-func (w *walker) plan(reading map[*offsets.Window]bool) (start []*offsets.Window, wait time.Duration, done bool) {
+func (w *walker) plan(reading []*offsets.Window) (start []*offsets.Window, wait time.Duration, done bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	now, _ := w.host.Now()
@@ -239,7 +243,7 @@ func (w *walker) plan(reading map[*offsets.Window]bool) (start []*offsets.Window
 	}
 	for i := 0; i < len(w.state.Open()) && slots > 0; i++ {
 		win := w.state.Open()[i]
-		if reading[win] || held(win) {
+		if slices.Contains(reading, win) || held(win) {
 			continue
 		}
 		if n := len(reading) + len(start); n > 0 && (w.firstOnly() || !w.acquireExtra(n)) {

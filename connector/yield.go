@@ -42,7 +42,7 @@ type reader struct {
 	called, full time.Time
 	took         time.Duration
 	// turn ends the shop's turn, if the reading began with one; see turns.
-	turn func()
+	turn *turn
 }
 
 // extraWindows are the windows that shops of this process read beyond their first.
@@ -118,7 +118,7 @@ func (w *walker) readOrYield(ctx context.Context, r *reader) error {
 		err = errYielded
 	}
 	r.cancel(nil)
-	r.turn()
+	r.turn.end()
 	return err
 }
 
@@ -184,9 +184,7 @@ func (w *walker) calling(win *offsets.Window) (over func()) {
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		r.called, r.took = time.Time{}, time.Since(began)
-		if r.turn != nil {
-			r.turn()
-		}
+		r.turn.end()
 	}
 }
 

@@ -46,8 +46,8 @@ type Budget struct {
 	// underWay is how many calls were acquired and not released; the client has not
 	// counted them yet.
 	underWay int64
-	// live are the live walks of the app ID here, with the intervals of their polls.
-	live map[any]time.Duration
+	// live are the live walks of the app ID here: one or two.
+	live []liveWalk
 	// polls are those that live walks have begun, liveCalls the calls of live walks.
 	polls, liveCalls   int64
 	pollRate, liveRate rate
@@ -85,7 +85,7 @@ func (b *Budget) Opens() time.Time {
 // opens is Opens for callers that hold mu.
 func (b *Budget) opens() time.Time {
 	r := b.today(time.Now())
-	if b.holding {
+	if b.holding || r.ends.IsZero() {
 		return r.ends
 	}
 	left := r.remaining()

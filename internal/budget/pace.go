@@ -1,6 +1,9 @@
 package budget
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 const (
 	// spare is the part of the day's calls that is not planned with: edges that have to
@@ -20,14 +23,16 @@ func (b *Budget) Polls(walk any, interval time.Duration) {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if interval <= 0 {
-		delete(b.live, walk)
-		return
+	b.live = slices.DeleteFunc(b.live, func(l liveWalk) bool { return l.walk == walk })
+	if interval > 0 {
+		b.live = append(b.live, liveWalk{walk, interval})
 	}
-	if b.live == nil {
-		b.live = make(map[any]time.Duration)
-	}
-	b.live[walk] = interval
+}
+
+// liveWalk is a walk that polls.
+type liveWalk struct {
+	walk     any
+	interval time.Duration
 }
 
 // Polled notes that a live walk has begun a poll.
@@ -60,8 +65,8 @@ func (b *Budget) Scarce() float64 {
 // need returns how many calls this worker's live walks take until the day ends. The
 // caller holds mu.
 func (b *Budget) need(now time.Time, r day) (calls float64) {
-	for _, interval := range b.live {
-		calls += r.ends.Sub(now).Seconds() / interval.Seconds()
+	for _, l := range b.live {
+		calls += r.ends.Sub(now).Seconds() / l.interval.Seconds()
 	}
 	return calls * b.perPoll(now)
 }

@@ -68,7 +68,9 @@ func corrupt(err error) bool {
 // retryAfter parses a Retry-After header: seconds, or a date of the API's clock; 0 =
 // none.
 func retryAfter(text string, now time.Time) time.Duration {
-	text = strings.TrimSpace(text)
+	if text = strings.TrimSpace(text); text == "" { // each failed parse makes an error
+		return 0
+	}
 	// ParseUint returns the greatest number for values out of range.
 	if seconds, err := strconv.ParseUint(text, 10, 32); err == nil || errors.Is(err, strconv.ErrRange) {
 		return min(time.Duration(seconds)*time.Second, mostRetryAfter)

@@ -41,7 +41,7 @@ func (c *Client) read(ctx context.Context, q Query, mood effort) (Page, error) {
 	if c.refused != nil {
 		return Page{}, c.refused
 	}
-	if _, v := q.body(); v != nil {
+	if v := q.check(); v != nil {
 		return Page{}, v
 	}
 	r := c.retries(ListOp)

@@ -46,6 +46,14 @@ type Page struct {
 	Silent bool
 }
 
+// check returns an error for a query that no call can be made for.
+func (q Query) check() *Error {
+	if q.Range != CreateTime && q.Range != UpdateTime {
+		return &Error{Op: ListOp, Class: Stop, Message: fmt.Sprintf("unknown time range %q", q.Range), Hint: "use create_time or update_time"}
+	}
+	return nil
+}
+
 // body leaves out unset fields: the API refuses null for some, and does not document
 // whether "" is the first page for next_key.
 func (q Query) body() ([]byte, *Error) {
@@ -66,8 +74,6 @@ func (q Query) body() ([]byte, *Error) {
 		request.CreateTime = &times{q.Start, q.End}
 	case UpdateTime:
 		request.UpdateTime = &times{q.Start, q.End}
-	default:
-		return nil, &Error{Op: ListOp, Class: Stop, Message: fmt.Sprintf("unknown time range %q", q.Range), Hint: "use create_time or update_time"}
 	}
 	request.Status, request.OpenID, request.PageSize, request.Key = q.Status, q.OpenID, q.PageSize, q.Key
 	body, err := json.Marshal(request)
