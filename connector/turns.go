@@ -8,21 +8,20 @@ import (
 )
 
 const (
-	// fewTurns is how many shops of a process begin to read at a time, while the API
-	// answers within turnTime: enough for 1,600 calls a second.
+	// fewTurns is how many shops of a process begin to read at a time. While the API answers
+	// within turnTime, that allows 3,200 calls a second.
 	fewTurns = 32
 	turnTime = 10 * time.Millisecond
-	// moreTurns is how many more there are after each turnTime in which shops wait and
-	// turns last longer than that.
+	// moreTurns is how many more there are after each turnTime in which shops wait and less
+	// than fewTurns end.
 	moreTurns = 16
 )
 
 // turns are given to shops that begin to read while they read nothing. A turn ends with
 // the shop's first answer. Shops that started together are polled in the same second:
 // without turns, all of them would hold connections, buffers and stacks of 8 kB and more at
-// once. There are more of them for a slow API, and without an answer for turnTime there are
-// moreTurns more, as often as it takes: a shop whose call is not answered does not delay
-// others.
+// once. A slow API gets more of them, and one that does not answer as many as there are
+// shops: a call without an answer hardly delays other shops.
 type turns struct {
 	mu sync.Mutex
 	// few is how many turns there are at least, more how many beyond these, free how many
@@ -104,8 +103,7 @@ func (t *turns) adjustLater() {
 	}
 }
 
-// adjust makes more turns while shops wait for one that lasts, and fewer again when none
-// waits.
+// adjust makes more turns while shops wait and few turns end, otherwise fewer.
 func (t *turns) adjust() {
 	t.mu.Lock()
 	change := moreTurns
