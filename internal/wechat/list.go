@@ -114,7 +114,16 @@ func (c *Client) list(ctx context.Context, used token, q Query) (page Page, v *E
 		return Page{}, badAnswer(ListOp, a.status, "a page under an error's status").withRetryAfter(a)
 	}
 	page = Page{IDs: answer.ids, Next: answer.next, More: answer.more, ReadAt: a.readAt}
-	if silence := answer.silence(q.PageSize); silence != complete {
+	silence := answer.silence()
+	if silence == lacksEnd {
+		page.More = true // as far as is known
+		c.evidence.note(q, page)
+		page.More = false
+		if len(page.IDs) < q.PageSize && c.endsUnsaid.Load() >= enoughUnsaid {
+			silence = complete
+		}
+	}
+	if silence != complete {
 		v := badAnswer(ListOp, a.status, silence.String())
 		v.silence, v.result, v.Hint = silence, "silent", hintSilent
 		return page, v
@@ -123,6 +132,10 @@ func (c *Client) list(ctx context.Context, used token, q Query) (page Page, v *E
 		c.unrelayed.Do(func() {
 			c.log().Warn("the answer has no x-openapi-seqid header: it did not pass the hosting's open-interface service; check what answers at the API URL")
 		})
+	}
+	if answer.hasMore && !answer.more {
+		c.saysEnds.Store(true)
+		c.endsUnsaid.Store(0)
 	}
 	c.evidence.note(q, page)
 	return page, nil

@@ -15,9 +15,13 @@ import (
 // stop a shop without sales. So the client examines each silent answer. That the API
 // has left a field out before proves nothing about the current answer.
 //
-//	after a page token    never accepted: a few attempts, then the window restarts
+//	after a page token    no orders: never accepted: a few attempts, then the window restarts
 //	no list, but more     never accepted: tried again
-//	a full page, no end   the range is listed again with other page sizes
+//	orders, no end        the range is listed again with other page sizes. Some APIs
+//	                         leave out a false has_more: if this API has
+//	                         not said it before, or after patience, two equal lists
+//	                         that end with a page that is not full are believed;
+//	                         after some of them, one.
 //	nothing at all        1. Two lists next to the range, one without it and one with
 //	                         it, show the same orders: the range holds none
 //	                         (nearby.go).
@@ -34,6 +38,12 @@ import (
 const (
 	silentTries = 6 // attempts of one page, and of a range for estimates
 	listTries   = 3 // attempts of one list of a check
+	// endPatience is for how long an API that has said has_more = false must leave it
+	// out until short pages end lists.
+	endPatience = 15 * time.Second
+	// enoughUnsaid is after how many confirmed lists that end with a short page and
+	// without has_more = false the API is known to leave it out.
+	enoughUnsaid = 3
 	// recountPages bounds the pages of a range that is listed again.
 	recountPages = 2000
 
@@ -47,23 +57,22 @@ const (
 	complete    silence = iota
 	saysNothing         // neither orders nor whether there are more
 	lacksList           // more pages, but no list for this one
-	lacksEnd            // a full page that does not say whether it is the last
+	lacksEnd            // orders, but not whether there are more
 )
 
 func (s silence) String() string {
 	return [...]string{"", "a success without order_id_list or has_more", "a success with has_more and without order_id_list",
-		"a full page without has_more"}[s]
+		"a page without has_more"}[s]
 }
 
-// silence returns what the answer to a request for a page of that size leaves out. A
-// page that is not full may leave out has_more.
-func (r listResponse) silence(asked int) silence {
+// silence returns what the answer leaves out.
+func (r listResponse) silence() silence {
 	switch n := len(r.ids); {
 	case n == 0 && r.more && !r.hasList:
 		return lacksList
 	case n == 0 && !r.more && !(r.hasList && r.hasMore):
 		return saysNothing
-	case n > 0 && !r.more && !r.hasMore && (asked == 0 || n >= asked):
+	case n > 0 && !r.more && !r.hasMore:
 		return lacksEnd
 	}
 	return complete
@@ -91,13 +100,15 @@ func (c *Client) resolve(ctx context.Context, used token, q Query, page Page, v 
 	i := &silenceCheck{client: c, ctx: ctx, used: used}
 	switch {
 	case v.silence == lacksEnd:
-		if ids, counted := i.recount(q); counted {
+		i.patient = time.Since(d.since) > endPatience
+		if ids, counted := i.recount(q, page.IDs); counted {
 			for _, id := range page.IDs {
 				if !slices.Contains(ids, id) {
 					ids = append(ids, id)
 				}
 			}
 			page.IDs, page.Next = ids, ""
+			i.client.evidence.note(q, page)
 			return page, nil, nil
 		}
 	case v.silence == saysNothing && q.Key == "":
@@ -117,7 +128,7 @@ func (c *Client) resolve(ctx context.Context, used token, q Query, page Page, v 
 		return Page{}, v, i.err
 	case i.failed != nil:
 		return Page{}, i.failed, nil
-	case q.Key != "" && d.tries >= silentTries:
+	case q.Key != "" && d.tries >= silentTries && v.silence != lacksEnd:
 		v.Class, v.final = KeyRefused, true
 	case d.mood == fewTries && d.tries >= silentTries:
 		v.final = true
@@ -144,6 +155,7 @@ type silenceCheck struct {
 	err          error  // ctx's
 	listedOrders bool   // a list had orders
 	sawNoList    bool   // a list had has_more and no order_id_list
+	patient      bool   // pages that are not full end a list although the API says ends
 }
 
 // canAsk reports whether further lists may be requested.
@@ -154,6 +166,8 @@ type listing struct {
 	ids     []string
 	next    string
 	whole   bool // the page is all of the range
+	unsaid  bool // the answer left out that it is; the page is not full
+	short   bool // the page is not full
 	silence silence
 }
 
@@ -180,8 +194,11 @@ func (i *silenceCheck) list(q Query) listing {
 				i.sawNoList = true
 				return listing{silence: lacksList}
 			}
+		case v.silence == lacksEnd && len(page.IDs) < q.PageSize && (i.patient || !i.client.saysEnds.Load()):
+			i.client.evidence.note(q, page)
+			return listing{ids: page.IDs, whole: true, unsaid: true}
 		case v.silence != complete:
-			return listing{silence: v.silence}
+			return listing{silence: v.silence, short: len(page.IDs) < q.PageSize}
 		case v.Class == Shrink:
 			i.listedOrders = true
 			return listing{}
@@ -198,9 +215,15 @@ func (i *silenceCheck) list(q Query) listing {
 	return listing{}
 }
 
-// recount lists a whole range with other page sizes, until the last page is not full.
-func (i *silenceCheck) recount(q Query) (ids []string, counted bool) {
-	for _, size := range []int{100, 99, 97} {
+// recount lists a whole range with other page sizes, until a list ends with
+// has_more = false, or two are the same that end with a page that is not full. first is
+// the page in question.
+func (i *silenceCheck) recount(q Query, first []string) (ids []string, counted bool) {
+	var lists [][]string
+	if q.Key == "" && len(first) < q.PageSize {
+		lists = append(lists, first)
+	}
+	for _, size := range []int{100, 99, 97, 89, 83, 79} {
 		if size == q.PageSize {
 			continue
 		}
@@ -209,7 +232,20 @@ func (i *silenceCheck) recount(q Query) (ids []string, counted bool) {
 			l := i.list(q)
 			ids = append(ids, l.ids...)
 			if l.whole {
-				return ids, true
+				same := func(other []string) bool { return len(other) == len(ids) && within(ids, set(other)) }
+				if !l.unsaid {
+					return ids, true
+				}
+				if slices.ContainsFunc(lists, same) {
+					i.client.saysEnds.Store(false) // or no longer
+					i.client.endsUnsaid.Add(1)
+					return ids, true
+				}
+				lists = append(lists, ids)
+				break
+			}
+			if l.silence == lacksEnd && l.short {
+				return nil, false // it must say so, and another size would not change it
 			}
 			if l.next == "" || l.next == q.Key {
 				break

@@ -16,7 +16,7 @@ func TestSilence(t *testing.T) {
 		`{"errcode":0,"order_id_list":[],"has_more":false}`:                              complete,
 		`{"errcode":0,"order_id_list":[],"has_more":true,"next_key":"K"}`:                complete,
 		`{"errcode":0,"order_id_list":[],"next_key":"K"}`:                                complete,
-		`{"errcode":0,"order_id_list":["1"]}`:                                            complete,
+		`{"errcode":0,"order_id_list":["1"]}`:                                            lacksEnd,
 		`{"errcode":0,"order_id_list":["1","2"],"has_more":false}`:                       complete,
 		`{"errcode":0,"order_id_list":["1","2"],"next_key":"K"}`:                         complete,
 		`{"errcode":0,"order_id_list":["1","2"]}`:                                        lacksEnd,
@@ -38,7 +38,7 @@ func TestSilence(t *testing.T) {
 		`{"errcode":0,"order_id_list":null,"next_key":"K"}`:                              lacksList,
 	} {
 		r, err := parseListResponse(body, 2)
-		if got := r.silence(2); err != nil || got != want {
+		if got := r.silence(); err != nil || got != want {
 			t.Errorf("%s: %v, %v, want %v", body, got, err, want)
 		}
 	}
@@ -134,13 +134,55 @@ func TestAnExaminationWithoutACallIsNotWaitedFor(t *testing.T) {
 // A full page that does not say whether it is the last is listed again with other page
 // sizes.
 func TestAFullPageWithoutAnEndIsCountedAgain(t *testing.T) {
-	full := `{"errcode":0,"order_id_list":["1","2"]}`
-	inBubble(t, &api{lists: []reply{{body: full}, {body: `{"errcode":0,"order_id_list":["1","2","3"]}`}}}, Config{}, func(t *testing.T, w *fixture) {
+	full, three := `{"errcode":0,"order_id_list":["1","2"]}`, `{"errcode":0,"order_id_list":["1","2","3"]}`
+	inBubble(t, &api{lists: []reply{{body: full}, {body: three}, {body: three}}}, Config{}, func(t *testing.T, w *fixture) {
 		q := anyQuery
 		q.PageSize = 2
 		page, err := w.List(t.Context(), q)
 		if err != nil || len(page.IDs) != 3 || page.More {
 			t.Errorf("%+v, %v", page, err)
+		}
+	})
+}
+
+// A page that is not full may have lost its has_more on the way, and orders with it: the
+// range is listed again. What the API has said once counts until it says nothing for
+// long.
+func TestAShortPageWithoutAnEndIsCountedAgain(t *testing.T) {
+	short, whole := `{"errcode":0,"order_id_list":["1"]}`, `{"errcode":0,"order_id_list":["1","2","3"],"next_key":"","has_more":false}`
+	for name, lists := range map[string][]reply{
+		"the next list says":     {{body: short}, {body: whole}},
+		"one list is not enough": {{body: short}, {body: `{"errcode":0,"order_id_list":["1","2"]}`}, {body: whole}},
+		"null":                   {{body: `{"errcode":0,"order_id_list":["1"],"next_key":null,"has_more":null}`}, {body: whole}},
+		"after a page token":     {{body: `{"errcode":0,"order_id_list":["2"],"next_key":"K","has_more":true}`}, {body: short}, {body: whole}},
+		"it said so before":      {{body: whole}, {body: short}, {body: short}, {body: short}, {body: short}, {body: whole}},
+		"it said so, longer":     {{body: whole}, {body: short}, {body: short}, {body: short}, {body: short}, {body: short}, {body: short}, {body: whole}},
+	} {
+		inBubble(t, &api{lists: lists}, Config{}, func(t *testing.T, w *fixture) {
+			q := anyQuery
+			page, err := w.List(t.Context(), q)
+			if len(page.IDs) == 3 && len(lists) > 3 {
+				page, err = w.List(t.Context(), q)
+			}
+			if page.More {
+				q.Key = page.Next
+				page, err = w.List(t.Context(), q)
+			}
+			if err != nil || len(page.IDs) != 3 || page.More {
+				t.Errorf("%s: %+v, %v", name, page, err)
+			}
+		})
+	}
+	terse := make([]reply, 100)
+	for i := range terse {
+		terse[i].body = short
+	}
+	inBubble(t, &api{lists: append([]reply{{body: whole}}, terse...)}, Config{}, func(t *testing.T, w *fixture) {
+		for _, most := range []time.Duration{time.Second, 5 * time.Minute} {
+			began := time.Now()
+			if _, err := w.List(t.Context(), anyQuery); err != nil || time.Since(began) > most {
+				t.Errorf("a list took %v: %v", time.Since(began), err)
+			}
 		}
 	})
 }
