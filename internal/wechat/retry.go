@@ -14,6 +14,9 @@ const (
 	keyTries     = 3 // attempts of one request whose next_key is refused
 	unknownTries = 5 // attempts of one request whose errcode is undocumented
 	unfitTries   = 5 // attempts of one request whose answer cannot become a record
+	// quietExamination is how long a call waits for the examination of a silent answer
+	// before it counts as failing. Those of an idle shop end earlier.
+	quietExamination = 2 * patience
 )
 
 // failureLog holds the failures of a client's calls that are being retried.
@@ -68,6 +71,8 @@ type retries struct {
 	last    *Error
 	failing bool
 	passed  bool
+	// examinedSince is when the call began to wait for an examination.
+	examinedSince time.Time
 }
 
 func (c *Client) retries(op string) *retries { return &retries{client: c, op: op} }
@@ -86,6 +91,12 @@ func (r *retries) failed(ctx context.Context, v *Error, sent time.Time) error {
 	case v.final:
 		return v
 	case v.await != nil:
+		if r.examinedSince.IsZero() {
+			r.examinedSince = time.Now()
+		}
+		if time.Since(r.examinedSince) > quietExamination {
+			r.note(v)
+		}
 		r.client.examining.Add(1)
 		defer r.client.examining.Add(-1)
 		if err := v.await(ctx); err != nil {

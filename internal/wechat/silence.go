@@ -33,8 +33,8 @@ import (
 //	                         none of the last weeks, and it refuses a wrong page
 //	                         token and a range that ends before it begins, which a
 //	                         gateway would not detect: accepted after patience.
-//	                      4. None of this can be found out: accepted after
-//	                         blindPatience.
+//	                      4. None of this can be found out: never accepted. The
+//	                         calls wait, and say so after a while.
 const (
 	silentTries = 6 // attempts of one page, and of a range for estimates
 	listTries   = 3 // attempts of one list of a check

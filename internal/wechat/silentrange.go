@@ -18,9 +18,9 @@ const (
 	recentRounds, recentApart = 3, 20 * time.Second
 	narrowRounds, narrowApart = 5, time.Second
 	// While the API lists no orders at all it is asked every deadApart, and its answer
-	// is accepted after patience or blindPatience.
-	deadApart               = 30 * time.Second
-	patience, blindPatience = time.Minute, 2 * time.Hour
+	// is accepted after patience at the earliest.
+	deadApart = 30 * time.Second
+	patience  = time.Minute
 	// forgetAfter is when a range that no call asks about is forgotten.
 	forgetAfter = 10 * time.Minute
 	// leftAfter is when a range has no examining call left: each looks at least once
@@ -187,11 +187,10 @@ func (i *silenceCheck) look(q Query, v *silentRange, known bool, apart time.Dura
 		return unknown, 0 // the round was incomplete
 	}
 	v.rounds, v.next = 0, time.Now().Add(deadApart)
-	switch age := time.Since(v.since); {
+	switch {
 	case i.sawNoList:
 		return unknown, 0
-	case age > blindPatience,
-		age > patience && !known && i.refuses(q) && i.searched(q) && !i.listsOne(q, v.span) && !i.sawNoList && i.canAsk():
+	case time.Since(v.since) > patience && !known && i.refuses(q) && i.searched(q) && !i.listsOne(q, v.span) && !i.sawNoList && i.canAsk():
 		return settle()
 	case known:
 		return unknown, 0
