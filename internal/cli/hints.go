@@ -153,6 +153,8 @@ func connHint(err error) string {
 		return "check ORDERWALK_KAFKA_SASL_TOKEN_URL, _CLIENT_ID, _CLIENT_SECRET and _SCOPE"
 	case kafkaconn.CauseMechanism:
 		return "set ORDERWALK_KAFKA_SASL_MECHANISM to one that the broker offers on this port"
+	case kafkaconn.CauseNoLogin:
+		return "the broker takes no login on this port: use its SASL port, or unset the ORDERWALK_KAFKA_SASL_ variables"
 	case kafkaconn.CauseLogin:
 		return loginHint(e.Mechanism)
 	case kafkaconn.CauseServerName:

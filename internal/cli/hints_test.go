@@ -104,6 +104,7 @@ func TestConnectionHints(t *testing.T) {
 		{cause: kafkaconn.CauseGrant, mechanism: kafkaconn.OAuthBearer, want: "ORDERWALK_KAFKA_SASL_TOKEN_URL"},
 		{cause: kafkaconn.CauseGrant, mechanism: kafkaconn.AWSMSKIAM, want: "trust policy"},
 		{cause: kafkaconn.CauseMechanism, want: "ORDERWALK_KAFKA_SASL_MECHANISM"},
+		{cause: kafkaconn.CauseNoLogin, mechanism: kafkaconn.Plain, want: "use its SASL port"},
 		{cause: kafkaconn.CauseLogin, mechanism: kafkaconn.Plain, want: "credentials for PLAIN"},
 		{cause: kafkaconn.CauseLogin, mechanism: kafkaconn.OAuthBearer, want: "refuses the token"},
 		{cause: kafkaconn.CauseLogin, mechanism: kafkaconn.AWSMSKIAM, want: "kafka-cluster:Connect"},

@@ -208,7 +208,7 @@ func (c *workerClient) call(ctx context.Context, method, path, token string, bod
 		return nil
 	}
 	if err := json.Unmarshal(got, into); err != nil {
-		return fmt.Errorf("ask the worker at %s: its answer is not that of orderwalk: %w", c.base, err)
+		return fmt.Errorf("ask the worker at %s: what answers there is not orderwalk run; check the URL of --worker", c.base)
 	}
 	return nil
 }

@@ -130,8 +130,7 @@ func (f *faults) integer(name, given string, lowest, highest int) int {
 func (f *faults) duration(name, given string, lowest, highest time.Duration) time.Duration {
 	d, err := time.ParseDuration(given)
 	if err != nil || d < lowest || d > highest {
-		f.add(variable(name), quoteNumber(given), fmt.Sprintf("give a duration from %s to %s, such as 30s, 10m or 24h",
-			short(lowest), short(highest)))
+		f.add(variable(name), quoteNumber(given), "give a duration "+between(lowest, highest))
 		return 0
 	}
 	return d
@@ -142,11 +141,25 @@ func (f *faults) duration(name, given string, lowest, highest time.Duration) tim
 func (f *faults) wholeSeconds(name, given string, lowest, highest time.Duration) time.Duration {
 	d, err := time.ParseDuration(given)
 	if err != nil || d < lowest || d > highest || d%time.Second != 0 {
-		f.add(variable(name), quoteNumber(given), fmt.Sprintf("give whole seconds from %s to %s, such as 30s, 10m or 24h",
-			short(lowest), short(highest)))
+		f.add(variable(name), quoteNumber(given), "give whole seconds "+between(lowest, highest))
 		return 0
 	}
 	return d
+}
+
+// between gives the bounds of a duration, and examples between them.
+func between(lowest, highest time.Duration) string {
+	var examples []string
+	for _, d := range []time.Duration{30 * time.Second, 10 * time.Minute, 24 * time.Hour} {
+		if lowest <= d && d <= highest {
+			examples = append(examples, short(d))
+		}
+	}
+	text := fmt.Sprintf("from %s to %s", short(lowest), short(highest))
+	if n := len(examples) - 1; n > 0 {
+		text += ", such as " + strings.Join(examples[:n], ", ") + " or " + examples[n]
+	}
+	return text
 }
 
 // short formats a duration without zero units: 168h and not 168h0m0s.
@@ -220,6 +233,10 @@ func (f *faults) topicNameAt(where, given string) string {
 		f.add(where, quote(given), topicText)
 		return ""
 	}
+	if kafkasOwn(given) {
+		f.add(where, quote(given), topicOwn)
+		return ""
+	}
 	return given
 }
 
@@ -229,7 +246,18 @@ func (f *faults) topicTemplateAt(where, given string) string {
 		f.add(where, quote(given), topicText+"; "+appIDMark+" stands for the shop's app ID")
 		return ""
 	}
+	if kafkasOwn(given) {
+		f.add(where, quote(given), topicOwn)
+		return ""
+	}
 	return given
+}
+
+const topicOwn = "give another name: this is a topic of Kafka itself, which clients cannot write to"
+
+// kafkasOwn reports whether a topic belongs to the brokers.
+func kafkasOwn(name string) bool {
+	return name == "__consumer_offsets" || name == "__transaction_state" || name == "__share_group_state" || name == "__cluster_metadata"
 }
 
 func topicLegal(given string) bool {

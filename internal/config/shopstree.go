@@ -145,7 +145,7 @@ func boundYAML(data []byte) error {
 // yamlFaults matches the library's errors for common mistakes that quote nothing.
 var yamlFaults = regexp.MustCompile(`^(line \d+: )?(mapping values are not allowed in this context|` +
 	`could not find expected ':'|did not find expected (key|node content|'-' indicator|',' or '\]'|',' or '\}'|` +
-	`alphabetic or numeric character|whitespace or line break)|found (character that cannot start any token|` +
+	`alphabetic or numeric character|whitespace or line break)|found (` +
 	`a tab character that violates indentation|unexpected end of stream|unknown escape character)|` +
 	`block sequence entries are not allowed in this context|control characters are not allowed)$`)
 
@@ -154,6 +154,16 @@ var yamlFaults = regexp.MustCompile(`^(line \d+: )?(mapping values are not allow
 // aliases, and it takes a secret that begins with * for one.
 func yamlFault(data []byte, err error) error {
 	text := strings.TrimPrefix(err.Error(), "yaml: ")
+	if where, found := strings.CutSuffix(text, "found character that cannot start any token"); found {
+		for i, l := range strings.Split(string(data), "\n") {
+			if indent := l[:len(l)-len(strings.TrimLeft(l, " \t"))]; strings.Contains(indent, "\t") && strings.TrimSpace(l) != "" {
+				return fmt.Errorf("line %d: it is indented by a tab, which YAML does not allow: use spaces", i+1)
+			}
+		}
+		if regexp.MustCompile(`^(line \d+: )?$`).MatchString(where) {
+			return errors.New(where + "a value that begins with @, % or ` must be in quotes")
+		}
+	}
 	if yamlFaults.MatchString(text) {
 		return errors.New(text)
 	}

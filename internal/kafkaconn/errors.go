@@ -37,6 +37,7 @@ const (
 	CauseFile        Cause = "file"               // a certificate or a secret cannot be read or used
 	CauseGrant       Cause = "grant"              // the token or credential server returned none
 	CauseMechanism   Cause = "mechanism"          // the broker does not offer this SASL mechanism
+	CauseNoLogin     Cause = "no login"           // the broker does without a login on this port
 	CauseLogin       Cause = "login"              // the broker refused the login
 	CauseServerName  Cause = "server name"        // the broker's certificate is for another name
 	CauseAuthority   Cause = "authority"          // the broker's certificate is signed by an unknown authority
@@ -144,6 +145,8 @@ func (k *Kafka) cause(step string, err error) Cause {
 		return CauseGrant
 	case errors.Is(err, kafka.UnsupportedSASLMechanism):
 		return CauseMechanism
+	case errors.Is(err, kafka.IllegalSASLState):
+		return CauseNoLogin
 	case errors.Is(err, kafka.SASLAuthenticationFailed):
 		return CauseLogin
 	case errors.As(err, &host):

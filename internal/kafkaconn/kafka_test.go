@@ -17,6 +17,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/segmentio/kafka-go"
 	"github.com/segmentio/kafka-go/protocol/findcoordinator"
 	"github.com/twmb/franz-go/pkg/kfake"
 
@@ -132,6 +133,15 @@ func TestMechanismTheBrokerDoesNotOffer(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A listener without SASL answers the handshake with IllegalSASLState.
+func TestListenerWithoutALoginIsNamed(t *testing.T) {
+	k := New(Config{Brokers: []string{"b:9092"}, SASL: SASL{Mechanism: Plain, Username: "u"}})
+	defer k.Close()
+	if c := k.cause(stepLogin, fmt.Errorf("%w: the broker offers no login on this port", kafka.IllegalSASLState)); c != CauseNoLogin {
+		t.Errorf("cause %q", c)
+	}
 }
 
 func TestUnreadablePasswordIsNamed(t *testing.T) {

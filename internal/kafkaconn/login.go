@@ -82,6 +82,9 @@ func exchange(ctx context.Context, pc *protocol.Conn, m sasl.Mechanism, secrets 
 	}
 	offer := res.(*saslhandshake.Response)
 	if code := kafka.Error(offer.ErrorCode); code != 0 {
+		if len(offer.Mechanisms) == 0 {
+			return 0, fmt.Errorf("%w: the broker offers no login on this port", code)
+		}
 		return 0, fmt.Errorf("%w: the broker offers %s", code, strings.Join(offer.Mechanisms, ", "))
 	}
 	conversation, ours, err := m.Start(ctx)

@@ -214,7 +214,7 @@ func badAnswer(op string, status int, message string) *Error {
 	v := &Error{Op: op, HTTPStatus: status, Message: message, Class: Retry, result: "http_" + strconv.Itoa(status)}
 	switch {
 	case status >= 200 && status < 300:
-		v.result = "bad_body"
+		v.result, v.Hint = "bad_body", "if this persists, check what answers at the API URL"
 	case status == http.StatusForbidden:
 		v.Class, v.Hint = Wait, hintWhitelist
 	case status == http.StatusPreconditionFailed:
