@@ -26,6 +26,7 @@ func (k *checkup) api(ctx context.Context, cfg *config.Config) {
 	platform := k.platform(ctx, cfg, host)
 	k.authorized(cfg, platform)
 	k.filters(cfg)
+	k.laterStarts(cfg)
 	var ofApp []config.Shop
 	seen := map[string]bool{}
 	for _, s := range cfg.Shops {

@@ -74,6 +74,50 @@ func (k *checkup) filters(cfg *config.Config) {
 	}
 }
 
+// startLater returns the names of the shops whose start time is to come, and the
+// earliest of these times. More often than not its year is wrong.
+func startLater(cfg *config.Config, now time.Time) (names []string, earliest time.Time) {
+	for _, s := range cfg.Shops {
+		at := time.Unix(s.Start, 0)
+		if s.Start == 0 || !at.After(now.Add(time.Minute)) {
+			continue
+		}
+		if names = append(names, s.Name); earliest.IsZero() || at.Before(earliest) {
+			earliest = at
+		}
+	}
+	return names, earliest
+}
+
+// warnOfStarts warns once for each shop that starts later. The caller holds mu.
+func (b *shopBook) warnOfStarts(cfg *config.Config) {
+	var news []string
+	names, earliest := startLater(cfg, time.Now())
+	for _, name := range names {
+		if !b.later[name] {
+			news = append(news, name)
+		}
+	}
+	if len(news) == 0 {
+		return
+	}
+	if b.later == nil {
+		b.later = make(map[string]bool)
+	}
+	for _, name := range news {
+		b.later[name] = true
+	}
+	b.log.Warn("the start time is in the future: no earlier order is published", "shops", some(news), "start", earliest.UTC().Format(time.RFC3339))
+}
+
+// laterStarts adds the same warning as a finding.
+func (k *checkup) laterStarts(cfg *config.Config) {
+	if names, earliest := startLater(cfg, time.Now()); len(names) > 0 {
+		k.add(finding{Check: "start", OK: true, Do: []string{"check the year of ORDERWALK_START_TIME (start_time in the shops file)"},
+			Detail: fmt.Sprintf("%s: the start time %s is in the future; no earlier order is published", some(names), earliest.UTC().Format(time.RFC3339))})
+	}
+}
+
 // starts finds shops whose start time is earlier than the beginning of their walk.
 func (k *checkup) starts(ctx context.Context, cfg *config.Config, brokers *kafkaconn.Kafka, partitions int) {
 	if partitions == 0 {

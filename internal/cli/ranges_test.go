@@ -46,6 +46,29 @@ func TestCheckFindsAStartTimeThatIsSetBack(t *testing.T) {
 	}
 }
 
+// TestAStartInTheFutureIsWarnedOf: once of each shop.
+func TestAStartInTheFutureIsWarnedOf(t *testing.T) {
+	now := time.Now().Unix()
+	cfg := &config.Config{Shops: []config.Shop{
+		{Name: "next year", AppID: "wx1", TimeRange: "create_time", Start: now + 365*86400},
+		{Name: "now", AppID: "wx2", TimeRange: "create_time", Start: now},
+		{Name: "first start", AppID: "wx3", TimeRange: "create_time"},
+	}}
+	var log bytes.Buffer
+	book := &shopBook{host: &wechat.Host{}, metrics: connector.NewMetrics(prometheus.NewRegistry()), log: slog.New(slog.NewTextHandler(&log, nil)), clients: map[string]known{}}
+	for range 3 {
+		book.shops(cfg)
+	}
+	if n := strings.Count(log.String(), "level=WARN"); n != 1 || !strings.Contains(log.String(), `shops="next year"`) {
+		t.Errorf("%d warnings:\n%s", n, log.String())
+	}
+	checkWorld(t)
+	t.Setenv("ORDERWALK_START_TIME", fmt.Sprint(now+365*86400))
+	if code, lines, stdout := check(t); code != 0 || !strings.Contains(lines["start"], "is in the future") {
+		t.Errorf("check = %d\n%s", code, stdout)
+	}
+}
+
 // TestAStatusWithCreationTimesIsWarnedOf: where orders will be missed by it, once
 // of each shop, by run and by check.
 func TestAStatusWithCreationTimesIsWarnedOf(t *testing.T) {

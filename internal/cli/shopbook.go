@@ -33,6 +33,7 @@ type shopBook struct {
 	mu      sync.Mutex
 	clients map[string]known
 	warned  map[string]bool // shops whose filter has been warned about
+	later   map[string]bool // shops whose start time has been warned about
 }
 
 // known is a client with the configuration it was created from.
@@ -70,6 +71,7 @@ func (b *shopBook) draft(cfg *config.Config) (shops []connector.Shop, keep func(
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.warnOfFilters(cfg)
+	b.warnOfStarts(cfg)
 	clients := make(map[string]known)
 	first := make(map[string]*config.Shop) // by app ID: the shop whose configuration the client uses
 	shops = make([]connector.Shop, 0, len(cfg.Shops))
