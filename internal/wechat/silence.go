@@ -116,6 +116,10 @@ func (c *Client) resolve(ctx context.Context, used token, q Query, page Page, v 
 		if h == unknown && i.canAsk() {
 			var pause time.Duration
 			if h, pause = i.examine(q, d); pause > 0 {
+				if c.saysEnds.Load() {
+					// Its silence is a failure and may be over soon.
+					pause = min(pause, max(time.Second, min(time.Since(d.since), deadApart)))
+				}
 				v.await = func(ctx context.Context) error { return c.await(ctx, q, pause) }
 			}
 		}

@@ -145,6 +145,29 @@ func TestAFullPageWithoutAnEndIsCountedAgain(t *testing.T) {
 	})
 }
 
+// An API that says whether there are more fails for a few seconds. The call goes on soon
+// after that.
+func TestAShortSilenceIsOverSoon(t *testing.T) {
+	began := time.Now()
+	a := &api{}
+	a.answer = func(string) string {
+		if d := time.Since(began); d > 5*time.Second && d < 13*time.Second {
+			return `{"errcode":0,"errmsg":"ok"}`
+		}
+		return `{"errcode":0,"errmsg":"ok","order_id_list":["1"],"next_key":"","has_more":false}`
+	}
+	inBubble(t, a, Config{}, func(t *testing.T, w *fixture) {
+		began = time.Now()
+		if _, err := w.List(t.Context(), anyQuery); err != nil {
+			t.Error(err)
+		}
+		time.Sleep(6 * time.Second)
+		if page, err := w.List(t.Context(), anyQuery); err != nil || len(page.IDs) != 1 || time.Since(began) > 25*time.Second {
+			t.Errorf("%+v, %v after %v", page, err, time.Since(began))
+		}
+	})
+}
+
 // A page that is not full may have lost its has_more on the way, and orders with it: the
 // range is listed again. What the API has said once counts until it says nothing for
 // long.
