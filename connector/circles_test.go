@@ -49,6 +49,9 @@ func TestPagesThatOnlyRepeatFailTheirShop(t *testing.T) {
 					t.Errorf("%d calls", n.Load())
 				}
 				run.expectLogged("pages of a window repeat without end", mostCircles)
+				if name == "empty" {
+					run.expectLogged("page after page without an order", 1+mostCircles)
+				}
 				a.eachOnce("wx2", p.Start, p.End)
 				count := map[string]int{}
 				for _, r := range a.published() {

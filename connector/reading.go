@@ -27,6 +27,10 @@ func (w *walker) read(ctx context.Context, win *offsets.Window) error {
 		var ahead error
 		if err == nil {
 			cause := w.check(pass, page)
+			if pass.empty == quickEmpty {
+				w.log().Warn("the API lists page after page without an order and announces more; reading on, more slowly",
+					"window_start", win.Start, "window_end", win.End, "pages", quickEmpty)
+			}
 			if following, ahead, err = w.acceptAndList(ctx, win, page, pass.pause(), cause != nil); err == nil {
 				err = cause
 			}
