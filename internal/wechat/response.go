@@ -31,14 +31,20 @@ type listResponse struct {
 // next_key says whether there is more.
 //
 // It rejects everything that could make an order vanish: an ID that is neither a
-// string nor a whole number, and an answer with neither an errcode nor any field of a
+// string nor a whole number, a field of a list that is given twice, and an answer with neither an errcode nor any field of a
 // list. It also rejects what exceeds maxID and maxKey. silence decides about a success
 // that leaves fields out. capacity is the number of IDs to make room for.
 func parseListResponse(body string, capacity int) (listResponse, error) {
 	var r listResponse
-	// A wrong field counts only if the answer is a success. Of a repeated field the
-	// last one counts, as in encoding/json.
+	// A wrong field counts only if the answer is a success.
 	var codeErr, idsErr, nextErr, moreErr error
+	var given [3]bool
+	once := func(field int, wrong *error) {
+		if given[field] && *wrong == nil {
+			*wrong = errTwice
+		}
+		given[field] = true
+	}
 	var hasCode, some bool
 	s := newScanner(body)
 	err := s.document(func(key string) (err error) {
@@ -50,15 +56,18 @@ func parseListResponse(body string, capacity int) (listResponse, error) {
 		case "order_id_list":
 			some = true
 			r.ids, r.hasList, idsErr, err = s.ids(r.ids[:0], capacity)
+			once(0, &idsErr)
 		case "next_key":
 			some = true
 			r.next, nextErr, err = s.text()
 			if len(r.next) > maxKey {
 				nextErr = errKey
 			}
+			once(1, &nextErr)
 		case "has_more":
 			some = true
 			r.more, r.hasMore, moreErr, err = s.flag()
+			once(2, &moreErr)
 		default:
 			err = s.skip(2)
 		}
@@ -224,6 +233,7 @@ func (s *scanner) ids(ids []string, capacity int) (_ []string, has bool, wrong, 
 
 var (
 	errNoArray = errors.New("not an array")
+	errTwice   = errors.New("given twice")
 	errID      = errors.New("an ID is neither a string nor a whole number, or is empty")
 	// errUnfit marks values that cannot become a record; a few repeats do not change
 	// them.

@@ -42,8 +42,8 @@ var goodResponses = map[string]listResponse{
 	`{"errcode":null,"errmsg":null,"order_id_list":["a\u0062\"\\"],"next_key":"\u003d\ud83d\ude00"}`:   {ids: []string{`ab"\`}, next: "=😀", more: true, hasList: true},
 	`{"errcode":45009,"errmsg":"out of calls","order_id_list":[{}],"has_more":"x","next_key":[]}`:      {code: 45009, errmsg: "out of calls"},
 	`{"errcode":1,"errmsg":{"no":"text"}}`:                                                             {code: 1},
-	`{"errcode":1,"errcode":0,"order_id_list":[{}],"order_id_list":["1"],"order_id_list":["2","3"]}`:   {ids: []string{"2", "3"}, hasList: true},
-	`{"errcode":0,"order_id_list":["1"],"order_id_list":null,"has_more":true,"has_more":null}`:         {},
+	`{"errcode":1,"errcode":0,"errmsg":"","errmsg":"ok","order_id_list":["1"]}`:                        {ids: []string{"1"}, hasList: true},
+	`{"errcode":7,"order_id_list":["1"],"order_id_list":["2"]}`:                                        {code: 7},
 	`{"errcode":0,"order_id_list":["1"],"new":{"a":[1,-0.5e+3,{"b":null}],"c":true,"d":""},"x":false}`: {ids: []string{"1"}, hasList: true},
 	`{"\u0065rrcode":7}`:                                                                   {code: 7},
 	`{"errcode":0,"order_id_list":["订单"]}`:                                                 {ids: []string{"订单"}, hasList: true},
@@ -67,6 +67,8 @@ var badResponses = []string{
 	`{"errcode":0,"order_id_list":["` + strings.Repeat("x", maxID+1) + `"]}`, `{"errcode":0,"order_id_list":[` + strings.Repeat("1", maxID+1) + `]}`,
 	`{"errcode":0,"order_id_list":["1\u0000"]}`, `{"errcode":0,"order_id_list":["\n"]}`, `{"errcode":0,"order_id_list":["1\u007f"]}`, `{"errcode":0,"order_id_list":["1\u0085"]}`,
 	`{"errcode":0,"order_id_list":["1"],"next_key":"` + strings.Repeat("x", maxKey+1) + `"}`,
+	`{"errcode":0,"order_id_list":["1"],"has_more":true,"next_key":"K","order_id_list":[],"has_more":false}`, `{"errcode":0,"order_id_list":["1"],"order_id_list":null}`,
+	`{"errcode":0,"has_more":true,"has_more":null}`, `{"errcode":0,"order_id_list":["1"],"next_key":"K","next_key":""}`,
 	`{"errcode":0}}`, `{"errcode":0}x`, okPage + okPage, `{"errcode":0,"a":[}]}`, `{"errcode":0,"a":{]}}`,
 }
 
@@ -186,6 +188,17 @@ func referenceListResponse(body string) (r listResponse, err error) {
 	}
 	if !hasCode && !hasIDs && !hasNext && !hasMore {
 		return r, errors.New("nothing")
+	}
+	times, members := make(map[any]int), json.NewDecoder(strings.NewReader(strings.TrimPrefix(body, "\ufeff")))
+	_, _ = members.Token()
+	for members.More() {
+		var value json.RawMessage
+		key, _ := members.Token()
+		_ = members.Decode(&value)
+		times[key]++
+	}
+	if max(times["order_id_list"], times["next_key"], times["has_more"]) > 1 {
+		return r, errors.New("given twice")
 	}
 	var object map[string]json.RawMessage
 	if raw, ok := given("order_id_list"); ok && (json.Unmarshal(raw, &object) != nil || len(object) > 0) {
