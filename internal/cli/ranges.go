@@ -44,23 +44,27 @@ func some(names []string) string {
 	return fmt.Sprintf("%s and %d more", strings.Join(names[:few], ", "), len(names)-few)
 }
 
+// untold returns the names that are not in told, and adds them.
+func untold(told *map[string]bool, names []string) (news []string) {
+	for _, name := range names {
+		if (*told)[name] {
+			continue
+		}
+		if *told == nil {
+			*told = make(map[string]bool)
+		}
+		(*told)[name] = true
+		news = append(news, name)
+	}
+	return news
+}
+
 // warnOfFilters warns once for each shop whose filter misses orders. The caller
 // holds mu.
 func (b *shopBook) warnOfFilters(cfg *config.Config) {
-	var news []string
-	for _, name := range filtered(cfg) {
-		if !b.warned[name] {
-			news = append(news, name)
-		}
-	}
+	news := untold(&b.warned, filtered(cfg))
 	if len(news) == 0 {
 		return
-	}
-	if b.warned == nil {
-		b.warned = make(map[string]bool)
-	}
-	for _, name := range news {
-		b.warned[name] = true
 	}
 	b.log.Warn("orders that reach the status later are not published: with create_time and a status, an order is published only if it has the status within LOOKBACK of its creation",
 		"shops", some(news), "lookback", cfg.Lookback.String(), "do", useUpdateTime)
@@ -91,21 +95,10 @@ func startLater(cfg *config.Config, now time.Time) (names []string, earliest tim
 
 // warnOfStarts warns once for each shop that starts later. The caller holds mu.
 func (b *shopBook) warnOfStarts(cfg *config.Config) {
-	var news []string
 	names, earliest := startLater(cfg, time.Now())
-	for _, name := range names {
-		if !b.later[name] {
-			news = append(news, name)
-		}
-	}
+	news := untold(&b.later, names)
 	if len(news) == 0 {
 		return
-	}
-	if b.later == nil {
-		b.later = make(map[string]bool)
-	}
-	for _, name := range news {
-		b.later[name] = true
 	}
 	b.log.Warn("the start time is in the future: no earlier order is published", "shops", some(news), "start", earliest.UTC().Format(time.RFC3339))
 }

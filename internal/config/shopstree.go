@@ -149,27 +149,32 @@ var yamlFaults = regexp.MustCompile(`^(line \d+: )?(mapping values are not allow
 	`a tab character that violates indentation|unexpected end of stream|unknown escape character)|` +
 	`block sequence entries are not allowed in this context|control characters are not allowed)$`)
 
+// indentedByTab returns the first line that is indented by a tab; 0 = none.
+func indentedByTab(data []byte) int {
+	n := 0
+	for line := range strings.Lines(string(data)) {
+		n++
+		if text := strings.TrimLeft(line, " \t"); strings.TrimSpace(text) != "" && strings.Contains(line[:len(line)-len(text)], "\t") {
+			return n
+		}
+	}
+	return 0
+}
+
 // yamlFault returns the library's error, with its line, if its text is known to
 // quote nothing, and a general error otherwise: the library quotes the names of
 // aliases, and it takes a secret that begins with * for one.
 func yamlFault(data []byte, err error) error {
 	text := strings.TrimPrefix(err.Error(), "yaml: ")
-	if where, found := strings.CutSuffix(text, "found character that cannot start any token"); found {
-		for i, l := range strings.Split(string(data), "\n") {
-			if indent := l[:len(l)-len(strings.TrimLeft(l, " \t"))]; strings.Contains(indent, "\t") && strings.TrimSpace(l) != "" {
-				return fmt.Errorf("line %d: it is indented by a tab, which YAML does not allow: use spaces", i+1)
-			}
+	line := regexp.MustCompile(`^line \d+: `).FindString(text)
+	if text == line+"found character that cannot start any token" {
+		if n := indentedByTab(data); n > 0 {
+			return fmt.Errorf("line %d: it is indented by a tab, which YAML does not allow: use spaces", n)
 		}
-		if regexp.MustCompile(`^(line \d+: )?$`).MatchString(where) {
-			return errors.New(where + "a value that begins with @, % or ` must be in quotes")
-		}
+		return errors.New(line + "a value that begins with @, % or ` must be in quotes")
 	}
 	if yamlFaults.MatchString(text) {
 		return errors.New(text)
-	}
-	line := ""
-	if found := regexp.MustCompile(`^line \d+: `).FindString(text); found != "" {
-		line = found
 	}
 	if name, ok := strings.CutPrefix(text, "unknown anchor '"); ok {
 		name, _, _ = strings.Cut(name, "' referenced")

@@ -30,10 +30,11 @@ type listResponse struct {
 // list, because some servers encode an empty list so. If has_more is missing or null,
 // next_key says whether there is more.
 //
-// It rejects everything that could make an order vanish: an ID that is neither a
-// string nor a whole number, a field of a list that is given twice, and an answer with neither an errcode nor any field of a
-// list. It also rejects what exceeds maxID and maxKey. silence decides about a success
-// that leaves fields out. capacity is the number of IDs to make room for.
+// It rejects everything that could make an order vanish: an ID that is neither a string
+// nor a whole number, a field of a list that is given twice, and an answer with neither an
+// errcode nor any field of a list. It also rejects what exceeds maxID and maxKey. silence
+// decides about a success that leaves fields out. capacity is the number of IDs to make
+// room for.
 func parseListResponse(body string, capacity int) (listResponse, error) {
 	var r listResponse
 	// A wrong field counts only if the answer is a success.

@@ -17,11 +17,11 @@ import (
 //
 //	after a page token    no orders: never accepted: a few attempts, then the window restarts
 //	no list, but more     never accepted: tried again
-//	orders, no end        the range is listed again with other page sizes. Some APIs
-//	                         leave out a false has_more: if this API has
-//	                         not said it before, or after patience, two equal lists
-//	                         that end with a page that is not full are believed;
-//	                         after some of them, one.
+//	orders, no end        the range is listed again with other page sizes, until a
+//	                         list says where it ends. Some APIs leave out a false
+//	                         has_more: two equal lists that end with a page that is
+//	                         not full are believed if the API has never said it, or
+//	                         has not for endPatience; after enoughUnsaid times, one.
 //	nothing at all        1. Two lists next to the range, one without it and one with
 //	                         it, show the same orders: the range holds none
 //	                         (nearby.go).
