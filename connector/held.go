@@ -52,6 +52,10 @@ func (w *walker) hold(s *window.Step, now time.Time) func(*offsets.Window) bool 
 	if recent(w.state.Watermark, now, w.policy()) {
 		w.history.catchUp()
 	}
+	if w.history.hasCaughtUp() {
+		w.status.hold(false)
+		return func(*offsets.Window) bool { return false }
+	}
 	until := w.status.quota.Opens()
 	held := func(win *offsets.Window) bool {
 		return !until.IsZero() && win.State == offsets.Open && !w.live(win, now)

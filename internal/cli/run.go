@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net"
 	"os"
-	"runtime/debug"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -70,8 +69,8 @@ func runWorker(ctx context.Context, c Streams) error {
 	if err != nil {
 		return err
 	}
-	tuneGC(len(cfg.Shops))
 	w := worker{cfg: cfg, defaults: defaults}
+	w.garbage.tune(len(cfg.Shops))
 	w.log, w.levels = newLog(cfg, c.Err)
 	if onTerminal && cfg.LogFormat == "text" {
 		return w.runOnTerminal(ctx, screen)
@@ -95,24 +94,6 @@ func (w *worker) runOnTerminal(ctx context.Context, screen *os.File) error {
 	return w.run(ctx)
 }
 
-// tuneGC sets GOGC for a number of shops, unless the user has set it.
-func tuneGC(shops int) {
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(garbage(shops))
-	}
-}
-
-// garbage returns GOGC: garbage in per cent of the live heap at which a collection
-// starts. A backfill's heap is mostly long-lived buffers, so a slightly lower value
-// keeps the memory of a small pod low. With a thousand shops the live heap is many
-// small objects that are fast to scan, and much larger than the garbage.
-func garbage(shops int) int {
-	if shops < 1000 {
-		return 75
-	}
-	return 25
-}
-
 // rightsAfter is the delay after which run checks its rights.
 const rightsAfter = 300 * time.Millisecond
 
@@ -124,6 +105,7 @@ type worker struct {
 	levels *loglevel.Levels
 	// defaults apply to unset variables.
 	defaults map[string]string
+	garbage  garbage
 	// listener serves HTTP. Defaults to one on the configured address.
 	listener net.Listener
 	// started, if set, is called once when the worker is wired and before it runs,
@@ -213,7 +195,7 @@ func (w *worker) run(ctx context.Context) error {
 		if err := book.apply(ctx, cfg, shops, conn); err != nil {
 			return err
 		}
-		tuneGC(len(shops)) // created and authorised ones count, too
+		w.garbage.tune(len(shops)) // created and authorised ones count, too
 		sidecar.state.Wake()
 		return nil
 	}}, cfg)

@@ -73,9 +73,13 @@ func (p *callRate) wait(ctx context.Context) error {
 		if err := p.gate(ctx); err != nil {
 			return err
 		}
+		now := time.Now()
 		p.mu.Lock()
-		p.restore(time.Now())
+		p.restore(now)
 		p.mu.Unlock()
+		if p.limiter.AllowN(now, 1) {
+			return nil
+		}
 		if err := p.limiter.Wait(ctx); err != nil {
 			if ctx.Err() == nil {
 				// The limiter returns early if it would miss the deadline.
