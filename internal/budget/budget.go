@@ -62,6 +62,7 @@ type Budget struct {
 // today returns the day as of now. The caller holds mu.
 func (b *Budget) today(now time.Time) day {
 	calls := b.client.Calls()
+	b.rate.note(now, calls)
 	if b.day.roll(now) {
 		b.base = calls
 		b.resume()
@@ -287,9 +288,7 @@ func (b *Budget) Outlook() (remaining, ends float64) {
 	if r.ends.IsZero() {
 		remaining = math.NaN()
 	}
-	calls := b.client.Calls()
-	b.rate.note(now, calls) // scrapes are close enough
-	if at := r.exhausted(now, b.rate.perSecond(now, calls)); !at.IsZero() {
+	if at := r.exhausted(now, b.rate.perSecond(now, b.client.Calls())); !at.IsZero() {
 		ends = float64(at.UnixMilli()) / 1000
 	}
 	return remaining, ends
