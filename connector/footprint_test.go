@@ -144,6 +144,40 @@ func TestTurnsFitTheAPI(t *testing.T) {
 	}
 }
 
+// TestTurnsThatLastDelayNoOthers: shops without an answer, for hours, delay the first answer
+// of another shop by a moment, however many they are.
+func TestTurnsThatLastDelayNoOthers(t *testing.T) {
+	for _, stuck := range []int{fewTurns + 1, 500, 10_000} {
+		synctest.Test(t, func(t *testing.T) {
+			all := newTurns(fewTurns)
+			var last []*turn
+			for range stuck {
+				all.next(func(one *turn) bool {
+					last = append(last, one)
+					return true
+				})
+			}
+			for range 20 {
+				time.Sleep(10 * time.Second)
+				began := time.Now()
+				one, err := all.await(t.Context())
+				if took := time.Since(began); err != nil || took > 2*turnTime {
+					t.Errorf("%d shops without an answer: another waits %v: %v", stuck, took, err)
+				}
+				time.Sleep(time.Millisecond)
+				one.end()
+			}
+			for _, one := range last {
+				one.end()
+			}
+			time.Sleep(time.Minute)
+			if all.free != fewTurns || all.more != 0 || all.adjusting {
+				t.Errorf("%d turns are free afterwards, of %d", all.free, fewTurns+all.more)
+			}
+		})
+	}
+}
+
 // TestCountsOfAShopTakeOneAllocation: a map for each of ten thousand shops would take 4 MB.
 func TestCountsOfAShopTakeOneAllocation(t *testing.T) {
 	const shops = 1000

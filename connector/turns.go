@@ -79,7 +79,9 @@ func (t *turns) following() func(*turn) bool {
 	defer t.mu.Unlock()
 	t.ended++
 	if t.free < 0 || len(t.queue) == 0 {
-		t.free++
+		if t.free++; t.more > 0 {
+			t.adjustLater()
+		}
 		return nil
 	}
 	return t.first()
@@ -103,11 +105,16 @@ func (t *turns) adjustLater() {
 	}
 }
 
-// adjust makes more turns while shops wait and few turns end, otherwise fewer.
+// adjust makes more turns while shops wait and few turns end, otherwise fewer. Those that
+// last, of shops without an answer, count as more until they end: they would have to be
+// made again for each shop that comes.
 func (t *turns) adjust() {
 	t.mu.Lock()
 	change := moreTurns
-	if len(t.queue) == 0 || t.ended >= t.few {
+	switch {
+	case len(t.queue) == 0:
+		change = -min(t.more, moreTurns, max(0, t.free))
+	case t.ended >= t.few:
 		change = -min(t.more, moreTurns)
 	}
 	t.more += change
@@ -118,7 +125,7 @@ func (t *turns) adjust() {
 		t.free--
 	}
 	t.adjusting = false
-	if t.more > 0 || len(t.queue) > 0 {
+	if t.more > 0 && t.free > 0 || len(t.queue) > 0 {
 		t.adjustLater()
 	}
 	t.mu.Unlock()
