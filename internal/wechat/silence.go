@@ -236,7 +236,7 @@ func (i *silenceCheck) recount(q Query, first []string) (ids []string, counted b
 			l := i.list(q)
 			ids = append(ids, l.ids...)
 			if l.whole {
-				same := func(other []string) bool { return len(other) == len(ids) && within(ids, set(other)) }
+				same := func(other []string) bool { return within(ids, set(other)) && within(other, set(ids)) }
 				if !l.unsaid {
 					return ids, true
 				}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -206,6 +208,61 @@ func TestAShortPageWithoutAnEndIsCountedAgain(t *testing.T) {
 			if _, err := w.List(t.Context(), anyQuery); err != nil || time.Since(began) > most {
 				t.Errorf("a list took %v: %v", time.Since(began), err)
 			}
+		}
+	})
+}
+
+// book is an API that leaves out a false has_more. It lists the orders 1 to n of any range.
+type book struct {
+	n       int
+	repeats bool // a page begins with the last order of the page before it
+}
+
+func (b book) page(size, after int) string {
+	first := after + 1
+	if b.repeats && after > 0 {
+		first--
+	}
+	last := min(b.n, first+size-1)
+	ids := make([]string, 0, size)
+	for id := first; id <= last; id++ {
+		ids = append(ids, strconv.Itoa(id))
+	}
+	list, _ := json.Marshal(ids)
+	if last == b.n {
+		return fmt.Sprintf(`{"errcode":0,"order_id_list":%s}`, list)
+	}
+	return fmt.Sprintf(`{"errcode":0,"order_id_list":%s,"next_key":"%d","has_more":true}`, list, last)
+}
+
+func (b book) answer(body string) string {
+	var q struct {
+		Size int    `json:"page_size"`
+		Key  string `json:"next_key"`
+	}
+	if err := json.Unmarshal([]byte(body), &q); err != nil {
+		panic(err)
+	}
+	after, _ := strconv.Atoi(q.Key)
+	return b.page(q.Size, after)
+}
+
+// lastPage is the query for the last page of the book.
+func (b book) lastPage() Query {
+	q := anyQuery
+	q.PageSize, q.Key = 100, strconv.Itoa(b.n-9)
+	return q
+}
+
+// An order that two pages list is one order: lists with different page sizes repeat
+// different numbers of them.
+func TestListsWithRepeatsAreEqual(t *testing.T) {
+	b := book{n: 10_050, repeats: true}
+	inBubble(t, &api{answer: b.answer}, Config{}, func(t *testing.T, w *fixture) {
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
+		defer cancel()
+		if page, err := w.List(ctx, b.lastPage()); err != nil || len(set(page.IDs)) != b.n {
+			t.Errorf("%d IDs, %v", len(set(page.IDs)), err)
 		}
 	})
 }
