@@ -84,7 +84,20 @@ type silentCall struct {
 	since time.Time // when the first silent answer came
 	tries int
 	page  Page // the latest silent answer
+	// count is the recount that a limit of the API has interrupted.
+	count recount
 }
+
+// recount is how far a range has been listed again.
+type recount struct {
+	lists [][]string // complete lists without has_more = false
+	size  int        // index of the page size in use
+	key   string     // of its next page
+	ids   []string   // of its pages so far
+}
+
+// recountSizes are the page sizes with which a range is listed again.
+var recountSizes = []int{100, 99, 97, 89, 83, 79}
 
 // resolve examines a silent answer. It returns the page if the answer proves true, and
 // otherwise the error to continue with. Its error is ctx's.
@@ -101,7 +114,11 @@ func (c *Client) resolve(ctx context.Context, used token, q Query, page Page, v 
 	switch {
 	case v.silence == lacksEnd:
 		i.patient = time.Since(d.since) > endPatience
-		if ids, counted := i.recount(q, page.IDs); counted {
+		ids, counted := i.recount(q, page.IDs, &d.count)
+		if i.failed == nil {
+			d.count = recount{}
+		}
+		if counted {
 			for _, id := range page.IDs {
 				if !slices.Contains(ids, id) {
 					ids = append(ids, id)
@@ -206,7 +223,7 @@ func (i *silenceCheck) list(q Query) listing {
 		case v.Class == Shrink:
 			i.listedOrders = true
 			return listing{}
-		case try < listTries && v.RetryAfter == 0 && (v.Class == Retry || v.unknown):
+		case try < listTries && v.RetryAfter == 0 && (v.Class == Retry || v.unknown || v.Class == KeyRefused && q.Key != ""):
 		case v.Class == Retry || v.Class == Token || v.Class == Throttled || v.Class == Quota:
 			i.failed = v
 		default:
@@ -221,40 +238,44 @@ func (i *silenceCheck) list(q Query) listing {
 
 // recount lists a whole range with other page sizes, until a list ends with
 // has_more = false, or two are the same that end with a page that is not full. first is
-// the page in question.
-func (i *silenceCheck) recount(q Query, first []string) (ids []string, counted bool) {
-	var lists [][]string
-	if q.Key == "" && len(first) < q.PageSize {
-		lists = append(lists, first)
+// the page in question. Limits of the API interrupt it: it goes on where it was, since a
+// long range may take more calls than the API allows in a minute or a day.
+func (i *silenceCheck) recount(q Query, first []string, c *recount) (ids []string, counted bool) {
+	if c.size == 0 && c.ids == nil && q.Key == "" && len(first) < q.PageSize {
+		c.lists = append(c.lists, first)
 	}
-	for _, size := range []int{100, 99, 97, 89, 83, 79} {
-		if size == q.PageSize {
+	asked := q.PageSize
+	for ; c.size < len(recountSizes); c.size, c.key, c.ids = c.size+1, "", nil {
+		if q.PageSize = recountSizes[c.size]; q.PageSize == asked {
 			continue
 		}
-		q.PageSize, q.Key, ids = size, "", nil
 		for range recountPages {
+			q.Key = c.key
 			l := i.list(q)
-			ids = append(ids, l.ids...)
+			if !i.canAsk() {
+				return nil, false
+			}
+			c.ids = append(c.ids, l.ids...)
 			if l.whole {
-				same := func(other []string) bool { return within(ids, set(other)) && within(other, set(ids)) }
+				same := func(other []string) bool { return within(c.ids, set(other)) && within(other, set(c.ids)) }
 				if !l.unsaid {
-					return ids, true
+					return c.ids, true
 				}
-				if slices.ContainsFunc(lists, same) {
+				if slices.ContainsFunc(c.lists, same) {
 					i.client.saysEnds.Store(false) // or no longer
 					i.client.endsUnsaid.Add(1)
-					return ids, true
+					return c.ids, true
 				}
-				lists = append(lists, ids)
+				c.lists = append(c.lists, c.ids)
 				break
 			}
 			if l.silence == lacksEnd && l.short {
 				return nil, false // it must say so, and another size would not change it
 			}
-			if l.next == "" || l.next == q.Key {
+			if l.next == "" || l.next == c.key {
 				break
 			}
-			q.Key = l.next
+			c.key = l.next
 		}
 	}
 	return nil, false

@@ -267,6 +267,41 @@ func TestListsWithRepeatsAreEqual(t *testing.T) {
 	})
 }
 
+// The API allows fewer calls a minute than the range has pages, or refuses one page token
+// in five: the lists go on where they were.
+func TestALongRecountOutlastsLimits(t *testing.T) {
+	b := book{n: 10_050}
+	minute, calls := time.Time{}, 0
+	for name, answer := range map[string]func(body string) string{
+		"60 calls a minute": func(body string) string {
+			if now := time.Now().Truncate(time.Minute); !now.Equal(minute) {
+				minute, calls = now, 0
+			}
+			if calls++; calls > 60 {
+				return `{"errcode":45011}`
+			}
+			return b.answer(body)
+		},
+		"tokens are refused": func(body string) string {
+			if calls++; calls%5 == 0 && strings.Contains(body, "next_key") {
+				return `{"errcode":606006}`
+			}
+			return b.answer(body)
+		},
+	} {
+		calls = 0
+		a := &api{answer: answer}
+		inBubble(t, a, Config{}, func(t *testing.T, w *fixture) {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+			defer cancel()
+			page, err := w.List(ctx, b.lastPage())
+			if n := a.count(listPath); err != nil || len(page.IDs) != b.n || n > 300 {
+				t.Errorf("%s: %d IDs, %v, %d calls", name, len(page.IDs), err, n)
+			}
+		})
+	}
+}
+
 // An API that leaves out what is empty fails every second call. The lists of one check
 // are requested again where they fail; a check that begins again at each failure would
 // never end.
