@@ -102,6 +102,8 @@ func oneWord(text string) error {
 		return errors.New("has a space in it")
 	case at >= 0:
 		return fmt.Errorf("has a character that is not printable ASCII, at byte %d", at+1)
+	case strings.HasPrefix(text, "${") && strings.HasSuffix(text, "}"):
+		return errors.New("is a reference, ${…}, that nothing has replaced")
 	}
 	return unquoted(text)
 }

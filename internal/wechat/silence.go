@@ -20,8 +20,10 @@ import (
 //	orders, no end        the range is listed again with other page sizes, until a
 //	                         list says where it ends. Some APIs leave out a false
 //	                         has_more: two equal lists that end with a page that is
-//	                         not full are believed if the API has never said it, or
-//	                         has not for endPatience; after enoughUnsaid times, one.
+//	                         not full are believed if a smaller page says that there
+//	                         are more, and the API has never said where a list ends,
+//	                         or has not for endPatience; after enoughUnsaid times, one
+//	                         list (recount.go).
 //	nothing at all        1. Two lists next to the range, one without it and one with
 //	                         it, show the same orders: the range holds none
 //	                         (nearby.go).
@@ -38,14 +40,6 @@ import (
 const (
 	silentTries = 6 // attempts of one page, and of a range for estimates
 	listTries   = 3 // attempts of one list of a check
-	// endPatience is for how long an API that has said has_more = false must leave it
-	// out until short pages end lists.
-	endPatience = 15 * time.Second
-	// enoughUnsaid is after how many confirmed lists that end with a short page and
-	// without has_more = false the API is known to leave it out.
-	enoughUnsaid = 3
-	// recountPages bounds the pages of a range that is listed again.
-	recountPages = 2000
 
 	hintSilent = "an answer without order_id_list or has_more is accepted only if other lists confirm it; if this persists, check what answers at the API URL"
 )
@@ -87,17 +81,6 @@ type silentCall struct {
 	// count is the recount that a limit of the API has interrupted.
 	count recount
 }
-
-// recount is how far a range has been listed again.
-type recount struct {
-	lists [][]string // complete lists without has_more = false
-	size  int        // index of the page size in use
-	key   string     // of its next page
-	ids   []string   // of its pages so far
-}
-
-// recountSizes are the page sizes with which a range is listed again.
-var recountSizes = []int{100, 99, 97, 89, 83, 79}
 
 // resolve examines a silent answer. It returns the page if the answer proves true, and
 // otherwise the error to continue with. Its error is ctx's.
@@ -219,7 +202,7 @@ func (i *silenceCheck) list(q Query) listing {
 			i.client.evidence.note(q, page)
 			return listing{ids: page.IDs, whole: true, unsaid: true}
 		case v.silence != complete:
-			return listing{silence: v.silence, short: len(page.IDs) < q.PageSize}
+			return listing{ids: page.IDs, silence: v.silence, short: len(page.IDs) < q.PageSize}
 		case v.Class == Shrink:
 			i.listedOrders = true
 			return listing{}
@@ -234,51 +217,6 @@ func (i *silenceCheck) list(q Query) listing {
 		}
 	}
 	return listing{}
-}
-
-// recount lists a whole range with other page sizes, until a list ends with
-// has_more = false, or two are the same that end with a page that is not full. first is
-// the page in question. Limits of the API interrupt it: it goes on where it was, since a
-// long range may take more calls than the API allows in a minute or a day.
-func (i *silenceCheck) recount(q Query, first []string, c *recount) (ids []string, counted bool) {
-	if c.size == 0 && c.ids == nil && q.Key == "" && len(first) < q.PageSize {
-		c.lists = append(c.lists, first)
-	}
-	asked := q.PageSize
-	for ; c.size < len(recountSizes); c.size, c.key, c.ids = c.size+1, "", nil {
-		if q.PageSize = recountSizes[c.size]; q.PageSize == asked {
-			continue
-		}
-		for range recountPages {
-			q.Key = c.key
-			l := i.list(q)
-			if !i.canAsk() {
-				return nil, false
-			}
-			c.ids = append(c.ids, l.ids...)
-			if l.whole {
-				same := func(other []string) bool { return within(c.ids, set(other)) && within(other, set(c.ids)) }
-				if !l.unsaid {
-					return c.ids, true
-				}
-				if slices.ContainsFunc(c.lists, same) {
-					i.client.saysEnds.Store(false) // or no longer
-					i.client.endsUnsaid.Add(1)
-					return c.ids, true
-				}
-				c.lists = append(c.lists, c.ids)
-				break
-			}
-			if l.silence == lacksEnd && l.short {
-				return nil, false // it must say so, and another size would not change it
-			}
-			if l.next == "" || l.next == c.key {
-				break
-			}
-			c.key = l.next
-		}
-	}
-	return nil, false
 }
 
 // refuses reports whether the API validates requests: it must refuse a page token that
