@@ -101,6 +101,16 @@ func TestShopsBeginInTurns(t *testing.T) {
 	})
 }
 
+// expectFree fails the test unless there are n turns, and all are free.
+func (t *turns) expectFree(test *testing.T, n int) {
+	test.Helper()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.free != n || t.more != 0 || t.adjusting {
+		test.Errorf("%d turns are free of %d, want %d", t.free, t.few+t.more, n)
+	}
+}
+
 // TestTurnsFitTheAPI: shops that are due in the same second take as many turns as the API's
 // pace demands, and no more.
 func TestTurnsFitTheAPI(t *testing.T) {
@@ -137,9 +147,7 @@ func TestTurnsFitTheAPI(t *testing.T) {
 				t.Errorf("answers after %v: %d turns", c.answer, n)
 			}
 			time.Sleep(time.Minute)
-			if all.free != fewTurns || all.more != 0 || all.adjusting {
-				t.Errorf("answers after %v: %d turns are free afterwards, of %d", c.answer, all.free, fewTurns+all.more)
-			}
+			all.expectFree(t, fewTurns)
 		})
 	}
 }
@@ -150,10 +158,10 @@ func TestTurnsThatLastDelayNoOthers(t *testing.T) {
 	for _, stuck := range []int{fewTurns + 1, 500, 10_000} {
 		synctest.Test(t, func(t *testing.T) {
 			all := newTurns(fewTurns)
-			var last []*turn
+			last := make(chan *turn, stuck)
 			for range stuck {
 				all.next(func(one *turn) bool {
-					last = append(last, one)
+					last <- one
 					return true
 				})
 			}
@@ -167,13 +175,11 @@ func TestTurnsThatLastDelayNoOthers(t *testing.T) {
 				time.Sleep(time.Millisecond)
 				one.end()
 			}
-			for _, one := range last {
-				one.end()
+			for range stuck {
+				(<-last).end()
 			}
 			time.Sleep(time.Minute)
-			if all.free != fewTurns || all.more != 0 || all.adjusting {
-				t.Errorf("%d turns are free afterwards, of %d", all.free, fewTurns+all.more)
-			}
+			all.expectFree(t, fewTurns)
 		})
 	}
 }
