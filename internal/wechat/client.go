@@ -113,10 +113,8 @@ type Client struct {
 	refused *Error
 	// evidence keeps which ranges have listed orders, to examine silent answers.
 	evidence evidence
-	// saysEnds reports that the API says has_more = false where a list ends.
-	// endsUnsaid counts the lists without it since then that a second one confirmed.
-	saysEnds   atomic.Bool
-	endsUnsaid atomic.Int32
+	// ends is how the API says where a list ends.
+	ends ends
 	// unrelayed limits the warning about answers without the relay's mark to one.
 	unrelayed sync.Once
 }

@@ -80,7 +80,7 @@ func (c *Client) read(ctx context.Context, q Query, mood effort) (Page, error) {
 		if err != nil {
 			return Page{}, r.because(err)
 		}
-		if !doubt.since.IsZero() && c.foundEmpty(q, doubt.since) {
+		if !doubt.since.IsZero() && len(doubt.page.IDs) == 0 && c.foundEmpty(q, doubt.since) {
 			r.passed = true
 			return doubt.page, nil
 		}
@@ -119,11 +119,12 @@ func (c *Client) list(ctx context.Context, used token, q Query) (page Page, v *E
 		page.More = true // as far as is known
 		c.evidence.note(q, page)
 		page.More = false
-		if len(page.IDs) < q.PageSize && c.endsUnsaid.Load() >= enoughUnsaid {
+		if len(page.IDs) < q.PageSize && c.ends.areUnsaid() {
 			silence = complete
 		}
 	}
 	if silence != complete {
+		c.ends.miss()
 		v := badAnswer(ListOp, a.status, silence.String())
 		v.silence, v.result, v.Hint = silence, "silent", hintSilent
 		return page, v
@@ -134,8 +135,7 @@ func (c *Client) list(ctx context.Context, used token, q Query) (page Page, v *E
 		})
 	}
 	if answer.hasMore && !answer.more {
-		c.saysEnds.Store(true)
-		c.endsUnsaid.Store(0)
+		c.ends.say()
 	}
 	c.evidence.note(q, page)
 	return page, nil

@@ -1,14 +1,20 @@
 package wechat
 
 import (
+	"context"
 	"slices"
+	"sync/atomic"
 	"time"
+
+	"orderwalk/internal/backoff"
 )
 
 const (
 	// endPatience is for how long an API that has said has_more = false must leave it
 	// out until short pages end lists.
 	endPatience = 15 * time.Second
+	// latest is how many answers tell whether an API usually says where a list ends.
+	latest = 64
 	// enoughUnsaid is after how many confirmed lists that end with a short page and
 	// without has_more = false the API is known to leave it out.
 	enoughUnsaid = 3
@@ -16,12 +22,73 @@ const (
 	recountPages = 2000
 )
 
+// ends is what is known of how an API says where a list ends.
+type ends struct {
+	// said reports that it says has_more = false. unsaid counts the lists without it since
+	// then that a second one confirmed.
+	said   atomic.Bool
+	unsaid atomic.Int32
+	// full and silent are how many of the latest answers said where a list ends, and how
+	// many left out something.
+	full, silent atomic.Int32
+	// learning reports that a range is listed again to find that out.
+	learning atomic.Bool
+}
+
+// say notes an answer that says where a list ends.
+func (e *ends) say() {
+	e.said.Store(true)
+	e.unsaid.Store(0)
+	e.count(&e.full)
+}
+
+// miss notes an answer that leaves out something.
+func (e *ends) miss() { e.count(&e.silent) }
+
+// count counts an answer; older ones count less.
+func (e *ends) count(which *atomic.Int32) {
+	which.Add(1)
+	if full, silent := e.full.Load(), e.silent.Load(); full+silent > latest {
+		e.full.Store(full / 2)
+		e.silent.Store(silent / 2)
+	}
+}
+
+// areUsual reports whether the API says where a list ends in most of its answers. Then a
+// silent one is a failure.
+func (e *ends) areUsual() bool { return e.full.Load() > e.silent.Load() }
+
+// confirm notes a list that ends with a short page and without has_more = false.
+func (e *ends) confirm() {
+	e.said.Store(false) // or no longer
+	e.unsaid.Add(1)
+}
+
+// areUnsaid reports that the API is known to leave out a false has_more.
+func (e *ends) areUnsaid() bool { return e.unsaid.Load() >= enoughUnsaid }
+
+// learn waits until no other range is listed again, unless the API says where lists end:
+// what the recounts of the first windows find out spares the others theirs. The recount
+// ends with done.
+func (e *ends) learn(ctx context.Context) (done func(), err error) {
+	for !e.said.Load() {
+		if e.learning.CompareAndSwap(false, true) {
+			return func() { e.learning.Store(false) }, nil
+		}
+		if err := backoff.Sleep(ctx, time.Second); err != nil {
+			return nil, err
+		}
+	}
+	return func() {}, nil
+}
+
 // recount is how far a range has been listed again.
 type recount struct {
 	lists [][]string // complete lists without has_more = false
 	size  int        // index of the page size in use
 	key   string     // of its next page
 	ids   []string   // of its pages so far
+	more  bool       // the API has said has_more = true where there had to be more
 }
 
 // recountSizes are the page sizes with which a range is listed again.
@@ -33,7 +100,9 @@ var recountSizes = []int{100, 99, 97, 89, 83, 79}
 // long range may take more calls than the API allows in a minute or a day.
 func (i *silenceCheck) recount(q Query, first []string, c *recount) (ids []string, counted bool) {
 	if c.size == 0 && c.ids == nil && q.Key == "" && len(first) < q.PageSize {
-		c.lists = append(c.lists, first)
+		if c.lists = append(c.lists, first); !i.provesMore(q, first, c) {
+			return nil, false
+		}
 	}
 	asked := q.PageSize
 	for ; c.size < len(recountSizes); c.size, c.key, c.ids = c.size+1, "", nil {
@@ -54,15 +123,13 @@ func (i *silenceCheck) recount(q Query, first []string, c *recount) (ids []strin
 				if !l.unsaid {
 					return c.ids, true
 				}
-				if slices.ContainsFunc(c.lists, same) {
-					if !i.saysMore(q, len(c.ids)) {
-						return nil, false
-					}
-					i.client.saysEnds.Store(false) // or no longer
-					i.client.endsUnsaid.Add(1)
+				if (c.more || len(c.ids) < 2) && slices.ContainsFunc(c.lists, same) {
+					i.client.ends.confirm()
 					return c.ids, true
 				}
-				c.lists = append(c.lists, c.ids)
+				if c.lists = append(c.lists, c.ids); !i.provesMore(q, c.ids, c) {
+					return nil, false
+				}
 				break
 			}
 			if l.silence == lacksEnd && l.short {
@@ -77,15 +144,18 @@ func (i *silenceCheck) recount(q Query, first []string, c *recount) (ids []strin
 	return nil, false
 }
 
-// saysMore reports whether the API announces more where there must be more: a page of half
-// of the n orders of a range. An answer that always breaks off at the same place, and
-// loses has_more there, would show equal lists too. One order cannot be halved, and of
-// an API that lists more than it is asked for nothing can be learned: true.
-func (i *silenceCheck) saysMore(q Query, n int) bool {
-	if n < 2 {
+// provesMore reports whether the API announces more where there must be more: on a page of
+// half of the orders of a range. Lists that always break off at the same place, and lose
+// has_more there, would be equal too. It asks between two lists, so that both the API's
+// word and the second list come after the first. One order cannot be halved, and an API
+// that lists more than it is asked for proves nothing: true.
+func (i *silenceCheck) provesMore(q Query, ids []string, c *recount) bool {
+	n := len(set(ids))
+	if c.more || n < 2 || i.client.ends.said.Load() && !i.patient {
 		return true
 	}
 	q.Key, q.PageSize = "", min(n/2, 100)
 	l := i.list(q)
-	return len(l.ids) > q.PageSize || len(l.ids) > 0 && !l.whole && l.silence == complete
+	c.more = len(l.ids) > q.PageSize || len(l.ids) > 0 && !l.whole && l.silence == complete
+	return c.more
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -14,7 +15,8 @@ import (
 // sizes.
 func TestAFullPageWithoutAnEndIsCountedAgain(t *testing.T) {
 	full, three := `{"errcode":0,"order_id_list":["1","2"]}`, `{"errcode":0,"order_id_list":["1","2","3"]}`
-	inBubble(t, &api{lists: []reply{{body: full}, {body: three}, {body: three}}}, Config{}, func(t *testing.T, w *fixture) {
+	one := `{"errcode":0,"order_id_list":["1"],"next_key":"K","has_more":true}`
+	inBubble(t, &api{lists: []reply{{body: full}, {body: three}, {body: one}, {body: three}}}, Config{}, func(t *testing.T, w *fixture) {
 		q := anyQuery
 		q.PageSize = 2
 		page, err := w.List(t.Context(), q)
@@ -31,7 +33,7 @@ func TestAShortPageWithoutAnEndIsCountedAgain(t *testing.T) {
 	short, whole := `{"errcode":0,"order_id_list":["1"]}`, `{"errcode":0,"order_id_list":["1","2","3"],"next_key":"","has_more":false}`
 	for name, lists := range map[string][]reply{
 		"the next list says":     {{body: short}, {body: whole}},
-		"one list is not enough": {{body: short}, {body: `{"errcode":0,"order_id_list":["1","2"]}`}, {body: whole}},
+		"one list is not enough": {{body: short}, {body: `{"errcode":0,"order_id_list":["1","2"]}`}, {body: `{"errcode":0,"order_id_list":["1"],"next_key":"K","has_more":true}`}, {body: whole}},
 		"null":                   {{body: `{"errcode":0,"order_id_list":["1"],"next_key":null,"has_more":null}`}, {body: whole}},
 		"after a page token":     {{body: `{"errcode":0,"order_id_list":["2"],"next_key":"K","has_more":true}`}, {body: short}, {body: whole}},
 		"it said so before":      {{body: whole}, {body: short}, {body: short}, {body: short}, {body: short}, {body: whole}},
@@ -40,7 +42,7 @@ func TestAShortPageWithoutAnEndIsCountedAgain(t *testing.T) {
 		inBubble(t, &api{lists: lists}, Config{}, func(t *testing.T, w *fixture) {
 			q := anyQuery
 			page, err := w.List(t.Context(), q)
-			if len(page.IDs) == 3 && len(lists) > 3 {
+			if len(page.IDs) == 3 && len(lists) > 4 {
 				page, err = w.List(t.Context(), q)
 			}
 			if page.More {
@@ -117,6 +119,27 @@ func TestListsWithRepeatsAreEqual(t *testing.T) {
 		defer cancel()
 		if page, err := w.List(ctx, b.lastPage()); err != nil || len(set(page.IDs)) != b.n {
 			t.Errorf("%d IDs, %v", len(set(page.IDs)), err)
+		}
+	})
+}
+
+// After a restart eight long windows come to their ends at a time. Only as many are listed
+// again as it takes to know that the API leaves out a false has_more.
+func TestFewWindowsOfATerseAPIAreCountedAgain(t *testing.T) {
+	b := book{n: 10_050}
+	a := &api{answer: b.answer}
+	inBubble(t, a, Config{}, func(t *testing.T, w *fixture) {
+		var all sync.WaitGroup
+		for range 8 {
+			all.Go(func() {
+				if _, err := w.List(t.Context(), b.lastPage()); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		all.Wait()
+		if n := a.count(listPath); n > enoughUnsaid*210+8 {
+			t.Errorf("%d calls", n)
 		}
 	})
 }

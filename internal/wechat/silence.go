@@ -97,6 +97,14 @@ func (c *Client) resolve(ctx context.Context, used token, q Query, page Page, v 
 	switch {
 	case v.silence == lacksEnd:
 		i.patient = time.Since(d.since) > endPatience
+		done, err := c.ends.learn(ctx)
+		if err != nil {
+			return Page{}, v, err
+		}
+		defer done()
+		if len(page.IDs) < q.PageSize && c.ends.areUnsaid() {
+			return page, nil, nil
+		}
 		ids, counted := i.recount(q, page.IDs, &d.count)
 		if i.failed == nil {
 			d.count = recount{}
@@ -116,8 +124,7 @@ func (c *Client) resolve(ctx context.Context, used token, q Query, page Page, v 
 		if h == unknown && i.canAsk() {
 			var pause time.Duration
 			if h, pause = i.examine(q, d); pause > 0 {
-				if c.saysEnds.Load() {
-					// Its silence is a failure and may be over soon.
+				if c.ends.areUsual() { // its silence may be over soon
 					pause = min(pause, max(time.Second, min(time.Since(d.since), deadApart)))
 				}
 				v.await = func(ctx context.Context) error { return c.await(ctx, q, pause) }
@@ -198,7 +205,7 @@ func (i *silenceCheck) list(q Query) listing {
 				i.sawNoList = true
 				return listing{silence: lacksList}
 			}
-		case v.silence == lacksEnd && len(page.IDs) < q.PageSize && (i.patient || !i.client.saysEnds.Load()):
+		case v.silence == lacksEnd && len(page.IDs) < q.PageSize && (i.patient || !i.client.ends.said.Load()):
 			i.client.evidence.note(q, page)
 			return listing{ids: page.IDs, whole: true, unsaid: true}
 		case v.silence != complete:

@@ -143,15 +143,64 @@ func TestAShortSilenceIsOverSoon(t *testing.T) {
 		return `{"errcode":0,"errmsg":"ok","order_id_list":["1"],"next_key":"","has_more":false}`
 	}
 	inBubble(t, a, Config{}, func(t *testing.T, w *fixture) {
-		began = time.Now()
-		if _, err := w.List(t.Context(), anyQuery); err != nil {
-			t.Error(err)
+		for range latest {
+			began = time.Now()
+			if _, err := w.List(t.Context(), anyQuery); err != nil {
+				t.Error(err)
+			}
 		}
 		time.Sleep(6 * time.Second)
 		if page, err := w.List(t.Context(), anyQuery); err != nil || len(page.IDs) != 1 || time.Since(began) > 25*time.Second {
 			t.Errorf("%+v, %v after %v", page, err, time.Since(began))
 		}
 	})
+}
+
+// An API leaves out what is empty from some moment on, or nine of its ten gateways do. The
+// polls of a shop without orders cost about as many calls as at an API that always does.
+func TestAnAPIThatIsSilentNowAndThenIsAskedLittleMore(t *testing.T) {
+	calls := map[string]int{}
+	for name, says := range map[string]func(calls int) bool{
+		"never":      func(int) bool { return false },
+		"no longer":  func(calls int) bool { return calls < latest },
+		"one in ten": func(calls int) bool { return calls%10 == 0 },
+	} {
+		made := 0
+		a := &api{answer: func(body string) string {
+			var q struct {
+				Range struct {
+					Start int64 `json:"start_time"`
+					End   int64 `json:"end_time"`
+				} `json:"create_time_range"`
+			}
+			made++
+			switch err := json.Unmarshal([]byte(body), &q); {
+			case err != nil || strings.Contains(body, "next_key"):
+				return `{"errcode":606006}`
+			case q.Range.Start > q.Range.End:
+				return `{"errcode":40097}`
+			case says(made):
+				return `{"errcode":0,"order_id_list":[],"next_key":"","has_more":false}`
+			}
+			return `{"errcode":0,"errmsg":"ok"}`
+		}}
+		inBubble(t, a, Config{}, func(t *testing.T, w *fixture) {
+			for began := time.Now(); time.Since(began) < 5*time.Hour; time.Sleep(10 * time.Second) {
+				q := anyQuery
+				q.End = time.Now().Unix()
+				q.Start = q.End - 10
+				if _, err := w.List(t.Context(), q); err != nil {
+					t.Fatal(err)
+				}
+			}
+			calls[name] = a.count(listPath)
+		})
+	}
+	for name, n := range calls {
+		if n > calls["never"]*5/4 {
+			t.Errorf("%s: %d calls, of an API that never says it %d", name, n, calls["never"])
+		}
+	}
 }
 
 // An API that leaves out what is empty fails every second call. The lists of one check
