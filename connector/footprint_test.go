@@ -53,6 +53,7 @@ func TestAnIdleShopTakesNoGoroutine(t *testing.T) {
 func TestShopsBeginInTurns(t *testing.T) {
 	inBubble(t, func(*testbed) {
 		all := newTurns(2)
+		began := time.Now()
 		order := make(chan int, 5)
 		for i := range 5 {
 			go func() {
@@ -68,7 +69,6 @@ func TestShopsBeginInTurns(t *testing.T) {
 			}()
 			time.Sleep(time.Microsecond)
 		}
-		began := time.Now()
 		for i := range 5 {
 			if got := <-order; got != i {
 				t.Errorf("shop %d has turn %d", got, i)
@@ -102,12 +102,12 @@ func TestShopsBeginInTurns(t *testing.T) {
 }
 
 // expectFree fails the test unless there are n turns, and all are free.
-func (t *turns) expectFree(test *testing.T, n int) {
-	test.Helper()
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.free != n || t.more != 0 || t.adjusting {
-		test.Errorf("%d turns are free of %d, want %d", t.free, t.few+t.more, n)
+func expectFree(t *testing.T, all *turns, n int) {
+	t.Helper()
+	all.mu.Lock()
+	defer all.mu.Unlock()
+	if all.free != n || all.more != 0 || all.adjusting {
+		t.Errorf("%d turns are free of %d, want %d", all.free, all.few+all.more, n)
 	}
 }
 
@@ -124,12 +124,14 @@ func TestTurnsFitTheAPI(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			all := newTurns(fewTurns)
 			began := time.Now()
-			var reading, most, last atomic.Int64
+			var reading, last atomic.Int64
 			var done sync.WaitGroup
 			for range shops {
 				done.Add(1)
 				all.next(func(turn *turn) bool {
-					most.Store(max(most.Load(), reading.Add(1)))
+					if n := reading.Add(1); c.answer < turnTime && n > fewTurns {
+						t.Errorf("answers after %v: %d turns", c.answer, n)
+					}
 					last.Store(int64(time.Since(began)))
 					time.AfterFunc(c.answer, func() {
 						reading.Add(-1)
@@ -143,11 +145,8 @@ func TestTurnsFitTheAPI(t *testing.T) {
 			if last := time.Duration(last.Load()); last > c.within {
 				t.Errorf("answers after %v: the last shop began after %v", c.answer, last)
 			}
-			if n := most.Load(); c.answer < turnTime && n > fewTurns {
-				t.Errorf("answers after %v: %d turns", c.answer, n)
-			}
 			time.Sleep(time.Minute)
-			all.expectFree(t, fewTurns)
+			expectFree(t, all, fewTurns)
 		})
 	}
 }
@@ -179,7 +178,7 @@ func TestTurnsThatLastDelayNoOthers(t *testing.T) {
 				(<-last).end()
 			}
 			time.Sleep(time.Minute)
-			all.expectFree(t, fewTurns)
+			expectFree(t, all, fewTurns)
 		})
 	}
 }

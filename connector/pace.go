@@ -51,10 +51,7 @@ func (w *walker) setPace(now time.Time) {
 		w.pace = window.Pace{Interval: p.PollInterval}
 		return
 	}
-	if !w.polling {
-		w.polling = true
-		w.status.quota.Polls(w, p.PollInterval)
-	}
+	w.status.quota.Polls(w, p.PollInterval)
 	if w.lastOrder.IsZero() {
 		w.lastOrder = now
 	}

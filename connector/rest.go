@@ -12,8 +12,8 @@ import (
 // its timer too.
 type rest struct {
 	// run is what a walker does while it is awake. It ends with a call of until, unless the
-	// walk has ended, and with the turn given to it, if any.
-	run   func(*turn)
+	// walk has ended. turn is the one with which it begins, if any.
+	run   func(turn *turn)
 	turns *turns
 	// woken is poked by each wake. A walker that is awake receives it.
 	woken chan struct{}

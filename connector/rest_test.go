@@ -117,7 +117,7 @@ func TestAStoppedShopNeedsNoTurn(t *testing.T) {
 		}
 		held.end()
 		time.Sleep(time.Second)
-		all.expectFree(t, 1)
+		expectFree(t, all, 1)
 	})
 }
 

@@ -95,7 +95,7 @@ func (r *round) step(ctx context.Context) (wait time.Duration, done bool, err er
 	return wait, false, nil
 }
 
-// start reads a window. turn ends the turn with which it does.
+// start reads a window. turn, if any, ends with the first answer.
 func (r *round) start(ctx context.Context, win *offsets.Window, turn *turn) {
 	// end cancels it when ctx ends, so ctx need not keep a list of its children for that.
 	reading, cancel := context.WithCancelCause(context.WithoutCancel(ctx))

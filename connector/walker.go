@@ -28,8 +28,8 @@ type walker struct {
 	// not ended, failed that it has ended with an error. Only the committer uses them.
 	stop                     func()
 	leaving, running, failed bool
-	// rest is how the walker waits. The fields below belong to run: turn ends its turn (nil
-	// = it has), begun reports that walk has begun, given is the secret or token at that
+	// rest is how the walker waits. The fields below belong to run: turn is its turn until a
+	// reading has it, begun reports that walk has begun, given is the secret or token at that
 	// time, delay is how long to wait for the vendor next.
 	rest  *rest
 	turn  *turn
@@ -71,7 +71,6 @@ type walker struct {
 	pace      window.Pace
 	lastOrder time.Time
 	credit    credit
-	polling   bool // the app ID's budget counts its polls
 	// unkept reports that the present state must be committed before the walk begins.
 	unkept bool
 	// readers are the windows being read. stalled reports that one has yielded, so that
@@ -112,9 +111,6 @@ func (w *walker) run(ctx context.Context, turn *turn, over func(error)) {
 		return
 	}
 	w.rest.over()
-	w.mu.Lock()
-	w.polling = false
-	w.mu.Unlock()
 	w.status.quota.Polls(w, 0)
 	w.waiting.over(false)
 	w.inbox.observe(nil)

@@ -41,7 +41,7 @@ type reader struct {
 	// for room; zero = neither. took is the duration of the latest call.
 	called, full time.Time
 	took         time.Duration
-	// turn ends the shop's turn, if the reading began with one; see turns.
+	// turn is the one with which the reading began, if any.
 	turn *turn
 }
 

@@ -23,9 +23,13 @@ func (b *Budget) Polls(walk any, interval time.Duration) {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.live = slices.DeleteFunc(b.live, func(l liveWalk) bool { return l.walk == walk })
-	if interval > 0 {
+	switch i := slices.IndexFunc(b.live, func(l liveWalk) bool { return l.walk == walk }); {
+	case i < 0 && interval > 0:
 		b.live = append(b.live, liveWalk{walk, interval})
+	case i >= 0 && interval > 0:
+		b.live[i].interval = interval
+	case i >= 0:
+		b.live = slices.Delete(b.live, i, i+1)
 	}
 }
 

@@ -11,7 +11,7 @@ import (
 // cent of the live heap, at which a collection starts.
 type garbage struct {
 	mu    sync.Mutex
-	later *time.Timer
+	later *time.Timer // sets the value for shops that have started
 }
 
 // startTime is how long very many shops take to start, at most.
@@ -38,7 +38,7 @@ func (g *garbage) tune(shops int) {
 // the memory of a small pod low. The live heap of thousands of shops is many small objects,
 // about 9 kB a shop. Most of their garbage is made while all of them start; a collection
 // then costs little beside the start itself. Later, polls make garbage all the time, and
-// less frequent collections save CPU: it may be some 45 MB, as much as the start took.
+// less frequent collections save CPU: there may be some 45 MB of it.
 func garbageOf(shops int) (starting, then int) {
 	const least, most = 25, 75
 	if shops < 1000 {

@@ -105,7 +105,8 @@ type worker struct {
 	levels *loglevel.Levels
 	// defaults apply to unset variables.
 	defaults map[string]string
-	garbage  garbage
+	// garbage is tuned to the number of shops.
+	garbage garbage
 	// listener serves HTTP. Defaults to one on the configured address.
 	listener net.Listener
 	// started, if set, is called once when the worker is wired and before it runs,

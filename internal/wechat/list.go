@@ -115,16 +115,12 @@ func (c *Client) list(ctx context.Context, used token, q Query) (page Page, v *E
 	}
 	page = Page{IDs: answer.ids, Next: answer.next, More: answer.more, ReadAt: a.readAt}
 	silence := answer.silence()
-	if silence == lacksEnd {
-		page.More = true // as far as is known
-		c.evidence.note(q, page)
-		page.More = false
-		if len(page.IDs) < q.PageSize && c.ends.areUnsaid() {
-			silence = complete
-		}
+	if silence == lacksEnd && len(page.IDs) < q.PageSize && c.ends.areUnsaid() {
+		silence = complete
 	}
 	if silence != complete {
 		c.ends.miss()
+		c.evidence.note(q, Page{IDs: page.IDs, More: true}) // for all that is known
 		v := badAnswer(ListOp, a.status, silence.String())
 		v.silence, v.result, v.Hint = silence, "silent", hintSilent
 		return page, v

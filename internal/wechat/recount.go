@@ -13,8 +13,8 @@ const (
 	// endPatience is for how long an API that has said has_more = false must leave it
 	// out until short pages end lists.
 	endPatience = 15 * time.Second
-	// latest is how many answers tell whether an API usually says where a list ends.
-	latest = 64
+	// latestAnswers is how many tell whether an API usually says where a list ends.
+	latestAnswers = 64
 	// enoughUnsaid is after how many confirmed lists that end with a short page and
 	// without has_more = false the API is known to leave it out.
 	enoughUnsaid = 3
@@ -48,7 +48,7 @@ func (e *ends) miss() { e.count(&e.silent) }
 // count counts an answer; older ones count less.
 func (e *ends) count(which *atomic.Int32) {
 	which.Add(1)
-	if full, silent := e.full.Load(), e.silent.Load(); full+silent > latest {
+	if full, silent := e.full.Load(), e.silent.Load(); full+silent > latestAnswers {
 		e.full.Store(full / 2)
 		e.silent.Store(silent / 2)
 	}
@@ -82,6 +82,35 @@ func (e *ends) learn(ctx context.Context) (done func(), err error) {
 	return func() {}, nil
 }
 
+// findEnd returns a page that does not say whether it is the last, if it is, or the whole
+// range that it belongs to.
+func (i *silenceCheck) findEnd(q Query, page Page, d *silentCall) (whole Page, found bool) {
+	i.patient = time.Since(d.since) > endPatience
+	var done func()
+	if done, i.err = i.client.ends.learn(i.ctx); i.err != nil {
+		return Page{}, false
+	}
+	defer done()
+	if len(page.IDs) < q.PageSize && i.client.ends.areUnsaid() {
+		return page, true
+	}
+	ids, counted := i.recount(q, page.IDs, &d.count)
+	if i.failed == nil {
+		d.count = recount{}
+	}
+	if !counted {
+		return Page{}, false
+	}
+	for _, id := range page.IDs {
+		if !slices.Contains(ids, id) {
+			ids = append(ids, id)
+		}
+	}
+	page.IDs, page.Next = ids, ""
+	i.client.evidence.note(q, page)
+	return page, true
+}
+
 // recount is how far a range has been listed again.
 type recount struct {
 	lists [][]string // complete lists without has_more = false
@@ -96,7 +125,7 @@ var recountSizes = []int{100, 99, 97, 89, 83, 79}
 
 // recount lists a whole range with other page sizes, until a list ends with
 // has_more = false, or two are the same that end with a page that is not full. first is
-// the page in question. Limits of the API interrupt it: it goes on where it was, since a
+// the page in question. Limits of the API interrupt it: it continues where it was, since a
 // long range may take more calls than the API allows in a minute or a day.
 func (i *silenceCheck) recount(q Query, first []string, c *recount) (ids []string, counted bool) {
 	if c.size == 0 && c.ids == nil && q.Key == "" && len(first) < q.PageSize {

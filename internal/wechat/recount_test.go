@@ -145,7 +145,7 @@ func TestFewWindowsOfATerseAPIAreCountedAgain(t *testing.T) {
 }
 
 // The API allows fewer calls a minute than the range has pages, or refuses one page token
-// in five: the lists go on where they were.
+// in five: the lists continue where they were.
 func TestALongRecountOutlastsLimits(t *testing.T) {
 	b := book{n: 10_050}
 	minute, calls := time.Time{}, 0

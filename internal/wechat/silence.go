@@ -2,7 +2,6 @@ package wechat
 
 import (
 	"context"
-	"slices"
 	"time"
 
 	"orderwalk/internal/backoff"
@@ -13,9 +12,11 @@ import (
 // back end may return the zero value of its answer. Some APIs always leave out what is
 // empty or false. Believing the first two would lose orders; rejecting the third would
 // stop a shop without sales. So the client examines each silent answer. That the API
-// has left a field out before proves nothing about the current answer.
+// has left a field out before proves nothing about the current answer, but for a false
+// has_more after orders.
 //
-//	after a page token    no orders: never accepted: a few attempts, then the window restarts
+//	no orders after a     never accepted: a few attempts, then the window restarts
+//	page token
 //	no list, but more     never accepted: tried again
 //	orders, no end        the range is listed again with other page sizes, until a
 //	                         list says where it ends. Some APIs leave out a false
@@ -96,28 +97,8 @@ func (c *Client) resolve(ctx context.Context, used token, q Query, page Page, v 
 	i := &silenceCheck{client: c, ctx: ctx, used: used}
 	switch {
 	case v.silence == lacksEnd:
-		i.patient = time.Since(d.since) > endPatience
-		done, err := c.ends.learn(ctx)
-		if err != nil {
-			return Page{}, v, err
-		}
-		defer done()
-		if len(page.IDs) < q.PageSize && c.ends.areUnsaid() {
-			return page, nil, nil
-		}
-		ids, counted := i.recount(q, page.IDs, &d.count)
-		if i.failed == nil {
-			d.count = recount{}
-		}
-		if counted {
-			for _, id := range page.IDs {
-				if !slices.Contains(ids, id) {
-					ids = append(ids, id)
-				}
-			}
-			page.IDs, page.Next = ids, ""
-			i.client.evidence.note(q, page)
-			return page, nil, nil
+		if whole, found := i.findEnd(q, page, d); found {
+			return whole, nil, nil
 		}
 	case v.silence == saysNothing && q.Key == "":
 		h := i.compareNearby(q)

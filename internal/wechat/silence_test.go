@@ -131,8 +131,8 @@ func TestAnExaminationWithoutACallIsNotWaitedFor(t *testing.T) {
 	})
 }
 
-// An API that says whether there are more fails for a few seconds. The call goes on soon
-// after that.
+// An API that says whether there are more fails for a few seconds. The call succeeds
+// soon after that.
 func TestAShortSilenceIsOverSoon(t *testing.T) {
 	began := time.Now()
 	a := &api{}
@@ -143,7 +143,7 @@ func TestAShortSilenceIsOverSoon(t *testing.T) {
 		return `{"errcode":0,"errmsg":"ok","order_id_list":["1"],"next_key":"","has_more":false}`
 	}
 	inBubble(t, a, Config{}, func(t *testing.T, w *fixture) {
-		for range latest {
+		for range latestAnswers {
 			began = time.Now()
 			if _, err := w.List(t.Context(), anyQuery); err != nil {
 				t.Error(err)
@@ -162,7 +162,7 @@ func TestAnAPIThatIsSilentNowAndThenIsAskedLittleMore(t *testing.T) {
 	calls := map[string]int{}
 	for name, says := range map[string]func(calls int) bool{
 		"never":      func(int) bool { return false },
-		"no longer":  func(calls int) bool { return calls < latest },
+		"no longer":  func(calls int) bool { return calls < latestAnswers },
 		"one in ten": func(calls int) bool { return calls%10 == 0 },
 	} {
 		made := 0
