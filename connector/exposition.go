@@ -62,7 +62,7 @@ type shopRow struct {
 func (r *registry) rows() []shopRow {
 	now := r.clocks.later() // by the slower clock, no order would ever be late
 	r.mu.Lock()
-	rows := make([]shopRow, 0, len(r.states))
+	rows := make([]shopRow, 0, len(r.shops))
 	r.mu.Unlock()
 	r.each(func(s ShopStatus) {
 		if !s.exported() {

@@ -64,7 +64,8 @@ func crowd(n int) *Connector {
 		cfg.Shops = append(cfg.Shops, Shop{Name: fmt.Sprintf("shop-%05d", i), AppID: fmt.Sprintf("wx%016d", i), Policy: testPolicy(), Client: idle()})
 	}
 	c := New(cfg, prometheus.NewRegistry())
-	for _, h := range c.registry.states {
+	for _, one := range c.registry.shops {
+		h := one.state
 		h.set(StateLive, nil)
 		h.started(&offsets.Checkpoint{Watermark: time.Now().Unix() - 30})
 		metrics.OnCall(h.s.Name, "ok", time.Millisecond)
@@ -127,7 +128,8 @@ func TestNamesOfMetrics(t *testing.T) {
 	metrics.Build(registry, "v1", "abc")
 	metrics.retries.WithLabelValues("Produce", "no answer")
 	c := New(Config{Metrics: metrics, Log: discard(), Shops: []Shop{{Name: `a "quoted" \ shop`, AppID: "wx1", Policy: testPolicy(), Client: idle()}}}, registry)
-	for _, h := range c.registry.states {
+	for _, one := range c.registry.shops {
+		h := one.state
 		h.set(StateLive, nil)
 		h.started(&offsets.Checkpoint{Watermark: 1_700_000_000})
 	}

@@ -17,11 +17,8 @@ type registry struct {
 	clocks  *clocks
 	explain func(error) string // see Config.explain
 
-	mu     sync.Mutex
-	states map[offsets.Partition]*shopState
-	// inboxes and histories have the same keys as states.
-	inboxes   map[offsets.Partition]*inbox
-	histories map[offsets.Partition]*history
+	mu    sync.Mutex
+	shops map[offsets.Partition]registered
 	// unread holds when this process first saw each shop without a checkpoint, unix
 	// seconds. A shop stays here while a list leaves it out: a list that could not be
 	// applied is tried again.
@@ -29,6 +26,13 @@ type registry struct {
 	// others reports that the group has other workers, which own the lanes that this
 	// one does not.
 	others bool
+}
+
+// registered is what outlives the walkers of a shop, and its members.
+type registered struct {
+	state   *shopState
+	inbox   *inbox
+	history *history
 }
 
 func newRegistry(m *Metrics, quotas *budget.Budgets) *registry {
@@ -42,7 +46,7 @@ func (r *registry) firstSeen(shops []Shop) {
 	defer r.mu.Unlock()
 	for _, shop := range shops {
 		p := shop.partition()
-		if _, known := r.unread[p]; !known && r.states[p] == nil {
+		if _, known := r.unread[p]; !known && r.shops[p].state == nil {
 			r.unread[p] = time.Now().Unix()
 		}
 	}
@@ -52,8 +56,8 @@ func (r *registry) firstSeen(shops []Shop) {
 func (r *registry) register(shops []Shop, changed func()) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for p, h := range r.histories {
-		if since := h.unreadSince(); since > 0 {
+	for p, one := range r.shops {
+		if since := one.history.unreadSince(); since > 0 {
 			r.unread[p] = since
 		} else {
 			delete(r.unread, p)
@@ -66,26 +70,23 @@ func (r *registry) register(shops []Shop, changed func()) {
 	}
 	r.quotas.Enlist(callers)
 	r.metrics.keep(listed)
-	states, inboxes, histories := r.states, r.inboxes, r.histories
-	r.states = make(map[offsets.Partition]*shopState, len(shops))
-	r.inboxes = make(map[offsets.Partition]*inbox, len(shops))
-	r.histories = make(map[offsets.Partition]*history, len(shops))
+	had := r.shops
+	r.shops = make(map[offsets.Partition]registered, len(shops))
 	for _, shop := range shops {
 		p := shop.partition()
-		r.inboxes[p], r.histories[p] = inboxes[p], histories[p]
-		if r.inboxes[p] == nil {
-			r.inboxes[p], r.histories[p] = new(inbox), &history{since: time.Now().Unix()}
+		one := had[p]
+		if one.inbox == nil {
+			one.inbox, one.history = new(inbox), &history{since: time.Now().Unix()}
 			if since, known := r.unread[p]; known {
-				r.histories[p].since = since
+				one.history.since = since
 			}
 		}
-		h := states[p]
-		if h == nil || h.name() != shop.Name {
-			h = newShopState(shop, r.metrics, changed)
-			h.quota, h.explain = r.quotas.Of(shop.AppID), r.explain
+		if one.state == nil || one.state.name() != shop.Name {
+			one.state = newShopState(shop, r.metrics, changed)
+			one.state.quota, one.state.explain = r.quotas.Of(shop.AppID), r.explain
 		}
-		h.due(shop.Policy, r.histories[p].unreadSince())
-		r.states[p] = h
+		one.state.due(shop.Policy, one.history.unreadSince())
+		r.shops[p] = one
 	}
 }
 
@@ -94,8 +95,8 @@ func (r *registry) register(shops []Shop, changed func()) {
 func (r *registry) of(p offsets.Partition, shop Shop) (*shopState, *inbox, *history) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if h := r.states[p]; h != nil {
-		return h, r.inboxes[p], r.histories[p]
+	if one, known := r.shops[p]; known {
+		return one.state, one.inbox, one.history
 	}
 	return newShopState(shop, r.metrics, func() {}), new(inbox), &history{since: time.Now().Unix()}
 }
@@ -103,10 +104,10 @@ func (r *registry) of(p offsets.Partition, shop Shop) (*shopState, *inbox, *hist
 // placed sets the lane that a shop's status shows.
 func (r *registry) placed(p offsets.Partition, lane int) {
 	r.mu.Lock()
-	h := r.states[p]
+	state := r.shops[p].state
 	r.mu.Unlock()
-	if h != nil {
-		h.placed(lane)
+	if state != nil {
+		state.placed(lane)
 	}
 }
 
@@ -114,10 +115,10 @@ func (r *registry) placed(p offsets.Partition, lane int) {
 func (r *registry) nudge(appID, event string, at int64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for p, h := range r.states {
-		if p.Shop == appID && h.mayBring(event) {
-			r.inboxes[p].nudge(at)
-			h.expect(event, at)
+	for p, one := range r.shops {
+		if p.Shop == appID && one.state.mayBring(event) {
+			one.inbox.nudge(at)
+			one.state.expect(event, at)
 		}
 	}
 }
@@ -131,7 +132,7 @@ func (r *registry) withOthers(others bool) {
 
 func (r *registry) snapshot() []ShopStatus {
 	r.mu.Lock()
-	all := make([]ShopStatus, 0, len(r.states))
+	all := make([]ShopStatus, 0, len(r.shops))
 	r.mu.Unlock()
 	r.each(func(s ShopStatus) {
 		r.outlook(&s)
@@ -144,9 +145,9 @@ func (r *registry) snapshot() []ShopStatus {
 // one returns the status of the shop of a name.
 func (r *registry) one(name string) (s ShopStatus, known bool) {
 	r.mu.Lock()
-	for _, h := range r.states {
-		if h.name() == name {
-			s, known = r.status(h), true
+	for _, one := range r.shops {
+		if one.state.name() == name {
+			s, known = r.status(one.state), true
 			break
 		}
 	}
@@ -161,8 +162,8 @@ func (r *registry) one(name string) (s ShopStatus, known bool) {
 func (r *registry) each(show func(ShopStatus)) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, h := range r.states {
-		show(r.status(h))
+	for _, one := range r.shops {
+		show(r.status(one.state))
 	}
 }
 

@@ -165,13 +165,17 @@ func (c *Connector) ordersTopics(shops []Shop) []string {
 func (c *Connector) distribute() {
 	lanes := c.partitions[c.cfg.OffsetsTopic]
 	c.shops, c.sharedOn = make(map[int][]Shop, lanes), nil
-	for _, shop := range c.cfg.Shops {
-		number := laneOf(c.cfg.Group, shop.partition(), lanes)
-		if c.shops[number] == nil {
-			c.shops[number] = make([]Shop, 0, 1+len(c.cfg.Shops)/lanes)
-		}
-		c.shops[number] = append(c.shops[number], shop)
-		c.registry.placed(shop.partition(), number)
+	numbers, counts := make([]int, len(c.cfg.Shops)), make(map[int]int, lanes)
+	for i, shop := range c.cfg.Shops {
+		numbers[i] = laneOf(c.cfg.Group, shop.partition(), lanes)
+		counts[numbers[i]]++
+		c.registry.placed(shop.partition(), numbers[i])
+	}
+	for number, n := range counts {
+		c.shops[number] = make([]Shop, 0, n)
+	}
+	for i, shop := range c.cfg.Shops {
+		c.shops[numbers[i]] = append(c.shops[numbers[i]], shop)
 	}
 }
 

@@ -166,7 +166,7 @@ func compareKeys(a, b Key) int {
 func (lane *Lane) add(k Key, value []byte) error {
 	shop := lane.Shops[k.Partition]
 	if shop == nil {
-		shop = &Shop{Stored: Stored{windows: make(map[int64]windowRecords), leftover: true}}
+		shop = &Shop{Stored: Stored{leftover: true}}
 		lane.Shops[k.Partition] = shop
 	}
 	switch k.Kind {
@@ -212,7 +212,7 @@ func (s *Shop) addShop(k Key, value []byte) error {
 }
 
 func (s *Shop) addWindow(k Key, value []byte) error {
-	s.Stored.windows[k.Window] = windowRecords{exists: true}
+	s.Stored.keep(windowRecords{start: k.Window, exists: true})
 	if s.Checkpoint == nil {
 		return nil
 	}
@@ -228,7 +228,7 @@ func (s *Shop) addWindow(k Key, value []byte) error {
 		return errors.New("damaged value: window_start is not the key's")
 	}
 	if w.State == Open {
-		s.Stored.windows[k.Window] = windowRecords{exists: true, value: value}
+		s.Stored.keep(windowRecords{start: k.Window, exists: true, value: value})
 	}
 	s.Checkpoint.Windows = insert(s.Checkpoint.Windows, w)
 	return nil
@@ -237,9 +237,9 @@ func (s *Shop) addWindow(k Key, value []byte) error {
 // addPart adds a part's IDs to its window. A part whose window is gone stays counted,
 // so that the next update forgets it.
 func (s *Shop) addPart(k Key, value []byte) error {
-	has := s.Stored.windows[k.Window]
+	has := s.Stored.of(k.Window)
 	has.parts = max(has.parts, k.Part+1)
-	s.Stored.windows[k.Window] = has
+	s.Stored.keep(has)
 	if s.Checkpoint == nil {
 		return nil
 	}

@@ -2,6 +2,7 @@ package offsets
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"maps"
 	"slices"
@@ -31,8 +32,8 @@ func idsPerPart(ids []string) int {
 // Stored is what the topic holds of one source partition, as this process wrote it or
 // read it when it opened the lane. The zero value is an empty topic.
 type Stored struct {
-	shop    []byte // value of the shop's record; nil = none, or unknown
-	windows map[int64]windowRecords
+	shop    []byte          // value of the shop's record; nil = none, or unknown
+	windows []windowRecords // in order of their starts
 	// recheck holds the starts that the next Update examines in any case: windows that
 	// were open, and parts left without a window.
 	recheck []int64
@@ -41,8 +42,9 @@ type Stored struct {
 	leftover bool
 }
 
-// windowRecords is what the topic holds of the window that starts at a given second.
+// windowRecords is what the topic holds of one window.
 type windowRecords struct {
+	start  int64
 	exists bool   // the window has a record beside the shop's
 	value  []byte // its value while the window is open; nil = not kept
 	parts  int    // number of the next part
@@ -56,9 +58,6 @@ type windowRecords struct {
 // If the transaction with the records does not commit, Stored is wrong: load it again,
 // together with the checkpoint.
 func (s *Stored) Update(group string, p Partition, c *Checkpoint, emit func(key, value []byte)) {
-	if s.windows == nil {
-		s.windows = make(map[int64]windowRecords)
-	}
 	if s.leftover {
 		s.forget(group, p, emit)
 	}
@@ -101,7 +100,9 @@ func (s *Stored) starts(c *Checkpoint, open []*Window) []int64 {
 		for _, w := range c.Windows {
 			starts = append(starts, w.Start)
 		}
-		starts = slices.AppendSeq(starts, maps.Keys(s.windows))
+		for _, has := range s.windows {
+			starts = append(starts, has.start)
+		}
 	}
 	slices.Sort(starts)
 	return slices.Compact(starts)
@@ -110,7 +111,7 @@ func (s *Stored) starts(c *Checkpoint, open []*Window) []int64 {
 // updateWindow brings the stored records of the window that starts at start to w; nil =
 // no window starts there. inShop = w is stored in the shop's record.
 func (s *Stored) updateWindow(group string, p Partition, start int64, w *Window, inShop bool, emit func(key, value []byte)) {
-	has := s.windows[start]
+	has := s.of(start)
 	key := Key{Kind: KindWindow, Partition: p, Window: start}
 	var value []byte
 	if w != nil && !inShop {
@@ -149,18 +150,39 @@ func (s *Stored) updateWindow(group string, p Partition, start int64, w *Window,
 		}
 		w.Fresh = nil
 	}
-	if has.exists || has.parts > 0 {
-		s.windows[start] = has
-	} else {
-		delete(s.windows, start)
+	s.keep(has)
+}
+
+// of returns what the topic holds of the window that starts at start.
+func (s *Stored) of(start int64) windowRecords {
+	if i, ok := s.find(start); ok {
+		return s.windows[i]
 	}
+	return windowRecords{start: start}
+}
+
+// keep replaces what the topic holds of one window.
+func (s *Stored) keep(has windowRecords) {
+	i, ok := s.find(has.start)
+	switch some := has.exists || has.parts > 0; {
+	case ok && some:
+		s.windows[i] = has
+	case ok:
+		s.windows = slices.Delete(s.windows, i, i+1)
+	case some:
+		s.windows = slices.Insert(s.windows, i, has)
+	}
+}
+
+func (s *Stored) find(start int64) (i int, ok bool) {
+	return slices.BinarySearchFunc(s.windows, start, func(has windowRecords, start int64) int { return cmp.Compare(has.start, start) })
 }
 
 // forget emits tombstones for everything stored.
 func (s *Stored) forget(group string, p Partition, emit func(key, value []byte)) {
 	s.leftover = false
-	for start := range s.windows {
-		s.updateWindow(group, p, start, nil, false, emit)
+	for n := len(s.windows); n > 0; n = len(s.windows) {
+		s.updateWindow(group, p, s.windows[n-1].start, nil, false, emit)
 	}
 	s.shop, s.recheck = nil, nil
 }
@@ -170,9 +192,8 @@ func (s *Stored) forget(group string, p Partition, emit func(key, value []byte))
 // every other record that may be left.
 func (s *Stored) Lost(c *Checkpoint) {
 	s.shop = nil
-	for start, has := range s.windows {
-		has.value = nil
-		s.windows[start] = has
+	for i := range s.windows {
+		s.windows[i].value = nil
 	}
 	for _, w := range c.Windows {
 		w.Fresh = slices.Collect(w.Seen.All())

@@ -21,7 +21,7 @@ type Shadowed struct {
 // workers with the same shops come to the same result.
 func Merge(file, created []Shop) (all []Shop, shadowed []Shadowed) {
 	created = slices.SortedStableFunc(slices.Values(created), func(a, b Shop) int { return cmp.Compare(a.Name, b.Name) })
-	r := mergeRoster(slices.Clone(file))
+	r := mergeRoster(slices.Clip(file)) // created ones are appended to a copy
 	for i := range file {
 		r.add(i)
 	}

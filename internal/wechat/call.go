@@ -63,12 +63,12 @@ func (h *Host) send(ctx context.Context, out outgoing) (answer, error) {
 		Proto:      "HTTP/1.1",
 		ProtoMajor: 1,
 		ProtoMinor: 1,
-		Header:     http.Header{"User-Agent": {"orderwalk"}},
+		Header:     h.header,
 	}
 	if body := out.body; body != nil {
 		// The gateway answers 412 to chunked bodies, so Content-Length must be set.
 		request.Method = http.MethodPost
-		request.Header["Content-Type"] = []string{"application/json"}
+		request.Header = h.jsonHeader
 		request.Body = io.NopCloser(bytes.NewReader(body))
 		request.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
 		request.ContentLength = int64(len(body))

@@ -40,9 +40,11 @@ type Host struct {
 	base      *url.URL
 	baseErr   error
 	transport http.RoundTripper
-	buffers   sync.Pool
-	calls     chan struct{} // semaphore: holds a value for each call in progress
-	asks      chan struct{} // the same for requests to token servers
+	// The headers of a call without and with a body, which a Transport must not change.
+	header, jsonHeader http.Header
+	buffers            sync.Pool
+	calls              chan struct{} // semaphore: holds a value for each call in progress
+	asks               chan struct{} // the same for requests to token servers
 
 	mu      sync.Mutex
 	heardAt time.Time // when the latest answer came, local clock
@@ -150,6 +152,8 @@ func (h *Host) open() error {
 	h.opened.Do(func() {
 		h.base, h.baseErr = parseBase(h.URL)
 		h.calls, h.asks = make(chan struct{}, maxCalls), make(chan struct{}, maxAsks)
+		h.header = http.Header{"User-Agent": {"orderwalk"}}
+		h.jsonHeader = http.Header{"User-Agent": {"orderwalk"}, "Content-Type": {"application/json"}}
 		h.transport = h.Transport
 		if h.transport == nil {
 			h.transport = newTransport()
