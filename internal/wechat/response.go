@@ -31,14 +31,15 @@ type listResponse struct {
 // next_key says whether there is more.
 //
 // It rejects everything that could make an order vanish: an ID that is neither a string
-// nor a whole number, a field of a list that is given twice, and an answer with neither an
-// errcode nor any field of a list. It also rejects what exceeds maxID and maxKey. silence
+// nor a whole number, a field of a list that is given twice, two errcodes, and an answer
+// with neither an errcode nor any field of a list. It also rejects what exceeds maxID and maxKey. silence
 // decides about a success that leaves fields out. capacity is the number of IDs to make
 // room for.
 func parseListResponse(body string, capacity int) (listResponse, error) {
 	var r listResponse
 	// A wrong field counts only if the answer is a success.
-	var codeErr, idsErr, nextErr, moreErr error
+	var code errcode
+	var idsErr, nextErr, moreErr error
 	var given [3]bool
 	once := func(field int, wrong *error) {
 		if given[field] && *wrong == nil {
@@ -46,12 +47,12 @@ func parseListResponse(body string, capacity int) (listResponse, error) {
 		}
 		given[field] = true
 	}
-	var hasCode, some bool
+	var some bool
 	s := newScanner(body)
 	err := s.document(func(key string) (err error) {
 		switch key {
 		case "errcode":
-			r.code, hasCode, codeErr, err = s.code()
+			err = code.read(s)
 		case "errmsg":
 			r.errmsg, _, err = s.text()
 		case "order_id_list":
@@ -77,17 +78,17 @@ func parseListResponse(body string, capacity int) (listResponse, error) {
 	switch {
 	case err != nil:
 		return listResponse{}, fmt.Errorf("not a JSON object: %w", err)
-	case codeErr != nil:
-		return listResponse{}, fmt.Errorf("errcode: %w", codeErr)
-	case r.code != 0:
-		return listResponse{code: r.code, errmsg: r.errmsg}, nil
+	case code.wrong != nil:
+		return listResponse{}, fmt.Errorf("errcode: %w", code.wrong)
+	case code.value != 0:
+		return listResponse{code: code.value, errmsg: r.errmsg}, nil
 	case idsErr != nil:
 		return listResponse{}, fmt.Errorf("order_id_list: %w", idsErr)
 	case nextErr != nil:
 		return listResponse{}, fmt.Errorf("next_key: %w", nextErr)
 	case moreErr != nil:
 		return listResponse{}, fmt.Errorf("has_more: %w", moreErr)
-	case !hasCode && !some:
+	case !code.given && !some:
 		return listResponse{}, errors.New("neither an errcode nor a list")
 	}
 	if !r.hasMore {
@@ -106,12 +107,13 @@ type tokenResponse struct {
 
 func parseTokenResponse(body string) (tokenResponse, error) {
 	var r tokenResponse
-	var codeErr, tokenErr error
+	var code errcode
+	var tokenErr error
 	s := newScanner(body)
 	err := s.document(func(key string) (err error) {
 		switch key {
 		case "errcode":
-			r.code, _, codeErr, err = s.code()
+			err = code.read(s)
 		case "errmsg":
 			r.errmsg, _, err = s.text()
 		case "access_token":
@@ -133,16 +135,36 @@ func parseTokenResponse(body string) (tokenResponse, error) {
 	switch {
 	case err != nil:
 		return tokenResponse{}, fmt.Errorf("not a JSON object: %w", err)
-	case codeErr != nil:
-		return tokenResponse{}, fmt.Errorf("errcode: %w", codeErr)
-	case r.code != 0:
-		return tokenResponse{code: r.code, errmsg: r.errmsg}, nil
+	case code.wrong != nil:
+		return tokenResponse{}, fmt.Errorf("errcode: %w", code.wrong)
+	case code.value != 0:
+		return tokenResponse{code: code.value, errmsg: r.errmsg}, nil
 	case tokenErr != nil:
 		return tokenResponse{}, fmt.Errorf("access_token: %w", tokenErr)
 	case strings.TrimSpace(r.token) == "":
 		return tokenResponse{}, errors.New("neither an errcode nor an access token")
 	}
 	return r, nil
+}
+
+// errcode is the errcode of an answer. One that is given again must be the same: which of
+// two counts, the failure or the success, nobody knows.
+type errcode struct {
+	value int
+	given bool  // not as null
+	wrong error // about this field
+}
+
+func (c *errcode) read(s *scanner) error {
+	value, given, wrong, err := s.code()
+	switch {
+	case c.wrong != nil:
+		wrong = c.wrong
+	case c.given && value != c.value:
+		wrong = errTwice
+	}
+	*c = errcode{value, c.given || given, wrong}
+	return err
 }
 
 // The readers below return two errors: wrong is about this field, err about the

@@ -42,7 +42,8 @@ var goodResponses = map[string]listResponse{
 	`{"errcode":null,"errmsg":null,"order_id_list":["a\u0062\"\\"],"next_key":"\u003d\ud83d\ude00"}`:   {ids: []string{`ab"\`}, next: "=😀", more: true, hasList: true},
 	`{"errcode":45009,"errmsg":"out of calls","order_id_list":[{}],"has_more":"x","next_key":[]}`:      {code: 45009, errmsg: "out of calls"},
 	`{"errcode":1,"errmsg":{"no":"text"}}`:                                                             {code: 1},
-	`{"errcode":1,"errcode":0,"errmsg":"","errmsg":"ok","order_id_list":["1"]}`:                        {ids: []string{"1"}, hasList: true},
+	`{"errcode":0,"errcode":"0","errmsg":"","errmsg":"ok","order_id_list":["1"]}`:                      {ids: []string{"1"}, hasList: true},
+	`{"errcode":null,"errcode":45009,"errcode":45009}`:                                                 {code: 45009},
 	`{"errcode":7,"order_id_list":["1"],"order_id_list":["2"]}`:                                        {code: 7},
 	`{"errcode":0,"order_id_list":["1"],"new":{"a":[1,-0.5e+3,{"b":null}],"c":true,"d":""},"x":false}`: {ids: []string{"1"}, hasList: true},
 	`{"\u0065rrcode":7}`:                                                                   {code: 7},
@@ -69,6 +70,7 @@ var badResponses = []string{
 	`{"errcode":0,"order_id_list":["1"],"next_key":"` + strings.Repeat("x", maxKey+1) + `"}`,
 	`{"errcode":0,"order_id_list":["1"],"has_more":true,"next_key":"K","order_id_list":[],"has_more":false}`, `{"errcode":0,"order_id_list":["1"],"order_id_list":null}`,
 	`{"errcode":0,"has_more":true,"has_more":null}`, `{"errcode":0,"order_id_list":["1"],"next_key":"K","next_key":""}`,
+	`{"errcode":1,"errcode":0,"errmsg":"","errmsg":"ok","order_id_list":["1"]}`, `{"errcode":0,"order_id_list":["1"],"errcode":-1}`, `{"errcode":"x","errcode":0}`, `{"errcode":1,"errcode":null}`,
 	`{"errcode":0}}`, `{"errcode":0}x`, okPage + okPage, `{"errcode":0,"a":[}]}`, `{"errcode":0,"a":{]}}`,
 }
 
@@ -173,29 +175,40 @@ func referenceListResponse(body string) (r listResponse, err error) {
 		raw, ok := fields[key]
 		return raw, ok && string(raw) != "null"
 	}
-	raw, hasCode := given("errcode")
-	if hasCode {
-		s, err := text(raw)
-		if err != nil {
-			return r, err
-		}
-		if r.code, err = strconv.Atoi(s); err != nil {
-			return r, err
-		}
-		if r.code != 0 {
-			return r, nil
-		}
-	}
-	if !hasCode && !hasIDs && !hasNext && !hasMore {
-		return r, errors.New("nothing")
-	}
+	var codes []json.RawMessage
 	times, members := make(map[any]int), json.NewDecoder(strings.NewReader(strings.TrimPrefix(body, "\ufeff")))
 	_, _ = members.Token()
 	for members.More() {
 		var value json.RawMessage
 		key, _ := members.Token()
 		_ = members.Decode(&value)
-		times[key]++
+		if times[key]++; key == "errcode" {
+			codes = append(codes, value)
+		}
+	}
+	hasCode := false
+	for _, raw := range codes {
+		code := 0
+		if string(raw) != "null" {
+			s, err := text(raw)
+			if err != nil {
+				return r, err
+			}
+			if code, err = strconv.Atoi(s); err != nil {
+				return r, err
+			}
+		}
+		if hasCode && code != r.code {
+			return r, errors.New("two errcodes")
+		}
+		hasCode = hasCode || string(raw) != "null"
+		r.code = code
+	}
+	if r.code != 0 {
+		return r, nil
+	}
+	if !hasCode && !hasIDs && !hasNext && !hasMore {
+		return r, errors.New("nothing")
 	}
 	if max(times["order_id_list"], times["next_key"], times["has_more"]) > 1 {
 		return r, errors.New("given twice")
