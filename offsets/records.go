@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/binary"
-	"maps"
 	"slices"
 )
 
@@ -90,8 +89,8 @@ func (s *Stored) Update(group string, p Partition, c *Checkpoint, emit func(key,
 // starts lists the starts of the windows that an Update must examine, in order.
 func (s *Stored) starts(c *Checkpoint, open []*Window) []int64 {
 	r := c.row()
-	starts := slices.AppendSeq(slices.Clone(s.recheck), maps.Keys(r.changed))
-	clear(r.changed)
+	starts := slices.Concat(s.recheck, r.changed)
+	r.changed = r.changed[:0]
 	for _, w := range open {
 		starts = append(starts, w.Start)
 	}

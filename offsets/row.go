@@ -20,13 +20,13 @@ type row struct {
 	// changed holds the starts of windows that were added, removed or changed since the
 	// latest Update, apart from windows open now or then. all = any window may have
 	// changed.
-	changed map[int64]struct{}
+	changed []int64
 	all     bool
 }
 
 func (c *Checkpoint) row() *row {
 	if c.cache == nil || c.cache.tracked != len(c.Windows) {
-		r := &row{tracked: len(c.Windows), changed: make(map[int64]struct{}), all: true}
+		r := &row{tracked: len(c.Windows), all: true}
 		for _, w := range c.Windows {
 			r.enter(w)
 		}
@@ -54,6 +54,14 @@ func (r *row) leave(w *Window) {
 	r.reaching = slices.DeleteFunc(r.reaching, is)
 }
 
+// change notes that a window has changed. A window that is read in many pages between two
+// Updates does not fill the list.
+func (r *row) change(w *Window) {
+	if n := len(r.changed); n == 0 || r.changed[n-1] != w.Start {
+		r.changed = append(r.changed, w.Start)
+	}
+}
+
 func byStart(a, b *Window) int { return cmp.Compare(a.Start, b.Start) }
 
 // insert inserts a window in time order.
@@ -73,11 +81,11 @@ func (c *Checkpoint) Put(from, to int, windows ...*Window) {
 	r := c.row()
 	for _, w := range c.Windows[from:to] {
 		r.leave(w)
-		r.changed[w.Start] = struct{}{}
+		r.change(w)
 	}
 	for _, w := range windows {
 		r.enter(w)
-		r.changed[w.Start] = struct{}{}
+		r.change(w)
 	}
 	switch {
 	case from == 0 && len(windows) <= to:
@@ -125,7 +133,7 @@ func (c *Checkpoint) Open() []*Window {
 func (c *Checkpoint) Reopen(w *Window) {
 	r := c.row()
 	w.State = Open
-	r.changed[w.Start] = struct{}{}
+	r.change(w)
 	if !slices.Contains(r.open, w) {
 		r.open = insert(r.open, w)
 	}
@@ -142,7 +150,7 @@ func (c *Checkpoint) Held() int { return c.row().held }
 func (c *Checkpoint) Forget(w *Window) {
 	r := c.row()
 	r.held -= w.Seen.Len()
-	r.changed[w.Start] = struct{}{}
+	r.change(w)
 	w.Seen, w.Fresh = IDs{}, nil
 }
 
@@ -150,6 +158,6 @@ func (c *Checkpoint) Forget(w *Window) {
 func (c *Checkpoint) Unreach(w *Window) {
 	r := c.row()
 	w.Reach = 0
-	r.changed[w.Start] = struct{}{}
+	r.change(w)
 	r.reaching = slices.DeleteFunc(r.reaching, func(other *Window) bool { return other == w })
 }
