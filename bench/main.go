@@ -67,7 +67,8 @@ func run(ctx context.Context, args []string) error {
 	flags.StringVar(&s.binary, "binary", "bin/orderwalk", "the program to measure")
 	flags.StringVar(&s.other, "beside", "", "another build of the program, to measure in the bare client's place")
 	flags.IntVar(&s.rounds, "rounds", 5, "rounds of each comparison")
-	flags.IntVar(&s.orders, "orders", 2_000_000, "orders of a run at 0 ms a page; at 20 ms it is 40,000 a window")
+	flags.IntVar(&s.orders, "orders", 2_000_000, "orders of a run at 0 ms a page")
+	flags.IntVar(&s.perWindow, "window-orders", windowOrders, "orders of each window of a run at 20 ms a page")
 	flags.IntVar(&s.shops, "shops", manyShops, "shops of kafka/scale and kafka/group")
 	flags.IntVar(&s.lanes, "lanes", manyLanes, "lanes of kafka/scale and kafka/group")
 	flags.IntVar(&s.workers, "workers", groupWorkers, "workers of kafka/group")
@@ -82,7 +83,7 @@ func run(ctx context.Context, args []string) error {
 		return nil
 	case err != nil:
 		return err
-	case s.rounds < 1 || s.orders < pageSize || s.shops < reloads || s.lanes < 1 || s.workers < 2 || flags.NArg() > 0:
+	case s.rounds < 1 || min(s.orders, s.perWindow) < pageSize || s.shops < reloads || s.lanes < 1 || s.workers < 2 || flags.NArg() > 0:
 		return fmt.Errorf("wrong usage: at least 1 round, %d orders, %d shops, 1 lane and 2 workers, no arguments", pageSize, reloads)
 	}
 	pattern, err := regexp.Compile(only)

@@ -15,7 +15,8 @@ type suite struct {
 	binary string
 	other  string // another build, which is measured in the bare client's place; "" = none
 	rounds int
-	orders int
+	// orders are those of a run at 0 ms a page, perWindow of each window at 20 ms.
+	orders, perWindow int
 	// shops and lanes are those of kafka/scale and kafka/group, workers the latter's,
 	// settings their workers', such as "POLL_INTERVAL=60s".
 	shops, lanes, workers int
@@ -40,8 +41,8 @@ var scenarios = []scenario{
 }
 
 const (
-	// ordersPerWindow at 20 ms a page, which is 8 s.
-	ordersPerWindow = 40_000
+	// windowOrders at 20 ms a page, which is 8 s.
+	windowOrders = 40_000
 	// startOrders are enough to see the first, restartOrders enough to die in the middle.
 	startOrders, restartOrders = 1_000, 10_000
 	// span is the range of every run, a little more than a day.
@@ -55,9 +56,10 @@ var (
 	restartTarget = atMost(1, 1)
 )
 
-func (s scenario) load(orders int) load {
+// load is the orders of a run at 0 ms, or perWindow for each window at 20 ms.
+func (s scenario) load(orders, perWindow int) load {
 	if s.latency > 0 {
-		orders = ordersPerWindow * s.windows
+		orders = perWindow * s.windows
 	}
 	return newLoad(orders, s.latency)
 }
@@ -146,7 +148,7 @@ func (s *suite) pair(ctx context.Context, b *bench, round int, l load, windows i
 
 func (s *suite) compare(ctx context.Context, b *bench, name string, sc scenario) error {
 	var rate, cpu, broker, peak series
-	l := sc.load(s.orders)
+	l := sc.load(s.orders, s.perWindow)
 	for round := range s.rounds {
 		s.progress(name, round)
 		both, err := s.pair(ctx, b, round, l, sc.windows)
