@@ -31,14 +31,19 @@ type Stored struct {
 	Fault      error               // why it cannot be read; nil = it can
 }
 
-// Offsets reads what is committed of a shop. It asks Kafka, so any worker may call it.
+// Offsets reads what is committed of a shop. It asks Kafka, so any worker may call it. The
+// answer must not be changed: others may have the same one.
 func (c *Connector) Offsets(ctx context.Context, shop Shop) (Stored, error) {
 	l, err := c.lonelyLane(shop)
 	if err != nil {
 		return Stored{}, err
 	}
-	stored, _, _, err := l.stored(ctx, shop.partition())
-	return stored, err
+	loaded, err := c.readings.of(ctx, l, shop.partition())
+	if err != nil {
+		return Stored{}, err
+	}
+	stored, _ := storedIn(loaded, shop.partition())
+	return stored, nil
 }
 
 // Alter replaces what is committed of a shop with what edit returns for it: nil forgets
@@ -99,6 +104,12 @@ func (l *lane) stored(ctx context.Context, p offsets.Partition) (s Stored, recor
 	if err != nil {
 		return Stored{}, offsets.Stored{}, 0, err
 	}
+	s, records = storedIn(loaded, p)
+	return s, records, end, nil
+}
+
+// storedIn returns what a lane holds of a source partition.
+func storedIn(loaded offsets.Lane, p offsets.Partition) (s Stored, records offsets.Stored) {
 	s = Stored{Partition: p, Fault: loaded.Faults[p]}
 	if s.Fault == nil {
 		s.Fault = loaded.Unread
@@ -106,7 +117,7 @@ func (l *lane) stored(ctx context.Context, p offsets.Partition) (s Stored, recor
 	if shop := loaded.Shops[p]; shop != nil {
 		s.Checkpoint, records = shop.Checkpoint, shop.Stored
 	}
-	return s, records, end, nil
+	return s, records
 }
 
 // alter is one attempt of Alter. topics are all orders topics of the lane: a transaction

@@ -109,6 +109,7 @@ type Connector struct {
 	extra    chan struct{} // see extraWindows.tokens
 	turns    *turns
 	demand   demand // for extra windows
+	readings readings
 	ids      *idBudget
 
 	mu          sync.Mutex

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -9,6 +10,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -94,9 +96,10 @@ func offsetsListCommand(streams Streams) *cobra.Command {
 	return cmd
 }
 
-// offsetsAtOnce is how many shops are asked for at the same time: for each, a worker reads
-// a partition of the offsets topic.
-const offsetsAtOnce = 4
+// offsetsAtOnce is how many shops are asked for at the same time. A worker reads a lane of
+// the offsets topic once for all that are asked for meanwhile, so they are asked for lane by
+// lane.
+const offsetsAtOnce = 64
 
 // listOffsets prints the offsets of each shop, in order and as soon as they are known. A
 // shop whose offsets cannot be read does not keep the others from being printed.
@@ -113,20 +116,28 @@ func listOffsets(ctx context.Context, client *workerClient, shops []fleet.Shop, 
 	var asking errgroup.Group
 	defer func() { _ = asking.Wait() }() // no function of it returns an error
 	defer stop()
+	count := newCountLine(streams, len(shops), "shops read")
+	defer count.end()
+	byLane := make([]int, len(shops))
+	for i := range byLane {
+		byLane[i] = i
+	}
+	slices.SortStableFunc(byLane, func(a, b int) int { return cmp.Compare(shops[a].Lane, shops[b].Lane) })
 	asking.Go(func() error {
 		var each errgroup.Group
 		each.SetLimit(offsetsAtOnce)
-		for i, s := range shops {
+		for _, i := range byLane {
 			each.Go(func() error {
 				var body struct{ Offsets json.RawMessage }
-				err := client.get(ctx, offsetsPath(s.Name), &body)
+				err := client.get(ctx, offsetsPath(shops[i].Name), &body)
+				count.one(err != nil)
 				answers[i] <- answer{body.Offsets, err}
 				return nil
 			})
 		}
 		return each.Wait()
 	})
-	out := bufio.NewWriter(streams.Out)
+	out := bufio.NewWriter(count.above(streams.Out))
 	var unread []string
 	for i, s := range shops {
 		got := <-answers[i]
@@ -134,7 +145,7 @@ func listOffsets(ctx context.Context, client *workerClient, shops []fleet.Shop, 
 		switch {
 		case errors.As(got.err, &refused) && refused.status == http.StatusInternalServerError && len(shops) > 1:
 			unread = append(unread, s.Name)
-			if _, err := fmt.Fprintf(streams.Err, "%s: %s\n", s.Name, refused.message); err != nil {
+			if _, err := fmt.Fprintf(count.above(streams.Err), "%s: %s\n", s.Name, refused.message); err != nil {
 				return err
 			}
 			continue

@@ -94,7 +94,7 @@ func (f workerFlags) client(w io.Writer) (*workerClient, error) {
 		given:     *f.url != "",
 		patience:  conflictTimeout,
 		http: &http.Client{
-			Transport: &http.Transport{TLSClientConfig: encryption}, // without a proxy
+			Transport: &http.Transport{TLSClientConfig: encryption, MaxIdleConnsPerHost: offsetsAtOnce}, // without a proxy
 			// The token goes to no other address.
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
