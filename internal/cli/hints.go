@@ -11,6 +11,7 @@ import (
 	"orderwalk/internal/budget"
 	"orderwalk/internal/control"
 	"orderwalk/internal/group"
+	"orderwalk/internal/grouplog"
 	"orderwalk/internal/kafkaconn"
 	"orderwalk/internal/platform"
 	"orderwalk/internal/topics"
@@ -73,6 +74,7 @@ func shopHint(err error) string {
 	var deleted *connector.DeletedError
 	var unread *connector.UnreadError
 	var held *budget.HeldError
+	var moved *grouplog.MovedError
 	switch {
 	case errors.As(err, &dense) && dense.End-dense.Start == 1:
 		return "one second cannot be divided: ask the vendor to list more for one range, or read this time with a separate group for each status (a status filter)"
@@ -80,6 +82,8 @@ func shopHint(err error) string {
 		return "lower ORDERWALK_MIN_WINDOW"
 	case errors.As(err, &misplaced):
 		return "restore the topic's former number of partitions (copy it to a new topic), or write a tombstone for the old record to start over on purpose"
+	case errors.As(err, &moved):
+		return "restore the topic's former number of partitions: copy it to a new topic, each record to its partition; or set ORDERWALK_OFFSETS_TOPIC or ORDERWALK_GROUP to start over on purpose"
 	case errors.As(err, &grown):
 		return "restart the worker: it then rejects each shop whose lane has changed and reports what to do"
 	case errors.As(err, &lost):

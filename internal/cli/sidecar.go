@@ -113,6 +113,9 @@ func (a *sidecar) connector(cfg *config.Config, metrics *connector.Metrics, log 
 			if err := fleet().Prepare(ctx); err != nil {
 				return err
 			}
+			if err := a.log.Moved(ctx); err != nil {
+				return err
+			}
 			a.levels.Begin() // Prepare has read the log
 			return nil
 		},
