@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"strconv"
 
 	"orderwalk/connector"
@@ -83,9 +84,13 @@ func (s *Server) resetOffsets(w http.ResponseWriter, r *http.Request) { s.alter(
 
 func (s *Server) alter(w http.ResponseWriter, r *http.Request, entries []offsets.Entry, done string) {
 	name := r.PathValue("name")
-	dry, _ := strconv.ParseBool(r.URL.Query().Get("dry_run"))
+	dry, err := dryRun(r)
+	if err != nil {
+		writeError(w, http.StatusBadRequest, err.Error())
+		return
+	}
 	var again fleet.Again
-	err := committing(r, func(ctx context.Context) (err error) {
+	err = committing(r, func(ctx context.Context) (err error) {
 		again, err = s.Fleet.Alter(ctx, name, entries, dry)
 		return err
 	})
@@ -97,6 +102,26 @@ func (s *Server) alter(w http.ResponseWriter, r *http.Request, entries []offsets
 		writeJSON(w, http.StatusOK, map[string]string{"message": done})
 	}
 }
+
+// dryRun reports whether a call only asks what it would change. Other parameters that are
+// not understood count as not given, as with Connect; this one would alter what its caller
+// only wanted to look at.
+func dryRun(r *http.Request) (dry bool, err error) {
+	query, err := url.ParseQuery(r.URL.RawQuery)
+	for i, given := range query["dry_run"] {
+		one, wrong := strconv.ParseBool(given)
+		if wrong != nil || i > 0 && one != dry {
+			err = errDryRun
+		}
+		dry = one
+	}
+	if err != nil {
+		return false, errDryRun
+	}
+	return dry, nil
+}
+
+var errDryRun = errors.New("the query is not understood, so nothing was changed: give dry_run=true, or no dry_run")
 
 // offsetsRefused answers a call about offsets that failed, and reports whether it did.
 func (s *Server) offsetsRefused(w http.ResponseWriter, name string, err error) bool {
