@@ -79,13 +79,15 @@ func (f *Fleet) complete(ctx context.Context, shops []Shop, only string) []Shop 
 		}
 		w, assigned := owner[s.Lane]
 		shops[i].State, shops[i].Worker = Unknown, w.ID
-		switch why := failed[w.ID]; {
+		switch why, asked := failed[w.ID]; {
 		case err != nil:
 			shops[i].Worker, shops[i].Reason = "", err.Error()
 		case !assigned:
 			shops[i].Reason = fmt.Sprintf("no worker has lane %d", s.Lane)
 		case why != nil:
 			shops[i].Reason = why.Error()
+		case asked:
+			shops[i].Reason = fmt.Sprintf("worker %s has lane %d and does not walk the shop: it is about to, or its configuration does not list the shop", w.ID, s.Lane)
 		default:
 			shops[i].Reason = "lane " + fmt.Sprint(s.Lane) + " is being opened"
 		}

@@ -170,3 +170,22 @@ func TestAnyWorkerAnswersForAll(t *testing.T) {
 	f.worker("c")
 	f.all("c", "PAUSED", map[string]string{"shop1": "RUNNING", "shop2": "STOPPED", "shop3": "RUNNING"})
 }
+
+// TestAWorkerThatDoesNotListAShop: two workers of a group have different shops files, and the
+// one that has a shop's lane does not list it. That is what the other one says of the shop.
+func TestAWorkerThatDoesNotListAShop(t *testing.T) {
+	t.Parallel()
+	f := startFleet(t, 8)
+	f.worker("a")
+	f.all("a", "RUNNING", nil)
+	few := filepath.Join(t.TempDir(), "few.yaml")
+	if err := os.WriteFile(few, []byte("shops:\n- {app_id: wxsimulated0000001, app_secret: simulated-secret-1, name: shop0}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f.env = append(f.env, "ORDERWALK_SHOPS_FILE="+few)
+	f.worker("b")
+	eventually(t, "worker a says why", func() bool {
+		_, body := get(t, f.pages["a"]+"/shops")
+		return strings.Contains(body, "its configuration does not list the shop") && strings.Contains(body, "worker b has lane ")
+	})
+}
