@@ -170,7 +170,13 @@ func runDev(ctx context.Context, c Streams, dir string, orders int, fresh bool) 
 		defer stopServing()
 		return w.run(walking)
 	})
-	return group.Wait()
+	if err = group.Wait(); err != nil {
+		// Its Kafka only says "Unknown" of a disk that is full.
+		if full := data.tryWrite(); full != nil {
+			return fmt.Errorf("%w; %w", err, full)
+		}
+	}
+	return err
 }
 
 func devShops(w devWorld) []simulator.Shop {

@@ -133,6 +133,17 @@ func (d *devData) write(name, text string) (string, error) {
 	return path, nil
 }
 
+// tryWrite returns why nothing can be written to the folder; nil = it can.
+func (d *devData) tryWrite() error {
+	path := filepath.Join(d.dir, "try")
+	err := os.WriteFile(path, make([]byte, 64<<10), 0o600)
+	_ = os.Remove(path)
+	if err != nil {
+		return fmt.Errorf("write data folder: %w", err)
+	}
+	return nil
+}
+
 // stateKey returns the path of the key file for a platform's stored tokens, which
 // it creates once.
 func (d *devData) stateKey() (string, error) {
