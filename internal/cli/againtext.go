@@ -61,6 +61,9 @@ func againText(a fleet.Again) []string {
 	default:
 		say("The walk goes on at %s and publishes nothing again.", timeText(a.From))
 	}
+	if a.Unread > 0 {
+		say("NOT READ TO THEIR ENDS: windows of %s before that time, in which the walk is now.", span(a.Unread))
+	}
 	if a.SecondPasses > 0 {
 		say("%s before that time %s no second pass (LOOKBACK): orders that the API shows there late are not published.", count(a.SecondPasses, "window"), getGets(a.SecondPasses))
 	}

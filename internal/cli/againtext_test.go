@@ -22,6 +22,7 @@ func TestWhatAnAlterationPublishesAgain(t *testing.T) {
 		{fleet.Again{From: 10 * day, To: 11 * day, Windows: 1, Calls: 1, SecondPasses: 3}, []string{"How many they are is not known", "3 windows before that time get no second pass"}, "about"},
 		{fleet.Again{From: 11 * day, To: 10 * day, Skipped: day}, []string{"goes forward", "NOT READ: the orders of the 24h in between."}, "again"},
 		{fleet.Again{From: 10 * day, To: 10 * day, SecondPasses: 1}, []string{"publishes nothing again", "1 window before that time gets no second pass"}, "NOT READ"},
+		{fleet.Again{From: 10 * day, To: 11 * day, Windows: 1, Calls: 1, Unread: 3600}, []string{"goes back", "NOT READ TO THEIR ENDS: windows of 1h before that time"}, "goes forward"},
 		{fleet.Again{From: 10 * day}, []string{"Nothing is stored yet: the walk begins at 1970-01-11T"}, "again"},
 		{fleet.Again{Reset: true, From: 10 * day}, []string{"Nothing is stored, so nothing changes."}, "again"},
 		{fleet.Again{Damaged: true, Reset: true, From: 10 * day}, []string{"cannot be read. The walk begins again at 1970-01-11T", "publishes the orders since then again"}, "nothing changes"},

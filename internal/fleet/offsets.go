@@ -62,6 +62,9 @@ type Again struct {
 	// Skipped is the time between the old and a later new watermark, in seconds, whose
 	// orders are not read.
 	Skipped int64 `json:"skipped_seconds,omitempty"`
+	// Unread is how many seconds of windows that are being read will not be read to their
+	// ends: their remaining orders are not published. Skipped begins after them.
+	Unread int64 `json:"unread_seconds,omitempty"`
 	// SecondPasses is how many windows before From lose their second pass: orders that
 	// become visible there from now on are not published.
 	SecondPasses int `json:"second_passes_dropped,omitempty"`
@@ -183,6 +186,7 @@ func difference(was, is *offsets.Checkpoint, p window.Policy, now time.Time) (a 
 			a.SecondPasses++
 		}
 	}
+	a.Unread = dropped(was, is, a.From)
 	if a.From >= a.To {
 		a.Skipped = max(0, a.From-a.To)
 		return a
@@ -199,6 +203,28 @@ func difference(was, is *offsets.Checkpoint, p window.Policy, now time.Time) (a 
 	a.Windows, a.Calls = effort.Windows, effort.First+effort.Second
 	a.Orders = known.Orders(a.From, a.To)
 	return a
+}
+
+// dropped returns how many seconds of windows in their first pass are not read any more
+// after an edit, which makes the walk go on at from.
+func dropped(was, is *offsets.Checkpoint, from int64) (seconds int64) {
+	var next []*offsets.Window
+	end := from
+	if is != nil && len(is.Windows) > 0 {
+		next, end = is.Windows, is.Frontier()
+	}
+	for _, w := range was.Windows {
+		if w.Finished() {
+			continue
+		}
+		seconds += max(0, min(w.End, end)-w.Start)
+		for _, n := range next {
+			if n.State != offsets.Settled {
+				seconds -= max(0, min(w.End, n.End)-max(w.Start, n.Start))
+			}
+		}
+	}
+	return seconds
 }
 
 // find returns a shop by its name, or by its app ID if it is the only shop of it. A shop

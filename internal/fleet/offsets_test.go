@@ -43,6 +43,23 @@ func TestDifference(t *testing.T) {
 	if cut := difference(was, open, p, clock); cut.From != cut.To || cut.Orders != 0 {
 		t.Errorf("the last window is read again and publishes nothing twice: %+v", cut)
 	}
+	// Of a backfill that reads two windows at once, the time before the new watermark is
+	// not read to its end.
+	two := &offsets.Checkpoint{Watermark: now - 7200, Windows: []*offsets.Window{
+		{Start: now - 7200, End: now - 5400, State: offsets.Open, Pass: 1, PageSize: 100}, {Start: now - 5400, End: now - 3600, State: offsets.Open, Pass: 1, PageSize: 100}}}
+	settled := &offsets.Checkpoint{Watermark: now - 5400, Windows: []*offsets.Window{
+		{Start: now - 7200, End: now - 5400, State: offsets.Settled, Pass: 1, PageSize: 100}, two.Windows[1]}}
+	for name, c := range map[string]struct {
+		is              *offsets.Checkpoint
+		unread, skipped int64
+	}{
+		"inside the second": {at(now - 4500), 2700, 0}, "inside the first": {at(now - 7000), 200, 0}, "beyond both": {at(now - 3000), 3600, 600}, "before both": {at(now - 9000), 0, 0},
+		"one is settled": {settled, 1800, 0}, "the second is dropped": {&offsets.Checkpoint{Watermark: now - 7200, Windows: two.Windows[:1]}, 0, 0}, "the same": {two, 0, 0}, "reset": {nil, 0, 0},
+	} {
+		if got := difference(two, c.is, p, clock); got.Unread != c.unread || got.Skipped != c.skipped {
+			t.Errorf("%s: %+v, want unread %d and skipped %d", name, got, c.unread, c.skipped)
+		}
+	}
 	p.Start = 0
 	if reset := difference(was, nil, p, clock); !reset.Reset || reset.Calls != 0 || reset.Skipped != 3600 || reset.SecondPasses != 1 {
 		t.Errorf("reset of a shop without a start time: %+v", reset)
