@@ -115,6 +115,11 @@ func Edit(p Partition, c *Checkpoint, entries []Entry, now int64) (*Checkpoint, 
 	if edited.Watermark <= 0 {
 		return nil, &EntryError{nil, fmt.Sprintf("watermark %d is no unix second", edited.Watermark)}
 	}
+	for _, w := range edited.Windows {
+		if w.State != Settled && w.End-w.Asked() > longest {
+			return nil, &EntryError{p.windowEntry(w.Start), fmt.Sprintf("the range from asked_from or window_start to window_end is %d seconds long, and the API lists no more than seven days (%d)", w.End-w.Asked(), longest)}
+		}
+	}
 	if replaced && edited.Begin == 0 {
 		edited.Begin = edited.Watermark
 		if c != nil && c.Begin > 0 {
@@ -124,6 +129,10 @@ func Edit(p Partition, c *Checkpoint, entries []Entry, now int64) (*Checkpoint, 
 	keepIDs(c, edited)
 	return edited, nil
 }
+
+// longest is the length of the longest range that the API lists, in seconds. Settled windows
+// are not listed again.
+const longest = 7 * 24 * 3600
 
 // build makes a checkpoint of values, as a worker does that reads them.
 func build(p Partition, values map[Key][]byte, given map[Key]Entry) (*Checkpoint, error) {

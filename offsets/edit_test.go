@@ -118,6 +118,8 @@ func TestEditsThatAreRefused(t *testing.T) {
 		`[{"partition":` + window + `,"offset":{"window_start":1658516400,"window_end":1658516300,"page_size":10,"state":"open"}}]`:                            "is not after window_start",
 		`[{"partition":` + window + `,"offset":{"window_start":1658516401,"window_end":1658523600,"page_size":10}}]`:                                           "not the key's",
 		`[{"partition":` + window + `,"offset":{"window_start":1658516400,"window_end":1658523600,"page_size":10,"pass":1,"state":"waiting","next_key":"k"}}]`: "open window",
+		`[{"partition":` + shop + `,"offset":{"watermark":1658516400,"window_start":1658516400,"window_end":1659121201,"page_size":10}}]`:                      "no more than seven days",
+		`[{"partition":` + shop + `,"offset":{"watermark":1658516400,"window_start":1658516400,"window_end":1658516401,"page_size":10,"asked_from":5}}]`:       "no more than seven days",
 		`[{"partition":` + window + `,"offset":{"window_start":1658516400,"window_end":1658523600,"page_size":1000}}]`:                                         "page_size 1000",
 		`[{"partition":` + window + `,"offset":{"window_start":1658516400,"window_end":4000000001,"page_size":10}}]`:                                           "in the future",
 	} {
