@@ -61,6 +61,7 @@ type followed struct {
 // readRange is a range that is read to its end, as it was configured.
 type readRange struct {
 	start, end int64
+	mark       int64        // the watermark then
 	missing    *UnreadError // the time between its start and where the walk began; nil = none
 }
 
@@ -107,9 +108,15 @@ func (cr *checkpointReader) done(ctx context.Context, lane int, shops []Shop) (d
 	err = cr.follow(ctx, lane)
 	left := make(map[offsets.Partition]Shop)
 	for _, shop := range shops {
-		if e, known := l.ended[shop.partition()]; !known || e.end != shop.Policy.End || e.start != shop.Policy.Start {
-			left[shop.partition()] = shop
+		p := shop.partition()
+		switch e, known := l.ended[p]; {
+		case known && e.end == shop.Policy.End && e.start == shop.Policy.Start:
+			continue
+		case known: // it has another range now, and may have no reason to commit anything
+			l.marks[p] = e.mark
+			delete(l.ended, p)
 		}
+		left[p] = shop
 	}
 	if err == nil && len(left) > 0 {
 		err = cr.look(ctx, lane, left)
@@ -148,7 +155,7 @@ func (cr *checkpointReader) look(ctx context.Context, lane int, left map[offsets
 	l.nextWhole = time.Now().Add(max(leastRest, readingRest*time.Since(began)))
 	for p, shop := range left {
 		if !newer[p] && finished(loaded, shop) {
-			l.ended[p] = readRange{shop.Policy.Start, shop.Policy.End, unread(loaded.Shops[p].Checkpoint, shop)}
+			l.ended[p] = readRange{shop.Policy.Start, shop.Policy.End, l.marks[p], unread(loaded.Shops[p].Checkpoint, shop)}
 			delete(l.marks, p)
 			delete(left, p)
 		}
