@@ -165,6 +165,7 @@ func (l *life) drawActs(rnd *rand.Rand) {
 		from, lasts := time.Duration(l.pace.Int64N(int64(l.length))), between(l.pace, time.Second, 2*time.Minute)
 		l.add(from, fmt.Sprintf("pushes for %v", lasts), func(s *stage) { s.pushed = time.Now().Add(lasts) })
 	}
+	l.drawOperators()
 	slices.SortStableFunc(l.acts, func(a, b act) int { return cmp.Compare(a.at, b.at) })
 	l.last = current
 }

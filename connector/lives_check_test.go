@@ -24,7 +24,7 @@ type taken struct {
 func (s *stage) check(calm time.Time) {
 	marks := s.watermarks()
 	orders := make(map[offsets.Partition]map[string][]taken)
-	for _, r := range s.published() {
+	for _, r := range s.allPublished() {
 		v := decodeOrder(s, r)
 		p := offsets.Partition{Shop: v.Shop, Range: v.TimeRange}
 		if orders[p] == nil {
@@ -157,7 +157,7 @@ func same(a, b *simulator.Range) bool { return (a == nil) == (b == nil) && (a ==
 // invariant 1.
 func (s *stage) agree() {
 	published := make(map[offsets.Partition]map[string]bool)
-	for _, r := range s.published() {
+	for _, r := range s.allPublished() {
 		v := decodeOrder(s, r)
 		p := offsets.Partition{Shop: v.Shop, Range: v.TimeRange}
 		if published[p] == nil {

@@ -21,6 +21,9 @@ func (s *stage) finish(calm time.Time, rnd *rand.Rand) {
 		// Windows of three LOOKBACKs without orders are read again at once.
 		target += 4 * int64(max(s.life.first.policies[0].Lookback, s.life.last.policies[0].Lookback)/time.Second)
 	}
+	if s.life.has("offset_keys") { // what leaving orders have hidden is found by second passes
+		target += 2 * int64(s.life.last.policies[0].Lookback/time.Second)
+	}
 	for {
 		s.look()
 		over := true

@@ -34,6 +34,8 @@ type life struct {
 	length  time.Duration
 	// pace draws pushes and how far polls may stretch.
 	pace *rand.Rand
+	// ops draws what operators do; see operators.
+	ops *rand.Rand
 }
 
 // walk is a shop as the connector is configured with it: an app ID and a kind of time.
@@ -71,7 +73,7 @@ func between(rnd *rand.Rand, least, most time.Duration) time.Duration {
 // newLife draws a life that begins at now.
 func newLife(seed uint64, now int64) *life {
 	rnd := rand.New(rand.NewPCG(seed, 10))
-	l := &life{seed: seed, bounded: rnd.IntN(2) == 0, startNow: rnd.IntN(8) == 0, pods: 1 + rnd.IntN(3), length: between(rnd, 15*time.Second, 3*time.Minute), pace: rand.New(rand.NewPCG(seed, 12))}
+	l := &life{seed: seed, bounded: rnd.IntN(2) == 0, startNow: rnd.IntN(8) == 0, pods: 1 + rnd.IntN(3), length: between(rnd, 15*time.Second, 3*time.Minute), pace: rand.New(rand.NewPCG(seed, 12)), ops: rand.New(rand.NewPCG(seed, 13))}
 	l.heartbeat = between(rnd, 500*time.Millisecond, 3*time.Second)
 	l.drawLasting(rnd)
 	past := l.bounded && !l.startNow && rnd.IntN(2) == 0 // END_TIME is past when the life begins

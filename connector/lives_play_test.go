@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -24,16 +25,18 @@ const (
 type stage struct {
 	*testbed
 	life    *life
-	current deploy
+	current deploy // ops.mu guards it
 	pods    []*pod
 	on      []string // faults that are on, as text
 	began   time.Time
+	noting  sync.Mutex
 	journal []string
 	calm    bool
 	pushed  time.Time    // until then the vendor pushes what happens
 	ending  []*process   // killed but not ended yet
 	broken  atomic.Int32 // number of broker faults that are on
 	dial    func(ctx context.Context, network, address string) (net.Conn, error)
+	ops     operators
 }
 
 // pod is a worker's place: a name, a network, and the process that runs there now.
@@ -41,11 +44,15 @@ type pod struct {
 	name string
 	link *link
 	run  *process  // nil while it is down
+	all  []Shop    // all walks, with the clients of run
+	own  *deploy   // of this worker alone, except for the end; nil = as the others
 	back time.Time // when it starts again, while it is down
 	done bool      // it has ended on its own without an error
 }
 
 func (s *stage) note(format string, args ...any) {
+	s.noting.Lock()
+	defer s.noting.Unlock()
 	s.journal = append(s.journal, fmt.Sprintf("%9.3fs ", time.Since(s.began).Seconds())+fmt.Sprintf(format, args...))
 }
 
@@ -76,12 +83,17 @@ func (s *stage) play() (calm time.Time) {
 			p.run.plug.mend()
 		}
 	}
-	if s.current.absent >= 0 || s.current.end != l.last.end {
+	gently, restart := s.calmOperators()
+	if restart || s.current.absent >= 0 || s.current.end != l.last.end {
 		s.redeploy(l.last, false)
 	}
 	s.wait(calm.Add(calmGrace))
 	s.expire()
 	s.note("what has failed begins again, and what would wait for tomorrow")
+	if gently && !l.has("per_day_limit") {
+		s.restartFailed()
+		return calm
+	}
 	for i, p := range s.pods {
 		// A worker that was refused for the day remembers that, even while
 		// another worker owns the shop.
@@ -89,7 +101,7 @@ func (s *stage) play() (calm time.Time) {
 			s.stop(i, time.Second)
 		}
 	}
-	s.current = l.last
+	s.deployed(l.last)
 	return calm
 }
 
@@ -111,6 +123,11 @@ func (s *stage) look() {
 		if p.run != nil {
 			select {
 			case <-p.run.ended:
+				if p.run.err == nil && s.outdated(p.run) {
+					s.note("%s is at the end of a list that has changed", p.name)
+					s.down(p, time.Second)
+					continue
+				}
 				if p.run.err == nil {
 					p.run, p.done = nil, true
 					s.note("%s is at its end", p.name)
@@ -197,15 +214,18 @@ func (s *stage) more() {
 }
 
 func (s *stage) up(p *pod) {
+	s.ops.mu.Lock()
+	current := s.current
+	s.ops.mu.Unlock()
 	var shops []shop
 	for i, w := range s.life.walks {
-		if i != s.current.absent {
-			shops = append(shops, shop{appID: w.appID, name: w.name, policy: s.current.policies[i], rate: w.rate})
-		}
+		shops = append(shops, shop{appID: w.appID, name: w.name, policy: current.policies[i], rate: w.rate})
 	}
 	s.testbed.pod, s.testbed.dial = p.name, p.link.DialContext
-	p.run = s.start(shops...)
+	p.run = s.prepare(shops...)
 	s.testbed.dial = s.dial
+	s.prepareList(p)
+	s.run(p.run)
 	s.note("%s starts", p.name)
 }
 
@@ -263,9 +283,15 @@ func (s *stage) unplug(i int, lasts time.Duration) {
 	})
 }
 
+func (s *stage) deployed(d deploy) {
+	s.ops.mu.Lock()
+	defer s.ops.mu.Unlock()
+	s.current = d
+}
+
 // roll gives each worker another configuration, one after another.
 func (s *stage) roll(d deploy) {
-	s.current = d
+	s.deployed(d)
 	for i := range s.pods {
 		s.stop(i, time.Duration(i+1)*time.Second)
 	}
@@ -286,7 +312,7 @@ func (s *stage) redeploy(d deploy, kill bool) {
 	if s.broken.Load() == 0 {
 		s.agree()
 	}
-	s.current = d
+	s.deployed(d)
 	for _, p := range s.pods {
 		p.done = false
 		s.up(p)
@@ -308,5 +334,9 @@ func (s *stage) leave() {
 	}
 	for _, run := range s.processes {
 		run.kill()
+	}
+	s.ops.acts.Wait()
+	for _, run := range s.processes {
+		run.transport.CloseIdleConnections() // an act of operators may have outlived it
 	}
 }
