@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"net"
@@ -64,6 +66,10 @@ func startBroker(listener net.Listener, data *devData) (_ *devBroker, err error)
 		}),
 		kfake.ListenFn(func(string, string) (net.Listener, error) { return listener, nil }),
 	)
+	var damaged *json.SyntaxError
+	if errors.As(err, &damaged) {
+		return nil, fmt.Errorf("read Kafka's data: %s is damaged: %w; start again with --fresh", dir, err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("start Kafka in this process: %w", err)
 	}

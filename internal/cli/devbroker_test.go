@@ -252,3 +252,20 @@ func TestDevBrokerListsAbortedTransactionsInLongAnswers(t *testing.T) {
 		})
 	}
 }
+
+// A damaged file of Kafka's own says that it is.
+func TestDevBrokerWithADamagedFile(t *testing.T) {
+	data := &devData{dir: t.TempDir()}
+	openBroker(t, data).close()
+	if err := os.WriteFile(filepath.Join(data.dir, "kafka", "quotas.json"), []byte(`{"v`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var lc net.ListenConfig
+	listener, err := lc.Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := startBroker(listener, data); err == nil || !strings.Contains(err.Error(), "start again with --fresh") {
+		t.Error(err)
+	}
+}
