@@ -22,10 +22,13 @@ func (e *fileError) Unwrap() error { return e.error }
 // watch calls load when the shops file is another than it was when it was read, until ctx
 // ends. The start may be long ago if Kafka was unreachable. A file with faults changes
 // nothing and is reported once.
+//
+// A file that changes from look to look is still being written. What is there so far may be
+// valid without the last shops: they would stop, and a bounded run would end without them.
 func watch(ctx context.Context, file string, seen config.FileState, log *slog.Logger, load func() error) {
 	ticker := time.NewTicker(lookEvery)
 	defer ticker.Stop()
-	logged := ""
+	logged, before := "", seen
 	for {
 		select {
 		case <-ctx.Done():
@@ -33,7 +36,9 @@ func watch(ctx context.Context, file string, seen config.FileState, log *slog.Lo
 		case <-ticker.C:
 		}
 		latest := config.Look(file)
-		if latest == seen && logged == "" {
+		written := latest == before
+		before = latest
+		if !written || latest == seen && logged == "" {
 			continue
 		}
 		// Log an error again only if the file or its faults change. Errors of

@@ -5,8 +5,10 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"orderwalk/internal/config"
 )
@@ -49,4 +51,37 @@ func TestAShopsFileIsReadAgainAfterAChange(t *testing.T) {
 	if n := loads(); n != 1 {
 		t.Errorf("a file that changed before it was watched was read %d times", n)
 	}
+}
+
+// TestAShopsFileIsNotReadWhileItIsWritten: the first lines of one are a valid file with
+// fewer shops.
+func TestAShopsFileIsNotReadWhileItIsWritten(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "shops.yaml")
+	text := "shops:\n"
+	write := func() {
+		text += "- {app_id: wx1, app_secret: s}\n"
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write()
+	synctest.Test(t, func(t *testing.T) {
+		var read []int
+		ctx, cancel := context.WithTimeout(t.Context(), 6*lookEvery+lookEvery/2)
+		defer cancel()
+		go func() {
+			time.Sleep(lookEvery / 2)
+			for range 3 {
+				write()
+				time.Sleep(lookEvery)
+			}
+		}()
+		watch(ctx, file, config.Look(file), slog.New(slog.DiscardHandler), func() error {
+			read = append(read, strings.Count(text, "wx1"))
+			return nil
+		})
+		if len(read) != 1 || read[0] != 4 {
+			t.Errorf("the file was read with %v shops, want once with 4", read)
+		}
+	})
 }
