@@ -93,6 +93,13 @@ func (l *Log) Follow(ctx context.Context) {
 	posting.Go(func() { l.post(ctx) })
 	for {
 		err := l.reader().Follow(ctx, l.cfg.Topic, l.partition, l.position(), l.add)
+		if errors.Is(err, txn.ErrBeyondEnd) {
+			l.cfg.Log.Warn("the group's log has lost records; reading it from its beginning: was the topic deleted and created again, or did a replica that was behind become leader?",
+				"topic", l.cfg.Topic, "partition", l.partition, "position", l.position())
+			if err = l.rewind(ctx); err == nil {
+				continue
+			}
+		}
 		if ctx.Err() != nil {
 			return
 		}
