@@ -73,7 +73,7 @@ func (c *Connector) Alter(ctx context.Context, shop Shop, edit func(Stored) (*of
 	var doubtful *string // the entries of an edit whose commit is in doubt
 	for range alterAttempts {
 		err = l.alter(ctx, shop.partition(), topics, edit, &doubtful)
-		if !errors.Is(err, txn.ErrFenced) && !errors.Is(err, txn.ErrInDoubt) {
+		if !errors.Is(err, txn.ErrFenced) && !errors.Is(err, txn.ErrInDoubt) && !errors.Is(err, txn.ErrOutdated) {
 			return err
 		}
 		if err := pause.Sleep(ctx); err != nil {
@@ -136,7 +136,7 @@ func (l *lane) alter(ctx context.Context, p offsets.Partition, topics []string, 
 	if err != nil {
 		return err
 	}
-	w.Relies(l.cfg.OffsetsTopic, int32(l.number), end)
+	w.Relies(l.cfg.OffsetsTopic, int32(l.number), end, (&offsets.Loader{Group: l.cfg.Group}).Wants)
 	if *doubtful != nil && stored.Fault == nil && **doubtful == entriesOf(p, stored.Checkpoint) {
 		return nil // the commit that was in doubt
 	}

@@ -233,7 +233,7 @@ func (l *lane) live(ctx context.Context, encoders map[string]record.Encoder) err
 	if err != nil {
 		return err
 	}
-	writer.Relies(l.cfg.OffsetsTopic, int32(l.number), end)
+	writer.Relies(l.cfg.OffsetsTopic, int32(l.number), end, (&offsets.Loader{Group: l.cfg.Group}).Wants)
 	l.showStored(loaded)
 	members := l.toWalk()
 	if err := l.failMisplaced(ctx, &loaded, members); err != nil {

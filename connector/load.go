@@ -17,7 +17,7 @@ const mostReadings = 20
 var errCleaned = errors.New("the log cleaner keeps removing tombstones while the partition is read: raise delete.retention.ms of the offsets topic to a minute or more")
 
 // load reads the lane's partition from its beginning to its end, read_committed. It
-// also returns the offset after the last record. wanted selects source partitions; nil
+// also returns the end. wanted selects source partitions; nil
 // = all of the group's.
 //
 // The log cleaner may remove a tombstone during the reading, after the older value of
@@ -35,7 +35,11 @@ func (l *lane) load(ctx context.Context, wanted func(offsets.Partition) bool) (o
 			// A dead worker may have left a transaction open in what the group shares.
 			Ahead: true, Wanted: loader.Wants, OnUnread: func(key []byte, err *txn.UnreadError) { loader.Refuse(key, err) }}
 		began := time.Now()
-		end, err := reader.ReadToEnd(ctx, l.cfg.OffsetsTopic, int32(l.number), 0, func(r txn.Record) error {
+		end, err := reader.HighWatermark(ctx, l.cfg.OffsetsTopic, int32(l.number))
+		if err != nil {
+			return offsets.Lane{}, 0, fmt.Errorf("read checkpoints of lane %d: %w", l.number, err)
+		}
+		_, err = reader.ReadTo(ctx, l.cfg.OffsetsTopic, int32(l.number), 0, end, func(r txn.Record) error {
 			loader.Add(r.Key, r.Value)
 			return nil
 		})

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"orderwalk/internal/record"
+	"orderwalk/internal/txn"
 	"orderwalk/offsets"
 )
 
@@ -180,8 +181,9 @@ func (c *committer) fetch(topic string, members []*member) {
 	for _, m := range members {
 		c.fetching[m.shop.partition()] = m
 	}
+	least := c.writer.End(c.lane.cfg.OffsetsTopic, int32(c.lane.number))
 	c.group.Go(func() {
-		a := c.loadArrival(topic, members)
+		a := c.loadArrival(topic, members, least)
 		select {
 		case c.arrivals <- a:
 		case <-c.walking.Done():
@@ -189,8 +191,9 @@ func (c *committer) fetch(topic string, members []*member) {
 	})
 }
 
-// loadArrival is the work of fetch.
-func (c *committer) loadArrival(topic string, members []*member) arrival {
+// loadArrival is the work of fetch. least is the offset that the reading has to reach: what
+// was committed of the shops may be there.
+func (c *committer) loadArrival(topic string, members []*member, least int64) arrival {
 	l, a := c.lane, arrival{members: members, topic: topic}
 	if topic != "" {
 		if a.encoder, a.refused = l.cfg.Format.Open(c.walking, topic); a.refused != nil {
@@ -201,7 +204,11 @@ func (c *committer) loadArrival(topic string, members []*member) arrival {
 	for _, m := range members {
 		these[m.shop.partition()] = true
 	}
-	a.loaded, _, a.err = l.load(c.walking, func(p offsets.Partition) bool { return these[p] })
+	var end int64
+	a.loaded, end, a.err = l.load(c.walking, func(p offsets.Partition) bool { return these[p] })
+	if a.err == nil && end < least {
+		a.err = fmt.Errorf("read checkpoints of lane %d: %w", l.number, txn.ErrOutdated)
+	}
 	if a.err == nil {
 		a.err = l.failMisplaced(c.walking, &a.loaded, members)
 	}

@@ -2,6 +2,7 @@ package txn
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -38,6 +39,7 @@ type outcome struct {
 //     broker ended the transaction for its age, or Kafka has forgotten the ID.
 //   - errors.Is(err, ErrInDoubt): it may or may not be committed. An error can be
 //     both ErrFenced and ErrInDoubt.
+//   - errors.Is(err, ErrOutdated): the caller has to read again what it relies on.
 //   - an [*Error]: refused, with a hint for the operator; or, if Retriable, Kafka
 //     could not be reached for longer than the transaction timeout.
 //   - ctx.Err(): given up before the commit was sent; nothing is committed.
@@ -146,6 +148,9 @@ func (w *Writer) attempt(ctx context.Context, t *Transaction, resumed bool) outc
 		// well before the broker's timeout.
 		until = w.begun.Add(w.cfg.TransactionTimeout / 2)
 		w.produced = false
+		if w.relied != nil {
+			w.relied.to = -1
+		}
 		o := w.retry(ctx, callAdd, until, func(ctx context.Context, until time.Time) answer {
 			return w.addPartitions(ctx, until, partitions)
 		})
@@ -157,6 +162,9 @@ func (w *Writer) attempt(ctx context.Context, t *Transaction, resumed bool) outc
 		if o := w.send(ctx, until, t, batches); o.action != done {
 			return o
 		}
+	}
+	if o := w.verifyRelied(ctx, until); o.action != done {
+		return o
 	}
 	last := make(ends, len(partitions))
 	_, epoch := w.identity()
@@ -176,19 +184,6 @@ func (w *Writer) attempt(ctx context.Context, t *Transaction, resumed bool) outc
 		w.cfg.Memory.doubtful = nil
 	}
 	return o
-}
-
-// rounds sorts batches into rounds with at most one batch of each partition.
-func rounds(batches []batch) [][]*batch {
-	var sorted [][]*batch
-	for i := range batches {
-		b := &batches[i]
-		if b.round == len(sorted) {
-			sorted = append(sorted, nil)
-		}
-		sorted[b.round] = append(sorted[b.round], b)
-	}
-	return sorted
 }
 
 // outcomeDeadline returns the deadline for the outcome of a commit or a renewal.
@@ -314,6 +309,8 @@ func (w *Writer) failure(ctx context.Context, o outcome) error {
 		TransactionalID: w.cfg.TransactionalID,
 	}
 	switch {
+	case errors.Is(o.answer.err, ErrOutdated):
+		return fmt.Errorf("%w in %s/%d", ErrOutdated, o.answer.topic, o.answer.partition)
 	case o.answer.code == noAnswer:
 		refused.Err = o.answer.err
 	case o.action == fenced && forgotten(o.answer.code):

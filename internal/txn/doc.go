@@ -34,7 +34,8 @@
 // covers them are in one transaction, so a caller that has lost its Writer opens
 // another one and reads the checkpoint, in this order: when Open returns, no earlier
 // transaction can change any more, and a ReadToEnd that begins then ends at a high
-// watermark behind everything they wrote.
+// watermark behind everything they wrote (if the true leader answers: see "Leaders that are
+// none").
 //
 // # Why each record is published once
 //
@@ -196,6 +197,14 @@
 // seen on Kafka 4.3.1, with brokers and owners killed together and a transaction timeout
 // of 5 s. No client can detect or repair it. A transaction timeout well above the time
 // of a failover, as the default is, makes it rare.
+//
+// Leaders that are none. A broker that is cut off from the others, or has been frozen, takes
+// itself for the leader until it hears of the next one, and answers ListOffsets and Fetch
+// with what it has. A checkpoint read there may be an old one, and orders would be
+// published again. A Produce is different: the replicas have to have it. So before the first
+// commit the Writer reads what lies between the end of that reading ([Writer.Relies]) and
+// its own first record; nearly always that is nothing, which costs no request. If it holds
+// another checkpoint, the attempt is aborted and Commit returns ErrOutdated.
 //
 // # kafka-go
 //

@@ -83,17 +83,26 @@ const waitQuiet = 3 * time.Second
 // next is the offset to continue at. An error of deliver ends the call and is returned
 // unwrapped.
 func (r *Reader) ReadToEnd(ctx context.Context, topic string, partition int32, from int64, deliver func(Record) error) (next int64, err error) {
+	end, err := r.HighWatermark(ctx, topic, partition)
+	if err != nil {
+		return from, err
+	}
+	return r.ReadTo(ctx, topic, partition, from, end, deliver)
+}
+
+// HighWatermark returns the offset after the last record of a partition, committed or not.
+func (r *Reader) HighWatermark(ctx context.Context, topic string, partition int32) (int64, error) {
 	end, err := r.listOffset(ctx, topic, partition, latestOffset, readUncommitted)
 	if err != nil {
-		return from, fmt.Errorf("read %s/%d: %w", topic, partition, err)
+		return 0, fmt.Errorf("read %s/%d: %w", topic, partition, err)
 	}
-	return r.read(ctx, topic, partition, from, end, deliver)
+	return end, nil
 }
 
 // Follow delivers committed records from an offset on until ctx ends or deliver
 // fails, and returns that error.
 func (r *Reader) Follow(ctx context.Context, topic string, partition int32, from int64, deliver func(Record) error) error {
-	_, err := r.read(ctx, topic, partition, from, math.MaxInt64, deliver)
+	_, err := r.ReadTo(ctx, topic, partition, from, math.MaxInt64, deliver)
 	return err
 }
 
@@ -123,8 +132,8 @@ func (r *Reader) log() *slog.Logger {
 	return slog.New(slog.DiscardHandler)
 }
 
-// read is ReadToEnd with a known end.
-func (r *Reader) read(ctx context.Context, topic string, partition int32, from, end int64, deliver func(Record) error) (next int64, err error) {
+// ReadTo is ReadToEnd with a known end. With Ahead next may be before it.
+func (r *Reader) ReadTo(ctx context.Context, topic string, partition int32, from, end int64, deliver func(Record) error) (next int64, err error) {
 	next = from
 	var failed error // of deliver, returned unwrapped
 	in := intake{

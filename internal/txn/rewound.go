@@ -14,14 +14,9 @@ func (w *Writer) noteOffset(key topicPartition, base int64, count int32) {
 			"topic", key.topic, "partition", key.partition, "offset", base, "had", end)
 	}
 	w.ends[key] = base + int64(count)
-}
-
-// Relies notes that the caller depends on the records of a partition before an offset,
-// as on those that the Writer has committed.
-func (w *Writer) Relies(topic string, partition int32, end int64) {
-	w.committing.Lock()
-	defer w.committing.Unlock()
-	w.ends[topicPartition{topic, partition}] = end
+	if w.relied != nil && key == w.relied.partition && w.relied.to < 0 {
+		w.relied.to = base
+	}
 }
 
 // Rewound reports, once, that the log of a partition has lost records that this Writer

@@ -50,6 +50,19 @@ func (t *Transaction) partitions() []topicPartition {
 	return all
 }
 
+// rounds sorts batches into rounds with at most one batch of each partition.
+func rounds(batches []batch) [][]*batch {
+	var sorted [][]*batch
+	for i := range batches {
+		b := &batches[i]
+		if b.round == len(sorted) {
+			sorted = append(sorted, nil)
+		}
+		sorted[b.round] = append(sorted[b.round], b)
+	}
+	return sorted
+}
+
 // Append encodes a record for a partition. A nil value is a tombstone. The caller may
 // reuse key, value and headers when it returns. It fails only if the record is too
 // large for a batch or the partition is negative.

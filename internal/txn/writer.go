@@ -57,6 +57,7 @@ type Writer struct {
 	ends        map[topicPartition]int64 // log end offset after our last batch
 	rewound     map[topicPartition]bool  // see Rewound
 	confirmed   map[topicPartition]int64 // as ends, of our last committed batch; see mustResume
+	relied      *relied                  // nil once it is verified
 	// stale reports that a request of this epoch went unanswered and may still arrive.
 	// The next transaction needs another epoch.
 	stale bool
