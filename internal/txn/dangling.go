@@ -145,8 +145,8 @@ func (w *Writer) outcomeOf(left []dangling) (toCommit, toAbort []topicPartition)
 }
 
 // findDangling asks every leader for our dangling transactions. It skips partitions
-// without a leader, but then whole is false, and the answer is an error if the partition
-// is the anchor or in next.
+// without a leader and topics that are unknown, but then whole is false, and the answer is
+// an error if the partition is the anchor or in next.
 func (w *Writer) findDangling(ctx context.Context, next []topicPartition) (left []dangling, whole bool, a answer) {
 	if w.mayDangle {
 		_ = w.cluster.Refresh(ctx) // without it the next request fails and is repeated
@@ -156,18 +156,21 @@ func (w *Writer) findDangling(ctx context.Context, next []topicPartition) (left 
 		return nil, false, unanswered(err)
 	}
 	all := []topicPartition{w.anchor()}
+	unknown := false // a broker that has just started may not know a topic yet
 	for _, topic := range w.cfg.Topics {
+		unknown = unknown || len(known[topic].Partitions) == 0
 		for _, p := range known[topic].Partitions {
 			all = append(all, topicPartition{topic, p.PartitionIndex})
 		}
 	}
-	return w.describe(ctx, known, all, append(slices.Clone(next), w.anchor()))
+	left, whole, a = w.describe(ctx, known, all, append(slices.Clone(next), w.anchor()))
+	return left, whole && !unknown, a
 }
 
 // describe asks the leaders of partitions for our open transactions. It skips partitions
 // that we may not describe or whose broker lacks the request. It skips partitions without
-// a leader too, but then whole is false, and the answer is an error if the partition is
-// one of those needed.
+// a leader, and those their leader does not know, but then whole is false, and the answer
+// is an error if the partition is one of those needed.
 func (w *Writer) describe(ctx context.Context, known leaders, all, needed []topicPartition) (open []dangling, whole bool, a answer) {
 	byLeader := map[int32][]topicPartition{}
 	whole = true
@@ -196,8 +199,10 @@ func (w *Writer) describe(ctx context.Context, known leaders, all, needed []topi
 			switch s := said[p]; {
 			case s.open:
 				open = append(open, dangling{p, s, node == anchorLeader})
-			case reactToRead(s.code) == repeat && s.code != 0:
+			case s.code != 0 && (reactToRead(s.code) == repeat || reactToRead(s.code) == missing && slices.Contains(needed, p)):
 				return nil, false, answer{code: s.code, topic: p.topic, partition: p.partition}
+			case s.code != 0 && reactToRead(s.code) == missing:
+				whole = false
 			case s.code != 0:
 				w.cfg.Log.Log(ctx, slog.LevelDebug, "cannot look for dangling transactions in a partition", "topic", p.topic, "partition", p.partition, "reason", reason(s.code))
 			}
