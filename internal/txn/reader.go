@@ -132,7 +132,8 @@ func (r *Reader) log() *slog.Logger {
 	return slog.New(slog.DiscardHandler)
 }
 
-// ReadTo is ReadToEnd with a known end. With Ahead next may be before it.
+// ReadTo is ReadToEnd with a known end. With Ahead next may be before it. If the partition
+// is found to be shorter, it returns a Retriable *Error.
 func (r *Reader) ReadTo(ctx context.Context, topic string, partition int32, from, end int64, deliver func(Record) error) (next int64, err error) {
 	next = from
 	var failed error // of deliver, returned unwrapped
@@ -199,6 +200,11 @@ func (r *Reader) ReadTo(ctx context.Context, topic string, partition int32, from
 		case next > before:
 			progress = time.Now()
 			over()
+		case end != math.MaxInt64 && f.high < end && time.Since(progress) > waitQuiet:
+			return next, fmt.Errorf("read %s/%d: %w", topic, partition, &Error{
+				Request: fetchName, Topic: topic, Partition: partition, Code: kafka.OffsetOutOfRange, Retriable: true,
+				Err: fmt.Errorf("%w: the partition has ended at %d and ends at %d now", ErrBeyondEnd, end, f.high),
+			})
 		case !waiting || time.Since(progress) <= waitQuiet:
 		case r.OnRetry != nil:
 			stalled = true
