@@ -84,10 +84,11 @@ func (m *Member) joinOnce(ctx context.Context, box mailbox) error {
 		members := m.getHeld().Members
 		a := m.begin(generation)
 		box.put(news{assignment: a})
-		a.Members = m.count(ctx, members)
+		var counted bool
+		a.Members, counted = m.count(ctx, members)
 		m.setHeld(a)
 		box.put(news{assignment: a})
-		err = m.heartbeats(ctx, generation, a, box)
+		err = m.heartbeats(ctx, generation, a, counted, box)
 		switch {
 		case ctx.Err() != nil:
 			m.leave(ctx)
@@ -147,9 +148,9 @@ func (m *Member) begin(g *kafka.Generation) Assignment {
 	return a
 }
 
-// heartbeats sends heartbeats until the generation ends. It returns nil, or errRemoved
-// if the membership ends too.
-func (m *Member) heartbeats(ctx context.Context, g *kafka.Generation, a Assignment, box mailbox) error {
+// heartbeats sends heartbeats until the generation ends, and counts the members if they
+// are not counted. It returns nil, or errRemoved if the membership ends too.
+func (m *Member) heartbeats(ctx context.Context, g *kafka.Generation, a Assignment, counted bool, box mailbox) error {
 	release, ended := make(chan struct{}), make(chan struct{})
 	g.Start(func(ctx context.Context) {
 		defer close(ended)
@@ -188,6 +189,13 @@ func (m *Member) heartbeats(ctx context.Context, g *kafka.Generation, a Assignme
 			if m.lost {
 				m.lost = false
 				box.put(news{assignment: a})
+			}
+			if !counted && time.Since(looked) > restPause {
+				looked = time.Now()
+				if a.Members, counted = m.count(ctx, a.Members); counted {
+					m.setHeld(a)
+					box.put(news{assignment: a})
+				}
 			}
 			if m.sentRest.Load() != int32(Busy) && a.Others == Busy && time.Since(looked) > restPause {
 				looked = time.Now()

@@ -53,12 +53,12 @@ func (m *Member) namesakes(ctx context.Context) ([]string, error) {
 	return ids, err
 }
 
-// count returns the number of members, which kafka-go reports to the leader only.
-// Without an answer it returns the last number.
-func (m *Member) count(ctx context.Context, was int) int {
+// count returns the number of members, which kafka-go reports to the leader only. Without
+// an answer it returns the last number, and counted is false.
+func (m *Member) count(ctx context.Context, was int) (number int, counted bool) {
 	members, err := m.call.members(ctx, min(time.Second, m.attempt))
 	if err != nil || len(members) == 0 {
-		return max(1, was)
+		return max(1, was), false
 	}
 	for _, other := range members {
 		if m.removed && m.cfg.Worker != "" && other.clientID == m.cfg.Worker && other.id != m.id {
@@ -76,7 +76,7 @@ func (m *Member) count(ctx context.Context, was int) int {
 		m.cfg.Log.Warn("another worker of this group has a different configuration", "group", m.cfg.GroupID, "other", id, "reason", mismatch)
 	}
 	m.complaint = complaint
-	return len(members)
+	return len(members), true
 }
 
 // leave ends the membership at once. Without a member ID a join is under way, so our
