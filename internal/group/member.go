@@ -101,11 +101,17 @@ type Member struct {
 	rest, sentRest atomic.Int32
 
 	// The fields below belong to runMembership's goroutine, except held.
-	id      string    // member ID; empty before the first generation and when removed
-	heard   time.Time // when the last request was sent that the coordinator accepted
-	lost    bool      // reported as lost, and not assigned again since
-	joined  bool      // has been in a generation
-	removed bool      // by another client while we were alive; a worker with our ID is suspected
+	id     string    // member ID; empty before the first generation and when removed
+	heard  time.Time // when the last request was sent that the coordinator accepted
+	lost   bool      // reported as lost, and not assigned again since
+	joined bool      // has been in a generation
+	// patience is the limit of the next heartbeat, or of a request before joining, at
+	// least attempt. An unanswered one closes its connection, and a new one takes several
+	// answers before its own: with the same limit a slow Kafka would never answer again.
+	patience time.Duration
+	// unanswered reports that the last join failed: it may have left a member behind.
+	unanswered bool
+	removed    bool // by another client while we were alive; a worker with our ID is suspected
 	// complaint is the last logged complaint about a misconfigured peer.
 	complaint string
 
@@ -139,10 +145,11 @@ func New(cfg Config) *Member {
 	return &Member{
 		cfg:      cfg,
 		interval: cfg.Heartbeat,
-		// Four tries fit into a session even if the network swallows each.
-		attempt: cfg.SessionTimeout / 4,
-		call:    call{addr: cfg.Addr, transport: cfg.Transport, group: cfg.GroupID},
-		outage:  outage{log: cfg.Log.With("group", cfg.GroupID), report: cfg.OnOutage},
+		// Three heartbeats fit into a session even if the network swallows each.
+		attempt:  cfg.SessionTimeout / 4,
+		patience: cfg.SessionTimeout / 4,
+		call:     call{addr: cfg.Addr, transport: cfg.Transport, group: cfg.GroupID},
+		outage:   outage{log: cfg.Log.With("group", cfg.GroupID), report: cfg.OnOutage},
 	}
 }
 
@@ -202,8 +209,8 @@ func (b mailbox) put(n news) {
 // or Kafka refuses. False means that assigned has been or will be called with another
 // assignment; that may contain the same lanes.
 func (m *Member) Current(ctx context.Context, a Assignment) (bool, error) {
-	for {
-		err := m.call.heartbeat(ctx, m.attempt, a.Generation, a.Member)
+	for limit := m.attempt; ; limit = min(2*limit, m.cfg.SessionTimeout/2) { // see patience
+		err := m.call.heartbeat(ctx, limit, a.Generation, a.Member)
 		var refused *Error
 		switch {
 		case err == nil, errors.Is(err, kafka.RebalanceInProgress):

@@ -35,6 +35,7 @@ func (m *Member) runMembership(ctx context.Context, box mailbox) error {
 		case !errors.Is(err, errRemoved):
 			m.cfg.OnEvent(EventRetry)
 			m.outage.failed(err)
+			m.waitLonger()
 		}
 		m.reportLost(box)
 		if time.Since(began) > time.Minute {
@@ -79,8 +80,10 @@ func (m *Member) joinOnce(ctx context.Context, box mailbox) error {
 			m.heard = time.Now()
 			continue // kafka-go has kept the member ID and joins again
 		case err != nil:
+			m.unanswered = true
 			return classify("join", err)
 		}
+		m.unanswered = false
 		members := m.getHeld().Members
 		a := m.begin(generation)
 		box.put(news{assignment: a})
@@ -175,7 +178,7 @@ func (m *Member) heartbeats(ctx context.Context, g *kafka.Generation, a Assignme
 			return nil
 		}
 		m.reportLost(box)
-		limit := m.attempt
+		limit := m.patience
 		if left := time.Until(m.heard.Add(m.cfg.SessionTimeout)); left > 0 {
 			limit = min(limit, left)
 		}
@@ -186,6 +189,9 @@ func (m *Member) heartbeats(ctx context.Context, g *kafka.Generation, a Assignme
 		case err == nil:
 			m.heard = sent
 			m.outage.over()
+			if time.Since(sent) < m.attempt/2 {
+				m.patience = m.attempt
+			}
 			if m.lost {
 				m.lost = false
 				box.put(news{assignment: a})
@@ -219,9 +225,13 @@ func (m *Member) heartbeats(ctx context.Context, g *kafka.Generation, a Assignme
 			m.cfg.OnEvent(EventRetry)
 			m.outage.failed(err)
 			m.reportLost(box)
+			m.waitLonger()
 		}
 	}
 }
+
+// waitLonger raises the limit of the next request after an unanswered one.
+func (m *Member) waitLonger() { m.patience = min(2*m.patience, m.cfg.SessionTimeout/2) }
 
 // reportLost reports lost, once, when no heartbeat was accepted for a session timeout.
 func (m *Member) reportLost(box mailbox) {

@@ -13,15 +13,18 @@ const leaveLimit = 3 * time.Second
 // removeGhosts removes members that would delay a join, since a join waits for every member
 // whose session has not timed out: our former member ID and, before the first
 // generation, members with our worker ID, which are killed predecessors. Later ones are
-// not removed: if a worker with our ID is alive, it would remove us in turn.
+// not removed: if a worker with our ID is alive, it would remove us in turn. The exception
+// is a join that failed. The member that it leaves behind may lead the group, which then
+// waits a session for it, longer than a join waits for the group: workers that try again
+// and again would keep each other from ever getting lanes.
 func (m *Member) removeGhosts(ctx context.Context) error {
 	if m.id != "" {
-		if err := m.call.leave(ctx, m.attempt, m.id); err != nil {
+		if err := m.call.leave(ctx, m.patience, m.id); err != nil {
 			return err
 		}
 		m.id = ""
 	}
-	if m.joined {
+	if m.joined && !m.unanswered {
 		return nil
 	}
 	ghosts, err := m.namesakes(ctx)
@@ -29,7 +32,7 @@ func (m *Member) removeGhosts(ctx context.Context) error {
 		return err
 	}
 	for _, id := range ghosts {
-		if err := m.call.leave(ctx, m.attempt, id); err != nil {
+		if err := m.call.leave(ctx, m.patience, id); err != nil {
 			return err
 		}
 		m.cfg.OnEvent(EventGhostRemoved)
@@ -43,7 +46,7 @@ func (m *Member) namesakes(ctx context.Context) ([]string, error) {
 	if m.cfg.Worker == "" {
 		return nil, nil
 	}
-	members, err := m.call.members(ctx, m.attempt)
+	members, err := m.call.members(ctx, m.patience)
 	var ids []string
 	for _, other := range members {
 		if other.clientID == m.cfg.Worker {

@@ -59,6 +59,39 @@ func TestCutOff(t *testing.T) {
 	}
 }
 
+// Answers take a second, and a new connection needs several. An unanswered heartbeat closes
+// its connection, so the next ones get more time.
+func TestASlowKafka(t *testing.T) {
+	inBubble(t, 12, func(t *testing.T, w *fixture) {
+		a, b := w.start("a"), w.start("b")
+		w.within(2*rebalance, a, b)
+		b.wire.set(wireDown)
+		b.wire.set(wireSlow)
+		w.stays(5*time.Minute, a, b)
+		if n, _ := b.timesLost(); n > 0 {
+			t.Errorf("lost %d times\n%s", n, b.log.String())
+		}
+		b.wire.set(wireUp)
+		w.stays(time.Minute, a, b)
+	})
+}
+
+// A join that fails half-way may leave a member behind, even one that leads the group. The
+// next join removes it: the group would wait a session for each.
+func TestAJoinThatFailsLeavesNoMember(t *testing.T) {
+	inBubble(t, 12, func(t *testing.T, w *fixture) {
+		a, b := w.start("a"), w.start("b")
+		w.within(2*rebalance, a, b)
+		w.Cluster.Fault(kfake.Fault{Keys: keys(kmsg.SyncGroup), Group: groupID, Err: kerr.UnknownServerError, Count: 8},
+			kfake.Fault{Keys: keys(kmsg.LeaveGroup), Group: groupID, Err: kerr.CoordinatorNotAvailable, Count: 8})
+		c := w.start("c")
+		w.within(session+session/2, a, b, c)
+		if got := w.inGroup(); !slices.Equal(got, []string{"a", "b", "c"}) {
+			t.Errorf("in the group: %v", got)
+		}
+	})
+}
+
 // A cut shorter than the session has no effect.
 func TestShortCut(t *testing.T) {
 	inBubble(t, 12, func(t *testing.T, w *fixture) {

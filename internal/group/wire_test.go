@@ -7,6 +7,7 @@ import (
 	"net"
 	"slices"
 	"sync"
+	"time"
 )
 
 // wire is a worker's network.
@@ -23,6 +24,7 @@ const (
 	wireUp   wireState = iota
 	wireDown           // connections break, no new ones
 	wireMute           // requests are lost; connections stay
+	wireSlow           // a request takes a second
 )
 
 func (n *wire) set(s wireState) {
@@ -64,8 +66,11 @@ type wiredConn struct {
 }
 
 func (c *wiredConn) Write(b []byte) (int, error) {
-	if c.wire.is() == wireMute {
+	switch c.wire.is() {
+	case wireMute:
 		return len(b), nil
+	case wireSlow:
+		time.Sleep(time.Second)
 	}
 	return c.Conn.Write(b)
 }
