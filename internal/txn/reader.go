@@ -229,7 +229,7 @@ func (r *Reader) afterGap(ctx context.Context, topic string, partition int32, of
 		return first, nil
 	}
 	return offset, &Error{
-		Request: fetchName, Topic: topic, Partition: partition, Code: kafka.OffsetOutOfRange,
+		Request: fetchName, Topic: topic, Partition: partition, Code: kafka.OffsetOutOfRange, Retriable: true,
 		Err: fmt.Errorf("%w: offset %d", ErrBeyondEnd, offset),
 	}
 }

@@ -56,3 +56,15 @@ func TestAReadingOfAPartitionThatLosesItsEnd(t *testing.T) {
 		})
 	}
 }
+
+// A partition loses even what was read already: a reading from its beginning may succeed.
+func TestAReadingBehindTheEndOfItsPartition(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *fixture) {
+		w.mustPublish(w.open(), 1, 60)
+		var refused *Error
+		_, err := w.reader().ReadTo(t.Context(), offsets, 0, 50, 100, func(Record) error { return nil })
+		if !errors.As(err, &refused) || !refused.Retriable || !errors.Is(err, ErrBeyondEnd) {
+			t.Errorf("ReadTo = %v", err)
+		}
+	})
+}
