@@ -38,11 +38,11 @@ func (g *garbage) tune(shops int) {
 // the memory of a small pod low. The live heap of thousands of shops is many small objects,
 // about 9 kB a shop. Most of their garbage is made while all of them start; a collection
 // then costs little beside the start itself. Later, polls make garbage all the time, and
-// less frequent collections save CPU: there may be some 45 MB of it.
+// less frequent collections save CPU: there may be some 60 MB of it.
 func garbageOf(shops int) (starting, then int) {
 	const least, most = 25, 75
 	if shops < 1000 {
 		return most, most
 	}
-	return least, min(most, max(least, 500_000/shops))
+	return least, min(most, max(least, 750_000/shops))
 }
