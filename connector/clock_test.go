@@ -1,6 +1,9 @@
 package connector
 
 import (
+	"net/http"
+	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 
@@ -88,6 +91,71 @@ func TestClocksThatDifferAreTold(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestAnswersWithoutDateBeginNoWindow: a token without a Date, as through a gateway of its
+// own, says nothing of the API's clock. If this machine's is ahead, windows would be read
+// before their orders exist, and never again.
+func TestAnswersWithoutDateBeginNoWindow(t *testing.T) {
+	inBubble(t, func(a *testbed) {
+		const ahead = 2 * time.Hour
+		start := time.Now().Add(-ahead - 10*time.Minute).Unix()
+		a.simulate(simulator.Config{Seed: 17, Faults: simulator.Faults{ClockSkew: -ahead},
+			Shops: []simulator.Shop{{AppID: "wx1", Secret: "secret-wx1", Live: simulator.Live{Rate: 0.1, Since: start}}}})
+		a.gateway = func(w http.ResponseWriter, r *http.Request) bool {
+			if strings.HasSuffix(r.URL.Path, listPath) {
+				return false
+			}
+			a.undated(w, r)
+			return true
+		}
+		p := testPolicy()
+		p.Start = start
+		run := a.start(shop{appID: "wx1", policy: p})
+		time.Sleep(3 * time.Hour)
+		end := run.Status()[0].Watermark
+		if err := run.stop(); err != nil {
+			t.Error(err)
+		}
+		if behind := time.Now().Add(-ahead).Unix() - end; behind < 0 || behind > 60 {
+			t.Errorf("the shop is %d s behind the API's clock", behind)
+		}
+		a.eachOnce("wx1", start+1, end-10)
+	})
+}
+
+// TestAnAPIWithoutDateIsTold: then this machine's clock decides alone, after a few calls.
+func TestAnAPIWithoutDateIsTold(t *testing.T) {
+	inBubble(t, func(a *testbed) {
+		start := time.Now().Unix()
+		a.simulate(simulator.Config{Seed: 17, Faults: simulator.Faults{DateAbsent: true},
+			Shops: []simulator.Shop{{AppID: "wx1", Secret: "secret-wx1", Live: simulator.Live{Rate: 0.5, Since: start}}}})
+		p := a.policy()
+		p.Start = start
+		run := a.start(shop{appID: "wx1", policy: p})
+		time.Sleep(20 * time.Minute)
+		run.expectLogged("no Date header", 1)
+		end := run.Status()[0].Watermark
+		if err := run.stop(); err != nil {
+			t.Error(err)
+		}
+		if behind := time.Now().Unix() - end; behind > 10 {
+			t.Errorf("the shop is %d s behind", behind)
+		}
+		a.eachOnce("wx1", start+1, end-10)
+	})
+}
+
+// undated lets the API answer, without a Date.
+func (a *testbed) undated(w http.ResponseWriter, r *http.Request) {
+	answer := httptest.NewRecorder()
+	a.api.ServeHTTP(answer, r)
+	for name, values := range answer.Header() {
+		w.Header()[name] = values
+	}
+	w.Header()["Date"] = nil
+	w.WriteHeader(answer.Code)
+	_, _ = w.Write(answer.Body.Bytes())
 }
 
 // single returns the value of a series without labels.

@@ -25,7 +25,8 @@ type clocks struct {
 	log  *slog.Logger
 	skew *prometheus.Desc
 
-	logged time.Duration // difference logged last; 0 = the clocks agree
+	logged  time.Duration // difference logged last; 0 = the clocks agree
+	undated bool          // it was logged that the API sends no Date
 }
 
 func newClocks(host *wechat.Host, log *slog.Logger) *clocks {
@@ -38,6 +39,11 @@ func newClocks(host *wechat.Host, log *slog.Logger) *clocks {
 func (c *clocks) check() {
 	if c.host == nil {
 		return
+	}
+	if c.host.Undated() && !c.undated {
+		c.undated = true
+		c.log.Warn("the API's answers have no Date header, so this machine's clock alone decides how far orders are read: " +
+			"if it is ahead, orders are lost. Keep it set (NTP), or find the gateway or proxy that removes the header")
 	}
 	skew, answers := c.host.Skew()
 	switch changed := (skew - c.logged).Abs(); {

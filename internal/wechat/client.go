@@ -196,19 +196,37 @@ func (c *Client) Hear(ctx context.Context) error {
 	return c.HearAgain(ctx)
 }
 
+// undatedLists is how many list answers without a Date, and none with one, show that the
+// API sends none: one gateway of several may leave it out.
+const undatedLists = 3
+
 // HearAgain makes one cheap call to read the API's clock: a token call if a token is
-// needed, otherwise a list call for one second of a minute ago.
+// needed, otherwise a list call for one second of a minute ago; more of these while no
+// answer at all has had a Date.
 func (c *Client) HearAgain(ctx context.Context) error {
 	if c.refused != nil {
 		return c.refused
 	}
-	before := c.host.LastHeard()
+	before := c.host.lastDated()
 	if _, err := c.tokens.get(ctx); err != nil {
 		return err
 	}
-	if c.host.LastHeard().After(before) {
-		return nil
+	for range undatedLists {
+		if c.host.lastDated().After(before) {
+			return nil
+		}
+		if err := c.lookForDate(ctx); err != nil || !before.IsZero() {
+			return err
+		}
 	}
+	if c.host.lastDated().IsZero() {
+		c.host.noteUndated()
+	}
+	return nil
+}
+
+// lookForDate makes a list call whose answer is used for its Date only.
+func (c *Client) lookForDate(ctx context.Context) error {
 	now, _ := c.host.Now()
 	end := max(now.Add(-time.Minute).Unix(), 2) // also if the clock is wrong
 	_, err := c.Look(ctx, Query{Range: CreateTime, Start: end - 1, End: end, PageSize: 1})

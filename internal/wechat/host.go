@@ -51,18 +51,44 @@ type Host struct {
 	date    time.Time // Date header of the latest answer that had one
 	datedAt time.Time // when that answer came, local clock
 	skews   []time.Duration
+	undated bool // answers to calls that asked for a Date had none
 }
 
 // Now returns the earlier of the local clock and the API's clock. The API's clock is
 // the Date of the latest answer that had one, plus the monotonic time since; before
-// the first Date, Now returns the local clock. heard reports whether any answer has
-// come.
+// the first Date, Now returns the local clock. heard reports whether a Date has come, or
+// the API has been seen to send none. An answer without one is not enough: a proxy's
+// error page has none, and what follows would be decided by the local clock alone.
 func (h *Host) Now() (now time.Time, heard bool) {
 	now = time.Now()
 	if theirs := h.apiNow(); theirs.Before(now) {
 		now = theirs
 	}
-	return now, !h.LastHeard().IsZero()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return now, !h.date.IsZero() || h.undated
+}
+
+// lastDated returns when the latest answer with a Date came; zero = none yet.
+func (h *Host) lastDated() time.Time {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.datedAt
+}
+
+// noteUndated records that the API sends no Date.
+func (h *Host) noteUndated() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.undated = true
+}
+
+// Undated reports that the API has been seen to send no Date, so that the local clock is
+// the only one.
+func (h *Host) Undated() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.undated && h.date.IsZero()
 }
 
 // apiNow returns the API's clock, by which the vendor counts minutes and days. Before

@@ -24,16 +24,18 @@ func TestClockIsTheEarlierOne(t *testing.T) {
 			w.page(t)
 			equal(t, "last heard", w.host.LastHeard(), time.Now())
 		}
+		dates := false
 		offset := func() time.Duration {
 			t.Helper()
 			now, heard := w.host.Now()
-			equal(t, "heard", heard, true)
+			equal(t, "heard", heard, dates)
 			return now.Sub(time.Now().Truncate(time.Second)).Truncate(time.Second)
 		}
 		answer(http.Header{"Date": nil})
 		equal(t, "without a Date", offset(), 0)
 		answer(http.Header{"Date": {"yesterday"}})
 		equal(t, "with a Date that is none", offset(), 0)
+		dates = true
 		answer(dated(time.Now().Add(time.Hour)))
 		equal(t, "API ahead", offset(), 0)
 		answer(dated(time.Now().Add(-time.Hour)))
