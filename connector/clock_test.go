@@ -146,6 +146,38 @@ func TestAnAPIWithoutDateIsTold(t *testing.T) {
 	})
 }
 
+// TestAClockThatIsAheadCostsNoCalls: while this machine's clock is ahead, no call is made
+// just to hear the API's: each poll tells it, also one that is stretched.
+func TestAClockThatIsAheadCostsNoCalls(t *testing.T) {
+	for name, c := range map[string]struct {
+		most  time.Duration
+		calls int
+	}{"steady": {}, "idle": {most: time.Minute}, "with few calls a day": {most: time.Minute, calls: 300}} {
+		t.Run(name, func(t *testing.T) {
+			calls := func(skew time.Duration) (n int) {
+				alone(t, func(a *testbed) {
+					a.heartbeat = time.Minute
+					a.simulate(simulator.Config{Seed: 17, Faults: simulator.Faults{ClockSkew: skew, PerDayLimit: c.calls}, Shops: []simulator.Shop{{AppID: "wx1", Secret: "secret-wx1"}}})
+					p := testPolicy()
+					p.PollIntervalMax = c.most
+					run := a.start(shop{appID: "wx1", policy: p})
+					time.Sleep(15 * time.Hour)
+					run.expectLogged("45009", 0)
+					if err := run.stop(); err != nil {
+						t.Error(err)
+					}
+					n = len(a.listed())
+				})
+				return n
+			}
+			right := calls(0)
+			if ahead := calls(-2 * time.Minute); ahead > right+right/10 {
+				t.Errorf("%d calls in 15 hours with the clock two minutes ahead, %d with the right time", ahead, right)
+			}
+		})
+	}
+}
+
 // undated lets the API answer, without a Date.
 func (a *testbed) undated(w http.ResponseWriter, r *http.Request) {
 	answer := httptest.NewRecorder()

@@ -19,6 +19,10 @@ import (
 // token changes, or its entry in the shops file.
 const minWait, maxWait = time.Minute, 10 * time.Minute
 
+// overdue is how much later than usual a poll must be before the API is asked for its
+// clock: that clock is known to the second, and answers take their time.
+const overdue = 10 * time.Second
+
 // walker is one shop's loop over its windows. It plans, reads pages, and leaves orders
 // and checkpoint in its outbox for the lane to commit. Reading runs ahead of the
 // commits, but a checkpoint never commits without the orders it covers.
@@ -208,10 +212,19 @@ func (w *walker) finished() bool {
 }
 
 // hear asks the API for its clock if that clock holds windows back and no call has been
-// answered lately. Otherwise one answer with an old date would stop the shop.
+// answered lately. Otherwise one answer with an old date would stop the shop. While the
+// API's clock is only behind, polls are answered in time and tell it: they are not doubled.
 func (w *walker) hear(ctx context.Context) error {
 	now, _ := w.host.Now()
-	if time.Since(now) < time.Minute || time.Since(w.host.LastHeard()) < max(w.shop.Policy.PollInterval, time.Second) {
+	if time.Since(now) < time.Minute {
+		return nil
+	}
+	w.mu.Lock()
+	p := w.policy()
+	readable := p.LatestEnd(now) - w.state.Frontier()
+	w.mu.Unlock()
+	interval := max(p.PollInterval, time.Second)
+	if time.Duration(readable)*time.Second >= interval || time.Since(w.host.LastHeard()) < interval+overdue {
 		return nil
 	}
 	return w.shop.Client.HearAgain(ctx)
