@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -176,6 +177,59 @@ func TestAClockThatIsAheadCostsNoCalls(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestAWrongDateDoesNotProlongAUsedUpDay: the day ends at midnight by the clock that gets
+// there first. If that is wrong, a few calls are refused.
+func TestAWrongDateDoesNotProlongAUsedUpDay(t *testing.T) {
+	for name, skew := range map[string]time.Duration{"right": 0, "behind": -10 * time.Hour, "ahead": 5 * time.Hour} {
+		t.Run("the Date is "+name, func(t *testing.T) {
+			inBubble(t, func(a *testbed) {
+				a.heartbeat = time.Minute
+				start := time.Now().Unix()
+				a.simulate(simulator.Config{Seed: 17, Shops: []simulator.Shop{{AppID: "wx1", Secret: "secret-wx1", Live: simulator.Live{Rate: 0.01, Since: start}}}})
+				until := time.Now().Add(midnight())
+				var refused atomic.Int64
+				a.gateway = func(w http.ResponseWriter, r *http.Request) bool {
+					if left := time.Until(until); left <= 0 || left > 2*time.Hour || !strings.HasSuffix(r.URL.Path, listPath) {
+						return false
+					}
+					refused.Add(1)
+					w.Header().Set("Date", time.Now().Add(skew).UTC().Format(http.TimeFormat))
+					_, _ = w.Write([]byte(`{"errcode":45009,"errmsg":"reach max api daily quota limit"}`))
+					return true
+				}
+				p := testPolicy()
+				p.Start = start
+				run := a.start(shop{appID: "wx1", policy: p})
+				time.Sleep(time.Until(until.Add(10 * time.Minute)))
+				if s := run.statusOf("wx1"); s.State != StateLive || s.Lag(time.Now()) > 5*time.Minute || refused.Load() == 0 || refused.Load() > 8 {
+					t.Errorf("ten minutes into the next day, after %d refused calls, the shop is %s and %v behind: %s", refused.Load(), s.State, s.Lag(time.Now()), s.Reason)
+				}
+				end := run.statusOf("wx1").Watermark
+				if err := run.stop(); err != nil {
+					t.Error(err)
+				}
+				a.eachOnce("wx1", start+1, end-10)
+			})
+		})
+	}
+	t.Run("this machine's clock is ahead", func(t *testing.T) {
+		inBubble(t, func(a *testbed) {
+			a.heartbeat = time.Minute
+			a.simulate(simulator.Config{Seed: 17, Faults: simulator.Faults{ClockSkew: -8 * time.Hour, PerDayLimit: 100}, Shops: []simulator.Shop{{AppID: "wx1", Secret: "secret-wx1"}}})
+			p := testPolicy()
+			p.Start = time.Now().Add(-8 * time.Hour).Unix()
+			run := a.start(shop{appID: "wx1", policy: p})
+			time.Sleep(48 * time.Hour)
+			if n := a.answered(listPath, "45009"); n > 3*8 {
+				t.Errorf("%d calls were refused in two days", n)
+			}
+			if err := run.stop(); err != nil {
+				t.Error(err)
+			}
+		})
+	})
 }
 
 // undated lets the API answer, without a Date.

@@ -75,7 +75,7 @@ type Error struct {
 	// Hint tells the operator what to do; empty if it passes by itself.
 	Hint string
 	// Until is when the daily quota resets, for class Quota: 00:00 Asia/Shanghai by
-	// the API's clock. Zero otherwise.
+	// the API's clock or the local one, whichever gets there first. Zero otherwise.
 	Until time.Time
 	// RetryAfter is how long the vendor asks callers to wait before the next attempt;
 	// 0 = not stated.
@@ -160,9 +160,12 @@ func Result(err error) string {
 	return "error"
 }
 
-// datedBy sets Until of a Quota error by the API's clock.
+// datedBy sets Until of a Quota error by the API's clock and the local one.
 func (e *Error) datedBy(theirs time.Time) *Error {
 	if e.Class == Quota {
+		if ours := time.Now(); untilMidnight(ours) < untilMidnight(theirs) {
+			theirs = ours
+		}
 		e.Until = theirs.Add(untilMidnight(theirs)).Round(time.Second)
 	}
 	return e

@@ -177,14 +177,13 @@ func (p *callRate) restore(now time.Time) {
 	}
 }
 
-// exhaust records a 45009: no call before midnight in Shanghai, by the API's clock.
-// first reports whether this answer began the pause.
+// exhaust records a 45009: no call before midnight in Shanghai, by the clock that reaches
+// it first. One of them may be wrong by hours, the API's by one Date of one gateway: then
+// a few calls are refused, instead of a shop standing still far into the next day. first
+// reports whether this answer began the pause.
 func (p *callRate) exhaust(api time.Time) (until time.Time, first bool) {
 	now := time.Now()
-	wait := untilMidnight(api) + rand.N(30*time.Second)
-	if 24*time.Hour-untilMidnight(api) < resetGrace {
-		wait = resetRetry + rand.N(30*time.Second)
-	}
+	wait := min(untilReset(api), untilReset(now)) + rand.N(30*time.Second)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if now.Before(p.day) {
@@ -192,6 +191,15 @@ func (p *callRate) exhaust(api time.Time) (until time.Time, first bool) {
 	}
 	p.day = now.Add(wait)
 	return p.day, true
+}
+
+// untilReset returns after what time a refused call may succeed.
+func untilReset(now time.Time) time.Duration {
+	left := untilMidnight(now)
+	if 24*time.Hour-left < resetGrace {
+		return resetRetry
+	}
+	return left
 }
 
 // untilMidnight returns the time left of the day in Shanghai, never 0.
