@@ -15,12 +15,19 @@ const (
 	askPatience = 5 * time.Second
 )
 
-// Tokens returns the source of a shop's access tokens for [wechat.Config.Tokens].
+// Tokens returns the source of a shop's access tokens for [wechat.Config.Tokens]. When a
+// token expires is written by the keeper's clock. If it has expired by this machine's and
+// the keeper sends no other, one of the clocks may be wrong: it is used, and the API
+// decides.
 func (s *State) Tokens(shop string) func(ctx context.Context, refused string) (string, error) {
+	var waited, dead string // tokens: that has been waited for in vain, that the API has refused
 	return func(ctx context.Context, refused string) (string, error) {
 		deadline := time.NewTimer(askPatience)
 		defer deadline.Stop()
 		told := false
+		if refused != "" {
+			dead = refused
+		}
 		for {
 			t, changed := s.store.shop(shop)
 			usable := t.Access != "" && time.Now().Unix() < t.expires
@@ -30,7 +37,7 @@ func (s *State) Tokens(shop string) func(ctx context.Context, refused string) (s
 				// The reason for the refusal may be gone: the keeper finds out.
 			case t.problem != "":
 				return "", &wechat.Error{Op: tokensOp, Class: wechat.Wait, Code: t.errcode, Message: t.problem}
-			case usable && t.Access != refused:
+			case usable && t.Access != refused, waited != "" && t.Access == waited && t.Access != dead:
 				return t.Access, nil
 			case usable && !told && t.refused != fingerprint(refused):
 				told = true
@@ -42,6 +49,10 @@ func (s *State) Tokens(shop string) func(ctx context.Context, refused string) (s
 			select {
 			case <-changed:
 			case <-deadline.C:
+				if t.Access != "" && t.Access != dead {
+					waited = t.Access
+					return waited, nil
+				}
 				return "", s.missing()
 			case <-ctx.Done():
 				return "", ctx.Err()
