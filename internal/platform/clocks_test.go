@@ -50,3 +50,37 @@ func TestAKeepersClockStopsNoOtherWorker(t *testing.T) {
 		reader.stop()
 	})
 }
+
+// TestATicketDatedAheadDoesNotStay: an operator's ticket gets its time from a worker whose
+// clock is a day ahead. It does not outlive the tickets that the vendor pushes.
+func TestATicketDatedAheadDoesNotStay(t *testing.T) {
+	story(t, simulator.Faults{}, func(w *fixture) {
+		keeper := w.start("desk", true)
+		if err := keeper.Ticket(w.Context(), "ticket-of-tomorrow", time.Now().Add(24*time.Hour)); err != nil {
+			t.Fatal(err)
+		}
+		for range 15 {
+			keeper.ticket()
+			time.Sleep(time.Hour)
+		}
+		keeper.works("wx1")
+		keeper.stop()
+	})
+}
+
+// TestAListReadAheadIsReadAgain: a keeper whose clock was a day ahead has noted when it read
+// the list of shops. The next one does not wait for that day.
+func TestAListReadAheadIsReadAgain(t *testing.T) {
+	following(t, func(w *fixture) {
+		k := w.start("reader", false)
+		if err := k.post(w.Context(), record{name: k.of("", kindPass), value: value{At: time.Now().Add(24 * time.Hour).Unix()}}); err != nil {
+			t.Fatal(err)
+		}
+		keeper := w.start("desk", true)
+		k.ticket()
+		time.Sleep(time.Hour)
+		k.has("after an hour", "wx1")
+		keeper.stop()
+		k.stop()
+	})
+}

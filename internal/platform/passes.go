@@ -40,6 +40,7 @@ func newPasses() passes {
 // startPass starts to read the list if it is due.
 func (k *Keeper) startPass(ctx context.Context, s state) {
 	p := &k.passes
+	s.listedAt = min(s.listedAt, time.Now().Unix()) // a keeper's clock may have been ahead
 	if p.next.IsZero() {
 		// Another keeper may have read it a moment ago.
 		p.next = time.Unix(s.listedAt, 0).Add(rarePause)

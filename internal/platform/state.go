@@ -21,6 +21,9 @@ type Config struct {
 	Logger    *slog.Logger // nil discards
 }
 
+// oddClock is how far ahead a time must be to have come from a clock that was wrong.
+const oddClock = 10 * time.Minute
+
 // State is the group's knowledge of a platform: its ticket and token, the tokens of the
 // shops that have authorised it, and changes of their authorisations. Several goroutines
 // may call its methods.
@@ -55,7 +58,8 @@ func (s *State) Watch(ctx context.Context) {
 }
 
 // Ticket posts a verify ticket of that time. The zero time means that the caller knows it
-// to be the latest, independent of clocks.
+// to be the latest, independent of clocks. A ticket that this machine's clock, or another
+// worker's, dated far ahead does not keep those from counting that the vendor pushes.
 func (s *State) Ticket(ctx context.Context, ticket string, at time.Time) error {
 	if err := s.cfg.Log.Latest(ctx); err != nil {
 		return err
@@ -64,7 +68,7 @@ func (s *State) Ticket(ctx context.Context, ticket string, at time.Time) error {
 	switch {
 	case at.IsZero():
 		at = time.Unix(max(time.Now().Unix(), known.ticket.at), 0)
-	case at.Unix() < known.ticket.at:
+	case at.Unix() < known.ticket.at && time.Until(time.Unix(known.ticket.at, 0)) < oddClock:
 		return nil // a late one
 	}
 	return s.post(ctx, record{name: s.of("", kindTicket), value: value{At: at.Unix(), Given: known.ticket.given}, text: []byte(ticket)})
