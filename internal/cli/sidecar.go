@@ -71,6 +71,7 @@ func newSidecar(cfg *config.Config, book *shopBook, brokers *kafkaconn.Kafka, re
 	a.handler = &push.Handler{
 		ShopKeys: func(appID string) ([]push.Key, error) { return shopKeys(cfg, book.shopOf(appID)) },
 		Count:    func(r push.Result) { counted.WithLabelValues(string(r)).Inc() },
+		Clock:    book.host.APINow,
 		Log:      log,
 		Order: func(ctx context.Context, o push.Order) error {
 			if book.shopOf(o.Shop) == nil {

@@ -232,3 +232,25 @@ func TestDigestsDiffer(t *testing.T) {
 		seen[d] = fmt.Sprint(c)
 	}
 }
+
+// A machine whose clock is hours off takes what is recent by the vendor's clock, and still
+// nothing that is recent by neither.
+func TestPushesByTheVendorsClock(t *testing.T) {
+	for name, ahead := range map[string]time.Duration{"ours is behind": time.Hour, "ours is ahead": -9 * time.Hour} {
+		synctest.Test(t, func(t *testing.T) {
+			d := newDesk(t)
+			theirs := time.Now().Add(ahead)
+			order := shopPush(orderJSON("1", theirs))
+			order.at = theirs
+			d.want(name+": before the vendor's clock is known", d.post(order), 403, Stale)
+			d.Clock = func() time.Time { return theirs }
+			d.want(name+": recent by the vendor's clock", d.post(order), 200, OK)
+			order.message = orderJSON("2", theirs.Add(-4*time.Hour-time.Second))
+			if ahead < 0 {
+				d.want(name+": an event that is recent by neither", d.post(order), 403, Stale)
+			}
+			order.message = orderJSON("3", theirs.Add(6*time.Minute))
+			d.want(name+": an event that is ahead of both", d.post(order), 403, Stale)
+		})
+	}
+}

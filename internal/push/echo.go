@@ -33,7 +33,7 @@ func (h *Handler) check(a account, r *http.Request) (Result, string) {
 		if !good {
 			return BadSignature, ""
 		}
-		if !fresh(timestamp) {
+		if !h.fresh(timestamp) {
 			return Stale, ""
 		}
 	}

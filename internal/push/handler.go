@@ -45,6 +45,11 @@ type Handler struct {
 	Authorization func(context.Context, Authorization) error
 	Ticket        func(context.Context, Ticket) error
 
+	// Clock, if set, returns the vendor's clock, as far as it is known. A push that is
+	// recent by it or by this machine's clock is taken: this machine's may be wrong, and
+	// tickets and authorisations must not stop for that.
+	Clock func() time.Time
+
 	// Count, if set, is called with the result of each request to a push address.
 	Count func(Result)
 	// Log gets what an operator can act on: signed pushes that are refused, and events
@@ -147,6 +152,12 @@ func (h *Handler) receive(ctx context.Context, w http.ResponseWriter, a account,
 		return result
 	}
 	event, err := parse(a, message)
+	// The signature covers the sorted values, so it stays valid with timestamp and
+	// nonce swapped. A nonce that looks like a time would let an old push pass;
+	// CreateTime is checked against that.
+	if err == nil && !h.recent(createdAt(event)) {
+		err = errStale
+	}
 	switch {
 	case errors.Is(err, errAppID):
 		h.warn(BadAppID, a, "refused a push: its app ID is not that of the address")

@@ -14,7 +14,7 @@ func (h *Handler) unlock(keys []Key, a account, query url.Values, encrypted stri
 	if len(signed) == 0 {
 		return nil, BadSignature
 	}
-	if !fresh(query.Get("timestamp")) {
+	if !h.fresh(query.Get("timestamp")) {
 		h.warn(Stale, a, "refused a push more than 4 hours old or 5 minutes ahead: check this machine's clock")
 		return nil, Stale
 	}
@@ -54,16 +54,16 @@ func signers(keys []Key, query url.Values, encrypted string) (signed []Key) {
 }
 
 // fresh reports whether a signed timestamp is acceptable.
-func fresh(timestamp string) bool {
+func (h *Handler) fresh(timestamp string) bool {
 	seconds, err := strconv.ParseUint(timestamp, 10, 40)
 	if err != nil {
 		return false
 	}
-	return recent(time.Unix(int64(seconds), 0))
+	return h.recent(time.Unix(int64(seconds), 0))
 }
 
 // recent reports whether a push of that time is acceptable.
-func recent(t time.Time) bool {
-	age := time.Since(t)
-	return age <= maxAge && age >= -maxAhead
+func (h *Handler) recent(t time.Time) bool {
+	within := func(now time.Time) bool { return now.Sub(t) <= maxAge && now.Sub(t) >= -maxAhead }
+	return within(time.Now()) || h.Clock != nil && within(h.Clock())
 }

@@ -114,7 +114,7 @@ func (h *Host) exchange(ctx context.Context, request *http.Request, semaphore ch
 	// Some gateways put a byte order mark in front, which is not part of JSON.
 	text = strings.TrimPrefix(text, "\ufeff")
 	return answer{status: response.StatusCode, body: text, readAt: time.Now(), relayed: response.Header.Get("X-Openapi-Seqid") != "",
-		retryAfter: retryAfter(response.Header.Get("Retry-After"), h.apiNow())}, nil
+		retryAfter: retryAfter(response.Header.Get("Retry-After"), h.APINow())}, nil
 }
 
 func (h *Host) read(body io.Reader, most int) (string, error) {

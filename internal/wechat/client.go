@@ -283,7 +283,7 @@ func (c *Client) refreshed(result string) {
 
 func (c *Client) throttled(v *Error, sent time.Time) {
 	c.overRate.Store(v)
-	if perSecond, first := c.callRate.throttle(sent, c.host.apiNow()); first {
+	if perSecond, first := c.callRate.throttle(sent, c.host.APINow()); first {
 		// The next minute may be throttled again.
 		c.incidents.BeginUntil(time.Now().Add(2*time.Minute), rateLowered, "error", v, "calls_per_second", perSecond)
 	}
@@ -291,7 +291,7 @@ func (c *Client) throttled(v *Error, sent time.Time) {
 
 func (c *Client) exhausted(v *Error) {
 	c.overQuota.Store(v)
-	if until, first := c.callRate.exhaust(c.host.apiNow()); first {
+	if until, first := c.callRate.exhaust(c.host.APINow()); first {
 		c.incidents.BeginUntil(until, quotaUsedUp, "error", v, "until", until)
 	}
 }

@@ -61,7 +61,7 @@ type Host struct {
 // error page has none, and what follows would be decided by the local clock alone.
 func (h *Host) Now() (now time.Time, heard bool) {
 	now = time.Now()
-	if theirs := h.apiNow(); theirs.Before(now) {
+	if theirs := h.APINow(); theirs.Before(now) {
 		now = theirs
 	}
 	h.mu.Lock()
@@ -91,9 +91,9 @@ func (h *Host) Undated() bool {
 	return h.undated && h.date.IsZero()
 }
 
-// apiNow returns the API's clock, by which the vendor counts minutes and days. Before
+// APINow returns the API's clock, by which the vendor counts minutes and days. Before
 // the first Date it returns the local clock.
-func (h *Host) apiNow() time.Time {
+func (h *Host) APINow() time.Time {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	now := time.Now()
@@ -144,7 +144,7 @@ func (h *Host) noteSkew(date, sent, now time.Time) {
 
 // Later returns the later of the local clock and the API's; lag is measured by it.
 func (h *Host) Later() time.Time {
-	now, theirs := time.Now(), h.apiNow()
+	now, theirs := time.Now(), h.APINow()
 	if theirs.After(now) {
 		return theirs
 	}

@@ -107,7 +107,7 @@ func (c *Client) list(ctx context.Context, used token, q Query) (page Page, v *E
 	switch {
 	case err == nil && answer.code != 0:
 		message, rid := c.redact.message(answer.errmsg)
-		return Page{}, errcodeError(ListOp, a.status, answer.code, message, rid).forAuth(c.auth).datedBy(c.host.apiNow()).withRetryAfter(a)
+		return Page{}, errcodeError(ListOp, a.status, answer.code, message, rid).forAuth(c.auth).datedBy(c.host.APINow()).withRetryAfter(a)
 	case err != nil:
 		return Page{}, badAnswer(ListOp, a.status, unreadable(a, err)).markUnfit(err).withRetryAfter(a)
 	case a.status < 200 || a.status > 299:

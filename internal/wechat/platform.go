@@ -306,7 +306,7 @@ func (p *Platform) call(ctx context.Context, call platformCall, answer any, whol
 	}
 	if head.Code != 0 {
 		message, rid := clean.message(head.Message)
-		return errcodeError(call.op, a.status, int(head.Code), message, rid).forAuth(platformAuth).datedBy(p.Host.apiNow()).withRetryAfter(a)
+		return errcodeError(call.op, a.status, int(head.Code), message, rid).forAuth(platformAuth).datedBy(p.Host.APINow()).withRetryAfter(a)
 	}
 	if err := json.Unmarshal([]byte(a.body), answer); err != nil {
 		return badAnswer(call.op, a.status, unreadable(a, withoutQuote(err))).withRetryAfter(a)

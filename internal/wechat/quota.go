@@ -106,7 +106,7 @@ func (c *Client) quota(ctx context.Context, used token) (Allowance, *Error) {
 	switch {
 	case answer.Code != 0:
 		message, rid := c.redact.message(answer.Message)
-		return Allowance{}, errcodeError(quotaOp, a.status, int(answer.Code), message, rid).forAuth(c.auth).datedBy(c.host.apiNow()).withRetryAfter(a)
+		return Allowance{}, errcodeError(quotaOp, a.status, int(answer.Code), message, rid).forAuth(c.auth).datedBy(c.host.APINow()).withRetryAfter(a)
 	case err != nil:
 		return Allowance{}, badAnswer(quotaOp, a.status, unreadable(a, err)).withRetryAfter(a)
 	case a.status < 200 || a.status > 299:
@@ -115,7 +115,7 @@ func (c *Client) quota(ctx context.Context, used token) (Allowance, *Error) {
 		return Allowance{}, badAnswer(quotaOp, a.status, unreadable(a, errors.New("neither an errcode nor a quota"))).withRetryAfter(a)
 	}
 	toRate := func(r rate) Rate { return Rate{int64(r.Calls), time.Duration(r.Seconds) * time.Second} }
-	told := Allowance{Rate: toRate(answer.Rate), PlatformRate: toRate(answer.Platform), At: c.host.apiNow()}
+	told := Allowance{Rate: toRate(answer.Rate), PlatformRate: toRate(answer.Platform), At: c.host.APINow()}
 	if q := answer.Quota; q.Remain != nil {
 		told.Limit, told.Used, told.Remain = int64(q.Limit), int64(q.Used), int64(*q.Remain)
 	}

@@ -83,7 +83,7 @@ func (t *tokenCalls) ask(ctx context.Context, out outgoing) (tokenResponse, *Err
 	switch {
 	case err == nil && answer.code != 0:
 		message, rid := redact.message(answer.errmsg)
-		v := tokenErrcodeError(tokenOp, a.status, answer.code, message, rid).datedBy(t.client.host.apiNow()).withRetryAfter(a)
+		v := tokenErrcodeError(tokenOp, a.status, answer.code, message, rid).datedBy(t.client.host.APINow()).withRetryAfter(a)
 		if t.inFile && v.aboutSecret() {
 			v.Class = Wait
 		}
