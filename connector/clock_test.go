@@ -107,7 +107,7 @@ func TestAnswersWithoutDateBeginNoWindow(t *testing.T) {
 			if strings.HasSuffix(r.URL.Path, listPath) {
 				return false
 			}
-			a.undated(w, r)
+			a.dated(w, r, time.Time{})
 			return true
 		}
 		p := testPolicy()
@@ -232,14 +232,50 @@ func TestAWrongDateDoesNotProlongAUsedUpDay(t *testing.T) {
 	})
 }
 
-// undated lets the API answer, without a Date.
-func (a *testbed) undated(w http.ResponseWriter, r *http.Request) {
+// TestAWrongDateBeginsNoDay: by the Date of the answer that says how many calls are left, the
+// day is about to end. The backfill does not take the live walk's share for a new day's.
+func TestAWrongDateBeginsNoDay(t *testing.T) {
+	inBubble(t, func(a *testbed) {
+		until := time.Now().Add(midnight())
+		a.gateway = func(w http.ResponseWriter, r *http.Request) bool {
+			if left := time.Until(until); r.URL.Path != quotaPath || left < 13*time.Hour || left > 15*time.Hour {
+				return false
+			}
+			a.dated(w, r, until.Add(-time.Minute))
+			return true
+		}
+		run, old := a.oldAndNew(42, 60000, 5000, 0.2)
+		time.Sleep(time.Minute)
+		a.until("the backfill waits", func() bool { return run.statusOf("old").Held })
+		for midnight() > time.Hour {
+			time.Sleep(time.Hour)
+			if s := run.statusOf("new"); s.State != StateLive || s.Lag(time.Now()) > 10*time.Minute {
+				t.Fatalf("the live walk stands: %+v", s)
+			}
+		}
+		time.Sleep(midnight())
+		a.until("all is read", func() bool { return run.statusOf("old").State == StateDone })
+		if n := a.answered(listPath, "45009"); n > 0 {
+			t.Errorf("%d calls too many", n)
+		}
+		if err := run.stop(); err != nil {
+			t.Error(err)
+		}
+		a.createdOnce("wx1", old.Start, old.End)
+	})
+}
+
+// dated lets the API answer, with another Date; zero = without one.
+func (a *testbed) dated(w http.ResponseWriter, r *http.Request, at time.Time) {
 	answer := httptest.NewRecorder()
 	a.api.ServeHTTP(answer, r)
 	for name, values := range answer.Header() {
 		w.Header()[name] = values
 	}
 	w.Header()["Date"] = nil
+	if !at.IsZero() {
+		w.Header().Set("Date", at.UTC().Format(http.TimeFormat))
+	}
 	w.WriteHeader(answer.Code)
 	_, _ = w.Write(answer.Body.Bytes())
 }

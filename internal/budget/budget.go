@@ -21,6 +21,9 @@ const (
 	// quotaDawn is the delay after midnight: the vendor's counters may still be
 	// yesterday's right then.
 	quotaDawn = 5 * time.Minute
+	// clocksApart is how much the API's clock and the local one differ when one of them is
+	// wrong.
+	clocksApart = 10 * time.Minute
 	// quotaTimeout bounds one request.
 	quotaTimeout = 30 * time.Second
 )
@@ -56,6 +59,7 @@ type Budget struct {
 	holding     bool
 	due         time.Time // when to ask the vendor next; zero = do not ask
 	unavailable bool      // the vendor does not report quotas (cloud call)
+	unsure      bool      // when the day ends was told while the clocks were apart
 	failing     bool      // the last request failed
 }
 
@@ -63,9 +67,15 @@ type Budget struct {
 func (b *Budget) today(now time.Time) day {
 	calls := b.client.Calls()
 	b.rate.note(now, calls)
-	if b.day.roll(now) {
-		b.base = calls
-		b.resume()
+	if left := b.day.left; b.day.roll(now) {
+		if b.unsure {
+			// The next answer tells whether it is a new day. Until then a backfill
+			// would take the live walk's calls for those of one.
+			b.day.left = left
+		} else {
+			b.base = calls
+			b.resume()
+		}
 	}
 	r := b.day
 	r.made = calls - b.base
@@ -221,6 +231,7 @@ func (b *Budget) ask(ctx context.Context) (news bool, err error) {
 	}
 	b.today(now)
 	b.day.update(a.Limit, a.Remain, now.Add(a.Left()))
+	b.unsure = a.At.Sub(now).Abs() > clocksApart
 	b.base = base
 	b.resume()
 	if ends := b.day.ends; !ends.IsZero() && b.due.After(ends) {
