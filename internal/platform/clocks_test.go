@@ -47,6 +47,9 @@ func TestAKeepersClockStopsNoOtherWorker(t *testing.T) {
 		if n := calls() - before; n > 3 {
 			t.Errorf("%d calls with a token that has died", n)
 		}
+		if s, _ := reader.store.shop("wx1"); s.refused == "" {
+			t.Error("the keeper does not learn that the API has refused it")
+		}
 		reader.stop()
 	})
 }

@@ -39,7 +39,7 @@ func (s *State) Tokens(shop string) func(ctx context.Context, refused string) (s
 				return "", &wechat.Error{Op: tokensOp, Class: wechat.Wait, Code: t.errcode, Message: t.problem}
 			case usable && t.Access != refused, waited != "" && t.Access == waited && t.Access != dead:
 				return t.Access, nil
-			case usable && !told && t.refused != fingerprint(refused):
+			case t.Access != "" && t.Access == refused && !told && t.refused != fingerprint(refused):
 				told = true
 				err := s.post(ctx, record{name: s.of(shop, kindRefused), value: value{At: time.Now().Unix(), Token: fingerprint(refused)}})
 				if err != nil {
