@@ -186,3 +186,23 @@ func TestPushesMultiplyNoCalls(t *testing.T) {
 		}
 	})
 }
+
+// Orders and polls are timed by one clock: where this machine's is hours ahead, polls of an
+// idle shop stretch as soon after an order as elsewhere.
+func TestAnIdleShopBacksOffByTheEarlierClock(t *testing.T) {
+	inBubble(t, func(a *testbed) {
+		a.heartbeat = time.Minute
+		a.simulate(simulator.Config{Seed: 5, Shops: []simulator.Shop{{AppID: "wx1", Secret: "secret-wx1"}}, Faults: simulator.Faults{ClockSkew: -3 * time.Hour}})
+		p := testPolicy()
+		p.Start, p.PollIntervalMax = time.Now().Add(-3*time.Hour).Unix(), time.Minute
+		w := a.start(shop{appID: "wx1", policy: p})
+		a.until("the shop is live", func() bool { return w.statusOf("wx1").State == StateLive })
+		a.order(1)
+		a.until("it is published", func() bool { return w.statusOf("wx1").Published == 1 })
+		time.Sleep(10 * time.Minute)
+		w.expectPace("ten minutes after an order", time.Minute, window.Idle)
+		if err := w.stop(); err != nil {
+			t.Error(err)
+		}
+	})
+}

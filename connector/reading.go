@@ -167,7 +167,7 @@ func (w *walker) dedupe(win *offsets.Window, page wechat.Page, known window.Reso
 		w.outbox = append(w.outbox, delivery{window: window.Span{Start: win.Start, End: win.End}, asked: win.Asked(), ids: s.Fresh, readAt: page.ReadAt, late: win.Pass == 2})
 	}
 	if len(s.Fresh) > 0 {
-		w.lastOrder = time.Now()
+		w.lastOrder, _ = w.host.Now() // the clock by which setPace counts from it
 	}
 	win.Pages++
 	win.Key = page.Next
