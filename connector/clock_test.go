@@ -125,6 +125,37 @@ func TestAnswersWithoutDateBeginNoWindow(t *testing.T) {
 	})
 }
 
+// TestOneGatewayAheadDoesNotHideAClockThatIs: this machine's clock is ahead, and every other
+// answer has a Date that is even more so.
+func TestOneGatewayAheadDoesNotHideAClockThatIs(t *testing.T) {
+	inBubble(t, func(a *testbed) {
+		const ahead = 2 * time.Hour
+		start := time.Now().Add(-ahead - 10*time.Minute).Unix()
+		a.simulate(simulator.Config{Seed: 17, Faults: simulator.Faults{ClockSkew: -ahead},
+			Shops: []simulator.Shop{{AppID: "wx1", Secret: "secret-wx1", Live: simulator.Live{Rate: 0.1, Since: start}}}})
+		var answers atomic.Int64
+		a.gateway = func(w http.ResponseWriter, r *http.Request) bool {
+			if answers.Add(1)%2 == 1 {
+				return false
+			}
+			a.dated(w, r, time.Now().Add(24*time.Hour))
+			return true
+		}
+		p := testPolicy()
+		p.Start = start
+		run := a.start(shop{appID: "wx1", policy: p})
+		time.Sleep(3 * time.Hour)
+		end := run.Status()[0].Watermark
+		if err := run.stop(); err != nil {
+			t.Error(err)
+		}
+		if behind := time.Now().Add(-ahead).Unix() - end; behind < 0 || behind > 60 {
+			t.Errorf("the shop is %d s behind the API's clock", behind)
+		}
+		a.eachOnce("wx1", start+1, end-10)
+	})
+}
+
 // TestAnAPIWithoutDateIsTold: then this machine's clock decides alone, after a few calls.
 func TestAnAPIWithoutDateIsTold(t *testing.T) {
 	inBubble(t, func(a *testbed) {

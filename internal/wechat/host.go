@@ -55,8 +55,8 @@ type Host struct {
 }
 
 // Now returns the earlier of the local clock and the API's clock. The API's clock is
-// the Date of the latest answer that had one, plus the monotonic time since; before
-// the first Date, Now returns the local clock. heard reports whether a Date has come, or
+// the Date of the latest answer that had one (but see denies), plus the monotonic time
+// since; before the first Date, Now returns the local clock. heard reports whether a Date has come, or
 // the API has been seen to send none. An answer without one is not enough: a proxy's
 // error page has none, and what follows would be decided by the local clock alone.
 func (h *Host) Now() (now time.Time, heard bool) {
@@ -167,10 +167,28 @@ func (h *Host) noteAnswer(header http.Header, sent time.Time) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.heardAt = now
-	if err == nil {
-		h.date, h.datedAt = date, now
-		h.noteSkew(date, sent, now)
+	if err != nil {
+		return
 	}
+	h.noteSkew(date, sent, now)
+	if !h.denies(date, now) {
+		h.date, h.datedAt = date, now
+	}
+}
+
+// A Date that is farAhead of the local clock says nothing that Now needs. It does not
+// replace one of the last while by which the local clock is ahead: otherwise one gateway
+// with a clock that is ahead would make a local one count that is, too.
+const (
+	farAhead = time.Minute
+	recently = 5 * time.Minute
+)
+
+// denies reports whether a recent Date speaks against one that is ahead of the local
+// clock. The caller holds mu.
+func (h *Host) denies(date, now time.Time) bool {
+	age := now.Sub(h.datedAt)
+	return !h.date.IsZero() && age < recently && date.Sub(now) > farAhead && now.Sub(h.date.Add(age)) > farAhead
 }
 
 // open applies the defaults once and returns whether URL is valid.
