@@ -56,9 +56,9 @@ type Host struct {
 
 // Now returns the earlier of the local clock and the API's clock. The API's clock is
 // the Date of the latest answer that had one (but see denies), plus the monotonic time
-// since; before the first Date, Now returns the local clock. heard reports whether a Date has come, or
-// the API has been seen to send none. An answer without one is not enough: a proxy's
-// error page has none, and what follows would be decided by the local clock alone.
+// since; before the first Date, Now returns the local clock. heard reports whether a Date
+// has come, or the API has been seen to send none. An answer without one is not enough: a
+// proxy's error page has none, and what follows would be decided by the local clock alone.
 func (h *Host) Now() (now time.Time, heard bool) {
 	now = time.Now()
 	if theirs := h.APINow(); theirs.Before(now) {
