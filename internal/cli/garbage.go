@@ -36,13 +36,13 @@ func (g *garbage) tune(shops int) {
 //
 // A backfill's heap is mostly long-lived buffers, so a slightly lower value than Go's keeps
 // the memory of a small pod low. The live heap of thousands of shops is many small objects,
-// about 9 kB a shop. Most of their garbage is made while all of them start; a collection
+// about 7 kB a shop. Most of their garbage is made while all of them start; a collection
 // then costs little beside the start itself. Later, polls make garbage all the time, and
-// less frequent collections save CPU: there may be some 60 MB of it.
+// less frequent collections save CPU: there may be as much of it as 10,000 shops have live.
 func garbageOf(shops int) (starting, then int) {
-	const least, most = 25, 75
+	const least, few, most = 25, 75, 100
 	if shops < 1000 {
-		return most, most
+		return few, few
 	}
-	return least, min(most, max(least, 750_000/shops))
+	return least, min(most, max(least, 1_000_000/shops))
 }
