@@ -24,8 +24,9 @@ const (
 	scrapeEvery, statusEvery = 15 * time.Second, 5 * time.Second
 	// watchedTime is how long a worker is watched once every shop has been asked.
 	watchedTime = time.Minute
-	// fileLook is how often a worker looks at the shops file.
-	fileLook = 2 * time.Second
+	// pollCycle is the default interval of polls. All shops are polled within a part of it,
+	// so what comes beside the polls is the difference of whole cycles.
+	pollCycle = 10 * time.Second
 	// reloads is how often the shops file changes.
 	reloads = 3
 )
@@ -262,7 +263,7 @@ func (f *fleet) reload(ctx context.Context, w *worker, out *scaling) error {
 	pid := w.cmd.Process.Pid
 	var took, used, moved []float64
 	for i := range reloads {
-		usual, _, err := f.busy(ctx, fileLook, w)
+		usual, _, err := f.busy(ctx, pollCycle, w)
 		if err != nil {
 			return err
 		}
@@ -291,6 +292,11 @@ func (f *fleet) reload(ctx context.Context, w *worker, out *scaling) error {
 			}
 		}
 		took = append(took, time.Since(began).Seconds())
+		select {
+		case <-time.After(pollCycle - time.Since(began)):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 		after, err := cpuOf(pid)
 		if err != nil {
 			return err
