@@ -31,9 +31,16 @@ func (s *secureKafka) testSession(t *testing.T) {
 	}
 	bare := &Kafka{Addr: kafka.TCP(s.At("SASL_PLAINTEXT")...), Transport: &kafka.Transport{SASL: mechanism, MetadataTTL: time.Minute}}
 	defer bare.Transport.CloseIdleConnections()
-	soon(t, "bare transport", func() error { return request(t.Context(), bare) })
-	time.Sleep(session + time.Second)
-	if err := request(t.Context(), bare); err == nil {
+	// Once in a while it opens another connection meanwhile by itself.
+	err = nil
+	for range 4 {
+		soon(t, "bare transport", func() error { return request(t.Context(), bare) })
+		time.Sleep(session + time.Second)
+		if err = request(t.Context(), bare); err != nil {
+			break
+		}
+	}
+	if err == nil {
 		t.Error("the broker keeps a connection whose session is over: what replaces them is not needed")
 	} else {
 		t.Logf("kafka-go alone: %v", err)
