@@ -94,34 +94,41 @@ func TestClocksThatDifferAreTold(t *testing.T) {
 	}
 }
 
+// twoHoursAhead plays a live shop beside a machine whose clock is two hours ahead of the
+// API's. gateway answers instead of the API, or reports that it does not.
+func (a *testbed) twoHoursAhead(gateway func(w http.ResponseWriter, r *http.Request) bool) {
+	a.Helper()
+	const ahead = 2 * time.Hour
+	start := time.Now().Add(-ahead - 10*time.Minute).Unix()
+	a.simulate(simulator.Config{Seed: 17, Faults: simulator.Faults{ClockSkew: -ahead},
+		Shops: []simulator.Shop{{AppID: "wx1", Secret: "secret-wx1", Live: simulator.Live{Rate: 0.1, Since: start}}}})
+	a.gateway = gateway
+	p := testPolicy()
+	p.Start = start
+	run := a.start(shop{appID: "wx1", policy: p})
+	time.Sleep(3 * time.Hour)
+	end := run.Status()[0].Watermark
+	if err := run.stop(); err != nil {
+		a.Error(err)
+	}
+	if behind := time.Now().Add(-ahead).Unix() - end; behind < 0 || behind > 60 {
+		a.Errorf("the shop is %d s behind the API's clock", behind)
+	}
+	a.eachOnce("wx1", start+1, end-10)
+}
+
 // TestAnswersWithoutDateBeginNoWindow: a token without a Date, as through a gateway of its
 // own, says nothing of the API's clock. If this machine's is ahead, windows would be read
 // before their orders exist, and never again.
 func TestAnswersWithoutDateBeginNoWindow(t *testing.T) {
 	inBubble(t, func(a *testbed) {
-		const ahead = 2 * time.Hour
-		start := time.Now().Add(-ahead - 10*time.Minute).Unix()
-		a.simulate(simulator.Config{Seed: 17, Faults: simulator.Faults{ClockSkew: -ahead},
-			Shops: []simulator.Shop{{AppID: "wx1", Secret: "secret-wx1", Live: simulator.Live{Rate: 0.1, Since: start}}}})
-		a.gateway = func(w http.ResponseWriter, r *http.Request) bool {
+		a.twoHoursAhead(func(w http.ResponseWriter, r *http.Request) bool {
 			if strings.HasSuffix(r.URL.Path, listPath) {
 				return false
 			}
 			a.dated(w, r, time.Time{})
 			return true
-		}
-		p := testPolicy()
-		p.Start = start
-		run := a.start(shop{appID: "wx1", policy: p})
-		time.Sleep(3 * time.Hour)
-		end := run.Status()[0].Watermark
-		if err := run.stop(); err != nil {
-			t.Error(err)
-		}
-		if behind := time.Now().Add(-ahead).Unix() - end; behind < 0 || behind > 60 {
-			t.Errorf("the shop is %d s behind the API's clock", behind)
-		}
-		a.eachOnce("wx1", start+1, end-10)
+		})
 	})
 }
 
@@ -129,30 +136,14 @@ func TestAnswersWithoutDateBeginNoWindow(t *testing.T) {
 // answer has a Date that is even more so.
 func TestOneGatewayAheadDoesNotHideAClockThatIs(t *testing.T) {
 	inBubble(t, func(a *testbed) {
-		const ahead = 2 * time.Hour
-		start := time.Now().Add(-ahead - 10*time.Minute).Unix()
-		a.simulate(simulator.Config{Seed: 17, Faults: simulator.Faults{ClockSkew: -ahead},
-			Shops: []simulator.Shop{{AppID: "wx1", Secret: "secret-wx1", Live: simulator.Live{Rate: 0.1, Since: start}}}})
 		var answers atomic.Int64
-		a.gateway = func(w http.ResponseWriter, r *http.Request) bool {
+		a.twoHoursAhead(func(w http.ResponseWriter, r *http.Request) bool {
 			if answers.Add(1)%2 == 1 {
 				return false
 			}
 			a.dated(w, r, time.Now().Add(24*time.Hour))
 			return true
-		}
-		p := testPolicy()
-		p.Start = start
-		run := a.start(shop{appID: "wx1", policy: p})
-		time.Sleep(3 * time.Hour)
-		end := run.Status()[0].Watermark
-		if err := run.stop(); err != nil {
-			t.Error(err)
-		}
-		if behind := time.Now().Add(-ahead).Unix() - end; behind < 0 || behind > 60 {
-			t.Errorf("the shop is %d s behind the API's clock", behind)
-		}
-		a.eachOnce("wx1", start+1, end-10)
+		})
 	})
 }
 

@@ -17,8 +17,7 @@ const mostReadings = 20
 var errCleaned = errors.New("the log cleaner keeps removing tombstones while the partition is read: raise delete.retention.ms of the offsets topic to a minute or more")
 
 // load reads the lane's partition from its beginning to its end, read_committed. It
-// also returns the end. wanted selects source partitions; nil
-// = all of the group's.
+// also returns the end. wanted selects source partitions; nil = all of the group's.
 //
 // The log cleaner may remove a tombstone during the reading, after the older value of
 // its key has been read: a forgotten value would seem to exist. It does so only when

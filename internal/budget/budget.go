@@ -69,7 +69,7 @@ func (b *Budget) today(now time.Time) day {
 	b.rate.note(now, calls)
 	if left := b.day.left; b.day.roll(now) {
 		if b.unsure {
-			// The next answer tells whether it is a new day. Until then a backfill
+			// The next answer says whether it is a new day. Until then a backfill
 			// would take the live walk's calls for those of one.
 			b.day.left = left
 		} else {

@@ -85,8 +85,8 @@ const (
 )
 
 // parse decodes a message to an account. The event is an Order, an Authorization, a
-// Ticket, or nil if it is of another kind.
-func parse(a account, message []byte) (event any, err error) {
+// Ticket, or nil if it is of another kind. One that is not recent is errStale.
+func parse(a account, message []byte, recent func(time.Time) bool) (event any, err error) {
 	var head struct {
 		XMLName    xml.Name `json:"-" xml:"xml"`
 		Event      text     `json:"Event" xml:"Event"`
@@ -107,22 +107,17 @@ func parse(a account, message []byte) (event any, err error) {
 		return nil, err
 	}
 	if isOrder {
-		return parseOrder(message, Order{Shop: a.shop, Event: name, Created: created})
+		event, err = parseOrder(message, Order{Shop: a.shop, Event: name, Created: created})
+	} else {
+		event, err = parseInfo(a, message, info, created)
 	}
-	return parseInfo(a, message, info, created)
-}
-
-// createdAt returns when an event happened; now for one that is ignored.
-func createdAt(event any) time.Time {
-	switch e := event.(type) {
-	case Order:
-		return e.Created
-	case Authorization:
-		return e.Created
-	case Ticket:
-		return e.Created
+	// The signature covers the sorted values, so it stays valid with timestamp and
+	// nonce swapped. A nonce that looks like a time would let an old push pass;
+	// CreateTime is checked against that.
+	if err == nil && !recent(created) {
+		return nil, errStale
 	}
-	return time.Now()
+	return event, err
 }
 
 func isChange(c Change) bool { return c == Authorized || c == Updated || c == Unauthorized }

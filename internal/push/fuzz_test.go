@@ -84,7 +84,7 @@ func FuzzParse(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, message []byte) {
 		for _, a := range []account{{shop: shopID}, {component: componentID}, {component: componentID, shop: authorized}} {
-			event, err := parse(a, message)
+			event, err := parse(a, message, always)
 			if err != nil {
 				continue
 			}

@@ -151,13 +151,7 @@ func (h *Handler) receive(ctx context.Context, w http.ResponseWriter, a account,
 	if result != "" {
 		return result
 	}
-	event, err := parse(a, message)
-	// The signature covers the sorted values, so it stays valid with timestamp and
-	// nonce swapped. A nonce that looks like a time would let an old push pass;
-	// CreateTime is checked against that.
-	if err == nil && !h.recent(createdAt(event)) {
-		err = errStale
-	}
+	event, err := parse(a, message, h.recent)
 	switch {
 	case errors.Is(err, errAppID):
 		h.warn(BadAppID, a, "refused a push: its app ID is not that of the address")

@@ -32,9 +32,9 @@ type listResponse struct {
 //
 // It rejects everything that could make an order vanish: an ID that is neither a string
 // nor a whole number, a field of a list that is given twice, two errcodes, and an answer
-// with neither an errcode nor any field of a list. It also rejects what exceeds maxID and maxKey. silence
-// decides about a success that leaves fields out. capacity is the number of IDs to make
-// room for.
+// with neither an errcode nor any field of a list. It also rejects what exceeds maxID and
+// maxKey. silence decides about a success that leaves fields out. capacity is the number
+// of IDs to make room for.
 func parseListResponse(body string, capacity int) (listResponse, error) {
 	var r listResponse
 	// A wrong field counts only if the answer is a success.
@@ -147,8 +147,8 @@ func parseTokenResponse(body string) (tokenResponse, error) {
 	return r, nil
 }
 
-// errcode is the errcode of an answer. One that is given again must be the same: which of
-// two counts, the failure or the success, nobody knows.
+// errcode is the errcode of an answer. One that is given again must be the same: it is
+// unknown which of two counts, the failure or the success.
 type errcode struct {
 	value int
 	given bool  // not as null
