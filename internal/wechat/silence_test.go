@@ -10,6 +10,14 @@ import (
 	"time"
 )
 
+// listBody is what a list call asks for.
+type listBody struct {
+	Range struct {
+		Start int64 `json:"start_time"`
+		End   int64 `json:"end_time"`
+	} `json:"create_time_range"`
+}
+
 // TestSilence: which answers are complete.
 func TestSilence(t *testing.T) {
 	for body, want := range map[string]silence{
@@ -78,12 +86,7 @@ func TestSilenceAboutKnownOrdersIsNotBelieved(t *testing.T) {
 	for _, c := range []struct{ known, careless bool }{{true, false}, {false, true}, {false, false}} {
 		a := &api{}
 		a.answer = func(body string) string {
-			var q struct {
-				Range struct {
-					Start int64 `json:"start_time"`
-					End   int64 `json:"end_time"`
-				} `json:"create_time_range"`
-			}
+			var q listBody
 			switch err := json.Unmarshal([]byte(body), &q); {
 			case err != nil || strings.Contains(body, "next_key"):
 				return `{"errcode":606006}`
@@ -104,6 +107,33 @@ func TestSilenceAboutKnownOrdersIsNotBelieved(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A gateway answers without orders if a range ends before some moment; about longer ones
+// it lists them. The order that it lists then is one of the range in question, and no
+// proof that the gateway speaks about that range.
+func TestAnOrderOfTheRangeItselfIsNoneOfAnotherTime(t *testing.T) {
+	a := &api{}
+	moment := int64(0)
+	a.answer = func(body string) string {
+		var q listBody
+		if err := json.Unmarshal([]byte(body), &q); err != nil || q.Range.End <= moment || q.Range.Start > moment-900 {
+			return `{"errcode":0,"errmsg":"ok"}`
+		}
+		return `{"errcode":0,"order_id_list":["1"],"next_key":"","has_more":false}`
+	}
+	inBubble(t, a, Config{}, func(t *testing.T, w *fixture) {
+		moment = time.Now().Unix()
+		q, known := anyQuery, anyQuery
+		q.Start, q.End = moment-1000, moment-500
+		known.Start, known.End = moment-3600, moment+10
+		w.Remember(known)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		if page, err := w.List(ctx, q); err == nil && len(page.IDs) == 0 {
+			t.Errorf("no orders after %s, and order 1 is in the range", time.Since(time.Unix(moment, 0)))
+		}
+	})
 }
 
 // A poll of an idle shop waits for the examination that another call began. When that
@@ -167,12 +197,7 @@ func TestAnAPIThatIsSilentNowAndThenIsAskedLittleMore(t *testing.T) {
 	} {
 		made := 0
 		a := &api{answer: func(body string) string {
-			var q struct {
-				Range struct {
-					Start int64 `json:"start_time"`
-					End   int64 `json:"end_time"`
-				} `json:"create_time_range"`
-			}
+			var q listBody
 			made++
 			switch err := json.Unmarshal([]byte(body), &q); {
 			case err != nil || strings.Contains(body, "next_key"):
@@ -210,11 +235,7 @@ func TestACheckOfSilenceOutlastsFailures(t *testing.T) {
 	for _, failure := range []string{`{"errcode":-1,"errmsg":"system error"}`, `{"errcode":987654,"errmsg":"unknown"}`, `<html>`, `{"errcode":0,"has_more":true,"next_key":"K"}`} {
 		a, calls := &api{}, 0
 		a.answer = func(body string) string {
-			var q struct {
-				Range struct {
-					Start int64 `json:"start_time"`
-				} `json:"create_time_range"`
-			}
+			var q listBody
 			if calls++; calls%2 == 0 {
 				return failure
 			}

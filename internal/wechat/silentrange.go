@@ -172,11 +172,10 @@ func (i *silenceCheck) look(q Query, v *silentRange, known bool, apart time.Dura
 	case all.silence != saysNothing:
 		return i.narrow(q, v)
 	}
-	spoke, at := i.elsewhere(q)
-	switch {
-	case spoke && v.span.start <= at.start && at.end <= v.span.end:
+	switch i.speaks(q, v.span) {
+	case inside:
 		return i.narrow(q, v) // its silence was wrong
-	case spoke:
+	case outside:
 		if v.rounds++; v.rounds >= narrowRounds || v.recent && v.rounds >= recentRounds {
 			return settle()
 		}
@@ -206,22 +205,55 @@ func (i *silenceCheck) narrow(q Query, v *silentRange) (holding, time.Duration) 
 	return unknown, 0
 }
 
-// elsewhere reports whether the API lists an order of another time right now, and of
-// which time.
-func (i *silenceCheck) elsewhere(q Query) (spoke bool, at span) {
+// spoken is where, next to a range about which it is silent, the API lists an order.
+type spoken int
+
+const (
+	nowhere spoken = iota
+	outside        // at another time
+	inside         // in the range: the silence was wrong
+)
+
+// speaks asks where the API lists an order right now. An order of another time proves
+// that it speaks, and not that it is silent about s by mistake: where the known orders
+// may be on both sides of an end of s, each side is asked about.
+func (i *silenceCheck) speaks(q Query, s span) spoken {
+	var at span
 	var due bool
 	i.client.evidence.with(q, func(x *filterEvidence) { at = x.withOrders })
 	if at != (span{}) {
-		if i.listsOne(q, at) || !i.canAsk() {
-			return i.listedOrders, at
+		if w := i.speaksOf(q, at, s); w != nowhere || !i.canAsk() {
+			return w
 		}
 	}
 	i.client.evidence.with(q, func(x *filterEvidence) { due = x.farSearch.due(time.Now()) })
-	if due && i.search(q) {
-		i.client.evidence.with(q, func(x *filterEvidence) { at = x.withOrders })
-		return true, at
+	if !due || !i.search(q) {
+		return nowhere
 	}
-	return false, span{}
+	i.client.evidence.with(q, func(x *filterEvidence) { at = x.withOrders })
+	return i.speaksOf(q, at, s)
+}
+
+// speaksOf asks where the API lists an order of at. The second of s's start belongs to
+// the range before, as in compare.
+func (i *silenceCheck) speaksOf(q Query, at, s span) spoken {
+	before := s.start
+	if q.Edge {
+		before--
+	}
+	for _, part := range []struct {
+		span
+		where spoken
+	}{
+		{span{max(at.start, s.start), min(at.end, s.end)}, inside},
+		{span{at.start, min(at.end, before)}, outside},
+		{span{max(at.start, s.end+1), at.end}, outside},
+	} {
+		if part.start < part.end && i.canAsk() && i.listsOne(q, part.span) {
+			return part.where
+		}
+	}
+	return nowhere
 }
 
 // searched reports whether the last weeks have been searched recently without a
