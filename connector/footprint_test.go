@@ -116,7 +116,7 @@ func expectFree(t *testing.T, all *turns, n int) {
 func TestTurnsFitTheAPI(t *testing.T) {
 	const shops = 2000
 	for _, c := range []struct{ answer, within time.Duration }{
-		{time.Millisecond, 63 * time.Millisecond}, // in few turns
+		{time.Millisecond, 63 * time.Millisecond},       // in few turns
 		{99 * time.Millisecond, 830 * time.Millisecond}, // a turn never ends with a turnTime, in random order
 		{time.Second, 1200 * time.Millisecond},
 		{time.Hour, 1300 * time.Millisecond},

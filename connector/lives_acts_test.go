@@ -166,6 +166,7 @@ func (l *life) drawActs(rnd *rand.Rand) {
 		l.add(from, fmt.Sprintf("pushes for %v", lasts), func(s *stage) { s.pushed = time.Now().Add(lasts) })
 	}
 	l.drawOperators()
+	l.drawGateway()
 	slices.SortStableFunc(l.acts, func(a, b act) int { return cmp.Compare(a.at, b.at) })
 	l.last = current
 }

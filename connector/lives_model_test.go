@@ -27,11 +27,13 @@ type life struct {
 	// lag is how late orders become visible; every LOOKBACK of this life is longer.
 	lag     time.Duration
 	lasting []string // faults that are on for the whole life
-	pods    int      // number of workers at first
-	first   deploy
-	last    deploy // in force after the trouble, until the end
-	acts    []act  // in time order
-	length  time.Duration
+	// silent reports that the API, or a gateway, leaves out fields; see gateway.
+	silent bool
+	pods   int // number of workers at first
+	first  deploy
+	last   deploy // in force after the trouble, until the end
+	acts   []act  // in time order
+	length time.Duration
 	// pace draws pushes and how far polls may stretch.
 	pace *rand.Rand
 	// ops draws what operators do; see operators.

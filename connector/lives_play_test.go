@@ -3,7 +3,9 @@ package connector
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"net"
+	"net/http"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -37,6 +39,7 @@ type stage struct {
 	broken  atomic.Int32 // number of broker faults that are on
 	dial    func(ctx context.Context, network, address string) (net.Conn, error)
 	ops     operators
+	gate    gateway
 }
 
 // pod is a worker's place: a name, a network, and the process that runs there now.
@@ -61,6 +64,8 @@ func (s *stage) play() (calm time.Time) {
 	l := s.life
 	s.began, s.dial = time.Now(), s.testbed.dial
 	s.testbed.heartbeat = l.heartbeat
+	s.gate.rnd = rand.New(rand.NewPCG(l.seed, 15))
+	s.testbed.gateway = func(w http.ResponseWriter, r *http.Request) bool { return s.gate.play(s, w, r) }
 	s.simulate(simulator.Config{Seed: l.seed, Shops: l.shops, Faults: s.parse(l.lasting), Latency: l.latency})
 	s.current = l.first
 	for range l.pods {
@@ -77,6 +82,7 @@ func (s *stage) play() (calm time.Time) {
 	s.note("calm")
 	s.on, s.calm = nil, true
 	s.api.SetFaults(s.parse(l.lasting))
+	s.gate.mend()
 	for _, p := range s.pods {
 		p.link.thaw()
 		if p.run != nil {
