@@ -3,7 +3,7 @@ package connector
 import (
 	"bytes"
 	"fmt"
-	"hash/maphash"
+	"hash/fnv"
 	"io"
 	"math/rand/v2"
 	"net/http"
@@ -24,7 +24,7 @@ type badGateway struct {
 	share float64
 	// same reports that equal requests get equal answers, as from a cache.
 	same bool
-	seed maphash.Seed
+	seed uint64
 	end  time.Time
 }
 
@@ -42,7 +42,7 @@ func (l *life) drawGateway() {
 	l.silent = true
 	for range 1 + rnd.IntN(4) {
 		from, lasts := time.Duration(rnd.Int64N(int64(l.length))), between(rnd, time.Second, 5*time.Minute)
-		b := badGateway{form: draw(rnd, successes...), share: draw(rnd, 1, 0.5, 0.33, 0.1, 0.03), same: rnd.IntN(3) == 0, seed: maphash.MakeSeed()}
+		b := badGateway{form: draw(rnd, successes...), share: draw(rnd, 1, 0.5, 0.33, 0.1, 0.03), same: rnd.IntN(3) == 0, seed: rnd.Uint64()}
 		l.add(from, fmt.Sprintf("%g of the answers are %s for %v (equal requests alike: %v)", b.share, b.form, lasts, b.same), func(s *stage) {
 			b.end = time.Now().Add(lasts)
 			s.gate.mu.Lock()
@@ -64,7 +64,10 @@ func (g *gateway) play(a *stage, w http.ResponseWriter, r *http.Request) bool {
 	for _, b := range g.bad {
 		share := g.rnd.Float64()
 		if b.same {
-			share = float64(maphash.Bytes(b.seed, body)>>11) / (1 << 53)
+			hash := fnv.New64a()
+			fmt.Fprint(hash, b.seed)
+			hash.Write(body)
+			share = rand.New(rand.NewPCG(hash.Sum64(), b.seed)).Float64()
 		}
 		if share < b.share && time.Now().Before(b.end) {
 			form = b.form

@@ -114,14 +114,16 @@ func (i *silenceCheck) findEnd(q Query, page Page, d *silentCall) (whole Page, f
 // recount is how far a range has been listed again.
 type recount struct {
 	lists [][]string // complete lists without has_more = false
-	size  int        // index of the page size in use
+	size  int        // index of the page size in use, see otherSizes
 	key   string     // of its next page
 	ids   []string   // of its pages so far
 	more  bool       // the API has said has_more = true where there had to be more
 }
 
-// recountSizes are the page sizes with which a range is listed again.
-var recountSizes = []int{100, 99, 97, 89, 83, 79}
+// otherSizes returns page sizes other than size, with which a range is listed again.
+func otherSizes(size int) []int {
+	return slices.DeleteFunc([]int{100, 99, 97, 89, 83, 79}, func(n int) bool { return n == size })
+}
 
 // recount lists a whole range with other page sizes, until a list ends with
 // has_more = false, or two are the same that end with a page that is not full. first is
@@ -133,11 +135,9 @@ func (i *silenceCheck) recount(q Query, first []string, c *recount) (ids []strin
 			return nil, false
 		}
 	}
-	asked := q.PageSize
-	for ; c.size < len(recountSizes); c.size, c.key, c.ids = c.size+1, "", nil {
-		if q.PageSize = recountSizes[c.size]; q.PageSize == asked {
-			continue
-		}
+	sizes := otherSizes(q.PageSize)
+	for ; c.size < len(sizes); c.size, c.key, c.ids = c.size+1, "", nil {
+		q.PageSize = sizes[c.size]
 		for range recountPages {
 			q.Key = c.key
 			l := i.list(q)

@@ -29,9 +29,9 @@ import (
 //	                         it, show the same orders: the range holds none
 //	                         (nearby.go).
 //	                      2. No orders are near. The API lists orders of another
-//	                         time, before and after it was silent, with two page
-//	                         sizes, about a longer range that contains this one
-//	                         (silentrange.go).
+//	                         time, before and after it was silent, with several
+//	                         page sizes, about a longer range that contains this
+//	                         one (silentrange.go).
 //	                      3. This process has never seen an order, the API lists
 //	                         none of the last weeks, and it refuses a wrong page
 //	                         token and a range that ends before it begins, which a

@@ -16,6 +16,7 @@ type listBody struct {
 		Start int64 `json:"start_time"`
 		End   int64 `json:"end_time"`
 	} `json:"create_time_range"`
+	Size int `json:"page_size"`
 }
 
 // TestSilence: which answers are complete.
@@ -134,6 +135,50 @@ func TestAnOrderOfTheRangeItselfIsNoneOfAnotherTime(t *testing.T) {
 			t.Errorf("no orders after %s, and order 1 is in the range", time.Since(time.Unix(moment, 0)))
 		}
 	})
+}
+
+// A cache holds answers without orders to all requests about a range that were made in a
+// few seconds, and repeats them. Its silence is not believed: requests that were not made
+// then get the order.
+func TestRepeatedAnswersWithoutOrdersAreNotBelieved(t *testing.T) {
+	for _, size := range []int{100, 20} {
+		a, held := &api{}, map[string]bool{}
+		q := anyQuery
+		q.PageSize = size
+		began := time.Time{}
+		a.answer = func(body string) string {
+			var of listBody
+			if err := json.Unmarshal([]byte(body), &of); err != nil {
+				t.Error(err)
+			}
+			r := of.Range
+			if began.IsZero() {
+				began = time.Now()
+			}
+			about := q.Start <= r.Start && r.End <= q.End
+			if about && time.Since(began) < 5*time.Second {
+				held[body] = true
+			}
+			sale, order := q.Start-24*3600, q.Start+5
+			switch {
+			case r.Start <= sale && sale < r.End: // more orders in one second than a page has
+				return `{"errcode":0,"order_id_list":["` + strings.Repeat(`2","`, of.Size-1) + `2"],"next_key":"K","has_more":true}`
+			case r.Start <= order && order < r.End && !held[body]:
+				return `{"errcode":0,"order_id_list":["1"],"next_key":"","has_more":false}`
+			}
+			return `{"errcode":0,"errmsg":"ok"}`
+		}
+		inBubble(t, a, Config{}, func(t *testing.T, w *fixture) {
+			began = time.Time{}
+			q.End = time.Now().Unix() - 60
+			q.Start = q.End - 10
+			ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+			defer cancel()
+			if page, err := w.List(ctx, q); err == nil && len(page.IDs) == 0 {
+				t.Errorf("pages of %d: no orders after %v, and order 1 is in the range", size, time.Since(began))
+			}
+		})
+	}
 }
 
 // A poll of an idle shop waits for the examination that another call began. When that

@@ -160,9 +160,8 @@ func (i *silenceCheck) look(q Query, v *silentRange, known bool, apart time.Dura
 		return holdsNone, 0
 	}
 	first := q.over(v.span)
-	if v.rounds%2 == 1 {
-		first.PageSize = 50
-	}
+	// No request twice: a cache that holds an answer without orders would repeat it.
+	first.PageSize = otherSizes(q.PageSize)[v.rounds]
 	all := i.list(first)
 	switch {
 	case !i.canAsk():
