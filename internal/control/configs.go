@@ -1,7 +1,6 @@
 package control
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -60,7 +59,7 @@ func (s *Server) create(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	err := committing(r, func(ctx context.Context) error { return s.Fleet.Create(ctx, name, sent, target, caller(r)) })
+	err := s.Fleet.Create(r.Context(), name, sent, target, caller(r))
 	if !s.configRefused(w, name, err) {
 		s.made(w, r, name, http.StatusCreated)
 	}
@@ -78,11 +77,7 @@ func (s *Server) putConfig(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	var isNew bool
-	err := committing(r, func(ctx context.Context) (err error) {
-		isNew, err = s.Fleet.Configure(ctx, name, sent, caller(r))
-		return err
-	})
+	isNew, err := s.Fleet.Configure(r.Context(), name, sent, caller(r))
 	switch {
 	case s.configRefused(w, name, err):
 	case isNew:
@@ -103,7 +98,7 @@ func (s *Server) patchConfig(w http.ResponseWriter, r *http.Request) {
 		writeError(w, http.StatusBadRequest, nameDiffers(*given, name))
 		return
 	}
-	err := committing(r, func(ctx context.Context) error { return s.Fleet.Patch(ctx, name, changes, caller(r)) })
+	err := s.Fleet.Patch(r.Context(), name, changes, caller(r))
 	if !s.configRefused(w, name, err) {
 		s.made(w, r, name, http.StatusOK)
 	}
@@ -112,7 +107,7 @@ func (s *Server) patchConfig(w http.ResponseWriter, r *http.Request) {
 // remove answers DELETE /connectors/{name}.
 func (s *Server) remove(w http.ResponseWriter, r *http.Request) {
 	name := r.PathValue("name")
-	err := committing(r, func(ctx context.Context) error { return s.Fleet.Delete(ctx, name, caller(r)) })
+	err := s.Fleet.Delete(r.Context(), name, caller(r))
 	if !s.configRefused(w, name, err) {
 		w.WriteHeader(http.StatusNoContent)
 	}

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"time"
 
 	"orderwalk/internal/fleet"
 )
@@ -64,6 +65,10 @@ func b2i(b bool) int {
 	return 0
 }
 
+// latestTimeout bounds the wait for what other workers have just changed: the rest of
+// answerTimeout is for their states.
+const latestTimeout = 10 * time.Second
+
 // shops answers GET /shops: every shop with all that is known of it, or with scope=worker
 // those that this worker walks; with shop=NAME, too, that one. With latest=true what other
 // workers have just changed is known, too, if Kafka can be read.
@@ -74,7 +79,9 @@ func (s *Server) shops(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if query.Get("latest") == "true" {
-		if err := s.Fleet.CatchUp(r.Context()); err != nil {
+		soon, cancel := context.WithTimeout(r.Context(), latestTimeout)
+		defer cancel()
+		if err := s.Fleet.CatchUp(soon); err != nil {
 			s.log().Debug("cannot read the latest state of the shops", "reason", err)
 		}
 	}

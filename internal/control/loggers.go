@@ -1,7 +1,6 @@
 package control
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -102,7 +101,7 @@ func (s *Server) setClusterLogger(w http.ResponseWriter, r *http.Request, name, 
 		writeError(w, http.StatusNotImplemented, "this worker cannot set levels of other workers; use scope=worker at each of them")
 		return
 	}
-	err := committing(r, func(ctx context.Context) error { return s.ClusterLevel(ctx, name, word) })
+	err := s.ClusterLevel(r.Context(), name, word)
 	switch {
 	case errors.Is(err, loglevel.ErrTooMany):
 		writeError(w, http.StatusBadRequest, err.Error())

@@ -1,7 +1,6 @@
 package control
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -89,11 +88,7 @@ func (s *Server) alter(w http.ResponseWriter, r *http.Request, entries []offsets
 		writeError(w, http.StatusBadRequest, err.Error())
 		return
 	}
-	var again fleet.Again
-	err = committing(r, func(ctx context.Context) (err error) {
-		again, err = s.Fleet.Alter(ctx, name, entries, dry)
-		return err
-	})
+	again, err := s.Fleet.Alter(r.Context(), name, entries, dry)
 	switch {
 	case s.offsetsRefused(w, name, err):
 	case dry:

@@ -69,5 +69,5 @@ func (s *Server) Handler() http.Handler {
 			mux.Handle(r.method+" "+r.path, h)
 		}
 	}
-	return notingProxies(everyPath(mux))
+	return notingProxies(timely(everyPath(mux)))
 }

@@ -3,6 +3,7 @@ package control
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"strconv"
 	"time"
@@ -12,9 +13,9 @@ import (
 	"orderwalk/internal/grouplog"
 )
 
-// changeTimeout is how long a change may take to be committed: less than writeTimeout, so
-// that the caller is told. Connect's is 90 s.
-const changeTimeout = 25 * time.Second
+// answerTimeout is how long a call may wait, for Kafka or another worker: less than
+// writeTimeout, so that the caller is told. Connect's is 90 s.
+const answerTimeout = 25 * time.Second
 
 // Texts of Kafka Connect that clients look for before they try a call again.
 const (
@@ -22,15 +23,18 @@ const (
 	conflicting = "Cannot complete request because of a conflicting operation (e.g. worker rebalance)"
 )
 
-// committing runs a change, which is not committed any more once the client has gone.
-func committing(r *http.Request, change func(ctx context.Context) error) error {
-	ctx, cancel := context.WithTimeout(r.Context(), changeTimeout)
-	defer cancel()
-	return change(ctx)
+// timely ends the context of a call in time for its answer. Nothing is committed after
+// that, nor once the client has gone.
+func timely(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithTimeout(r.Context(), answerTimeout)
+		defer cancel()
+		next.ServeHTTP(w, r.WithContext(ctx))
+	})
 }
 
-// refused answers a change that was not made, and reports whether it was one. unknown is
-// the start of the message for a shop that does not exist.
+// refused answers a call that failed, and reports whether it did. unknown is the start of
+// the message for a shop that does not exist.
 func (s *Server) refused(w http.ResponseWriter, err error, unknown string) bool {
 	var missing *fleet.UnknownError
 	switch {
@@ -43,7 +47,10 @@ func (s *Server) refused(w http.ResponseWriter, err error, unknown string) bool 
 	case errors.Is(err, desired.ErrConflict):
 		writeError(w, http.StatusConflict, conflicting)
 	default:
-		s.log().Error("cannot commit a change that was asked for over HTTP", "error", err)
+		if errors.Is(err, context.DeadlineExceeded) {
+			err = fmt.Errorf("no answer from Kafka within %v: %w", answerTimeout, err)
+		}
+		s.log().Error("cannot do what was asked for over HTTP", "error", err)
 		s.refuse(w, http.StatusInternalServerError, err)
 	}
 	return true
@@ -52,9 +59,7 @@ func (s *Server) refused(w http.ResponseWriter, err error, unknown string) bool 
 // target answers PUT /connectors/{name}/pause, resume and stop.
 func (s *Server) target(target desired.Target, status int) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		err := committing(r, func(ctx context.Context) error {
-			return s.Fleet.Steer(ctx, target, caller(r), r.PathValue("name"))
-		})
+		err := s.Fleet.Steer(r.Context(), target, caller(r), r.PathValue("name"))
 		if !s.refused(w, err, "Unknown connector ") {
 			w.WriteHeader(status)
 		}
@@ -73,7 +78,7 @@ func (s *Server) restart(w http.ResponseWriter, r *http.Request) {
 	}
 	shop, err := find(r.Context(), name)
 	if err == nil {
-		err = committing(r, func(ctx context.Context) error { return s.Fleet.Restart(ctx, onlyFailed, caller(r), name) })
+		err = s.Fleet.Restart(r.Context(), onlyFailed, caller(r), name)
 	}
 	switch {
 	case s.refused(w, err, "Unknown connector: "):
@@ -101,7 +106,7 @@ func (s *Server) restartTask(w http.ResponseWriter, r *http.Request) {
 		writeError(w, http.StatusNotFound, "Unknown task: "+name+"-"+id)
 		return
 	default:
-		err = committing(r, func(ctx context.Context) error { return s.Fleet.Restart(ctx, false, caller(r), name) })
+		err = s.Fleet.Restart(r.Context(), false, caller(r), name)
 	}
 	if !s.refused(w, err, "Unknown connector: ") {
 		w.WriteHeader(http.StatusNoContent)

@@ -36,6 +36,7 @@ import (
 // fixture is a Kafka and an API on a virtual network, and a directory of secrets.
 type fixture struct {
 	*testing.T
+	kafka   *kfake.Cluster
 	network *kfake.VirtualNetwork
 	secrets string
 	workers int
@@ -69,7 +70,7 @@ func inBubble(t *testing.T, story func(f *fixture)) {
 		defer synctest.Wait()
 		defer cluster.Close()
 		defer api.Close()
-		story(&fixture{T: t, network: network, secrets: secrets})
+		story(&fixture{T: t, kafka: cluster, network: network, secrets: secrets})
 	})
 }
 
