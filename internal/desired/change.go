@@ -66,7 +66,12 @@ func (s *Store) Change(ctx context.Context, decide func(View) ([]Edit, error)) e
 	var decided, unsettled *doubt
 	for range attempts {
 		held := s.owner != nil
-		if err := s.open(ctx); err != nil {
+		if err := s.open(ctx); errors.Is(err, txn.ErrFenced) { // another worker opens it at the same time
+			if err := pause.Sleep(ctx); err != nil {
+				return err
+			}
+			continue
+		} else if err != nil {
 			return fmt.Errorf("open the desired state: %w", err)
 		}
 		if unsettled != nil {

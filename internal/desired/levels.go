@@ -92,13 +92,12 @@ func (l *Levels) SetAll(ctx context.Context, logger, level string) error {
 	pause := backoff.New(10*time.Millisecond, 200*time.Millisecond)
 	for range levelAttempts {
 		owner, err := l.log.Own(ctx, levelWriter)
-		if err != nil {
-			return fmt.Errorf("open the log levels: %w", err)
+		if gone := ctx.Err(); gone != nil {
+			return gone // the caller has gone: nothing may come after what it does next
 		}
-		if err := ctx.Err(); err != nil {
-			return err // the caller has gone: nothing may come after what it does next
+		if err == nil {
+			err = owner.Commit(context.WithoutCancel(ctx), entry)
 		}
-		err = owner.Commit(context.WithoutCancel(ctx), entry)
 		switch {
 		case err == nil:
 			return l.log.CatchUp(ctx)

@@ -2,12 +2,14 @@ package desired
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"maps"
 	"sync"
 	"time"
 
 	"orderwalk/internal/grouplog"
+	"orderwalk/internal/txn"
 )
 
 // Config locates a store.
@@ -131,7 +133,7 @@ func (s *Store) CatchUp(ctx context.Context) error {
 	s.owner = nil
 	_, err := s.log.Own(ctx, writer)
 	s.unlock()
-	if err != nil {
+	if err != nil && !errors.Is(err, txn.ErrFenced) { // another worker has ended it
 		return err
 	}
 	return s.log.CatchUp(ctx) // a lane's transaction ends when the lane opens again
