@@ -166,7 +166,11 @@ func (l *lane) alter(ctx context.Context, p offsets.Partition, topics []string, 
 	if err := ctx.Err(); err != nil {
 		return err // the caller has gone: nothing may come after what it does next
 	}
-	if err = w.Commit(context.WithoutCancel(ctx), tx); errors.Is(err, txn.ErrInDoubt) {
+	err = txn.Detached(ctx, func(ctx context.Context) error {
+		defer l.outage.over(l.name()) // it may end later than this call
+		return w.Commit(ctx, tx)
+	})
+	if errors.Is(err, txn.ErrInDoubt) {
 		text := entriesOf(p, edited)
 		*doubtful = &text
 	}

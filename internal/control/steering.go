@@ -23,8 +23,8 @@ const (
 	conflicting = "Cannot complete request because of a conflicting operation (e.g. worker rebalance)"
 )
 
-// timely ends the context of a call in time for its answer. Nothing is committed after
-// that, nor once the client has gone.
+// timely ends the context of a call in time for its answer. No commit begins after that, nor
+// once the client has gone.
 func timely(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithTimeout(r.Context(), answerTimeout)

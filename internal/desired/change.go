@@ -103,7 +103,8 @@ func (s *Store) Change(ctx context.Context, decide func(View) ([]Edit, error)) e
 		if err := ctx.Err(); err != nil {
 			return err // the caller has gone: nothing may come after what it does next
 		}
-		if err = s.owner.Commit(context.WithoutCancel(ctx), entries(edits, change)...); err == nil {
+		owner := s.owner
+		if err = txn.Detached(ctx, func(ctx context.Context) error { return owner.Commit(ctx, entries(edits, change)...) }); err == nil {
 			if err = s.log.CatchUp(ctx); err != nil {
 				s.owner = nil // so that the next Change reads it
 			}

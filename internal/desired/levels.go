@@ -96,7 +96,7 @@ func (l *Levels) SetAll(ctx context.Context, logger, level string) error {
 			return gone // the caller has gone: nothing may come after what it does next
 		}
 		if err == nil {
-			err = owner.Commit(context.WithoutCancel(ctx), entry)
+			err = txn.Detached(ctx, func(ctx context.Context) error { return owner.Commit(ctx, entry) })
 		}
 		switch {
 		case err == nil:

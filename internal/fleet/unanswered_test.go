@@ -22,7 +22,7 @@ func TestCallsEndWhileKafkaDoesNotAnswer(t *testing.T) {
 		w := f.worker(false, f.own([2]string{"one", "wx1"}))
 		defer w.stop()
 		f.until(w, "one", connector.StateLive)
-		deaf(f.kafka)
+		deaf(f.kafka, kmsg.ListOffsets)
 		server := (&control.Server{Fleet: w.Fleet}).Handler()
 		for _, c := range []struct{ method, path, says string }{
 			{"GET", "/connectors/one/offsets", "no answer from Kafka within 25s"},
@@ -45,9 +45,32 @@ func TestCallsEndWhileKafkaDoesNotAnswer(t *testing.T) {
 	})
 }
 
-// deaf has Kafka leave requests for the ends of partitions without an answer.
-func deaf(kafka *kfake.Cluster) {
-	kafka.ControlKey(int16(kmsg.ListOffsets), func(kmsg.Request) (kmsg.Response, error, bool) {
+// So is a change that waits for its commit. It keeps no other change waiting.
+func TestCallsEndWhileACommitIsNotAnswered(t *testing.T) {
+	inBubble(t, func(f *fixture) {
+		w := f.worker(false, f.own([2]string{"one", "wx1"}))
+		defer w.stop()
+		f.until(w, "one", connector.StateLive)
+		if answer := w.call("PUT", "/connectors/one/stop", ""); answer.Code != 204 {
+			t.Fatal(answer.Body)
+		}
+		f.until(w, "one", connector.StateStopped)
+		deaf(f.kafka, kmsg.EndTxn)
+		for _, path := range []string{"PUT /connectors/one/pause", "DELETE /connectors/one/offsets", "PUT /connectors/one/pause"} {
+			method, path, _ := strings.Cut(path, " ")
+			began := time.Now()
+			answer := w.call(method, path, "")
+			if took := time.Since(began); took > 26*time.Second || !strings.Contains(answer.Body.String(), "no answer from Kafka within 25s") {
+				t.Errorf("%s %s: after %v %d %s", method, path, took, answer.Code, answer.Body)
+			}
+		}
+		time.Sleep(time.Minute) // until the commits have given up
+	})
+}
+
+// deaf has Kafka leave requests of a kind without an answer.
+func deaf(kafka *kfake.Cluster, key kmsg.Key) {
+	kafka.ControlKey(int16(key), func(kmsg.Request) (kmsg.Response, error, bool) {
 		kafka.KeepControl()
 		return nil, errors.New("no answer"), true
 	})
