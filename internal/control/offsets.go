@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 
 	"orderwalk/connector"
 	"orderwalk/internal/fleet"
@@ -103,6 +104,11 @@ func (s *Server) alter(w http.ResponseWriter, r *http.Request, entries []offsets
 // only wanted to look at.
 func dryRun(r *http.Request) (dry bool, err error) {
 	query, err := url.ParseQuery(r.URL.RawQuery)
+	for name := range query {
+		if name != "dry_run" && strings.EqualFold(notWord.Replace(name), "dryrun") {
+			err = errDryRun // misspelt
+		}
+	}
 	for i, given := range query["dry_run"] {
 		one, wrong := strconv.ParseBool(given)
 		if wrong != nil || i > 0 && one != dry {
@@ -115,6 +121,9 @@ func dryRun(r *http.Request) (dry bool, err error) {
 	}
 	return dry, nil
 }
+
+// notWord removes what may be between the words of a parameter.
+var notWord = strings.NewReplacer("_", "", "-", "", " ", "")
 
 var errDryRun = errors.New("the query is not understood, so nothing was changed: give dry_run=true, or no dry_run")
 
