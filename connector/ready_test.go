@@ -1,11 +1,13 @@
 package connector
 
 import (
+	"errors"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
@@ -60,5 +62,14 @@ func TestUnfinishedShopsAreCounted(t *testing.T) {
 		if err.Error() != want {
 			t.Errorf("%q, want %q", err, want)
 		}
+	}
+}
+
+// The shops of a worker that has not reached Kafka are not said to be in a rebalance.
+func TestWorkersAreNotKnownBeforeKafka(t *testing.T) {
+	registry := prometheus.NewRegistry()
+	c := New(Config{Metrics: NewMetrics(registry), Log: discard()}, registry)
+	if _, err := c.Workers(t.Context()); !errors.Is(err, ErrStarting) {
+		t.Error(err)
 	}
 }
