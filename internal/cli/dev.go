@@ -76,8 +76,8 @@ func devCommand(streams Streams) *cobra.Command {
 // runDev opens the data folder and the ports, and runs broker, simulator and
 // worker until ctx ends or one of them fails.
 func runDev(ctx context.Context, c Streams, dir string, orders int, fresh bool) error {
-	if orders < 0 {
-		return &usageError{"--orders: give a number above 0"}
+	if orders < 0 || orders > mostOrders {
+		return &usageError{fmt.Sprintf("--orders: give a number from 1 to %d", mostOrders)}
 	}
 	data, err := openDevData(dir, orders, fresh)
 	if err != nil {

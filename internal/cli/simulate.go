@@ -95,15 +95,24 @@ func simulateCommand(streams Streams) *cobra.Command {
 	return cmd
 }
 
-// check rejects flags that exclude each other.
+// mostOrders and mostRate bound what a simulated world holds in memory: four bytes an order.
+const (
+	mostOrders = 100_000_000
+	mostRate   = 10_000
+)
+
+// check rejects values out of range, and flags that exclude each other.
 func (s *simulation) check() error {
+	_, _, listen := net.SplitHostPort(s.listen)
 	switch {
+	case listen != nil:
+		return &usageError{"--listen: give host:port or :port"}
 	case s.shops < 1 || s.shops > 10000:
 		return &usageError{"--shops: give a number from 1 to 10000"}
-	case s.orders < 0:
-		return &usageError{"--orders: give a number that is not negative"}
-	case s.rate < 0:
-		return &usageError{"--live-rate: give a number that is not negative"}
+	case s.orders < 0 || s.orders > mostOrders/s.shops:
+		return &usageError{fmt.Sprintf("--orders: give a number from 0 to %d, of all shops together", mostOrders)}
+	case !(s.rate >= 0 && s.rate <= mostRate): // not a number either
+		return &usageError{fmt.Sprintf("--live-rate: give a number from 0 to %d", mostRate)}
 	case s.latency < 0:
 		return &usageError{"--latency: give a time that is not negative"}
 	case s.from > s.to:
