@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"time"
@@ -73,7 +74,8 @@ func readBody(w http.ResponseWriter, r *http.Request, into any) (status int, err
 		return http.StatusRequestEntityTooLarge, fmt.Errorf("the body has more than %d bytes", maxBody)
 	case err != nil: // may quote the body
 		return http.StatusBadRequest, errors.New("the body is not the JSON object that this call expects")
-	case decoder.More():
+	}
+	if _, more := decoder.Token(); !errors.Is(more, io.EOF) { // More takes a stray bracket for the end
 		return http.StatusBadRequest, errors.New("the body has more than one JSON value")
 	}
 	return 0, nil

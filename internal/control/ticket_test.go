@@ -51,6 +51,7 @@ func TestTicket(t *testing.T) {
 		{what: "no JSON", body: aTicket, want: 400, says: "not the JSON object"},
 		{what: "an array", body: `["` + aTicket + `"]`, want: 400, says: "not the JSON object"},
 		{what: "half of it", body: `{"component_verify_ticket":"` + aTicket, want: 400, says: "not the JSON object"},
+		{what: "a bracket after it", body: ticketJSON(aTicket) + "}", want: 400, says: "more than one"},
 		{what: "two of them", body: ticketJSON(aTicket) + ticketJSON(aTicket), want: 400, says: "more than one"},
 		{what: "another field", body: `{"ticket":"` + aTicket + `"}`, want: 400, says: "component_verify_ticket is missing"},
 		{what: "a line end within", body: ticketJSON(aTicket + `\n` + aTicket), want: 400, says: "characters"},
