@@ -66,3 +66,33 @@ func TestAVerdictHoldsForTheEdgeItIsAbout(t *testing.T) {
 		t.Fatalf("got %+v, want a repeat", s)
 	}
 }
+
+// TestAnOrderAtTheEndOfADividedWindowIsKnown: the last window has listed the second that
+// it shares with the next one, which is not open yet, before it was divided.
+func TestAnOrderAtTheEndOfADividedWindowIsKnown(t *testing.T) {
+	for _, kind := range []wechat.Range{wechat.CreateTime, wechat.UpdateTime} {
+		p := standard()
+		p.Range, p.Lookback = kind, 0
+		c := &offsets.Checkpoint{Watermark: 100}
+		Open(c, []Span{{100, 120}}, p)
+		c.Windows[0].See("at 120")
+		for Halve(c, c.Windows[len(c.Windows)-1], p) && len(c.Windows) < 4 {
+		}
+		for len(c.Open()) > 0 {
+			Finish(c, c.Open()[0], p)
+		}
+		Open(c, []Span{{120, 130}}, p)
+		next, _ := c.Find(120)
+		s := Dedupe(c, c.Windows[next], kind, []string{"at 120"}, nil)
+		if kind == wechat.UpdateTime && (len(s.Ambiguous) != 1 || s.Ambiguous[0].Edge != 120) || len(s.Fresh) > 0 {
+			t.Errorf("%s: got %+v", kind, s)
+		}
+		Finish(c, c.Windows[next], p)
+		Open(c, []Span{{130, 140}}, p)
+		next, _ = c.Find(130)
+		Finish(c, c.Windows[next], p)
+		if len(c.Reaching()) > 0 {
+			t.Errorf("%s: what will not be listed again is kept: %+v", kind, c.Reaching()[0])
+		}
+	}
+}

@@ -139,7 +139,7 @@ func Finish(c *offsets.Checkpoint, w *offsets.Window, p Policy) {
 		w.Seen.Pack()
 		merge(c, w, p)
 	} else {
-		retire(c, w)
+		retire(c, w, p)
 	}
 }
 
@@ -156,10 +156,10 @@ func watermark(c *offsets.Checkpoint) int64 {
 }
 
 // retire drops the IDs that are not needed any more once w is settled.
-func retire(c *offsets.Checkpoint, w *offsets.Window) {
+func retire(c *offsets.Checkpoint, w *offsets.Window, p Policy) {
 	condense(c, w)
 	for _, r := range slices.Clone(c.Reaching()) {
-		if r.State == offsets.Settled && !reached(c, r) {
+		if r.State == offsets.Settled && !reached(c, r, p) {
 			c.Unreach(r)
 			condense(c, r)
 		}
@@ -168,14 +168,15 @@ func retire(c *offsets.Checkpoint, w *offsets.Window) {
 
 // reached reports whether the IDs of a window that was cut may be listed again, in any
 // part of it or in the seconds at its former end.
-func reached(c *offsets.Checkpoint, r *offsets.Window) bool {
+func reached(c *offsets.Checkpoint, r *offsets.Window, p Policy) bool {
 	i, _ := c.Find(r.Start)
 	for ; i < len(c.Windows) && c.Windows[i].Start-lead <= r.Reach; i++ {
 		if c.Windows[i].State != offsets.Settled {
 			return true
 		}
 	}
-	return false
+	// The next window is not open yet.
+	return c.Frontier()-lead <= r.Reach && (p.End == 0 || c.Frontier() < p.LastEnd())
 }
 
 // condense joins the row of settled windows that w stands in. The windows at its ends
