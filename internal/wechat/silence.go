@@ -114,6 +114,9 @@ func (c *Client) resolve(ctx context.Context, used token, q Query, page Page, v 
 		if h == holdsNone && i.canAsk() {
 			return page, nil, nil
 		}
+		if h == holdsSome {
+			c.evidence.with(q, func(x *filterEvidence) { x.heldOrders(q) })
+		}
 	}
 	switch {
 	case i.err != nil:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -179,6 +180,41 @@ func TestRepeatedAnswersWithoutOrdersAreNotBelieved(t *testing.T) {
 			}
 		})
 	}
+}
+
+// The answer about a range is silent for five minutes, as from a cache. Of the lists that
+// contain it, every third shows its order and the others are silent too: that the API
+// lists orders of other times in between does not make up for the order.
+func TestAnOrderSeenOnceIsNotForgotten(t *testing.T) {
+	q, began, around := anyQuery, time.Now(), 0
+	a := &api{answer: func(body string) string {
+		var l listBody
+		_ = json.Unmarshal([]byte(body), &l)
+		silent, orders := time.Since(began) < 5*time.Minute, `"1","2"`
+		switch {
+		case l.Range.Start >= q.Start && l.Range.End <= q.End && !silent:
+			orders = `"9"`
+		case l.Range.Start == q.Start && l.Range.End >= q.End && silent:
+			return `{"errcode":0,"errmsg":"ok"}`
+		case l.Range.Start < q.End && l.Range.End >= q.End:
+			if around++; silent && around%3 != 0 {
+				return `{"errcode":0,"errmsg":"ok"}`
+			}
+			orders += `,"9"`
+		}
+		return `{"errcode":0,"order_id_list":[` + orders + `],"next_key":"","has_more":false}`
+	}}
+	inBubble(t, a, Config{}, func(t *testing.T, w *fixture) {
+		began = time.Now()
+		before := q
+		before.Start, before.End = q.Start-3600, q.Start
+		if _, err := w.List(t.Context(), before); err != nil {
+			t.Fatal(err)
+		}
+		if page, err := w.List(t.Context(), q); err != nil || !slices.Contains(page.IDs, "9") {
+			t.Errorf("%v, %v after %v", page.IDs, err, time.Since(began))
+		}
+	})
 }
 
 // A poll of an idle shop waits for the examination that another call began. When that

@@ -40,6 +40,7 @@ type silentRange struct {
 	busy   bool      // a call is examining it
 	// emptyAt is when it was found to hold no orders; zero = not found yet.
 	emptyAt time.Time
+	heldAt  time.Time // when another list last showed an order of it
 }
 
 func (v *silentRange) holds(q Query) bool { return v.span.start <= q.Start && q.End <= v.span.end }
@@ -61,6 +62,16 @@ func (c *Client) foundEmpty(q Query, since time.Time) (yes bool) {
 		yes = slices.ContainsFunc(x.silentRanges, func(v *silentRange) bool { return v.holds(q) && v.emptyAt.After(since) })
 	})
 	return yes
+}
+
+// heldOrders notes that another list has shown an order of q's range: the silence about
+// what contains it was wrong so far, and what was found out from it does not count.
+func (x *filterEvidence) heldOrders(q Query) {
+	for _, v := range x.silentRanges {
+		if v.holds(q) {
+			v.rounds, v.emptyAt, v.heldAt = 0, time.Time{}, time.Now()
+		}
+	}
 }
 
 // await waits for d, or until the silent range that concerns q is found empty or given
@@ -136,7 +147,14 @@ func (i *silenceCheck) examine(q Query, d *silentCall) (h holding, pause time.Du
 	}
 	h, pause = i.look(q, &looked, known, apart)
 	looked.busy = false
-	i.client.evidence.with(q, func(*filterEvidence) { looked.used = v.used; *v = looked })
+	i.client.evidence.with(q, func(x *filterEvidence) {
+		held := v.heldAt.After(looked.heldAt)
+		looked.used, looked.heldAt = v.used, v.heldAt
+		if *v = looked; held {
+			x.heldOrders(q)
+			h = unknown
+		}
+	})
 	return h, pause
 }
 
