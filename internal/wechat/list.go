@@ -115,7 +115,10 @@ func (c *Client) list(ctx context.Context, used token, q Query) (page Page, v *E
 	}
 	page = Page{IDs: answer.ids, Next: answer.next, More: answer.more, ReadAt: a.readAt}
 	silence := answer.silence()
-	if silence == lacksEnd && len(page.IDs) < q.PageSize && c.ends.areUnsaid() {
+	if page.More {
+		c.ends.noteMore(len(page.IDs), q.PageSize)
+	}
+	if silence == lacksEnd && c.ends.areUnsaid() && c.ends.isShort(len(page.IDs), q.PageSize) {
 		silence = complete
 	}
 	if silence != complete {

@@ -3,6 +3,7 @@ package wechat
 import (
 	"context"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -33,6 +34,46 @@ type ends struct {
 	full, silent atomic.Int32
 	// learning reports that a range is listed again to find that out.
 	learning atomic.Bool
+
+	mu sync.Mutex
+	// short are the lengths of the latest pages that were shorter than asked for and
+	// announced more.
+	short []shortPage
+}
+
+// shortPage is how many orders a page had that was shorter than asked for and announced
+// more, and when.
+type shortPage struct {
+	orders int
+	at     time.Time
+}
+
+// shortPages is how many lengths of short pages are kept.
+const shortPages = 8
+
+// noteMore notes a page of n orders, of so many asked for, that announces more.
+func (e *ends) noteMore(n, asked int) {
+	if n == 0 || n >= asked {
+		return
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.short = slices.DeleteFunc(e.short, func(p shortPage) bool { return p.orders == n })
+	if e.short = append(e.short, shortPage{n, time.Now()}); len(e.short) > shortPages {
+		e.short = slices.Delete(e.short, 0, 1)
+	}
+}
+
+// isShort reports whether a page of n orders, of so many asked for, can be the last one
+// because it is not full. An API, or a gateway before it, may allow fewer orders a page than
+// asked for: then pages of that length announce more.
+func (e *ends) isShort(n, asked int) bool {
+	if n >= asked {
+		return false
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return !slices.ContainsFunc(e.short, func(p shortPage) bool { return p.orders == n && time.Since(p.at) < forgetAfter })
 }
 
 // say notes an answer that says where a list ends.
@@ -91,7 +132,7 @@ func (i *silenceCheck) findEnd(q Query, page Page, d *silentCall) (whole Page, f
 		return Page{}, false
 	}
 	defer done()
-	if len(page.IDs) < q.PageSize && i.client.ends.areUnsaid() {
+	if i.client.ends.areUnsaid() && i.client.ends.isShort(len(page.IDs), q.PageSize) {
 		return page, true
 	}
 	ids, counted := i.recount(q, page.IDs, &d.count)
@@ -120,9 +161,10 @@ type recount struct {
 	more  bool       // the API has said has_more = true where there had to be more
 }
 
-// otherSizes returns page sizes other than size, with which a range is listed again.
+// otherSizes returns page sizes other than size, with which a range is listed again. Where
+// an API allows fewer orders a page, only the smaller ones end with pages that differ.
 func otherSizes(size int) []int {
-	return slices.DeleteFunc([]int{100, 99, 97, 89, 83, 79}, func(n int) bool { return n == size })
+	return slices.DeleteFunc([]int{100, 99, 97, 89, 83, 79, 47, 43, 19, 17, 9, 7, 4, 3}, func(n int) bool { return n == size })
 }
 
 // recount lists a whole range with other page sizes, until a list ends with
@@ -130,7 +172,7 @@ func otherSizes(size int) []int {
 // the page in question. Limits of the API interrupt it: it continues where it was, since a
 // long range may take more calls than the API allows in a minute or a day.
 func (i *silenceCheck) recount(q Query, first []string, c *recount) (ids []string, counted bool) {
-	if c.size == 0 && c.ids == nil && q.Key == "" && len(first) < q.PageSize {
+	if c.size == 0 && c.ids == nil && q.Key == "" && i.client.ends.isShort(len(first), q.PageSize) {
 		if c.lists = append(c.lists, first); !i.provesMore(q, first, c) {
 			return nil, false
 		}
@@ -153,6 +195,9 @@ func (i *silenceCheck) recount(q Query, first []string, c *recount) (ids []strin
 					return c.ids, true
 				}
 				if (c.more || len(c.ids) < 2) && slices.ContainsFunc(c.lists, same) {
+					if i.goesOn(q, c.ids) {
+						return nil, false
+					}
 					i.client.ends.confirm()
 					return c.ids, true
 				}
@@ -187,4 +232,20 @@ func (i *silenceCheck) provesMore(q Query, ids []string, c *recount) bool {
 	l := i.list(q)
 	c.more = len(l.ids) > q.PageSize || len(l.ids) > 0 && !l.whole && l.silence == complete
 	return c.more
+}
+
+// goesOn reports whether the API lists further orders after as many as two lists have
+// agreed on. Where it allows no longer pages, each of them would seem to be the last one
+// while has_more is lost. A full page that announces more is not enough: some APIs announce
+// it after each full page.
+func (i *silenceCheck) goesOn(q Query, ids []string) bool {
+	if q.Key, q.PageSize = "", len(set(ids)); q.PageSize == 0 || q.PageSize > 100 {
+		return false
+	}
+	l := i.list(q)
+	if q.Key = l.next; i.canAsk() && len(l.ids) >= q.PageSize && q.Key != "" {
+		l = i.list(q)
+		return !i.canAsk() || len(l.ids) > 0 && !within(l.ids, set(ids))
+	}
+	return !i.canAsk()
 }

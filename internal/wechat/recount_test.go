@@ -71,10 +71,18 @@ func TestAShortPageWithoutAnEndIsCountedAgain(t *testing.T) {
 // book is an API that leaves out a false has_more. It lists the orders 1 to n of any range.
 type book struct {
 	n       int
+	most    int  // orders of a page, whatever page_size says; 0 = no limit
+	ragged  bool // pages have up to three orders less than they may
 	repeats bool // a page begins with the last order of the page before it
 }
 
 func (b book) page(size, after int) string {
+	if b.most > 0 {
+		size = min(size, b.most)
+	}
+	if b.ragged {
+		size = max(1, size-after%4)
+	}
 	first := after + 1
 	if b.repeats && after > 0 {
 		first--
@@ -220,4 +228,65 @@ func TestATerseAPIOfLargePagesIsBelieved(t *testing.T) {
 			t.Errorf("%+v, %v", page, err)
 		}
 	})
+}
+
+// An API allows pages of 50, and a gateway loses has_more and next_key where more than 54
+// are asked for: always for a while, or from the second page on. What lists 50 then is not
+// whole, however often it does.
+func TestAPageAsLongAsAllowedIsNotTheLast(t *testing.T) {
+	for name, first := range map[string]bool{"from the first page": true, "from the second page": false} {
+		b, began := book{n: 120, most: 50}, time.Now()
+		a := &api{answer: func(body string) string {
+			var q struct {
+				Size int    `json:"page_size"`
+				Key  string `json:"next_key"`
+			}
+			_ = json.Unmarshal([]byte(body), &q)
+			answer := b.answer(body)
+			if q.Size > 54 && time.Since(began) < 5*time.Minute && (first || q.Key != "" || time.Since(began) > time.Second/2) {
+				answer, _, _ = strings.Cut(answer, `,"next_key"`)
+				answer = strings.TrimSuffix(answer, "}") + "}"
+			}
+			return answer
+		}}
+		inBubble(t, a, Config{}, func(t *testing.T, w *fixture) {
+			began = time.Now()
+			if ids := all(t, w); len(ids) != b.n {
+				t.Errorf("%s: %d IDs after %v", name, len(ids), time.Since(began))
+			}
+		})
+	}
+}
+
+// The end of a list is found where the API leaves out a false has_more and its pages are
+// shorter than asked for: because it allows no longer ones, or now and then.
+func TestTheEndOfShortPagesIsFound(t *testing.T) {
+	for name, b := range map[string]book{"two full pages": {n: 100, most: 50}, "a short one": {n: 90, most: 50}, "of varying length": {n: 203, ragged: true}} {
+		a := &api{answer: b.answer}
+		inBubble(t, a, Config{}, func(t *testing.T, w *fixture) {
+			if ids := all(t, w); len(ids) != b.n || a.count(listPath) > 20 {
+				t.Errorf("%s: %d IDs, %d calls", name, len(ids), a.count(listPath))
+			}
+		})
+	}
+}
+
+// all pages through the range of anyQuery.
+func all(t *testing.T, w *fixture) map[string]bool {
+	ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+	defer cancel()
+	ids := make(map[string]bool)
+	for q := anyQuery; ; {
+		page, err := w.List(ctx, q)
+		for _, id := range page.IDs {
+			ids[id] = true
+		}
+		if err != nil || !page.More {
+			if err != nil {
+				t.Error(err)
+			}
+			return ids
+		}
+		q.Key = page.Next
+	}
 }

@@ -24,7 +24,9 @@ import (
 //	                         not full are believed if a smaller page says that there
 //	                         are more, and the API has never said where a list ends,
 //	                         or has not for endPatience; after enoughUnsaid times, one
-//	                         list (recount.go).
+//	                         list (recount.go). A page is full, too, if it has as many
+//	                         orders as one that announced more: an API may allow fewer
+//	                         than page_size.
 //	nothing at all        1. Two lists next to the range, one without it and one with
 //	                         it, show the same orders: the range holds none
 //	                         (nearby.go).
@@ -189,11 +191,11 @@ func (i *silenceCheck) list(q Query) listing {
 				i.sawNoList = true
 				return listing{silence: lacksList}
 			}
-		case v.silence == lacksEnd && len(page.IDs) < q.PageSize && (i.patient || !i.client.ends.said.Load()):
+		case v.silence == lacksEnd && i.client.ends.isShort(len(page.IDs), q.PageSize) && (i.patient || !i.client.ends.said.Load()):
 			i.client.evidence.note(q, page)
 			return listing{ids: page.IDs, whole: true, unsaid: true}
 		case v.silence != complete:
-			return listing{ids: page.IDs, silence: v.silence, short: len(page.IDs) < q.PageSize}
+			return listing{ids: page.IDs, silence: v.silence, short: i.client.ends.isShort(len(page.IDs), q.PageSize)}
 		case v.Class == Shrink:
 			i.listedOrders = true
 			return listing{}
