@@ -21,7 +21,7 @@ func TestSweepsPublishEachChangeOnce(t *testing.T) {
 		"both ends in":      {simulator.Faults{}, 1.7},
 		"the end is out":    {simulator.Faults{EndExclusive: true}, 2.5},
 		"the start is out":  {simulator.Faults{StartExclusive: true}, 2.5},
-		"answers are terse": {terse, 1.8},
+		"answers are terse": {terse, 1.85},
 	} {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(a *testbed) {

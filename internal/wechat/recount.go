@@ -19,6 +19,8 @@ const (
 	// enoughUnsaid is after how many confirmed lists that end with a short page and
 	// without has_more = false the API is known to leave it out.
 	enoughUnsaid = 3
+	// endProbes is with how many page sizes a list is tried that two readings agree on.
+	endProbes = 3
 	// recountPages bounds the pages of a range that is listed again.
 	recountPages = 2000
 )
@@ -237,15 +239,22 @@ func (i *silenceCheck) provesMore(q Query, ids []string, c *recount) bool {
 // goesOn reports whether the API lists further orders after as many as two lists have
 // agreed on. Where it allows no longer pages, each of them would seem to be the last one
 // while has_more is lost. A full page that announces more is not enough: some APIs announce
-// it after each full page.
+// it after each full page. It asks with several page sizes, since each answer may have lost
+// has_more, too.
 func (i *silenceCheck) goesOn(q Query, ids []string) bool {
-	if q.Key, q.PageSize = "", len(set(ids)); q.PageSize == 0 || q.PageSize > 100 {
-		return false
+	n := len(set(ids))
+	for size := n; n > 0 && size < n+endProbes && size <= 100; size++ {
+		q.Key, q.PageSize = "", size
+		l := i.list(q)
+		if q.Key = l.next; i.canAsk() && len(l.ids) >= n && q.Key != "" {
+			l = i.list(q)
+			if len(l.ids) > 0 && !within(l.ids, set(ids)) {
+				return true
+			}
+		}
+		if !i.canAsk() {
+			return true
+		}
 	}
-	l := i.list(q)
-	if q.Key = l.next; i.canAsk() && len(l.ids) >= q.PageSize && q.Key != "" {
-		l = i.list(q)
-		return !i.canAsk() || len(l.ids) > 0 && !within(l.ids, set(ids))
-	}
-	return !i.canAsk()
+	return false
 }
