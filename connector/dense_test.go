@@ -2,7 +2,10 @@ package connector
 
 import (
 	"fmt"
+	"math/rand/v2"
+	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -98,6 +101,37 @@ func TestASecondThatCannotBeListedStopsItsShop(t *testing.T) {
 						t.Errorf("order %s is published %d times", id, n)
 					}
 				}
+			})
+		})
+	}
+}
+
+// TestRandomRefusalsStopNoShop: an API that refuses lists as too full at random, down to the
+// shortest window, is read to the end.
+func TestRandomRefusalsStopNoShop(t *testing.T) {
+	for seed := range uint64(6) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			inBubble(t, func(a *testbed) {
+				sh, p := backlog("wx1", 300)
+				p.PageSize, p.Lookback, p.Start = 20, 0, p.End-600
+				sh.Backlog.From = p.Start
+				p.Range = []wechat.Range{wechat.CreateTime, wechat.UpdateTime}[seed%2]
+				a.simulate(simulator.Config{Seed: seed, Shops: []simulator.Shop{sh}})
+				rnd := rand.New(rand.NewPCG(seed, 1))
+				var mu sync.Mutex
+				a.gateway = func(w http.ResponseWriter, r *http.Request) bool {
+					mu.Lock()
+					defer mu.Unlock()
+					full := r.URL.Path == listPath && rnd.Float64() < 0.3
+					if full {
+						fmt.Fprint(w, `{"errcode":31042,"errmsg":"too many orders"}`)
+					}
+					return full
+				}
+				if err := a.start(shop{appID: "wx1", policy: p}).ends(); err != nil {
+					t.Error(err)
+				}
+				a.eachOnce("wx1", p.Start, p.End)
 			})
 		})
 	}

@@ -233,9 +233,12 @@ func (w *walker) cut(win *offsets.Window) bool {
 	return true
 }
 
+// denseTries is how often a window of the least length must be refused as too full.
+const denseTries = 6
+
 // halve replaces a window that the API refuses as too full by two of half its length. A
-// window of the least length is listed by narrower ranges instead. If those are refused
-// too, the shop fails: skipping the window would lose orders.
+// window of the least length is listed by narrower ranges, too. If those are refused again
+// and again, the shop fails: skipping the window would lose orders.
 func (w *walker) halve(ctx context.Context, win *offsets.Window) error {
 	w.mu.Lock()
 	w.sizer.Refused()
@@ -248,16 +251,29 @@ func (w *walker) halve(ctx context.Context, win *offsets.Window) error {
 	window.Restart(win, w.policy())
 	window.Overlap(win)
 	w.mu.Unlock()
-	l := lister{client: w.shop.Client, window: win, kind: w.shop.Policy.Range}
-	listed, err := l.narrow(ctx)
-	if err == nil {
-		w.mu.Lock()
-		win.Pages = l.pages - 1 // accept counts one
-		w.mu.Unlock()
-		err = w.accept(ctx, win, wechat.Page{IDs: slices.Sorted(maps.Keys(listed)), ReadAt: time.Now()}, false)
+	err := w.readWhole(ctx, win)
+	pause := backoff.New(time.Second, 8*time.Second)
+	for try := 1; tooFull(err) && try < denseTries; try++ { // it may refuse at random
+		if err := pause.Sleep(ctx); err != nil {
+			return err
+		}
+		err = w.readWhole(ctx, win)
 	}
 	if tooFull(err) {
 		return &TooDenseError{Shop: w.shop.Name, Start: win.Start, End: win.End}
 	}
 	return err
+}
+
+// readWhole reads a window in one go, under its own range or narrower ones.
+func (w *walker) readWhole(ctx context.Context, win *offsets.Window) error {
+	l := lister{client: w.shop.Client, window: win, kind: w.shop.Policy.Range}
+	listed, err := l.whole(ctx, nil)
+	if err != nil {
+		return err
+	}
+	w.mu.Lock()
+	win.Pages = l.pages - 1 // accept counts one
+	w.mu.Unlock()
+	return w.accept(ctx, win, wechat.Page{IDs: slices.Sorted(maps.Keys(listed)), ReadAt: time.Now()}, false)
 }
