@@ -1,10 +1,8 @@
 package connector
 
 import (
-	"bytes"
 	"fmt"
 	"hash/fnv"
-	"io"
 	"math/rand/v2"
 	"net/http"
 	"sync"
@@ -54,11 +52,10 @@ func (l *life) drawGateway() {
 
 // play answers a call instead of the API, if it is bad for that call.
 func (g *gateway) play(a *stage, w http.ResponseWriter, r *http.Request) bool {
-	if r.URL.Path != listPath {
+	q, list := peek(a.testbed, r)
+	if !list {
 		return false
 	}
-	body, _ := io.ReadAll(r.Body)
-	r.Body = io.NopCloser(bytes.NewReader(body))
 	g.mu.Lock()
 	form := ""
 	for _, b := range g.bad {
@@ -66,7 +63,7 @@ func (g *gateway) play(a *stage, w http.ResponseWriter, r *http.Request) bool {
 		if b.same {
 			hash := fnv.New64a()
 			fmt.Fprint(hash, b.seed)
-			hash.Write(body)
+			hash.Write(q.body)
 			share = rand.New(rand.NewPCG(hash.Sum64(), b.seed)).Float64()
 		}
 		if share < b.share && time.Now().Before(b.end) {

@@ -26,6 +26,8 @@ type asked struct {
 	Create *simulator.Range `json:"create_time_range"`
 	Update *simulator.Range `json:"update_time_range"`
 	Key    string           `json:"next_key"`
+
+	body []byte
 }
 
 // glitch is a gateway that for a while answers list calls with a success that says too
@@ -61,6 +63,7 @@ func peek(a *testbed, r *http.Request) (q asked, list bool) {
 	if err := json.Unmarshal(body, &q); err != nil {
 		a.Error(err)
 	}
+	q.body = body
 	return q, true
 }
 

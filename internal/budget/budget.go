@@ -69,8 +69,8 @@ func (b *Budget) today(now time.Time) day {
 	b.rate.note(now, calls)
 	if left := b.day.left; b.day.roll(now) {
 		if b.unsure {
-			// The next answer says whether it is a new day. Until then a backfill
-			// would take the live walk's calls for those of one.
+			// The vendor's next answer decides whether a new day has begun. Before
+			// it, a backfill would use up the calls reserved for the live walk.
 			b.day.left = left
 		} else {
 			b.base = calls

@@ -242,13 +242,14 @@ func (i *silenceCheck) provesMore(q Query, ids []string, c *recount) bool {
 // it after each full page. It asks with several page sizes, since each answer may have lost
 // has_more, too.
 func (i *silenceCheck) goesOn(q Query, ids []string) bool {
-	n := len(set(ids))
+	known := set(ids)
+	n := len(known)
 	for size := n; n > 0 && size < n+endProbes && size <= 100; size++ {
 		q.Key, q.PageSize = "", size
 		l := i.list(q)
 		if q.Key = l.next; i.canAsk() && len(l.ids) >= n && q.Key != "" {
 			l = i.list(q)
-			if len(l.ids) > 0 && !within(l.ids, set(ids)) {
+			if len(l.ids) > 0 && !within(l.ids, known) {
 				return true
 			}
 		}

@@ -100,10 +100,7 @@ func (b book) page(size, after int) string {
 }
 
 func (b book) answer(body string) string {
-	var q struct {
-		Size int    `json:"page_size"`
-		Key  string `json:"next_key"`
-	}
+	var q listBody
 	if err := json.Unmarshal([]byte(body), &q); err != nil {
 		panic(err)
 	}
@@ -237,10 +234,7 @@ func TestAPageAsLongAsAllowedIsNotTheLast(t *testing.T) {
 	for name, first := range map[string]bool{"from the first page": true, "from the second page": false} {
 		b, began := book{n: 120, most: 50}, time.Now()
 		a := &api{answer: func(body string) string {
-			var q struct {
-				Size int    `json:"page_size"`
-				Key  string `json:"next_key"`
-			}
+			var q listBody
 			_ = json.Unmarshal([]byte(body), &q)
 			answer := b.answer(body)
 			if q.Size > 54 && time.Since(began) < 5*time.Minute && (first || q.Key != "" || time.Since(began) > time.Second/2) {

@@ -17,7 +17,8 @@ type listBody struct {
 		Start int64 `json:"start_time"`
 		End   int64 `json:"end_time"`
 	} `json:"create_time_range"`
-	Size int `json:"page_size"`
+	Size int    `json:"page_size"`
+	Key  string `json:"next_key"`
 }
 
 // TestSilence: which answers are complete.
