@@ -46,6 +46,10 @@ func TestCalls(t *testing.T) {
 		{name: "10,000 orders, pushes, MAX=60s", orders: 10_000, pushes: true, policy: func(p *window.Policy) { p.PollIntervalMax = time.Minute }},
 		{name: "10,000 orders, pushes, even, MAX=60s", orders: 10_000, pushes: true, even: true, policy: func(p *window.Policy) { p.PollIntervalMax = time.Minute }},
 		{name: "50,000 orders, pushes, even, MAX=60s", orders: 50_000, pushes: true, even: true, policy: func(p *window.Policy) { p.PollIntervalMax = time.Minute }},
+		{name: "10,000 orders, even, early", orders: 10_000, even: true, policy: func(p *window.Policy) { p.Early = true }},
+		{name: "10,000 orders, pushes, even, MAX=60s, early", orders: 10_000, pushes: true, even: true, policy: func(p *window.Policy) { p.PollIntervalMax, p.Early = time.Minute, true }},
+		{name: "10,000 orders, pushes, MAX=60s, early", orders: 10_000, pushes: true, policy: func(p *window.Policy) { p.PollIntervalMax, p.Early = time.Minute, true }},
+		{name: "50,000 orders, pushes, even, MAX=60s, early", orders: 50_000, pushes: true, even: true, policy: func(p *window.Policy) { p.PollIntervalMax, p.Early = time.Minute, true }},
 		{name: "10,000 orders with 4 changes, update_time", orders: 10_000, changes: 4, policy: func(p *window.Policy) { p.Range = wechat.UpdateTime }},
 		{name: "1,700 orders, 8,000 calls a day", orders: 1_700, quota: 8_000},
 		{name: "1,700 orders, 8,000 calls a day, pushes", orders: 1_700, quota: 8_000, pushes: true},
@@ -163,7 +167,7 @@ func push(w *process, all []happened) {
 	for _, h := range all {
 		at := time.Unix(h.at, 0)
 		time.Sleep(time.Until(at.Add(300 * time.Millisecond)))
-		w.Nudge("wx1", orderNew, at)
+		w.Nudge("wx1", orderNew, h.id, at)
 	}
 }
 

@@ -137,5 +137,5 @@ func (l *lister) list(ctx context.Context, s window.Span, wanted map[string]bool
 
 // query returns the list call for the page of w that key stands for.
 func query(w *offsets.Window, kind wechat.Range, key string) wechat.Query {
-	return wechat.Query{Range: kind, Start: w.Asked(), End: w.End, Status: w.Status, OpenID: w.OpenID, PageSize: w.PageSize, Edge: w.After, Key: key}
+	return wechat.Query{Range: kind, Start: w.Asked(), End: w.AskedTo(), Status: w.Status, OpenID: w.OpenID, PageSize: w.PageSize, Edge: w.After, Key: key}
 }

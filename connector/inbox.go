@@ -1,6 +1,7 @@
 package connector
 
 import (
+	"cmp"
 	"slices"
 	"sync"
 	"time"
@@ -23,16 +24,24 @@ const (
 // one gets what arrived while none ran.
 type inbox struct {
 	mu     sync.Mutex
-	nudges []int64 // in order: seconds by which the vendor reports an order; see window.Policy.Nudge
+	nudges []nudge // in order of time
 	walker *rest   // of the walker that runs here; nil = none does
 }
 
+// nudge is an event that the vendor has pushed.
+type nudge struct {
+	by    int64  // a second by which there is an order to read; see window.Policy.Nudge
+	order string // its ID; empty = unknown
+}
+
+func byTime(a, b nudge) int { return cmp.Or(cmp.Compare(a.by, b.by), cmp.Compare(a.order, b.order)) }
+
 // nudge notes an event of an order at a second, and wakes the walker.
-func (b *inbox) nudge(at int64) {
+func (b *inbox) nudge(at int64, order string) {
+	one := nudge{at + 1, order} // the API may exclude a window's end
 	b.mu.Lock()
-	// The API may exclude a window's end.
-	if i, known := slices.BinarySearch(b.nudges, at+1); !known {
-		b.nudges = slices.Insert(b.nudges, i, at+1)
+	if i, known := slices.BinarySearchFunc(b.nudges, one, byTime); !known {
+		b.nudges = slices.Insert(b.nudges, i, one)
 	}
 	b.trim()
 	walker := b.walker
@@ -66,15 +75,19 @@ func (b *inbox) trim() {
 
 // nudgedTo returns a second by which the first order after the frontier was reported,
 // or a little later; 0 = none. It does not use the last one: where orders keep
-// arriving, that one always is too close to now to be read.
-func (b *inbox) nudgedTo(frontier int64) int64 {
+// arriving, that one always is too close to now to be read. Orders that published reports
+// have been listed beyond the frontier (window.Early).
+func (b *inbox) nudgedTo(frontier int64, published func(order string) bool) int64 {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.nudges = slices.DeleteFunc(b.nudges, func(at int64) bool { return at <= frontier })
 	if len(b.nudges) == 0 {
 		return 0
 	}
-	return max(b.nudges[0]+gather, frontier+leastNudged)
+	b.nudges = slices.DeleteFunc(b.nudges, func(n nudge) bool { return n.by <= frontier || n.order != "" && published(n.order) })
+	if len(b.nudges) == 0 {
+		return 0
+	}
+	return max(b.nudges[0].by+gather, frontier+leastNudged)
 }
 
 // history is what this process remembers of a shop from one walker to the next.

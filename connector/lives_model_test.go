@@ -34,8 +34,8 @@ type life struct {
 	last   deploy // in force after the trouble, until the end
 	acts   []act  // in time order
 	length time.Duration
-	// pace draws pushes and how far polls may stretch.
-	pace *rand.Rand
+	// pace draws pushes and how far polls may stretch, early whether orders are published early.
+	pace, early *rand.Rand
 	// ops draws what operators do; see operators.
 	ops *rand.Rand
 }
@@ -75,7 +75,7 @@ func between(rnd *rand.Rand, least, most time.Duration) time.Duration {
 // newLife draws a life that begins at now.
 func newLife(seed uint64, now int64) *life {
 	rnd := rand.New(rand.NewPCG(seed, 10))
-	l := &life{seed: seed, bounded: rnd.IntN(2) == 0, startNow: rnd.IntN(8) == 0, pods: 1 + rnd.IntN(3), length: between(rnd, 15*time.Second, 3*time.Minute), pace: rand.New(rand.NewPCG(seed, 12)), ops: rand.New(rand.NewPCG(seed, 13))}
+	l := &life{seed: seed, bounded: rnd.IntN(2) == 0, startNow: rnd.IntN(8) == 0, pods: 1 + rnd.IntN(3), length: between(rnd, 15*time.Second, 3*time.Minute), pace: rand.New(rand.NewPCG(seed, 12)), early: rand.New(rand.NewPCG(seed, 16)), ops: rand.New(rand.NewPCG(seed, 13))}
 	l.heartbeat = between(rnd, 500*time.Millisecond, 3*time.Second)
 	l.drawLasting(rnd)
 	past := l.bounded && !l.startNow && rnd.IntN(2) == 0 // END_TIME is past when the life begins
@@ -163,6 +163,7 @@ func (l *life) newDeploy(rnd *rand.Rand, end int64) deploy {
 	}
 	p.PollIntervalMax = draw(l.pace, 0, between(l.pace, p.PollInterval, 2*time.Minute))
 	p.Lookback = max(p.Lookback, draw(l.pace, 0, 0, between(l.pace, 20*time.Second, 2*time.Minute))) // sweeps take several windows
+	p.Early = draw(l.early, false, true)
 	for _, w := range l.walks {
 		p.Range, p.Status, p.Start, p.End = w.kind, w.status, w.start, end
 		if l.startNow {
@@ -187,7 +188,7 @@ func (d deploy) String() string {
 	for _, p := range d.policies {
 		sizes = append(sizes, fmt.Sprint(p.PageSize))
 	}
-	text := fmt.Sprintf("pages of %s, windows %v to %v, poll %v to %v, settle %v, lookback %v, concurrency %d", strings.Join(sizes, "/"), p.MinWindow, p.MaxWindow, p.PollInterval, p.PollIntervalMax, p.SettleDelay, p.Lookback, p.Concurrency)
+	text := fmt.Sprintf("pages of %s, windows %v to %v, poll %v to %v, settle %v (early: %v), lookback %v, concurrency %d", strings.Join(sizes, "/"), p.MinWindow, p.MaxWindow, p.PollInterval, p.PollIntervalMax, p.SettleDelay, p.Early, p.Lookback, p.Concurrency)
 	if d.end > 0 {
 		text += fmt.Sprintf(", end %d", d.end)
 	}

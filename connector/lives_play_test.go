@@ -165,7 +165,7 @@ func (s *stage) push() {
 			continue
 		}
 		for _, w := range s.life.walks {
-			p.run.Nudge(w.appID, orderNew, now)
+			p.run.Nudge(w.appID, orderNew, "", now)
 		}
 	}
 }

@@ -74,7 +74,7 @@ func (w *walker) policy() window.Policy {
 // nudge returns the nudge for the next window, see window.Policy.Nudge; 0 = none. Nudges
 // wait for credit, and cause no poll while calls are short. The caller holds mu.
 func (w *walker) nudge(now time.Time, p window.Policy) int64 {
-	at := w.inbox.nudgedTo(w.state.Frontier())
+	at := w.inbox.nudgedTo(w.state.Frontier(), func(order string) bool { return window.Published(w.state, order, p) })
 	if at == 0 {
 		return 0
 	}

@@ -12,11 +12,14 @@ import (
 )
 
 // pacedShop starts a shop that polls every ten seconds, up to a minute, with calls a day.
-func (a *testbed) pacedShop(calls int) *process {
+func (a *testbed) pacedShop(calls int) *process { return a.paced(calls, false) }
+
+// paced is pacedShop, which publishes early or not.
+func (a *testbed) paced(calls int, early bool) *process {
 	a.heartbeat = time.Minute
 	a.simulate(simulator.Config{Seed: 5, Shops: []simulator.Shop{{AppID: "wx1", Secret: "secret-wx1"}}, Faults: simulator.Faults{PerDayLimit: calls}})
 	p := testPolicy()
-	p.Start, p.PollIntervalMax = time.Now().Unix(), time.Minute
+	p.Start, p.PollIntervalMax, p.Early = time.Now().Unix(), time.Minute, early
 	w := a.start(shop{appID: "wx1", policy: p})
 	a.until("the shop is live", func() bool { return w.statusOf("wx1").State == StateLive })
 	return w
@@ -126,7 +129,7 @@ func TestPollsAreTheSafetyNetOfPushes(t *testing.T) {
 		w := a.pacedShop(0)
 		for n := range 2 * enoughTold {
 			a.order(n)
-			w.Nudge("wx1", orderNew, time.Now())
+			w.Nudge("wx1", orderNew, "", time.Now())
 			time.Sleep(20 * time.Second)
 			if got := w.statusOf("wx1").Published; got != int64(n+1) {
 				t.Fatalf("%d of %d orders are published 20 s after their push", got, n+1)
@@ -135,7 +138,7 @@ func TestPollsAreTheSafetyNetOfPushes(t *testing.T) {
 		w.expectPace("with pushes", time.Minute, window.Pushed)
 		before := len(a.listed())
 		for range 60 {
-			w.Nudge("wx1", "channels_ec_order_pay", time.Now())
+			w.Nudge("wx1", "channels_ec_order_pay", "", time.Now())
 			time.Sleep(10 * time.Second)
 		}
 		if n := len(a.listed()) - before; n > 12 {
@@ -165,7 +168,7 @@ func TestPushesMultiplyNoCalls(t *testing.T) {
 			t.Helper()
 			for range int(d / (2 * time.Second)) {
 				a.order(n)
-				w.Nudge("wx1", orderNew, time.Now())
+				w.Nudge("wx1", orderNew, "", time.Now())
 				n++
 				time.Sleep(2 * time.Second)
 			}

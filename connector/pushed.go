@@ -37,30 +37,43 @@ func (h *shopState) pushedAll() bool {
 }
 
 // found compares what a first pass has found with the events that were pushed. The events
-// of a second may come with the time of the next one.
-func (h *shopState) found(span window.Span, orders int) {
+// of a second may come with the time of the next one. Those of an early list may come until
+// the next list.
+func (h *shopState) found(span window.Span, orders int, early bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.untold > 0 {
+		h.told, h.untold = 0, 0
+	}
 	if orders == 0 {
 		return
 	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
 	events := 0
 	for _, at := range h.pushed {
 		if span.Start-1 <= at && at <= span.End {
 			events++
 		}
 	}
-	if events < orders {
+	h.told += min(events, orders)
+	switch {
+	case events >= orders:
+	case early:
+		h.untold, h.untoldTo = orders-events, span.End
+	default:
 		h.told = 0
-		return
 	}
-	h.told += orders
 }
 
-// expect notes an event that awaits its record, to measure how long that takes.
+// expect notes an event that awaits its record, to measure how long that takes; or that an
+// order is told of that has a record already.
 func (h *shopState) expect(event string, at int64) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if h.untold > 0 && h.awaits(event) && at <= h.untoldTo {
+		h.untold--
+		h.told++
+		return
+	}
 	if h.awaits(event) && !h.s.State.ended() && at >= max(h.from, h.s.Watermark) && len(h.pushed) < mostPushed {
 		h.pushed = append(h.pushed, at)
 	}

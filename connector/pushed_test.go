@@ -25,7 +25,7 @@ func TestNudgesAreBounded(t *testing.T) {
 			h.s.State = StateLive
 			b.observe(&rest{state: awake}) // a walker starts after the nudges
 			for i := range 20_001 {
-				b.nudge(at(i))
+				b.nudge(at(i), "")
 				h.expect(orderNew, at(i))
 				if i == 10_000 {
 					b.observe(map[bool]*rest{true: {state: awake}}[walked])
@@ -34,11 +34,11 @@ func TestNudgesAreBounded(t *testing.T) {
 			if n := len(b.nudges); n > most || cap(b.nudges) > 4*most || len(h.pushed) > mostPushed {
 				t.Errorf("walked %v, %s: %d nudges in room for %d, %d events are kept", walked, name, n, cap(b.nudges), len(h.pushed))
 			}
-			if last := b.nudges[len(b.nudges)-1]; last != 20_001 || !slices.IsSorted(b.nudges) {
-				t.Errorf("walked %v, %s: the last nudge is %d", walked, name, last)
+			if last := b.nudges[len(b.nudges)-1]; last.by != 20_001 || !slices.IsSortedFunc(b.nudges, byTime) {
+				t.Errorf("walked %v, %s: the last nudge is %v", walked, name, last)
 			}
-			first := b.nudges[slices.IndexFunc(b.nudges, func(at int64) bool { return at > 20_000-1 })]
-			if got, want := b.nudgedTo(20_000-1), max(first+gather, 20_000-1+leastNudged); got != want {
+			first := b.nudges[slices.IndexFunc(b.nudges, func(n nudge) bool { return n.by > 20_000-1 })].by
+			if got, want := b.nudgedTo(20_000-1, func(string) bool { return false }), max(first+gather, 20_000-1+leastNudged); got != want {
 				t.Errorf("walked %v, %s: nudged to %d, want %d", walked, name, got, want)
 			}
 		}
@@ -77,7 +77,7 @@ func TestNudgesOfShopsElsewhereCountWhenTheyCome(t *testing.T) {
 		time.Sleep(5 * time.Minute)
 		at := time.Now()
 		for _, id := range moved { // the orders are not settled when the lanes move
-			newer.Nudge(id, orderNew, at)
+			newer.Nudge(id, orderNew, "", at)
 		}
 		if err := older.stop(); err != nil {
 			t.Error(err)

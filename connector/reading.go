@@ -62,16 +62,18 @@ func (w *walker) read(ctx context.Context, win *offsets.Window) error {
 }
 
 // listFirst lists the first page of a pass. A window that turns out to have several is
-// asked for in full: the range that a page token was issued for is stored with it.
+// asked for in full and no further: the range that a page token was issued for is stored
+// with it.
 func (w *walker) listFirst(ctx context.Context, win *offsets.Window) (wechat.Page, error) {
 	page, err := w.list(ctx, win, win.Key)
-	if !win.After || err == nil && !page.More {
+	early := win.Until > 0
+	if !win.After && !early || err == nil && !page.More {
 		return page, err
 	}
 	w.mu.Lock()
-	win.After = false
+	win.After, win.Until = false, 0
 	w.mu.Unlock()
-	if err != nil {
+	if err != nil && !(early && tooFull(err)) {
 		return page, err
 	}
 	return w.list(ctx, win, "")
@@ -163,8 +165,9 @@ func (w *walker) dedupe(win *offsets.Window, page wechat.Page, known window.Reso
 	if s = window.Dedupe(w.state, win, p.Range, page.IDs, known); len(s.Ambiguous) > 0 {
 		return s, false
 	}
+	span := window.Span{Start: win.Start, End: win.AskedTo()}
 	if len(s.Fresh) > 0 {
-		w.outbox = append(w.outbox, delivery{window: window.Span{Start: win.Start, End: win.End}, asked: win.Asked(), ids: s.Fresh, readAt: page.ReadAt, late: win.Pass == 2})
+		w.outbox = append(w.outbox, delivery{window: span, asked: win.Asked(), ids: s.Fresh, readAt: page.ReadAt, late: win.Pass == 2})
 	}
 	if len(s.Fresh) > 0 {
 		w.lastOrder, _ = w.host.Now() // the clock by which setPace counts from it
@@ -176,7 +179,7 @@ func (w *walker) dedupe(win *offsets.Window, page wechat.Page, known window.Reso
 		if win.Pass == 1 {
 			w.sizer.Adapt(w.state, win, p)
 			if win.Pages == 1 {
-				w.status.found(window.Span{Start: win.Start, End: win.End}, len(s.Fresh))
+				w.status.found(span, len(s.Fresh), win.Until > 0)
 			}
 		}
 		w.foundLate(win)

@@ -112,12 +112,12 @@ func (r *registry) placed(p offsets.Partition, lane int) {
 }
 
 // nudge passes an event to the walkers of an app ID.
-func (r *registry) nudge(appID, event string, at int64) {
+func (r *registry) nudge(appID, event, order string, at int64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for p, one := range r.shops {
 		if p.Shop == appID && one.state.mayBring(event) {
-			one.inbox.nudge(at)
+			one.inbox.nudge(at, order)
 			one.state.expect(event, at)
 		}
 	}

@@ -243,7 +243,7 @@ func TestARestartedWindowIsAskedForInFull(t *testing.T) {
 				time.Sleep(2*time.Minute + time.Second)
 				phase.Store(1)
 				time.Sleep(10*time.Second + 200*time.Millisecond)
-				w.Nudge("wx1", orderNew, time.Unix(start+124, 0)) // so the next window opens meanwhile
+				w.Nudge("wx1", orderNew, "", time.Unix(start+124, 0)) // so the next window opens meanwhile
 				time.Sleep(10 * time.Second)
 				phase.Store(2)
 				time.Sleep(5 * time.Minute)
@@ -273,7 +273,7 @@ func TestAPollOfTheRunningSecondDelaysNoOrder(t *testing.T) {
 					t.Fatalf("polled at %d to %d", time.Now().Unix(), end)
 				}
 				a.add("7", time.Now().Unix(), 0, 20)
-				w.Nudge("wx1", orderNew, time.Now())
+				w.Nudge("wx1", orderNew, "", time.Now())
 				time.Sleep(time.Minute)
 				a.once("7", "a minute after its push, the order")
 				stop(t, w)
@@ -302,7 +302,7 @@ func TestAPushDuringALaunch(t *testing.T) {
 		var nudged atomic.Bool
 		run.cfg.Log = slog.New(hook{func(message string) {
 			if strings.HasPrefix(message, "the start time is earlier") && !nudged.Swap(true) {
-				run.Nudge("wx1", orderNew, time.Now())
+				run.Nudge("wx1", orderNew, "", time.Now())
 				time.Sleep(time.Millisecond)
 			}
 		}})

@@ -78,7 +78,7 @@ func (s *sidecars) lead(ctx context.Context) {
 
 // Nudge tells the walkers of an app ID that an order was created or changed at a time.
 // They read up to it once it is older than SETTLE_DELAY. event is the vendor's name of
-// the event; empty = no event was received.
-func (c *Connector) Nudge(appID, event string, at time.Time) {
-	c.registry.nudge(appID, event, at.Unix())
+// the event; empty = no event was received. order is the order's ID; empty = unknown.
+func (c *Connector) Nudge(appID, event, order string, at time.Time) {
+	c.registry.nudge(appID, event, order, at.Unix())
 }

@@ -26,17 +26,17 @@ func TestANudgeBringsTheNextPollForward(t *testing.T) {
 		}
 		before := len(a.listed())
 		for range 10 {
-			run.Nudge("wx1", "channels_ec_order_pay", placed)
+			run.Nudge("wx1", "channels_ec_order_pay", "", placed)
 		}
-		run.Nudge("wx1", orderNew, placed)
-		run.Nudge("wx1", "", placed)       // a nudge without an event
-		run.Nudge("wx2", orderNew, placed) // walked by another worker
+		run.Nudge("wx1", orderNew, "", placed)
+		run.Nudge("wx1", "", "", placed)       // a nudge without an event
+		run.Nudge("wx2", orderNew, "", placed) // walked by another worker
 		time.Sleep(p.SettleDelay + 3*time.Second)
 		if n := len(a.published()); n != 1 {
 			a.Errorf("%d orders %v after the event", n, p.SettleDelay+3*time.Second)
 		}
 		run.expectPushToRecord(1, p.SettleDelay, p.SettleDelay+3*time.Second)
-		run.Nudge("wx1", orderNew, placed)
+		run.Nudge("wx1", orderNew, "", placed)
 		time.Sleep(time.Second)
 		if n := len(a.listed()) - before; n != 1 {
 			a.Errorf("%d calls for one order", n)
@@ -45,7 +45,7 @@ func TestANudgeBringsTheNextPollForward(t *testing.T) {
 		if n := len(a.listed()) - before; n > 5 {
 			a.Errorf("%d calls in half an hour", n)
 		}
-		run.Nudge("wx1", orderNew, time.Now()) // of an order that is cancelled before it can be listed
+		run.Nudge("wx1", orderNew, "", time.Now()) // of an order that is cancelled before it can be listed
 		time.Sleep(20 * time.Minute)
 		run.expectPushToRecord(1, p.SettleDelay, p.SettleDelay+3*time.Second)
 		if err := run.stop(); err != nil {
@@ -90,7 +90,7 @@ func TestChangesAreMeasuredWhereTheyAreRead(t *testing.T) {
 				a.Fatal(err)
 			}
 			for _, w := range []*process{run, idle} {
-				w.Nudge("wx1", "channels_ec_order_pay", at)
+				w.Nudge("wx1", "channels_ec_order_pay", "", at)
 			}
 			time.Sleep(time.Minute)
 		}
@@ -124,7 +124,7 @@ func TestOrdersThatKeepComingAreReadAsTheyCome(t *testing.T) {
 			if err := a.api.Add("wx1", simulator.Order{ID: fmt.Sprintf("37000000000000%05d", i), Created: at.Unix()}); err != nil {
 				a.Fatal(err)
 			}
-			run.Nudge("wx1", orderNew, at)
+			run.Nudge("wx1", orderNew, "", at)
 			time.Sleep(time.Second)
 			if n := len(a.published()); n < i-int((p.SettleDelay+3*time.Second)/time.Second) {
 				a.Fatalf("%d orders of %d", n, i)

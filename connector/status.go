@@ -116,6 +116,10 @@ type shopState struct {
 	pushed []int64
 	from   int64
 	told   int // orders found in a row that a push had told of
+	// untold is how many orders of the latest early list no push has told of yet, up to
+	// the second untoldTo.
+	untold   int
+	untoldTo int64
 }
 
 func newShopState(shop Shop, m *Metrics, changed func()) *shopState {

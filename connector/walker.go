@@ -266,6 +266,7 @@ func (w *walker) plan(reading []*offsets.Window) (start []*offsets.Window, wait 
 			win.Opened = now.Unix()
 		}
 		window.After(w.state, win, policy)
+		window.Early(w.state, win, now, policy)
 		start = append(start, win)
 		slots--
 	}

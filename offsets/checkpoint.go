@@ -57,15 +57,18 @@ type Window struct {
 	// Seen are the IDs the API has listed for this window, in any pass. A settled
 	// window between settled windows forgets them: they cannot be listed again.
 	Seen IDs
-	// Reach, if not 0, is the end of the longer window that this one was cut from. Seen
-	// holds what was listed for all of that, so it counts for every window that starts
-	// before Reach.
+	// Reach, if not 0, is where what was listed for this window ends: later than End if it
+	// was cut from a longer one, or asked for up to Until. So Seen counts for every window
+	// that starts before Reach.
 	Reach int64
 	// Fresh are the IDs of Seen that no part on the topic holds yet.
 	Fresh []string
 	// After reports that the first page of this pass is asked for from the second after
 	// Start. It is not stored.
 	After bool
+	// Until, if not 0, is the end of the range that is sent for the only page of this pass,
+	// later than End. It is not stored.
+	Until int64
 	// Late reports that this second pass has listed an ID that no earlier pass had.
 	Late bool
 
@@ -102,6 +105,9 @@ func (w *Window) Asked() int64 {
 	}
 	return w.Start
 }
+
+// AskedTo returns the end of the range sent to the API.
+func (w *Window) AskedTo() int64 { return max(w.End, w.Until) }
 
 // Finished reports whether the window's first pass is over.
 func (w *Window) Finished() bool { return w.State != Open || w.Pass > 1 }

@@ -107,6 +107,9 @@ func (c *Checkpoint) Put(from, to int, windows ...*Window) {
 func (c *Checkpoint) Join(i int) {
 	left, right := c.Windows[i], c.Windows[i+1]
 	left.End, left.Opened = right.End, min(left.Opened, right.Opened)
+	if left.Reach = max(left.Reach, right.Reach); left.Reach <= left.End {
+		left.Reach = 0
+	}
 	for id := range right.Seen.All() {
 		left.See(id)
 	}
@@ -152,6 +155,16 @@ func (c *Checkpoint) Forget(w *Window) {
 	r.held -= w.Seen.Len()
 	r.change(w)
 	w.Seen, w.Fresh = IDs{}, nil
+}
+
+// Reached notes that what was listed for a window ends later than the window.
+func (c *Checkpoint) Reached(w *Window, end int64) {
+	r := c.row()
+	if w.Reach == 0 {
+		r.reaching = insert(r.reaching, w)
+	}
+	w.Reach = max(w.Reach, end)
+	r.change(w)
 }
 
 // Unreach clears a window's Reach.

@@ -8,6 +8,7 @@
 //	              how the length of the next ones follows from what it held
 //	dedupe.go     which listed IDs are repeats
 //	neighbours.go which windows list seconds twice
+//	early.go      which windows are listed beyond their ends, up to now
 //	secondpass.go which windows are read again, and which of them become one before
 //	sweep.go      the second pass of several windows by update time
 //	policy.go     what is configured
@@ -42,7 +43,10 @@
 //     none of the four readings leaves an order out; what two windows list twice
 //     drops out by its ID ([Dedupe]). Seconds are left to the window before only while
 //     the API is known to count both ends in ([After]).
+//   - An early list decides nothing about the seconds beyond the window's end: the next
+//     window lists them again. Its IDs count for every window up to where it ended ([Early]).
 //   - A sweep settles windows only without anything new in them ([Sweep]).
 //
-// TestEachListedIDIsPublishedOnce plays random interleavings of all of it.
+// TestEachListedIDIsPublishedOnce plays random interleavings of all of it, and
+// TestEarlyListsPublishEachOrderOnce those of early lists.
 package window

@@ -30,6 +30,9 @@ type Policy struct {
 	PollIntervalMax time.Duration
 	// SettleDelay is how far behind now the first pass stays.
 	SettleDelay time.Duration
+	// Early reports that a live shop's orders are published as soon as they are listed,
+	// also those of seconds that SETTLE_DELAY is not over for. See Early.
+	Early bool
 	// Lookback is the age at which a window is read a second time; 0 = no second
 	// pass, but for windows that orders can leave (leaky).
 	Lookback time.Duration

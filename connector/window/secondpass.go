@@ -62,11 +62,22 @@ func merge(c *offsets.Checkpoint, w *offsets.Window, p Policy) {
 		}
 		left, right := c.Windows[at], c.Windows[at+1]
 		longest := min(p.Clamp(Longest), joinedOver(left.Seen.Len()+right.Seen.Len() == 0, p))
-		bound := slices.ContainsFunc(c.Reaching(), func(r *offsets.Window) bool { return r.Reach == left.End })
-		if !bound && waits(left) && waits(right) && onePage(left, right, p) && alike(left, right) && right.End-left.Start <= longest {
+		if joinable(c, left, right, p) && onePage(left, right, p) && alike(left, right) && right.End-left.Start <= longest {
 			c.Join(at)
 		}
 	}
+}
+
+// joinable reports whether two neighbours wait and what windows have listed beyond their
+// ends allows them to become one. Creation times do not move, so there an ID of theirs is a
+// repeat in every later window. By update time it matters where the range ended that an ID
+// was listed for.
+func joinable(c *offsets.Checkpoint, left, right *offsets.Window, p Policy) bool {
+	if !movable(left, p) {
+		return left.State == offsets.Waiting && right.State == offsets.Waiting
+	}
+	bound := slices.ContainsFunc(c.Reaching(), func(r *offsets.Window) bool { return r.Reach == left.End })
+	return !bound && waits(left) && waits(right)
 }
 
 func waits(w *offsets.Window) bool { return w.State == offsets.Waiting && w.Reach == 0 }

@@ -42,7 +42,7 @@ func Reopen(c *offsets.Checkpoint, w *offsets.Window, p Policy) {
 // configured one, since only a page token is bound to it. The filters stay, since they
 // say which orders belong to the window.
 func Restart(w *offsets.Window, p Policy) {
-	w.Key, w.Pages, w.PageSize, w.After = "", 0, p.PageSize, false
+	w.Key, w.Pages, w.PageSize, w.After, w.Until = "", 0, p.PageSize, false, 0
 }
 
 // Halve replaces an open window by two of half its length, both at their first page.
@@ -129,7 +129,10 @@ func Fit(c *offsets.Checkpoint, w *offsets.Window, p Policy) *offsets.Window {
 // Finish ends the pass of a window whose last page has been read, moves the watermark,
 // and drops the IDs that are not needed any more.
 func Finish(c *offsets.Checkpoint, w *offsets.Window, p Policy) {
-	w.Key, w.After = "", false
+	if w.Until > w.End && w.Seen.Len() > 0 {
+		c.Reached(w, w.Until)
+	}
+	w.Key, w.After, w.Until = "", false, 0
 	w.State = offsets.Settled
 	if readAgain(w, p) {
 		w.State = offsets.Waiting

@@ -172,7 +172,7 @@ func (w *worker) run(ctx context.Context) error {
 	var conn *connector.Connector
 	var shops *fleet.Fleet
 	var list *roster.Roster
-	sidecar, err := newSidecar(cfg, book, brokers, registry, log, w.levels, func(appID, event string, at time.Time) { conn.Nudge(appID, event, at) })
+	sidecar, err := newSidecar(cfg, book, brokers, registry, log, w.levels, func(appID, event, order string, at time.Time) { conn.Nudge(appID, event, order, at) })
 	if err != nil {
 		return err
 	}

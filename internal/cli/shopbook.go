@@ -87,7 +87,7 @@ func (b *shopBook) draft(cfg *config.Config) (shops []connector.Shop, keep func(
 			Policy: window.Policy{
 				Range: wechat.Range(s.TimeRange), Start: s.Start, End: s.End, Status: s.Status, OpenID: s.OpenID,
 				PageSize: cfg.PageSize, MaxWindow: cfg.MaxWindow, MinWindow: cfg.MinWindow,
-				PollInterval: cfg.PollInterval, PollIntervalMax: cfg.PollIntervalMax, SettleDelay: cfg.SettleDelay, Lookback: cfg.Lookback,
+				PollInterval: cfg.PollInterval, PollIntervalMax: cfg.PollIntervalMax, SettleDelay: cfg.SettleDelay, Early: cfg.PublishEarly, Lookback: cfg.Lookback,
 				Concurrency: cfg.Concurrency,
 			},
 		})

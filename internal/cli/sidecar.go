@@ -42,7 +42,7 @@ type sidecar struct {
 // newSidecar returns the configured parts. It calls nudge for each order that the
 // vendor's pushes announce.
 func newSidecar(cfg *config.Config, book *shopBook, brokers *kafkaconn.Kafka, registry prometheus.Registerer,
-	log *slog.Logger, levels *loglevel.Levels, nudge func(shop, event string, at time.Time)) (*sidecar, error) {
+	log *slog.Logger, levels *loglevel.Levels, nudge func(shop, event, order string, at time.Time)) (*sidecar, error) {
 	a := &sidecar{book: book, log: grouplog.New(grouplog.Config{
 		Group: cfg.Group, Topic: cfg.OffsetsTopic, Worker: workerName(cfg), Addr: brokers.Addr, Transport: brokers.Transport,
 		TransactionTimeout: cfg.TransactionTimeout, Log: log,
@@ -51,7 +51,7 @@ func newSidecar(cfg *config.Config, book *shopBook, brokers *kafkaconn.Kafka, re
 	a.levels = desired.NewLevels(a.log, levels, log)
 	a.orders = push.NewOrders(a.log, nudge)
 	a.state = platform.New(platform.Config{Log: a.log, Keys: platform.Keys(cfg.StateKeys), Component: cfg.Component.AppID, Logger: log,
-		OnProblem: func(shop string, at time.Time) { nudge(shop, "", at) }})
+		OnProblem: func(shop string, at time.Time) { nudge(shop, "", "", at) }})
 	if cfg.Component.AppID != "" {
 		a.platform = &wechat.Platform{Host: book.host, AppID: cfg.Component.AppID, Secret: cfg.Component.AppSecret}
 	}
@@ -77,7 +77,7 @@ func newSidecar(cfg *config.Config, book *shopBook, brokers *kafkaconn.Kafka, re
 			if book.shopOf(o.Shop) == nil {
 				return nil // a shop of the platform that is not configured
 			}
-			return a.orders.Post(ctx, o.Shop, o.Event, o.Created)
+			return a.orders.Post(ctx, o)
 		},
 	}
 	if a.platform != nil {

@@ -78,6 +78,9 @@ type Config struct {
 	PollIntervalMax time.Duration
 	// SettleDelay is how far behind now the first pass stays.
 	SettleDelay time.Duration
+	// PublishEarly reports that a live shop's orders are published before SettleDelay is
+	// over, too.
+	PublishEarly bool
 	// Lookback is the age at which a window is read a second time; 0 = never.
 	Lookback time.Duration
 	// Concurrency is the number of windows of one shop in flight in a backfill.
@@ -195,6 +198,7 @@ func convert(env *environment, withShops bool) (*Config, faults) {
 		MinWindow:    f.wholeSeconds("MIN_WINDOW", env.MinWindow, time.Second, 168*time.Hour),
 		PollInterval: f.duration("POLL_INTERVAL", env.PollInterval, 100*time.Millisecond, time.Hour),
 		SettleDelay:  f.duration("SETTLE_DELAY", env.SettleDelay, 0, 24*time.Hour),
+		PublishEarly: f.boolean("PUBLISH_EARLY", env.PublishEarly),
 		Lookback:     f.duration("LOOKBACK", env.Lookback, 0, 31*24*time.Hour),
 		Concurrency:  f.integer("CONCURRENCY", env.Concurrency, 1, 256),
 

@@ -99,6 +99,7 @@ type environment struct {
 	PollInterval    string `split_words:"true" type:"duration" default:"10s" desc:"wait between two polls of a shop that has caught up"`
 	PollIntervalMax string `split_words:"true" type:"duration" shown:"ORDERWALK_POLL_INTERVAL" desc:"how far polls of a shop may stretch while no order comes, or while pushes tell of every order; they stretch further only to make the day's list calls last"`
 	SettleDelay     string `split_words:"true" type:"duration" default:"15s" desc:"how far behind now the first pass stays"`
+	PublishEarly    string `split_words:"true" type:"true, false" default:"false" desc:"a live shop's polls also list the seconds that SETTLE_DELAY is not over for, and publish their orders at once; these seconds are listed again then (create_time without STATUS and END_TIME only)"`
 	Lookback        string `split_words:"true" type:"duration" default:"10m" desc:"age at which a window is read a second time for late orders; 0 = never"`
 	Concurrency     string `split_words:"true" type:"number" default:"8" desc:"windows of one shop in flight while backfilling"`
 	RateLimit       string `split_words:"true" type:"number" default:"50" desc:"list calls a second for each app ID; halved when the API asks for it, recovering"`

@@ -140,7 +140,8 @@ func newSoak(t *testing.T, shops, backlog, brokers int) *soak {
 func (s *soak) start(h *hand) {
 	h.life = s.w.run("WORKER_ID="+h.name, "KAFKA_BROKERS="+strings.Join(h.brokers, ","), "OFFSETS_PARTITIONS="+strconv.Itoa(s.lanes),
 		"SESSION_TIMEOUT=6s", "TRANSACTION_TIMEOUT=5s", "LOG_LEVEL=info",
-		"PAGE_SIZE=10", "RATE_LIMIT=5", "LOOKBACK=8s", "SETTLE_DELAY=1s", "POLL_INTERVAL=2s")
+		"PAGE_SIZE=10", "RATE_LIMIT=5", "LOOKBACK=8s", "SETTLE_DELAY=3s", "POLL_INTERVAL=2s",
+		"PUBLISH_EARLY="+strconv.FormatBool(s.w.dice.IntN(2) == 0))
 	s.note("%s starts as life %d", h.name, h.life.number)
 }
 

@@ -81,6 +81,7 @@ with `orderwalk config`: each variable is set here, or said there not to be. */}
 {{- include "orderwalk.var" (list "ORDERWALK_POLL_INTERVAL" .pollInterval) }}
 {{- include "orderwalk.var" (list "ORDERWALK_POLL_INTERVAL_MAX" .pollIntervalMax) }}
 {{- include "orderwalk.var" (list "ORDERWALK_SETTLE_DELAY" .settleDelay) }}
+{{- include "orderwalk.var" (list "ORDERWALK_PUBLISH_EARLY" (.publishEarly | ternary "true" "")) }}
 {{- include "orderwalk.var" (list "ORDERWALK_LOOKBACK" .lookback) }}
 {{- include "orderwalk.var" (list "ORDERWALK_CONCURRENCY" .concurrency) }}
 {{- include "orderwalk.var" (list "ORDERWALK_RATE_LIMIT" .rateLimit) }}
