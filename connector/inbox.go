@@ -31,7 +31,7 @@ type inbox struct {
 // nudge is an event that the vendor has pushed.
 type nudge struct {
 	by    int64  // a second by which there is an order to read; see window.Policy.Nudge
-	order string // its ID; empty = unknown
+	order string // its ID; empty = unknown, or any of that second
 }
 
 func byTime(a, b nudge) int { return cmp.Or(cmp.Compare(a.by, b.by), cmp.Compare(a.order, b.order)) }
@@ -40,7 +40,8 @@ func byTime(a, b nudge) int { return cmp.Or(cmp.Compare(a.by, b.by), cmp.Compare
 func (b *inbox) nudge(at int64, order string) {
 	one := nudge{at + 1, order} // the API may exclude a window's end
 	b.mu.Lock()
-	if i, known := slices.BinarySearchFunc(b.nudges, one, byTime); !known {
+	_, whole := slices.BinarySearchFunc(b.nudges, nudge{by: one.by}, byTime)
+	if i, known := slices.BinarySearchFunc(b.nudges, one, byTime); !whole && !known {
 		b.nudges = slices.Insert(b.nudges, i, one)
 	}
 	b.trim()
@@ -59,11 +60,17 @@ func (b *inbox) observe(walker *rest) {
 	b.trim()
 }
 
-// trim bounds the nudges. The caller holds mu.
+// trim bounds the nudges: of too many, one of each second is left. The caller holds mu.
 func (b *inbox) trim() {
 	most := fewNudges
 	if b.walker != nil {
 		most = mostNudges
+	}
+	if len(b.nudges) > most {
+		for i := range b.nudges {
+			b.nudges[i].order = ""
+		}
+		b.nudges = slices.Compact(b.nudges)
 	}
 	if n := len(b.nudges) - most; n > 0 {
 		b.nudges = slices.Delete(b.nudges, 0, n)

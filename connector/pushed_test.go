@@ -45,6 +45,25 @@ func TestNudgesAreBounded(t *testing.T) {
 	}
 }
 
+// The first of many orders a second is not pushed out by those behind it.
+func TestABusyShopKeepsItsFirstNudge(t *testing.T) {
+	b := new(inbox)
+	b.observe(&rest{state: awake})
+	for at := range int64(200) {
+		for order := range 50 {
+			b.nudge(at, fmt.Sprint(at, "-", order))
+		}
+		b.nudge(at, "")
+	}
+	if len(b.nudges) > mostNudges || b.nudges[0].by != 1 || b.nudges[len(b.nudges)-1].by != 200 {
+		t.Errorf("%d nudges are kept, from %+v to %+v", len(b.nudges), b.nudges[0], b.nudges[len(b.nudges)-1])
+	}
+	published := func(order string) bool { return order != "" }
+	if got, want := b.nudgedTo(100, published), int64(101+gather); got < want || got > 200+gather {
+		t.Errorf("nudged to %d, want %d or soon after", got, want)
+	}
+}
+
 // A worker is nudged for shops that another one walks. When their lane moves here, the
 // latest nudges count.
 func TestNudgesOfShopsElsewhereCountWhenTheyCome(t *testing.T) {
