@@ -68,7 +68,7 @@
 //  3. The watermark moves only over finished windows, in order, and never past now −
 //     SETTLE_DELAY. It is computed from the windows. Windows are opened only up to
 //     window.Policy.LatestEnd, and now is the earlier of the local clock and the
-//     API's.
+//     API's (wechat.Host.Now).
 //
 //  4. After a newer owner opens a lane, an older one commits nothing. Kafka's fencing
 //     ensures this: both use the lane's transactional ID. The group decides which

@@ -48,32 +48,36 @@ type Host struct {
 
 	mu      sync.Mutex
 	heardAt time.Time // when the latest answer came, local clock
-	date    time.Time // Date header of the latest answer that had one
-	datedAt time.Time // when that answer came, local clock
+	latest  reading   // Date header of the latest answer that had one
+	dates   dates     // those of the last minute, the latest included
 	skews   []time.Duration
 	undated bool // answers to calls that asked for a Date had none
 }
 
 // Now returns the earlier of the local clock and the API's clock. The API's clock is
-// the Date of the latest answer that had one (but see denies), plus the monotonic time
-// since; before the first Date, Now returns the local clock. heard reports whether a Date
-// has come, or the API has been seen to send none. An answer without one is not enough: a
-// proxy's error page has none, and what follows would be decided by the local clock alone.
+// the Date of the latest answer that had one (but see denies), or an earlier one of the
+// last minute (see dates), plus the monotonic time since; before the first Date, Now
+// returns the local clock. heard reports whether a Date has come, or the API has been seen
+// to send none. An answer without one is not enough: a proxy's error page has none, and
+// what follows would be decided by the local clock alone.
 func (h *Host) Now() (now time.Time, heard bool) {
-	now = time.Now()
-	if theirs := h.APINow(); theirs.Before(now) {
-		now = theirs
-	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return now, !h.date.IsZero() || h.undated
+	now = time.Now()
+	if h.latest.date.IsZero() {
+		return now, h.undated
+	}
+	if theirs := h.dates.earliest(h.latest, now); theirs.Before(now) {
+		now = theirs
+	}
+	return now, true
 }
 
 // lastDated returns when the latest answer with a Date came; zero = none yet.
 func (h *Host) lastDated() time.Time {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.datedAt
+	return h.latest.at
 }
 
 // noteUndated records that the API sends no Date.
@@ -88,19 +92,19 @@ func (h *Host) noteUndated() {
 func (h *Host) Undated() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.undated && h.date.IsZero()
+	return h.undated && h.latest.date.IsZero()
 }
 
-// APINow returns the API's clock, by which the vendor counts minutes and days. Before
-// the first Date it returns the local clock.
+// APINow returns the API's clock by its latest Date; the vendor counts minutes and days by
+// it. Before the first Date it returns the local clock.
 func (h *Host) APINow() time.Time {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	now := time.Now()
-	if h.date.IsZero() {
+	if h.latest.date.IsZero() {
 		return now
 	}
-	return h.date.Add(now.Sub(h.datedAt))
+	return h.latest.on(now)
 }
 
 // LastHeard returns when the latest answer came, by the local clock; zero = none yet.
@@ -172,7 +176,8 @@ func (h *Host) noteAnswer(header http.Header, sent time.Time) {
 	}
 	h.noteSkew(date, sent, now)
 	if !h.denies(date, now) {
-		h.date, h.datedAt = date, now
+		h.latest = reading{date, now}
+		h.dates.note(h.latest)
 	}
 }
 
@@ -187,8 +192,7 @@ const (
 // denies reports whether a recent Date speaks against one that is ahead of the local
 // clock. The caller holds mu.
 func (h *Host) denies(date, now time.Time) bool {
-	age := now.Sub(h.datedAt)
-	return !h.date.IsZero() && age < recently && date.Sub(now) > farAhead && now.Sub(h.date.Add(age)) > farAhead
+	return !h.latest.date.IsZero() && now.Sub(h.latest.at) < recently && date.Sub(now) > farAhead && now.Sub(h.latest.on(now)) > farAhead
 }
 
 // open applies the defaults once and returns whether URL is valid.
