@@ -249,7 +249,7 @@ func (a *Sizer) Adapt(c *offsets.Checkpoint, w *offsets.Window, p Policy) {
 	case span < length:
 	case w.Pages <= fewPages(p):
 		if a.sparse++; a.sparse >= max(1, a.patience) {
-			a.sparse = 0
+			a.sparse, a.patience = 0, a.patience/2
 			factor := int64(2)
 			if w.Seen.Len() == 0 {
 				factor = 4
@@ -271,8 +271,10 @@ func oneOfPage(span int64, orders, pageSize int) int64 {
 }
 
 // Refused notes that the API has refused a window as too full (31042): from then on it
-// takes twice as many sparse windows to grow, up to 64.
+// takes four times as many sparse windows to grow, up to 64. Each growth halves that
+// number. So a shop that is dense comes back to 64 after each try of a longer window, and
+// after refusals at random the windows grow faster and faster.
 func (a *Sizer) Refused() {
 	a.sparse = 0
-	a.patience = min(64, max(2, 2*a.patience))
+	a.patience = min(64, max(2, 4*a.patience))
 }

@@ -259,7 +259,7 @@ func TestLengthFollowsTheOrders(t *testing.T) {
 	}
 	a.Refused()
 	a.Refused()
-	for range 3 {
+	for range 7 {
 		a.Adapt(state, window(2), p)
 		if state.Length != 1 {
 			t.Fatal("grew again right after the API had refused that length")
@@ -267,6 +267,6 @@ func TestLengthFollowsTheOrders(t *testing.T) {
 	}
 	a.Adapt(state, window(2), p)
 	if state.Length != 2 {
-		t.Errorf("length is %d s after four sparse windows, want 2", state.Length)
+		t.Errorf("length is %d s after eight sparse windows, want 2", state.Length)
 	}
 }
