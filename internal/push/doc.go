@@ -32,7 +32,7 @@
 //
 //	200  success: the event was stored, or was stored before, or is not used here
 //	4xx  the push is forged, malformed or for an unknown account; do not repeat it
-//	503  the event could not be stored; the vendor repeats it for 3.6 hours
+//	503  the push did not arrive whole, or could not be stored; the vendor repeats it for 3.6 hours
 //
 // The vendor waits for 5 s. If the caller's function has not returned 4.5 s after a
 // push came, the answer is 503. If the function succeeds later, the vendor's next

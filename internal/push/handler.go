@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -130,11 +131,7 @@ func (h *Handler) receive(ctx context.Context, w http.ResponseWriter, a account,
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	if err != nil {
-		var tooLarge *http.MaxBytesError
-		if errors.As(err, &tooLarge) {
-			return Oversized
-		}
-		return Malformed
+		return unreadable(err)
 	}
 	query, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
@@ -168,6 +165,20 @@ func (h *Handler) receive(ctx context.Context, w http.ResponseWriter, a account,
 		return Ignored
 	}
 	return h.deliver(ctx, a, digestOf(a, message), hand)
+}
+
+// unreadable returns the result of a push whose body cannot be read. If it did not arrive,
+// the vendor sends it again.
+func unreadable(err error) Result {
+	var tooLarge *http.MaxBytesError
+	var broken net.Error
+	switch {
+	case errors.As(err, &tooLarge):
+		return Oversized
+	case errors.Is(err, io.ErrUnexpectedEOF), errors.As(err, &broken):
+		return CutOff
+	}
+	return Malformed
 }
 
 // warn logs a problem, each kind at most once a minute.

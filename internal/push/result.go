@@ -32,6 +32,8 @@ const (
 	Oversized Result = "oversized"
 	// UnknownApp: for an unknown account.
 	UnknownApp Result = "unknown_app"
+	// CutOff: its body stalled or broke off.
+	CutOff Result = "cut_off"
 	// NotKept: the event could not be stored, or not in time.
 	NotKept Result = "not_kept"
 )
@@ -40,7 +42,7 @@ const (
 func Results() []Result {
 	return []Result{
 		OK, Repeat, Ignored, Echo, BadSignature, BadEncryption, BadAppID, Stale,
-		Plaintext, Malformed, Oversized, UnknownApp, NotKept,
+		Plaintext, Malformed, Oversized, UnknownApp, CutOff, NotKept,
 	}
 }
 
@@ -63,6 +65,8 @@ func (r Result) answer() (status int, text string) {
 		return http.StatusRequestEntityTooLarge, "refused: longer than 64 KiB\n"
 	case UnknownApp:
 		return http.StatusNotFound, "not found\n"
+	case CutOff:
+		return http.StatusServiceUnavailable, "the body did not arrive, try again\n"
 	case NotKept:
 		return http.StatusServiceUnavailable, "not stored, try again\n"
 	}

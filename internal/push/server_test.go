@@ -8,8 +8,12 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
+	"os"
 	"strings"
+	"syscall"
 	"testing"
+	"testing/iotest"
 	"testing/synctest"
 	"time"
 
@@ -104,10 +108,11 @@ func TestSlowAndLongRequests(t *testing.T) {
 			within time.Duration
 		}{
 			"a header without end": {"POST /push/" + shopID + " HTTP/1.1\r\nHost: localhost\r\n", 0, headerTimeout},
-			"a body without end":   {push[:len(push)-1], 400, readTimeout},
+			"a body without end":   {push[:len(push)-1], 503, readTimeout},
 			"a long header":        {"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + strings.Repeat("x", 2*maxHeader) + "\r\n\r\n", 431, time.Second},
 			"a long query":         {"GET /push/" + shopID + "?" + strings.Repeat("x", 2*maxHeader) + " HTTP/1.1\r\nHost: localhost\r\n\r\n", 431, time.Second},
-			"a long body":          {strings.Replace(push, "Content-Length: ", "Content-Length: 99", 1), 400, readTimeout},
+			"a long body":          {strings.Replace(push, "Content-Length: ", "Content-Length: 99", 1), 503, readTimeout},
+			"chunks that are none": {strings.SplitN(push, "Content-Length", 2)[0] + "Transfer-Encoding: chunked\r\n\r\nno chunk\r\n", 400, time.Second},
 			"no HTTP":              {"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 400, headerTimeout},
 		} {
 			conn, began := dial(), time.Now()
@@ -131,6 +136,35 @@ func TestSlowAndLongRequests(t *testing.T) {
 			t.Errorf("%v was handed on", got)
 		}
 	})
+}
+
+// A push whose body does not arrive is not malformed: the vendor may send it again. It is
+// counted by a result of its own, since anybody can cause it.
+func TestABodyThatBreaksOffIsAskedForAgain(t *testing.T) {
+	for name, c := range map[string]struct {
+		fault  error
+		status int
+		result Result
+	}{
+		"the connection ends":       {io.ErrUnexpectedEOF, 503, CutOff},
+		"the connection is reset":   {&net.OpError{Op: "read", Err: syscall.ECONNRESET}, 503, CutOff},
+		"nothing comes any more":    {os.ErrDeadlineExceeded, 503, CutOff},
+		"its chunks are malformed":  {errors.New("malformed chunked encoding"), 400, Malformed},
+		"it is whole, and too long": {nil, 413, Oversized},
+	} {
+		d := newDesk(t)
+		rest := iotest.ErrReader(c.fault)
+		if c.fault == nil {
+			rest = strings.NewReader(strings.Repeat(" ", maxBody))
+		}
+		s := shopPush(orderJSON("1", time.Now()))
+		w := httptest.NewRecorder()
+		d.ServeHTTP(w, httptest.NewRequest(http.MethodPost, s.path+"?"+s.query(t).Encode(), io.MultiReader(strings.NewReader(s.body(t)), rest)))
+		d.want(name, w, c.status, c.result)
+		if got := d.took(); got != nil {
+			t.Errorf("%s: %v was handed on", name, got)
+		}
+	}
 }
 
 // A push is answered at once even if other clients hold all connections.

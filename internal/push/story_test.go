@@ -310,7 +310,7 @@ func (o *testbed) check(t *testing.T) {
 		}
 		delete(o.counts, r)
 	}
-	if !maps.Equal(o.counts, want) || dropped < 50 || len(want) != len(push.Results())-3 {
+	if !maps.Equal(o.counts, want) || dropped < 50 || len(want) != len(push.Results())-4 {
 		t.Errorf("%d dropped, counted %v, want %v", dropped, o.counts, want)
 	}
 	shops := map[string]int{}
