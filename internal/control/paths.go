@@ -16,7 +16,8 @@ import (
 func everyPath(mux *http.ServeMux) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		r = plainPath(r)
-		if at := r.URL.EscapedPath(); path.Clean(at) != at { // the mux would redirect
+		at := r.URL.EscapedPath()
+		if path.Clean(at) != at || at != "/" && strings.Trim(r.URL.Path, "/") == "" { // the mux would redirect, or take it for /
 			notThere(w)
 			return
 		}
@@ -58,7 +59,7 @@ func takesJSON(r *http.Request) bool {
 // plainPath removes a slash at the end of a path, which some clients of Connect add.
 func plainPath(r *http.Request) *http.Request {
 	path := r.URL.EscapedPath()
-	if len(path) < 2 || !strings.HasSuffix(path, "/") {
+	if len(path) < 2 || !strings.HasSuffix(path, "/") || strings.HasSuffix(path, "//") {
 		return r
 	}
 	plain := r.Clone(r.Context())

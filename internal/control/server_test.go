@@ -95,6 +95,14 @@ func TestErrorsHaveConnectsBody(t *testing.T) {
 		{"GET", "/nothing", 404, `{"error_code":404,"message":"HTTP 404 Not Found"}`},
 		{"OPTIONS", "/health/", 200, ""},
 		{"GET", "/connectors/../health", 404, `{"error_code":404,"message":"HTTP 404 Not Found"}`},
+		{"GET", "//", 404, `{"error_code":404,"message":"HTTP 404 Not Found"}`},
+		{"GET", "///", 404, `{"error_code":404,"message":"HTTP 404 Not Found"}`},
+		{"GET", "//?a=b", 404, `{"error_code":404,"message":"HTTP 404 Not Found"}`},
+		{"GET", "/./", 404, `{"error_code":404,"message":"HTTP 404 Not Found"}`},
+		{"GET", "/%2F", 404, `{"error_code":404,"message":"HTTP 404 Not Found"}`},
+		{"GET", "/%2F/", 404, `{"error_code":404,"message":"HTTP 404 Not Found"}`},
+		{"GET", "/health//", 404, `{"error_code":404,"message":"HTTP 404 Not Found"}`},
+		{"GET", "//health", 404, `{"error_code":404,"message":"HTTP 404 Not Found"}`},
 		{"POST", "/health", 405, `{"error_code":405,"message":"HTTP 405 Method Not Allowed"}`},
 	} {
 		code, header, body := answer(t, newServer(), c.method, c.path)

@@ -62,7 +62,7 @@ func (d *Document) parameters(path string, op map[string]any) (all []map[string]
 // Find returns the path of the document that a request is for, without a slash at its
 // end, and the values of its variables. A path without variables is preferred.
 func (d *Document) Find(path string) (template string, values map[string]string) {
-	if len(path) > 1 {
+	if len(path) > 1 && !strings.HasSuffix(path, "//") {
 		path = strings.TrimSuffix(path, "/")
 	}
 	parts := strings.Split(path, "/")
