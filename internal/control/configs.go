@@ -93,6 +93,10 @@ func (s *Server) patchConfig(w http.ResponseWriter, r *http.Request) {
 	if !readJSON(w, r, maxConfig, &changes) {
 		return
 	}
+	if changes == nil {
+		writeError(w, http.StatusBadRequest, "the body is null: send an object with the keys to change")
+		return
+	}
 	name := r.PathValue("name")
 	if given := changes["name"]; given != nil && *given != name {
 		writeError(w, http.StatusBadRequest, nameDiffers(*given, name))
