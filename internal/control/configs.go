@@ -60,7 +60,7 @@ func (s *Server) create(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	err := s.Fleet.Create(r.Context(), name, sent, target, caller(r))
-	if !s.configRefused(w, name, err) {
+	if !s.configRefused(w, r, name, err) {
 		s.made(w, r, name, http.StatusCreated)
 	}
 }
@@ -79,7 +79,7 @@ func (s *Server) putConfig(w http.ResponseWriter, r *http.Request) {
 	}
 	isNew, err := s.Fleet.Configure(r.Context(), name, sent, caller(r))
 	switch {
-	case s.configRefused(w, name, err):
+	case s.configRefused(w, r, name, err):
 	case isNew:
 		s.made(w, r, name, http.StatusCreated)
 	default:
@@ -103,7 +103,7 @@ func (s *Server) patchConfig(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	err := s.Fleet.Patch(r.Context(), name, changes, caller(r))
-	if !s.configRefused(w, name, err) {
+	if !s.configRefused(w, r, name, err) {
 		s.made(w, r, name, http.StatusOK)
 	}
 }
@@ -112,7 +112,7 @@ func (s *Server) patchConfig(w http.ResponseWriter, r *http.Request) {
 func (s *Server) remove(w http.ResponseWriter, r *http.Request) {
 	name := r.PathValue("name")
 	err := s.Fleet.Delete(r.Context(), name, caller(r))
-	if !s.configRefused(w, name, err) {
+	if !s.configRefused(w, r, name, err) {
 		w.WriteHeader(http.StatusNoContent)
 	}
 }
@@ -136,7 +136,7 @@ func (s *Server) made(w http.ResponseWriter, r *http.Request, name string, statu
 
 // configRefused answers a change of a configuration that was not made, and reports whether
 // it was one.
-func (s *Server) configRefused(w http.ResponseWriter, name string, err error) bool {
+func (s *Server) configRefused(w http.ResponseWriter, r *http.Request, name string, err error) bool {
 	var invalid *config.InvalidError
 	var own *roster.OwnError
 	var authorized *roster.AuthorizedError
@@ -153,7 +153,7 @@ func (s *Server) configRefused(w http.ResponseWriter, name string, err error) bo
 	case errors.As(err, &missing):
 		writeError(w, http.StatusNotFound, notFound(name))
 	default:
-		return s.refused(w, err, "")
+		return s.refused(w, r, err, "")
 	}
 	return true
 }

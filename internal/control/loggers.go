@@ -105,7 +105,7 @@ func (s *Server) setClusterLogger(w http.ResponseWriter, r *http.Request, name, 
 	switch {
 	case errors.Is(err, loglevel.ErrTooMany):
 		writeError(w, http.StatusBadRequest, err.Error())
-	case !s.refused(w, err, ""):
+	case !s.refused(w, r, err, ""):
 		w.WriteHeader(http.StatusNoContent)
 	}
 }

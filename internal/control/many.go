@@ -71,7 +71,7 @@ func (s *Server) changeMany(w http.ResponseWriter, r *http.Request, c chosen, ch
 		return
 	}
 	n, err := change(r.Context())
-	if !s.refused(w, err, "Unknown connector ") {
+	if !s.refused(w, r, err, "Unknown connector ") {
 		writeJSON(w, http.StatusAccepted, map[string]int{"shops": n})
 	}
 }

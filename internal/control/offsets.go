@@ -36,7 +36,7 @@ type offsetsBody struct {
 func (s *Server) offsets(w http.ResponseWriter, r *http.Request) {
 	name := r.PathValue("name")
 	entries, err := s.Fleet.Offsets(r.Context(), name)
-	if !s.offsetsRefused(w, name, err) {
+	if !s.offsetsRefused(w, r, name, err) {
 		writeJSON(w, http.StatusOK, offsetsBody{entries})
 	}
 }
@@ -91,7 +91,7 @@ func (s *Server) alter(w http.ResponseWriter, r *http.Request, entries []offsets
 	}
 	again, err := s.Fleet.Alter(r.Context(), name, entries, dry)
 	switch {
-	case s.offsetsRefused(w, name, err):
+	case s.offsetsRefused(w, r, name, err):
 	case dry:
 		writeJSON(w, http.StatusOK, again)
 	default:
@@ -128,7 +128,7 @@ var notWord = strings.NewReplacer("_", "", "-", "", " ", "")
 var errDryRun = errors.New("the query is not understood, so nothing was changed: give dry_run=true, or no dry_run")
 
 // offsetsRefused answers a call about offsets that failed, and reports whether it did.
-func (s *Server) offsetsRefused(w http.ResponseWriter, name string, err error) bool {
+func (s *Server) offsetsRefused(w http.ResponseWriter, r *http.Request, name string, err error) bool {
 	var missing *fleet.UnknownError
 	var notYet *fleet.NotStoppedError
 	var bad *offsets.EntryError
@@ -142,7 +142,7 @@ func (s *Server) offsetsRefused(w http.ResponseWriter, name string, err error) b
 	case errors.Is(err, connector.ErrBusy):
 		writeError(w, http.StatusConflict, conflicting)
 	default:
-		return s.refused(w, err, "")
+		return s.refused(w, r, err, "")
 	}
 	return true
 }

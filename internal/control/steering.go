@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"strconv"
 	"time"
@@ -34,8 +35,9 @@ func timely(next http.Handler) http.Handler {
 }
 
 // refused answers a call that failed, and reports whether it did. unknown is the start of
-// the message for a shop that does not exist.
-func (s *Server) refused(w http.ResponseWriter, err error, unknown string) bool {
+// the message for a shop that does not exist. If the client has gone, that is why the call
+// failed, and nothing that an operator can act on.
+func (s *Server) refused(w http.ResponseWriter, r *http.Request, err error, unknown string) bool {
 	var missing *fleet.UnknownError
 	switch {
 	case err == nil:
@@ -50,7 +52,11 @@ func (s *Server) refused(w http.ResponseWriter, err error, unknown string) bool 
 		if errors.Is(err, context.DeadlineExceeded) {
 			err = fmt.Errorf("no answer from Kafka within %v: %w", answerTimeout, err)
 		}
-		s.log().Error("cannot do what was asked for over HTTP", "error", err)
+		level := slog.LevelError
+		if errors.Is(r.Context().Err(), context.Canceled) {
+			level = slog.LevelDebug
+		}
+		s.log().Log(r.Context(), level, "cannot do what was asked for over HTTP", "error", err)
 		s.refuse(w, http.StatusInternalServerError, err)
 	}
 	return true
@@ -60,7 +66,7 @@ func (s *Server) refused(w http.ResponseWriter, err error, unknown string) bool 
 func (s *Server) target(target desired.Target, status int) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		err := s.Fleet.Steer(r.Context(), target, caller(r), r.PathValue("name"))
-		if !s.refused(w, err, "Unknown connector ") {
+		if !s.refused(w, r, err, "Unknown connector ") {
 			w.WriteHeader(status)
 		}
 	}
@@ -81,7 +87,7 @@ func (s *Server) restart(w http.ResponseWriter, r *http.Request) {
 		err = s.Fleet.Restart(r.Context(), onlyFailed, caller(r), name)
 	}
 	switch {
-	case s.refused(w, err, "Unknown connector: "):
+	case s.refused(w, r, err, "Unknown connector: "):
 	case tasks || onlyFailed:
 		writeJSON(w, http.StatusAccepted, asRestarting(s.stateOf(shop), onlyFailed))
 	default:
@@ -108,7 +114,7 @@ func (s *Server) restartTask(w http.ResponseWriter, r *http.Request) {
 	default:
 		err = s.Fleet.Restart(r.Context(), false, caller(r), name)
 	}
-	if !s.refused(w, err, "Unknown connector: ") {
+	if !s.refused(w, r, err, "Unknown connector: ") {
 		w.WriteHeader(http.StatusNoContent)
 	}
 }

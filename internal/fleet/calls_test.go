@@ -1,10 +1,15 @@
 package fleet_test
 
 import (
+	"bytes"
+	"context"
+	"log/slog"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
 	"orderwalk/connector"
+	"orderwalk/internal/control"
 	"orderwalk/internal/desired"
 )
 
@@ -17,6 +22,38 @@ func (f *fixture) made(name, appID string) *worker {
 	}
 	f.until(w, name, connector.StateLive)
 	return w
+}
+
+// A client that hangs up during a call causes no line of an error: nothing is wrong with
+// this worker. The line that says who asked for what is written all the same.
+func TestAClientThatHangsUpIsNoError(t *testing.T) {
+	inBubble(t, func(f *fixture) {
+		w := f.made("made", "wx1")
+		defer w.stop()
+		for _, c := range [][3]string{
+			{"PUT", "/connectors/made/pause", ""},
+			{"POST", "/connectors/made/restart", ""},
+			{"PUT", "/shops/target", `{"target":"PAUSED","all":true}`},
+			{"PATCH", "/connectors/made/config", `{"rate_limit":"7"}`},
+			{"DELETE", "/connectors/made", ""},
+		} {
+			ctx, hangUp := context.WithCancel(f.Context())
+			hangUp()
+			r := httptest.NewRequestWithContext(ctx, c[0], c[1], strings.NewReader(c[2]))
+			r.Header.Set("Content-Type", "application/json")
+			r.RemoteAddr, r.Host = "127.0.0.1:1", "127.0.0.1:8083"
+			var log bytes.Buffer
+			answer := httptest.NewRecorder()
+			server := &control.Server{Fleet: w.Fleet, Log: slog.New(slog.NewTextHandler(&log, nil))}
+			server.Handler().ServeHTTP(answer, r)
+			if answer.Code < 400 {
+				t.Errorf("%s %s: %d %s", c[0], c[1], answer.Code, answer.Body)
+			}
+			if said := log.String(); strings.Count(said, "\n") != 1 || !strings.Contains(said, "call that changes state") || !strings.Contains(said, "path="+c[1]) {
+				t.Errorf("%s %s: the log says\n%s", c[0], c[1], said)
+			}
+		}
+	})
 }
 
 // A body that is null names no key to change.
