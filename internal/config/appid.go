@@ -27,6 +27,14 @@ func (f *faults) checkAppID(where, given, of string) {
 	}
 }
 
+// checkName rejects names that cannot be a part of a URL's path: clients take them out of it
+// before they send a call.
+func (f *faults) checkName(where, given string) {
+	if given == "." || given == ".." {
+		f.add(where, strconv.Quote(given)+notValid+": clients take it out of the path of a URL", "give another name")
+	}
+}
+
 // appID quotes an app ID or a name in a fault of another value.
 func appID(given string) string {
 	if !strings.HasPrefix(given, "wx") { // a name

@@ -77,6 +77,7 @@ func (f *faults) authorized(env *environment, base Shop, text authorizedText) *A
 			}
 		}
 		s := f.shop(base, given, at, listedSecret)
+		f.checkName(at("name"), fields["name"])
 		s.Auth = authComponent
 		f.checkShop(Shop{AppID: "any", Auth: authComponent, Start: s.Start, End: s.End}, func(name string) string { return at(strings.ToLower(name)) })
 		a.overrides = append(a.overrides, override{match, s})

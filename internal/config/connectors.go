@@ -97,6 +97,7 @@ func (c *Connectors) Preview(sent map[string]string, others []Shop) ConfigInfos 
 
 func (c *Connectors) check(sent map[string]string, others []Shop, test bool) (Shop, ConfigInfos) {
 	r := c.read(sent, test)
+	r.faults.checkName(keyName, r.shop.Name)
 	if r.shop.AppID != "" && r.shop.Name != "" {
 		r.fit(others)
 	}

@@ -126,6 +126,7 @@ func (f *faults) listedShops(env *environment, base Shop, root *yaml.Node, err e
 	for i, fields := range listed {
 		at := func(field string) string { return fmt.Sprintf("shops[%d].%s", i, field) }
 		shops[i] = f.shop(base, fields, at, listedSecret)
+		f.checkName(at("name"), fields["name"])
 		f.checkShop(shops[i], func(name string) string { return at(strings.ToLower(name)) })
 		appIDUsed = appIDUsed || shops[i].AppID == base.AppID
 		if len(*f) > maxFaults {

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// A shop may have a name that only looks like a path; it is reached by it, escaped, so that
-// it can be deleted again.
+// A shop may have a name that only looks like a path, also one of dots that an earlier version
+// has created; it is reached by it, escaped, so that it can be deleted again.
 func TestNamesThatLookLikePaths(t *testing.T) {
 	h := newServer().Handler()
 	for name, path := range map[string]string{"..": "%2E%2E", ".": "%2E", "a/": "a%2F", "a//b": "a%2F%2Fb", "/a": "%2Fa"} {

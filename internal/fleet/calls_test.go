@@ -3,6 +3,7 @@ package fleet_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"log/slog"
 	"net/http/httptest"
 	"strings"
@@ -52,6 +53,30 @@ func TestAClientThatHangsUpIsNoError(t *testing.T) {
 			if said := log.String(); strings.Count(said, "\n") != 1 || !strings.Contains(said, "call that changes state") || !strings.Contains(said, "path="+c[1]) {
 				t.Errorf("%s %s: the log says\n%s", c[0], c[1], said)
 			}
+		}
+	})
+}
+
+// Clients take a name of dots out of a URL's path, so a shop of that name is not created.
+func TestAConnectorIsNotNamedAsAPath(t *testing.T) {
+	inBubble(t, func(f *fixture) {
+		w := f.worker(false, f.own())
+		defer w.stop()
+		for _, name := range []string{".", ".."} {
+			body, err := json.Marshal(f.sent(name, "wx1"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			created := w.call("POST", "/connectors", `{"name":"`+name+`","config":`+string(body)+`}`)
+			put := w.call("PUT", "/connectors/"+strings.ReplaceAll(name, ".", "%2E")+"/config", string(body))
+			for _, answer := range []*httptest.ResponseRecorder{created, put} {
+				if answer.Code != 400 || !strings.Contains(answer.Body.String(), "name") || !strings.Contains(answer.Body.String(), "path of a URL") {
+					t.Errorf("%s: %d %s", name, answer.Code, answer.Body)
+				}
+			}
+		}
+		if n := w.Names(); len(n) > 0 {
+			t.Errorf("there are %v", n)
 		}
 	})
 }
