@@ -46,6 +46,23 @@ func (c *Connector) Offsets(ctx context.Context, shop Shop) (Stored, error) {
 	return stored, nil
 }
 
+// Misplaced returns a *MisplacedError if the checkpoint of a shop that has none in its lane
+// is in another one. The first call may read the whole offsets topic.
+func (c *Connector) Misplaced(ctx context.Context, shop Shop) error {
+	c.mu.Lock()
+	checkpoints := c.checkpoints
+	c.mu.Unlock()
+	if checkpoints == nil {
+		return ErrStarting
+	}
+	p := shop.partition()
+	found, err := checkpoints.misplaced(ctx, []offsets.Partition{p})
+	if other, ok := found[p]; ok {
+		return &MisplacedError{Partition: p, Topic: c.cfg.OffsetsTopic, Lane: laneOf(c.cfg.Group, p, len(checkpoints.lanes)), Found: other}
+	}
+	return err
+}
+
 // Alter replaces what is committed of a shop with what edit returns for it: nil forgets
 // the shop. An error of edit is returned as it is, and nothing changes. edit must have no
 // effects: it is called several times. The shop must be stopped: a walker would not

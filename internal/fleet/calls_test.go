@@ -4,10 +4,15 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"log/slog"
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
 
 	"orderwalk/connector"
 	"orderwalk/internal/control"
@@ -77,6 +82,51 @@ func TestAConnectorIsNotNamedAsAPath(t *testing.T) {
 		}
 		if n := w.Names(); len(n) > 0 {
 			t.Errorf("there are %v", n)
+		}
+	})
+}
+
+// A shop whose checkpoint is in another lane than the one it belongs in has offsets: the
+// answer says where, and not that there are none.
+func TestOffsetsInAnotherLaneAreNotNone(t *testing.T) {
+	inBubble(t, func(f *fixture) {
+		var listed [][2]string
+		for i := range 8 {
+			listed = append(listed, [2]string{fmt.Sprintf("shop%d", i), fmt.Sprintf("wx%d", i)})
+		}
+		own := f.own(listed...)
+		w := f.worker(false, own)
+		f.until(w, "shop7", connector.StateLive)
+		time.Sleep(time.Minute)
+		w.stop()
+		client, err := kgo.NewClient(kgo.SeedBrokers("localhost:9092"), kgo.Dialer(f.network.DialContext))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer client.Close()
+		if _, err := kadm.NewClient(client).CreatePartitions(f.Context(), 3, "g.offsets"); err != nil {
+			t.Fatal(err)
+		}
+		w = f.worker(false, own)
+		defer w.stop()
+		time.Sleep(time.Minute)
+		misplaced := 0
+		for _, s := range listed {
+			shop, err := w.Shop(f.Context(), s[0])
+			if err != nil {
+				t.Fatal(err)
+			}
+			answer, moved := w.call("GET", "/connectors/"+s[0]+"/offsets", ""), shop.State == connector.StateFailed
+			says := answer.Code == 500 && strings.Contains(answer.Body.String(), "belongs in partition")
+			if says != moved || !moved && (answer.Code != 200 || !strings.Contains(answer.Body.String(), "watermark")) {
+				t.Errorf("%s is %s (%s): %d %s", s[0], shop.State, shop.Reason, answer.Code, answer.Body)
+			}
+			if moved {
+				misplaced++
+			}
+		}
+		if misplaced == 0 || misplaced == len(listed) {
+			t.Errorf("%d of %d shops have moved: the story does not show what it is for", misplaced, len(listed))
 		}
 	})
 }

@@ -22,13 +22,18 @@ func (e *NotStoppedError) Error() string {
 	return fmt.Sprintf("shop %s is not stopped: its offsets can be altered only while it is", e.Name)
 }
 
-// Offsets lists what is committed of a shop, in Kafka Connect's form.
+// Offsets lists what is committed of a shop, in Kafka Connect's form. It returns an
+// *UnknownError, ErrStarting, a *connector.MisplacedError, why the checkpoint cannot be
+// read, or an error of Kafka.
 func (f *Fleet) Offsets(ctx context.Context, name string) ([]offsets.Entry, error) {
 	shop, err := f.find(ctx, name)
 	if err != nil {
 		return nil, err
 	}
 	stored, err := f.conn.Offsets(ctx, shop)
+	if err == nil && stored.Fault == nil && stored.Checkpoint == nil {
+		err = f.conn.Misplaced(ctx, shop)
+	}
 	switch {
 	case errors.Is(err, connector.ErrStarting):
 		return nil, ErrStarting
