@@ -26,9 +26,26 @@ func (n *number) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
-// tokenLife returns the number as a token's lifetime, clamped to plausible values.
-func (n number) tokenLife() time.Duration {
-	return time.Duration(min(max(int64(n), shortestLife), longestLife)) * time.Second
+// lifetime is how long a token lives by an answer, in seconds; 0 = the answer does not say.
+type lifetime int64
+
+// UnmarshalJSON takes what is not a whole number for nothing said: the answer has a token,
+// which may have ended the one before or replaced the refresh token.
+func (l *lifetime) UnmarshalJSON(text []byte) error {
+	var n number
+	_ = n.UnmarshalJSON(text) // leaves 0
+	*l = lifetime(n)
+	return nil
+}
+
+// duration returns how long a token is kept that is said to live for so many seconds. One
+// of an unknown lifetime is kept for a while, too: fetching one for every few calls would
+// use up the day's token calls. If it ends earlier, the API refuses it, and that renews it.
+func (l lifetime) duration() time.Duration {
+	if l <= 0 {
+		return unknownLife
+	}
+	return time.Duration(min(max(l, shortestLife), longestLife)) * time.Second
 }
 
 // withoutQuote replaces errors of encoding/json that quote the document.

@@ -85,8 +85,8 @@ func (p *Platform) ComponentToken(ctx context.Context, ticket string) (Component
 		return ComponentToken{}, v
 	}
 	var answer struct {
-		Token string `json:"component_access_token"`
-		Life  number `json:"expires_in"`
+		Token string   `json:"component_access_token"`
+		Life  lifetime `json:"expires_in"`
 	}
 	v = p.call(ctx, platformCall{op: componentTokenOp, path: componentTokenPath, hidden: []string{secret, ticket}, body: map[string]any{
 		"component_appid": p.AppID, "component_appsecret": secret, "component_verify_ticket": ticket,
@@ -94,7 +94,7 @@ func (p *Platform) ComponentToken(ctx context.Context, ticket string) (Component
 	if v != nil {
 		return ComponentToken{}, v.ofSecret()
 	}
-	return ComponentToken{Value: answer.Token, Life: answer.Life.tokenLife()}, nil
+	return ComponentToken{Value: answer.Token, Life: answer.Life.duration()}, nil
 }
 
 // QueryAuth exchanges an authorization code, which is valid once and for an hour.
@@ -239,13 +239,13 @@ func (p *Platform) StartTicketPush(ctx context.Context) error {
 
 // authorizerAnswer is the common part of two answers.
 type authorizerAnswer struct {
-	Access  string `json:"authorizer_access_token"`
-	Life    number `json:"expires_in"`
-	Refresh string `json:"authorizer_refresh_token"`
+	Access  string   `json:"authorizer_access_token"`
+	Life    lifetime `json:"expires_in"`
+	Refresh string   `json:"authorizer_refresh_token"`
 }
 
 func (a authorizerAnswer) authorization(appID string) Authorization {
-	return Authorization{AppID: appID, AccessToken: strings.TrimSpace(a.Access), Life: a.Life.tokenLife(), RefreshToken: strings.TrimSpace(a.Refresh)}
+	return Authorization{AppID: appID, AccessToken: strings.TrimSpace(a.Access), Life: a.Life.duration(), RefreshToken: strings.TrimSpace(a.Refresh)}
 }
 
 func (p *Platform) readSecret(op string) (string, *Error) {

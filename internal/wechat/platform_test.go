@@ -56,7 +56,7 @@ func TestPlatformCallsAtTheWire(t *testing.T) {
 			},
 			`{"authorization_info":{"authorizer_appid":"wx1","func_info":null}}`,
 			request{"/cgi-bin/component/api_query_auth", withToken, `{"authorization_code":"` + authCode + `","component_appid":"wxplatform"}`},
-			Authorization{"wx1", "", 10 * time.Second, "", nil}},
+			Authorization{"wx1", "", unknownLife, "", nil}},
 		"authorizer token": {
 			func(t *testing.T, p *Platform) (any, error) {
 				return p.AuthorizerToken(t.Context(), platformToken, "wx1", refreshToken)
@@ -98,6 +98,33 @@ func TestPlatformCallsAtTheWire(t *testing.T) {
 					t.Fatalf("%d calls", len(calls))
 				}
 				equal(t, "request", request{calls[0].path, calls[0].query, calls[0].body}, test.want)
+			})
+		})
+	}
+}
+
+// An answer with a token is taken whatever it has for a lifetime: it may have replaced the
+// refresh token, and refusing it would ask for another one again and again.
+func TestPlatformTokensWithoutALifetime(t *testing.T) {
+	for _, life := range []string{``, `,"expires_in":null`, `,"expires_in":"soon"`, `,"expires_in":7200.5`, `,"expires_in":{}`, `,"expires_in":0`, `,"expires_in":-1`, `,"expires_in":1e30`} {
+		t.Run(life, func(t *testing.T) {
+			onPlatform(t, []reply{
+				{body: `{"component_access_token":"CT"` + life + `}`},
+				{body: `{"authorizer_access_token":"AT","authorizer_refresh_token":"RT"` + life + `}`},
+				{body: `{"authorization_info":{"authorizer_appid":"wx1","authorizer_access_token":"AT","authorizer_refresh_token":"RT"` + life + `}}`},
+			}, func(t *testing.T, p *Platform, _ *fixture) {
+				own, err := p.ComponentToken(t.Context(), ticket)
+				if err != nil || own != (ComponentToken{"CT", unknownLife}) {
+					t.Errorf("%+v, %v", own, err)
+				}
+				renewed, err := p.AuthorizerToken(t.Context(), platformToken, "wx1", refreshToken)
+				if err != nil || renewed.RefreshToken != "RT" || renewed.Life != unknownLife {
+					t.Errorf("%+v, %v", renewed, err)
+				}
+				first, err := p.QueryAuth(t.Context(), platformToken, authCode)
+				if err != nil || first.RefreshToken != "RT" || first.Life != unknownLife {
+					t.Errorf("%+v, %v", first, err)
+				}
 			})
 		})
 	}

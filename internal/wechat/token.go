@@ -18,7 +18,7 @@ const (
 	// So renewing then costs other systems nothing. Tokens with a short lifetime are
 	// renewed when a third of it remains.
 	renewAhead = 200 * time.Second
-	// Bounds for expires_in: a token of 0 s would be renewed before each call, and the
+	// Bounds for expires_in: a token of 1 s would be renewed before each call, and the
 	// vendor documents no token that lives longer than 2 h.
 	shortestLife, longestLife = 10, 7200 // seconds
 	// earlyRetry is the wait after a failed early renewal.
@@ -140,7 +140,7 @@ func (s *fetchedTokens) fly(ctx context.Context, usable bool, refusals int) erro
 	now := time.Now()
 	switch {
 	case err == nil:
-		life := time.Duration(min(max(answer.seconds, shortestLife), longestLife)) * time.Second
+		life := lifetime(answer.seconds).duration()
 		s.now = token{param: "access_token", value: answer.token, serial: s.now.serial + 1}
 		s.bornAt, s.deadAt = now, now.Add(life)
 		s.noteRepeat(answer.token, usable)

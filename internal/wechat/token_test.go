@@ -3,6 +3,7 @@ package wechat
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"slices"
 	"strings"
@@ -168,7 +169,7 @@ func TestSlowRenewalAheadOfTimeHoldsBackOneCaller(t *testing.T) {
 }
 
 func TestShortLivedTokens(t *testing.T) {
-	for life, most := range map[int]int{300: 3 + 1, 30: 30 + 1, 1: 90 + 1, -1: 90 + 1} {
+	for life, most := range map[int]int{300: 3 + 1, 30: 30 + 1, 1: 90 + 1, -1: 3 + 1} {
 		a := &api{life: life}
 		inBubble(t, a, Config{}, func(t *testing.T, w *fixture) {
 			for range 600 {
@@ -180,12 +181,34 @@ func TestShortLivedTokens(t *testing.T) {
 			}
 		})
 	}
-	// A missing lifetime counts as the shortest one.
-	a := &api{tokens: []reply{{body: `{"access_token":"T","expires_in":"soon"}`}}}
-	inBubble(t, a, Config{}, func(t *testing.T, w *fixture) {
-		w.pages(t, 100)
-		equal(t, "token calls", a.count(stableTokenPath), 1)
-	})
+}
+
+// TestALifetimeThatIsNotStatedUsesUpNoCalls: token has 2000 calls a day. Whatever an answer
+// has for expires_in, a day of a live shop takes fewer, and no page waits.
+func TestALifetimeThatIsNotStatedUsesUpNoCalls(t *testing.T) {
+	for _, auth := range []string{AuthToken, AuthStableToken} {
+		for _, life := range []string{``, `,"expires_in":null`, `,"expires_in":"soon"`, `,"expires_in":1.5`, `,"expires_in":[7200]`,
+			`,"expires_in":0`, `,"expires_in":-7200`, `,"expires_in":1e30`, `,"expires_in":99999999999999999999`} {
+			t.Run(auth+life, func(t *testing.T) {
+				t.Parallel()
+				const minutes = 240
+				a := &api{}
+				for i := range minutes * 60 {
+					a.tokens = append(a.tokens, reply{body: fmt.Sprintf(`{"access_token":%q%s}`, tokenName(i+1), life)})
+				}
+				inBubble(t, a, Config{Auth: auth}, func(t *testing.T, w *fixture) {
+					for range minutes * 10 {
+						w.page(t)
+						time.Sleep(6 * time.Second)
+					}
+					calls := a.count(stableTokenPath) + a.count(plainTokenPath)
+					if day := calls * 24 * 60 / minutes; day > 500 {
+						t.Errorf("%d token calls in %d minutes, %d a day", calls, minutes, day)
+					}
+				})
+			})
+		}
+	}
 }
 
 func TestErrorsOfTheTokenEndpoint(t *testing.T) {

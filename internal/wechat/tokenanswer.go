@@ -17,7 +17,7 @@ const (
 	// longestToken is the most bytes of a token, which goes into the URL of each call. The
 	// vendor's have up to 512.
 	longestToken = 4096
-	// unknownLife is how long a token is kept whose expiry the answer does not state.
+	// unknownLife is how long a token is kept whose lifetime the answer does not state.
 	unknownLife = 5 * time.Minute
 )
 
