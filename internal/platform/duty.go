@@ -46,6 +46,7 @@ func due(s state, component, fileTicket string, given map[string]string, now tim
 		d.ticket = fileTicket
 		return d
 	}
+	d.reseal = oldSeals(s, component)
 	if !good {
 		d.tickets = true
 	} else if s.token.text == "" || ending(s.token.at, s.token.expires, unix) {
@@ -65,21 +66,30 @@ func due(s state, component, fileTicket string, given map[string]string, now tim
 		case news, t.Access == "", ending(t.at, t.expires, unix), t.refused == fingerprint(t.Access), file != "" && file != t.Given:
 			d.refresh = append(d.refresh, shop)
 		}
-		if t.oldKey {
-			d.reseal = append(d.reseal, grouplog.Name{Component: component, Shop: shop, Kind: kindTokens})
-		}
-	}
-	if s.ticket.oldKey {
-		d.reseal = append(d.reseal, grouplog.Name{Component: component, Kind: kindTicket})
-	}
-	if s.token.oldKey {
-		d.reseal = append(d.reseal, grouplog.Name{Component: component, Kind: kindToken})
 	}
 	for _, list := range [][]string{d.exchange, d.revoke, d.refresh} {
 		slices.Sort(list)
 	}
-	slices.SortFunc(d.reseal, func(a, b grouplog.Name) int { return cmp.Compare(a.Shop, b.Shop) })
 	return d
+}
+
+// oldSeals lists the records that are sealed under a key other than the first. They are of
+// every shop with tokens, configured now or not, and do not wait for the vendor: an operator
+// removes the old key a minute after the change.
+func oldSeals(s state, component string) (names []grouplog.Name) {
+	if s.ticket.oldKey {
+		names = append(names, grouplog.Name{Component: component, Kind: kindTicket})
+	}
+	if s.token.oldKey {
+		names = append(names, grouplog.Name{Component: component, Kind: kindToken})
+	}
+	for shop, t := range s.shops {
+		if t.oldKey {
+			names = append(names, grouplog.Name{Component: component, Shop: shop, Kind: kindTokens})
+		}
+	}
+	slices.SortStableFunc(names, func(a, b grouplog.Name) int { return cmp.Compare(a.Shop, b.Shop) })
+	return names
 }
 
 // news reports whether the authorisation has changed in a way that the tokens do not

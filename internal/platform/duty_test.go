@@ -65,6 +65,8 @@ func TestDue(t *testing.T) {
 			given: map[string]string{"wx1": ""}},
 		{what: "sealed under an older key", state: state{ticket: secret{text: "T", at: t0 - 60, oldKey: true}, token: token, shops: with(func(s *authorizedShop) { s.oldKey = true })},
 			given: map[string]string{"wx1": ""}, want: duties{reseal: []grouplog.Name{{Component: "wxc", Kind: kindTicket}, {Component: "wxc", Shop: "wx1", Kind: kindTokens}}}},
+		{what: "sealed under an older key, without a ticket, a token and the shop's configuration", state: state{shops: with(func(s *authorizedShop) { s.oldKey = true })},
+			want: duties{tickets: true, reseal: []grouplog.Name{{Component: "wxc", Shop: "wx1", Kind: kindTokens}}}},
 	} {
 		if got := due(c.state, "wxc", c.ticket, c.given, now); !reflect.DeepEqual(got, c.want) {
 			t.Errorf("%s: %+v, want %+v", c.what, got, c.want)

@@ -4,11 +4,14 @@ import (
 	"bytes"
 	"encoding/base64"
 	"log/slog"
+	"net/http"
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"orderwalk/internal/grouplog"
+	"orderwalk/simulator"
 )
 
 func keysOf(fill ...byte) Keys {
@@ -149,4 +152,46 @@ func TestSealsOfTheFirstForm(t *testing.T) {
 	if got := add(grouplog.Record{Key: key, Value: []byte(`{"v":1,"at":9,"expires":10,"problem":"none"}`)}); got.text != "" || got.at != 0 {
 		t.Errorf("without a seal: %+v", got)
 	}
+}
+
+// TestStateKeysChangeWhileThePlatformFails: a minute after the change the old key goes, while
+// the vendor refuses the platform and one shop is not configured for a while. Tokens and
+// ticket are still there when the vendor answers again.
+func TestStateKeysChangeWhileThePlatformFails(t *testing.T) {
+	story(t, simulator.Faults{WayFaults: simulator.WayFaults{RotateRefreshToken: "at_use"}}, func(w *fixture) {
+		configure := func(shops map[string]string) {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			w.given = shops
+		}
+		keys := func(now Keys) {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			w.keys = now
+		}
+		k := w.start("a", true)
+		k.ticket()
+		k.works("wx1")
+		configure(map[string]string{"wx1": ""})
+		time.Sleep(time.Hour)
+		k.works("wx1")
+		configure(map[string]string{"wx2": ""}) // wx1 is not configured now
+		w.api.SetFaults(simulator.Faults{WayFaults: simulator.WayFaults{PlatformError: -1}})
+		time.Sleep(3 * time.Hour)
+		keys(keysOf(2, 1))
+		time.Sleep(time.Minute)
+		keys(keysOf(2))
+		k.stop()
+		k = w.start("b", true)
+		time.Sleep(lookEvery)
+		if text := w.log.String(); strings.Contains(text, "ignoring an unreadable record") {
+			w.Errorf("something was sealed under the old key:\n%s", text)
+		}
+		configure(map[string]string{"wx1": ""})
+		w.answersLists(func(rw http.ResponseWriter, _ *http.Request) { w.Error("the vendor's list was needed") })
+		w.api.SetFaults(simulator.Faults{WayFaults: simulator.WayFaults{RotateRefreshToken: "at_use"}})
+		time.Sleep(2 * time.Minute)
+		k.works("wx1")
+		k.stop()
+	})
 }
