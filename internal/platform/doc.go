@@ -32,7 +32,8 @@
 //     known. An event that was missed leaves a shop as it is.
 //  2. The vendor's list of all shops, read every hour, corrects that. A listed shop counts.
 //     One that is missing does no longer if the next list lacks it too, and both are whole:
-//     each page had the same total, and as many shops were listed.
+//     each page had the same total and began with the last shop of the page before, and
+//     as many shops were listed.
 //     A list that lacks most shops takes only those that the vendor refuses tokens, too.
 //     Of a list that cannot be read to its end, the listed shops count, and none is missing.
 //  3. The list says nothing of a shop whose changes on the log are others than when the

@@ -1,9 +1,12 @@
 package platform
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -58,6 +61,54 @@ func TestListsWithoutMostShopsStopNoFleet(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestAListThatMovesRemovesNone: each time the list is read, one shop leaves and another joins
+// between two pages, so that its total stays and the same shop moves from the second page to
+// the first unseen. It never withdrew, and stays.
+func TestAListThatMovesRemovesNone(t *testing.T) {
+	following(t, func(w *fixture) {
+		var all []string
+		for i := range 600 {
+			all = append(all, fmt.Sprintf("wxmany%03d", i))
+		}
+		const between = "wxmany499"
+		moves, joined, passes := false, 0, 0
+		w.answersLists(func(rw http.ResponseWriter, r *http.Request) {
+			body, _ := io.ReadAll(r.Body)
+			r.Body = io.NopCloser(bytes.NewReader(body))
+			first := bytes.Contains(body, []byte(`"offset":0`))
+			at := len(all)
+			if first {
+				at = 0
+			}
+			if moves {
+				all = slices.Insert(all, at, fmt.Sprintf("wxjoined%03d", joined))
+				joined++
+				if !first {
+					all = all[1:]
+					passes++
+				}
+			}
+			lists(len(all), all...)(rw, r)
+		})
+		k := w.start("a", true)
+		k.ticket()
+		time.Sleep(time.Minute)
+		moves = true
+		for range 5 {
+			k.ticket()
+			time.Sleep(time.Hour)
+			if now, _ := k.Members(); !slices.Contains(now, between) {
+				t.Errorf("it has gone, after %d lists", passes)
+				break
+			}
+		}
+		if passes < 4 {
+			t.Errorf("%d lists were read", passes)
+		}
+		k.stop()
+	})
 }
 
 // TestTheLastShopsThatWithdrawGo: the list is empty because every shop has withdrawn its

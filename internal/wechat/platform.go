@@ -164,13 +164,16 @@ func (a listedAuthorizer) complete() bool {
 }
 
 // AuthorizersWhole is Authorizers that also reports whether the list is whole: every page
-// had the same total, and it lists that many shops. If a shop leaves while the list is
-// read, the others move up, and one may move between two pages unseen. Entries without an
-// app ID or a refresh token are left out. With an error it returns the shops listed before.
+// had the same total and began with the last shop of the page before, and it lists that
+// many shops. If a shop leaves while the list is read, the others move up, and one may move
+// between two pages unseen; another that joins meanwhile hides that in the total. Entries
+// without an app ID or a refresh token are left out. With an error it returns the shops
+// listed before.
 func (p *Platform) AuthorizersWhole(ctx context.Context, componentToken string) (all []Authorizer, whole bool, err error) {
 	whole = true
 	at := make(map[string]int)
 	total := int64(0)
+	last := "" // app ID of the entry that the next page is asked to begin with
 	for offset := 0; offset < maxAuthorizers; {
 		var answer struct {
 			Total *number            `json:"total_count"`
@@ -192,7 +195,7 @@ func (p *Platform) AuthorizersWhole(ctx context.Context, componentToken string) 
 			return all, false, v
 		}
 		known := len(all)
-		whole = whole && (offset == 0 || total == int64(*answer.Total))
+		whole = whole && (last == "" || total == int64(*answer.Total) && len(answer.List) > 0 && answer.List[0].AppID == last)
 		total = int64(*answer.Total)
 		for _, shop := range answer.List {
 			if !shop.complete() {
@@ -218,6 +221,10 @@ func (p *Platform) AuthorizersWhole(ctx context.Context, componentToken string) 
 			// Every further call would return the same page.
 			return all, false, badAnswer(authorizersOp, http.StatusOK, "a page of the list only repeats shops of previous pages")
 		}
+		if last = ""; len(answer.List) > 1 { // else it would be asked for the same page
+			offset, last = offset-1, answer.List[len(answer.List)-1].AppID
+		}
+		whole = whole && last != ""
 	}
 	return all, false, &Error{Op: authorizersOp, Class: Stop, Message: "the list has no end", Hint: hintBug, result: "bad_body"}
 }

@@ -144,13 +144,19 @@ func TestAuthorizersOfManyPages(t *testing.T) {
 		text, _ := json.Marshal(map[string]any{"total_count": total, "list": list})
 		return reply{body: string(text)}
 	}
-	onPlatform(t, []reply{page(1200, 0, 500), page(1200, 499, 999), page(1199, 999, 1199)}, func(t *testing.T, p *Platform, w *fixture) {
+	onPlatform(t, []reply{page(1200, 0, 500), page(1200, 499, 999), page(1199, 999, 1200)}, func(t *testing.T, p *Platform, w *fixture) {
 		got, err := p.Authorizers(t.Context(), platformToken)
-		if err != nil || len(got) != 1199 || got[1198] != (Authorizer{AppID: "wx1198", RefreshToken: "RT1198"}) {
+		if err != nil || len(got) != 1200 || got[1199] != (Authorizer{AppID: "wx1199", RefreshToken: "RT1199"}) {
 			t.Fatalf("%d authorizers, %v", len(got), err)
 		}
 		for i, c := range w.api.seen() {
-			equal(t, "body", c.body, fmt.Sprintf(`{"component_appid":"wxplatform","count":500,"offset":%d}`, i*500))
+			equal(t, "body", c.body, fmt.Sprintf(`{"component_appid":"wxplatform","count":500,"offset":%d}`, i*499))
+		}
+	})
+	// An API that gives one shop a page is read, too.
+	onPlatform(t, []reply{page(3, 0, 1), page(3, 1, 2), page(3, 2, 3)}, func(t *testing.T, p *Platform, _ *fixture) {
+		if all, whole, err := p.AuthorizersWhole(t.Context(), platformToken); err != nil || len(all) != 3 || whole {
+			t.Errorf("%d shops, whole %v, %v", len(all), whole, err)
 		}
 	})
 	// A list whose pages only repeat is not read to its end.
