@@ -111,6 +111,42 @@ func TestAListThatMovesRemovesNone(t *testing.T) {
 	})
 }
 
+// TestAFirstListThatLacksShopsIsSoonReadAgain: the first list of a group is empty, or lacks a
+// shop. Those that authorised the platform before the start come some minutes later, and few
+// calls are made for a platform without shops.
+func TestAFirstListThatLacksShopsIsSoonReadAgain(t *testing.T) {
+	for what, first := range map[string][]string{"an empty list": nil, "a list of one": {"wx1"}} {
+		t.Run(what, func(t *testing.T) {
+			following(t, func(w *fixture) {
+				w.given = nil // no call for tokens that are not there
+				var calls atomic.Int64
+				answer := func(shops ...string) {
+					w.answersLists(func(rw http.ResponseWriter, r *http.Request) {
+						calls.Add(1)
+						lists(len(shops), shops...)(rw, r)
+					})
+				}
+				answer(first...)
+				k := w.start("a", true)
+				k.ticket()
+				time.Sleep(5 * time.Minute)
+				k.has("after the first list", first...)
+				answer("wx1", "wx2")
+				time.Sleep(5 * time.Minute)
+				k.has("ten minutes after the start", "wx1", "wx2")
+				for range 23 {
+					k.ticket()
+					time.Sleep(time.Hour)
+				}
+				if n := calls.Load(); n > 36 {
+					t.Errorf("%d calls in a day", n)
+				}
+				k.stop()
+			})
+		})
+	}
+}
+
 // TestTheLastShopsThatWithdrawGo: the list is empty because every shop has withdrawn its
 // authorisation and no event has said so. The vendor refuses their tokens, so they go.
 func TestTheLastShopsThatWithdrawGo(t *testing.T) {

@@ -31,6 +31,10 @@ type passes struct {
 	missed map[string]bool
 	again  bool
 	next   time.Time
+	// apart is the time from the present list to the next one. The lists after the group's
+	// first one come soon: no event tells of a shop that authorised the platform before,
+	// so one that the first list lacks, such as an empty one, would stand for an hour.
+	apart time.Duration
 }
 
 func newPasses() passes {
@@ -41,6 +45,11 @@ func newPasses() passes {
 func (k *Keeper) startPass(ctx context.Context, s state) {
 	p := &k.passes
 	s.listedAt = min(s.listedAt, time.Now().Unix()) // a keeper's clock may have been ahead
+	if p.apart == 0 {
+		if p.apart = passEvery; s.listedAt == 0 {
+			p.apart = passSoon
+		}
+	}
 	if p.next.IsZero() {
 		// Another keeper may have read it a moment ago.
 		p.next = time.Unix(s.listedAt, 0).Add(rarePause)
@@ -140,9 +149,10 @@ func (k *Keeper) memberships(s state) []record {
 	if add(changed); len(records) >= grouplog.MostEntries {
 		return records[:grouplog.MostEntries] // the rest follows
 	}
-	p.next = time.Now().Add(passEvery)
 	if p.latest.failure != nil {
 		p.next = time.Now() // its pause decides
+	} else {
+		p.next, p.apart = time.Now().Add(p.apart), min(2*p.apart, passEvery)
 	}
 	if p.latest.whole {
 		fresh := false
