@@ -144,3 +144,42 @@ func TestAStopBeforeARestEndsIt(t *testing.T) {
 		}
 	})
 }
+
+// Shops wake together, up to a tenth of a second late and never early. Short waits are as
+// long as they were asked to be.
+func TestShopsWakeTogether(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		begin := time.Now()
+		all := newTurns(100)
+		var mu sync.Mutex
+		moments := make(map[time.Duration]int)
+		for i := range 100 {
+			wait := 10*time.Second + time.Duration(i+1)*10*time.Millisecond
+			w := &rest{woken: make(chan struct{}, 1), turns: all}
+			w.run = func(turn *turn) {
+				defer turn.end()
+				mu.Lock()
+				defer mu.Unlock()
+				woke := time.Since(begin)
+				if late := woke - wait; late < 0 || late >= wakeEvery {
+					t.Errorf("a wait of %v took %v", wait, woke)
+				}
+				moments[woke]++
+			}
+			w.until(t.Context(), wait)
+		}
+		exact := &rest{woken: make(chan struct{}, 1), turns: all}
+		exact.run = func(turn *turn) {
+			turn.end()
+			if woke := time.Since(begin); woke != 1234*time.Millisecond {
+				t.Errorf("a short wait took %v", woke)
+			}
+		}
+		exact.until(t.Context(), 1234*time.Millisecond)
+		time.Sleep(12 * time.Second)
+		synctest.Wait()
+		if len(moments) != 10 {
+			t.Errorf("a hundred shops wake at %d moments within a second, want 10", len(moments))
+		}
+	})
+}
