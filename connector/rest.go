@@ -67,25 +67,8 @@ func (r *rest) hurry() {
 	}
 }
 
-// Shops that wait for leastShared or longer wake at moments that are wakeEvery apart, so
-// that many wake together. A poll of a shop that wakes alone takes a tenth more CPU: nothing
-// it needs is in the processor's caches.
-const (
-	wakeEvery   = 100 * time.Millisecond
-	leastShared = 50 * wakeEvery
-)
-
-// shared prolongs a wait to the next moment at which shops wake.
-func shared(now time.Time, wait time.Duration) time.Duration {
-	if wait < leastShared {
-		return wait
-	}
-	return now.Add(wait + wakeEvery - 1).Truncate(wakeEvery).Sub(now)
-}
-
 // wakeIn wakes the walker after a time, and not when an earlier call said.
 func (r *rest) wakeIn(wait time.Duration) {
-	wait = shared(time.Now(), wait)
 	if r.timer == nil {
 		r.timer = time.AfterFunc(wait, r.wake)
 		return
