@@ -29,11 +29,11 @@ func TestOrdersArePublishedEarly(t *testing.T) {
 				const orders = 300
 				for n := range orders {
 					now := time.Now().Unix()
-					hidden := simulator.Order{ID: fmt.Sprint(3_000_000_000_000 + n), Created: now}
+					one := simulator.Order{ID: fmt.Sprint(3_000_000_000_000 + n), Created: now}
 					if n%10 == 9 {
-						hidden.VisibleAt = now + int64(p.SettleDelay/time.Second) - 1
+						one.VisibleAt = now + int64(p.SettleDelay/time.Second) - 1
 					}
-					if err := a.api.Add("wx1", hidden); err != nil {
+					if err := a.api.Add("wx1", one); err != nil {
 						a.Fatal(err)
 					}
 					time.Sleep(3 * time.Second)

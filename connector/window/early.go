@@ -20,8 +20,8 @@ import (
 func Early(c *offsets.Checkpoint, w *offsets.Window, now time.Time, p Policy) {
 	w.Until = 0
 	until := now.Unix()
-	whole := w.Pass == 1 && w.Key == "" && w.Seen.Len() == 0 && w.Reach == 0
-	if !p.Early || movable(w, p) || p.End > 0 || !whole || w.End != c.Frontier() || w.End != p.LatestEnd(now) || until <= w.End {
+	unread := w.Pass == 1 && w.Key == "" && w.Seen.Len() == 0 && w.Reach == 0
+	if !p.Early || movable(w, p) || p.End > 0 || !unread || w.End != c.Frontier() || w.End != p.LatestEnd(now) || until <= w.End {
 		return
 	}
 	if i, _ := c.Find(w.Start); i > 0 {

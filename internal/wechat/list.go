@@ -95,7 +95,11 @@ func (c *Client) list(ctx context.Context, used token, q Query) (page Page, v *E
 		page.Took = time.Since(sent)
 		c.called(q.Range, v, page.Took)
 	}()
-	a, err := c.host.send(ctx, outgoing{path: listPath, query: used.query(), body: q.body(), plain: c.auth == AuthCloudOpen, maxBytes: maxPage})
+	body, v := q.body()
+	if v != nil {
+		return Page{}, v
+	}
+	a, err := c.host.send(ctx, outgoing{path: listPath, query: used.query(), body: body, plain: c.auth == AuthCloudOpen, maxBytes: maxPage})
 	if err != nil {
 		return Page{}, noAnswer(ListOp, err, &c.redact).markUnfit(err)
 	}

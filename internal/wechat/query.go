@@ -3,7 +3,6 @@ package wechat
 import (
 	"encoding/json"
 	"fmt"
-	"strconv"
 	"time"
 )
 
@@ -55,36 +54,31 @@ func (q Query) check() *Error {
 	return nil
 }
 
-// body returns the request's JSON. It leaves out unset fields: the API refuses null for
-// some, and does not document whether "" is the first page for next_key. encoding/json
-// would take 2 % of the CPU of ten thousand idle shops.
-func (q Query) body() []byte {
-	b := make([]byte, 0, 128+len(q.OpenID)+len(q.Key))
-	b = append(b, `{"`...)
-	b = append(b, q.Range...)
-	b = append(b, `_range":{"start_time":`...)
-	b = strconv.AppendInt(b, q.Start, 10)
-	b = append(b, `,"end_time":`...)
-	b = strconv.AppendInt(b, q.End, 10)
-	b = append(b, '}')
-	b = appendNumber(b, `,"status":`, q.Status)
-	b = appendText(b, `,"openid":`, q.OpenID)
-	b = appendNumber(b, `,"page_size":`, q.PageSize)
-	b = appendText(b, `,"next_key":`, q.Key)
-	return append(b, '}')
-}
-
-func appendNumber(b []byte, field string, value int) []byte {
-	if value == 0 {
-		return b
+// body leaves out unset fields: the API refuses null for some, and does not document
+// whether "" is the first page for next_key.
+func (q Query) body() ([]byte, *Error) {
+	type times struct {
+		Start int64 `json:"start_time"`
+		End   int64 `json:"end_time"`
 	}
-	return strconv.AppendInt(append(b, field...), int64(value), 10)
-}
-
-func appendText(b []byte, field, value string) []byte {
-	if value == "" {
-		return b
+	var request struct {
+		CreateTime *times `json:"create_time_range,omitempty"`
+		UpdateTime *times `json:"update_time_range,omitempty"`
+		Status     int    `json:"status,omitempty"`
+		OpenID     string `json:"openid,omitempty"`
+		PageSize   int    `json:"page_size,omitempty"`
+		Key        string `json:"next_key,omitempty"`
 	}
-	text, _ := json.Marshal(value) // a string has no error
-	return append(append(b, field...), text...)
+	switch q.Range {
+	case CreateTime:
+		request.CreateTime = &times{q.Start, q.End}
+	case UpdateTime:
+		request.UpdateTime = &times{q.Start, q.End}
+	}
+	request.Status, request.OpenID, request.PageSize, request.Key = q.Status, q.OpenID, q.PageSize, q.Key
+	body, err := json.Marshal(request)
+	if err != nil {
+		return nil, &Error{Op: ListOp, Class: Stop, Message: "encode the request: " + err.Error()}
+	}
+	return body, nil
 }
